@@ -1,4 +1,5 @@
-//! DAR: writing, streaming and look-ups, compared with the two hashes that the format demands.
+//! DAR: writing, streaming and look-ups, compared with the two hash functions that the format
+//! requires.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::Numbers;

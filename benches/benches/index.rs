@@ -1,4 +1,4 @@
-//! The index: finding a region in it, packing it, and decoding regions.
+//! The index: finding a region, packing the index, and decoding regions.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::{Numbers, ids, index};
@@ -17,7 +17,7 @@ fn find(criterion: &mut Criterion) {
         let ids = ids(count);
         let file = index(&ids);
         let region = Span { start: 0, end: file.len() as u64 };
-        // The middle id: the search scans half of the index.
+        // The middle id, for which a search scans half of the index.
         let id = ids.get(count / 2).copied();
         group.throughput(Throughput::Elements(1));
         group.bench_with_input(BenchmarkId::from_parameter(count), &file, |bencher, file| {

@@ -1,4 +1,5 @@
-//! Look-up by fences: writing the fences, and finding regions and their absence with them.
+//! The lookup component: writing the fences, and using them to find regions and to prove their
+//! absence.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::{Numbers, ids, index};
@@ -8,10 +9,10 @@ use daicon_core::Window;
 use std::hint::black_box;
 use uuid::Uuid;
 
-/// Entry counts on both sides of a group's border, and those of large packages. An index without
-/// entries has no fences.
+/// Entry counts on both sides of a group's border, and entry counts of large packages. An index
+/// without entries has no fences.
 const ENTRIES: [usize; 6] = [1, 254, 255, 256, 100_000, 1_000_000];
-/// The room for fences in a package's head, if none is spare.
+/// The length of the reserve for fences in the head of a package with eight delta groups.
 const KEYS_LEN_MAX: u64 = 12_856;
 
 fn keys(ids: &[Uuid]) -> Vec<u8> {

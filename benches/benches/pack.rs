@@ -20,8 +20,7 @@ fn builder(regions: &[(String, Vec<u8>)], options: BuildOptions) -> PackageBuild
     builder
 }
 
-/// Packs with one thread and with two, and compares the time with that of the same brotli encoder
-/// called directly.
+/// Packs with one thread and with two. Also measures the same Brotli encoder, called directly.
 fn pack(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("there is a place for temporary files");
     let out = dir.path().join("bench.dacti-pack");

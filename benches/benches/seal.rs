@@ -8,7 +8,8 @@ use daicon_core::Span;
 use std::hint::black_box;
 use uuid::Uuid;
 
-/// One byte, a chunk of BLAKE3 and one byte more, and enough bytes for threads to share.
+/// One byte, a chunk of BLAKE3, a chunk and one byte, and longer lengths, up to one that several
+/// threads share.
 const LENS: [usize; 5] = [1, 1024, 1025, 65_536, 1 << 20];
 
 fn region(numbers: &mut Numbers, len: usize) -> (Located, Vec<u8>) {

@@ -1,4 +1,4 @@
-//! The container: how long a walk over its tables takes.
+//! The container: the time of a walk over its tables.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::container;

@@ -5,12 +5,12 @@ use dacti_dar::{Cid, multihash};
 
 /// Length of each block.
 pub const BLOCK_LEN: usize = 1024;
-/// Links of an inner node. They leave little room for its payload.
+/// The number of links of an inner node. They leave little space for its payload.
 const FAN_OUT: usize = 20;
 
 /// A block and its CID.
 pub struct Block {
-    /// Its name.
+    /// Its CID.
     pub cid: Cid,
     /// Its bytes.
     pub data: Vec<u8>,
@@ -37,7 +37,7 @@ pub fn tree(count: usize, numbers: &mut Numbers) -> Vec<Block> {
         links.extend(blocks[0].cid.to_bytes());
         below.extend(blocks);
     }
-    // A list: its head, the links, then a byte string that fills the block.
+    // A list: its head, the links, then a byte string that fills the block with its payload.
     let mut data = vec![0x81 + children as u8];
     if children > 22 {
         data = vec![0x98, children as u8 + 1];

@@ -1,4 +1,4 @@
-//! Inputs for the benches. All are made from fixed seeds, and none is read from disk.
+//! Inputs for the benches. All inputs are made from fixed seeds; none is read from a disk.
 
 pub mod dag;
 
@@ -8,22 +8,22 @@ use dacti_index::{
 use daicon_core::{ComponentSpec, PreambleSpec, Region, TableSpec, Version, emit_preamble};
 use uuid::Uuid;
 
-/// Numbers that look random and are always the same (SplitMix64).
+/// Pseudorandom numbers, the same at every run (SplitMix64).
 #[derive(Debug, Clone)]
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// Creates the numbers that start from `seed`.
+    /// Creates the numbers of a seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// An id that looks random.
+    /// Returns a pseudorandom id.
     pub fn id(&mut self) -> Uuid {
         Uuid::from_u64_pair(self.number(), self.number())
     }
 
-    /// A number that looks random.
+    /// Returns a pseudorandom number.
     pub fn number(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -52,7 +52,7 @@ impl Numbers {
     }
 }
 
-/// Returns a container of `tables` tables of `components` components each, one after the other.
+/// Returns a container with a chain of `tables` tables of `components` components each.
 pub fn container(tables: u64, components: usize) -> Vec<u8> {
     let mut numbers = Numbers::new(1);
     let table_len = 24 + 28 * components as u64;
@@ -74,7 +74,7 @@ pub fn container(tables: u64, components: usize) -> Vec<u8> {
     file
 }
 
-/// Ids that look random, ascending.
+/// Returns pseudorandom ids in ascending order.
 pub fn ids(count: usize) -> Vec<Uuid> {
     let mut numbers = Numbers::new(2);
     let mut ids: Vec<_> = (0..count).map(|_| numbers.id()).collect();
@@ -82,7 +82,7 @@ pub fn ids(count: usize) -> Vec<Uuid> {
     ids
 }
 
-/// Returns an index of full groups with these ids. All regions are one byte at 0.
+/// Returns an index of full groups with these ids. Each region is the one byte at offset 0.
 pub fn index(ids: &[Uuid]) -> Vec<u8> {
     let groups = ids.len().div_ceil(GROUP_ENTRIES);
     let mut out = vec![0; index_len(groups as u32) as usize];

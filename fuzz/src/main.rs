@@ -1,9 +1,9 @@
-//! libFuzzer around the entry points of `tests/conformance/entries.rs`.
+//! Runs the entry points of `tests/conformance/entries.rs` with libFuzzer.
 //!
-//! `DACTI_FUZZ_ENTRY` names the entry point. With `DACTI_FUZZ_SEEDS`, the program writes the seeds
-//! of that entry point into that folder, and ends. `cargo xtask fuzz` sets both.
+//! `DACTI_FUZZ_ENTRY` names the entry point. If `DACTI_FUZZ_SEEDS` is set, the program writes the
+//! seeds of this entry point into the folder of that name, and ends. `cargo xtask fuzz` sets both.
 #![no_main]
-// The modules hold tests, too, which this program leaves out.
+// The modules also contain tests, which this program does not use.
 #![allow(dead_code, unused_imports, unused_macros)]
 
 #[path = "../../tests/conformance/answers.rs"]
@@ -40,7 +40,8 @@ fn entry() -> &'static Entry {
     })
 }
 
-/// Seeds are written under numbers, because their names need not be valid file names.
+/// Writes the seeds. Their file names are numbers, because their own names need not be valid file
+/// names.
 fn write_seeds(folder: &Path) {
     for (number, (_, bytes)) in (entry().seeds)().into_iter().enumerate() {
         std::fs::write(folder.join(format!("seed-{number}")), bytes).expect("the folder exists");

@@ -1,7 +1,7 @@
-//! Entry points of the fuzzers for bytes that come over a network: answers of an HTTP server, and
-//! ranges of a transport, both by a script that the input is.
+//! Fuzzer entry points for bytes that arrive over a network: answers of an HTTP server, and ranges
+//! of a transport. The fuzzer's input is the script of these answers.
 //!
-//! Right bytes come out, or an error, after a bounded number of requests.
+//! Every result is the right bytes or an error, after a bounded number of requests.
 
 use core::future::Future;
 use core::pin::pin;
@@ -22,8 +22,8 @@ fn file_bytes(span: Span) -> Vec<u8> {
     (span.start.min(end)..end).map(|at| 1 + ((at * 7 + at / 251) % 255) as u8).collect()
 }
 
-/// Scripts of one answer a line: a status or the end of an attempt, and fields after semicolons.
-/// `FIRST`, `LAST`, `COUNT` and `TOTAL` stand for the numbers of the request.
+/// Scripts with one answer in each line: a status or the end of an attempt, then fields separated
+/// by semicolons. `FIRST`, `LAST`, `COUNT` and `TOTAL` stand for numbers of the request.
 pub fn http_seeds() -> Vec<(String, Vec<u8>)> {
     let right = "206;content-range=bytes FIRST-LAST/TOTAL;content-length=COUNT";
     let tries = [
@@ -59,7 +59,7 @@ pub fn http_seeds() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Fetches the head, a range and a whole file by the answers of a script, whose last line repeats.
+/// Fetches the head, a range and a whole file with the answers of a script. The last line repeats.
 pub fn http(script: &[u8]) {
     let script = String::from_utf8_lossy(script);
     let lines: Vec<&str> = script.lines().collect();
@@ -88,14 +88,15 @@ pub fn http(script: &[u8]) {
             }
         };
         if fetched {
-            // The head may be that of a file which the answer says to be shorter.
+            // An answer may state a shorter file, so the head may be shorter, too.
             let end = if number == 0 { got.len() as u64 } else { asked.end };
             assert!(got == file_bytes(Span { start: asked.start, end }), "wrong bytes: {script:?}");
         }
     }
 }
 
-/// Feeds one answer. Its body has the file's bytes from the place on that its fields name.
+/// Feeds one answer. Its body has the file's bytes from the position that the answer's fields
+/// state.
 fn answer(
     fetch: &mut Fetch,
     session: &mut Session,
@@ -126,8 +127,8 @@ fn answer(
             "end" => end = if value == "reset" { End::Reset } else { End::Timeout },
             _ => response = response.with_field(name, value.as_bytes()),
         }
-        // The field has no meaning in other answers: their bodies begin at the file's start. Its
-        // unit may have any case, or be missing.
+        // Content-Range has no meaning in other answers: their bodies start at the file's start.
+        // Its unit may have any case, or be missing.
         let value = value.trim().to_ascii_lowercase();
         let range = value.strip_prefix("bytes").map_or(&*value, str::trim_start);
         if status == 206
@@ -174,7 +175,7 @@ fn sealed() -> &'static (Vec<u8>, Vec<(String, Vec<u8>)>) {
     })
 }
 
-/// Doubts after which the scripted transport has no other way to read.
+/// The number of doubts after which the scripted transport has no other way to read.
 const DOUBTS_MAX: u64 = 3;
 
 /// A transport whose answers are a script: one byte for each.
@@ -236,7 +237,7 @@ pub fn remote(script: &[u8]) {
     let file = RemoteFile::new(whole[..65_536].to_vec(), whole.len() as u64);
     let (fetches, doubts) = (AtomicU64::new(0), AtomicU64::new(0));
     let remote = Arc::new(Scripted { file, script: script.to_vec(), fetches, doubts });
-    // As over HTTP, no reads explain a wrong digest.
+    // As over HTTP, the reader does not search for another region that explains a wrong digest.
     let limits = Limits { explained_entries_max: 0, ..Limits::default() };
     let opened = ready(AsyncPackage::from_remote(Arc::clone(&remote) as _, limits));
     let package = opened.expect("the head is right");
@@ -249,8 +250,8 @@ pub fn remote(script: &[u8]) {
     for (found, (path, content)) in ready(package.get_many(paths)).into_iter().zip(files) {
         assert!(found.is_err() || found.is_ok_and(|found| found == *content), "{path}");
     }
-    // Each region by a block of the index, itself and a second try, alone and with all others; each
-    // doubted answer likewise.
+    // For each region, alone and together with all others, there are reads of an index block, of
+    // the region, and of both again. Each doubted answer adds as many.
     let fetched = remote.fetches.load(Ordering::Relaxed);
     let max = 20 * (files.len() as u64 + DOUBTS_MAX);
     assert!(fetched <= max, "{fetched} fetches");

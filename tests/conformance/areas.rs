@@ -65,7 +65,7 @@ fn fixtures_of_formats() {
 fn paths(file: &[u8]) -> Result<String, String> {
     let mut out = String::new();
     for path in PATHS {
-        // Each path gets a fresh package, so that no look-up gains from an earlier one.
+        // Each path gets a newly opened package, so that no look-up uses results of an earlier one.
         let package = Package::from_bytes(file.to_vec()).map_err(told)?;
         let found = package.find(path).map(|found| found.map(|found| id_of(found.id)));
         out += &dump::path(path, found.map_err(told));
@@ -161,7 +161,7 @@ fn a_package_whose_fences_are_refused_is_read_by_its_index() {
         for (id, entry) in seen.regions() {
             let found = package.find(uuid_of(id)).expect("it is found by a scan, or by fences");
             let at = found.map(|found| found.at);
-            // In a block that is not sorted, a look-up may miss ids.
+            // In an unsorted block, a look-up may miss ids.
             let sorted = !fixture.verdict.contains("lookup block");
             assert!(at == Some(entry.at) || !sorted, "{}: {at:?}", fixture.name);
         }
@@ -190,8 +190,8 @@ fn policy_of(policy: Policy<'_>) -> SealPolicy {
     }
 }
 
-/// Returns the verdict of a refusal, with the case if the specification has several for one
-/// verdict.
+/// Returns the verdict of a refusal. Several cases of the specification share a verdict, so their
+/// name follows it.
 fn refusal(error: &Error) -> String {
     use dacti_seal::Error as E;
     let case = match error {
@@ -327,7 +327,7 @@ fn fixtures_of_signing() {
 fn paths_are_normalised_by_the_unicode_that_the_specification_names() {
     // spec: R-PATH-01
     assert_eq!(unicode_normalization::UNICODE_VERSION, (18, 0, 0));
-    // U+0378 is not assigned, so it neither composes nor moves.
+    // U+0378 is unassigned, so normalisation does not compose or reorder it.
     for path in ["\u{378}", "a\u{378}", "\u{378}\u{301}"] {
         let id = dacti::region_id(path).map(id_of);
         assert_eq!(id, Ok(path_id(path)), "{path:?}");

@@ -1,4 +1,4 @@
-//! Packages that are built into writers and into memory, and inputs that are refused when they are
+//! Building packages into writers and into memory. Builders refuse bad inputs when the inputs are
 //! added.
 
 use crate::package::PLAIN;
@@ -55,7 +55,7 @@ impl Write for Slow {
     }
 }
 
-/// A writer that has no room.
+/// A writer that is full.
 struct Full;
 
 impl Write for Full {
@@ -79,7 +79,7 @@ fn a_writer_that_fails_is_told_and_a_bad_build_writes_nothing() {
     assert!(out.is_empty());
 }
 
-/// Adds inputs one by one. The last one is refused, and a package of the earlier ones is built.
+/// Adds inputs one by one, expects an error for the last one, and builds a package of the others.
 #[track_caller]
 fn refused(names: &[InputName]) -> Error {
     let mut builder = PackageBuilder::new(PLAIN);

@@ -1,4 +1,4 @@
-//! Conformance of updates: the views of readers behind caches.
+//! Conformance of updates: the views that readers get from caches during an update.
 //!
 //! The simulation itself is `dacti_tests::cache`. Here are the packages, the plans, and the laws
 //! that are broken on purpose.

@@ -1,7 +1,7 @@
-//! Breaks the laws on purpose, one after the other: a proof that cannot fail proves nothing.
+//! Breaks the laws on purpose, one at a time, because a proof that cannot fail proves nothing.
 //!
 //! Each test breaks one law in plans that keep all others. It names the corruption that follows,
-//! the edges behind which it appears, and the reason if readers are safe.
+//! and the edges at which the corruption appears. If readers are safe, it names the reason.
 
 use crate::cdn_cases::{SLICES, case, content, edges, filled, fresh, large, prove_all, put};
 use dacti_tests::cache::{Case, Kind, Op, Plan, Report};
@@ -9,10 +9,10 @@ use dacti_tests::edit::{Edit, Published, Sealing};
 use dacti_tests::reference::{self as by, GROUP, NONE, path_id, small};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The result of a broken law: kinds of corruption for each slice length.
+/// The result of a broken law: the kinds of corruption for each slice length.
 type Found = BTreeMap<u64, BTreeSet<Kind>>;
 
-/// Runs a case behind every kind of edge, prints the result and returns it.
+/// Runs a case on every kind of edge, prints the result and returns it.
 fn run(law: &str, case: Case) -> (Found, Report) {
     let edges = edges();
     let reports = prove_all(&[case], &edges).remove(0);
@@ -26,7 +26,8 @@ fn run(law: &str, case: Case) -> (Found, Report) {
     (found, total)
 }
 
-/// Checks that a broken law causes exactly these kinds behind edges of the three slice lengths.
+/// Checks that a broken law causes exactly these kinds of corruption, at edges of the three slice
+/// lengths.
 #[track_caller]
 fn check(law: &str, case: Case, kinds: [&[Kind]; 3]) {
     let (found, report) = run(law, case);
@@ -38,7 +39,8 @@ fn check(law: &str, case: Case, kinds: [&[Kind]; 3]) {
     assert_eq!(found, expected, "{law}: {report}");
 }
 
-/// Checks that the same bytes with digests cause no corruption, because readers escalate.
+/// Checks that the same plan causes no corruption in a package with digests: readers detect stale
+/// bytes, and read them again past the caches.
 #[track_caller]
 fn check_healed(law: &str, case: Case) {
     let (found, report) = run(&format!("{law}, but digests tell"), case);
@@ -46,7 +48,7 @@ fn check_healed(law: &str, case: Case) {
     assert!(report.counts.escalations > 0, "nothing had to be healed");
 }
 
-/// Returns an update of a region of three slices and of one of a few bytes.
+/// Returns an update with a region of three slices and a region of a few bytes.
 fn edits(version: u32) -> Vec<Edit> {
     vec![put("dir1/file1.bin", version, 9000), put("dir2/file5.bin", version, 50)]
 }
@@ -88,8 +90,8 @@ fn switch_before_its_bytes_are_appended() {
 #[test]
 fn no_barrier_between_slots_and_switch() {
     // spec: R-CDN-11
-    // A reader gets the new length and old slots, which are entries of zeros. A slice that holds
-    // the whole head has either the new length and slots or neither.
+    // A reader sees the new length with old slots, which are entries of zeros. A slice that holds
+    // the whole head has both the new length and the new slots, or neither.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
         let case =
             case("no barrier", &package(sealing), |p| vec![without_barriers(delta(p, &wide(1)))]);
@@ -124,7 +126,8 @@ fn place_of_t2_written_again_before_its_barrier() {
     }
 }
 
-/// A plan that stops in its append, and another plan that reuses the same bytes.
+/// A plan that is interrupted in its append, and another plan that appends other bytes at the same
+/// position.
 fn reused_tail(sealing: Sealing) -> Case {
     case("reused tail", &package(sealing), |p| {
         let mut died = p.clone();
@@ -138,8 +141,8 @@ fn reused_tail(sealing: Sealing) -> Case {
 #[test]
 fn bytes_past_the_end_reused_after_a_crash() {
     // spec: R-CDN-10
-    // Digests do not help: the bytes of the first attempt match their own digest, under the same
-    // id.
+    // Digests do not help, because the bytes of the first attempt match their own digest under the
+    // same id.
     for sealing in [Sealing::None, Sealing::Digest, Sealing::Signed] {
         let law = "W1 bytes past the end are never reused";
         check(law, reused_tail(sealing), [&[Kind::WrongBytes]; 3]);
@@ -177,7 +180,7 @@ fn append_within_the_padding_of_the_file() {
     check_healed(law, unaligned(Sealing::Digest));
 }
 
-/// An append whose end is written first, so that its start is zeros for a while.
+/// An append that writes its end first, so that its start stays zeros for a while.
 fn descending(sealing: Sealing) -> Case {
     case("tail before front", &package(sealing), |p| {
         let mut plan = delta(p, &edits(1));
@@ -201,7 +204,7 @@ fn four(bytes: &[u8]) -> [u8; 4] {
     bytes.try_into().expect("four bytes")
 }
 
-/// Returns a package whose index region has room for one more group after the head.
+/// Returns a package whose index region has room for one more group, after the head.
 fn with_room_in_the_index(sealing: Sealing) -> Published {
     let mut package = large(4096, sealing);
     let file = &mut package.file;
@@ -215,15 +218,15 @@ fn with_room_in_the_index(sealing: Sealing) -> Published {
         let base = index.entries[0].base + GROUP;
         by::place(file, group as usize, &base.to_le_bytes());
     }
-    // The size of the index region. The fences are dropped, because they would have to cover all
-    // groups.
+    // Enlarges the index region. The fences are dropped, because fences would have to cover the
+    // added group.
     by::place(file, 504 + 24 + 24, &((index_len + GROUP) as u32).to_le_bytes());
     by::place(file, 504 + 20, &2_u32.to_le_bytes());
     file.resize(file.len().next_multiple_of(4096), 0);
     package
 }
 
-/// A plan that fills a group after the head, and raises the count of groups in the head.
+/// A plan that fills a group after the head, and then raises the count of groups.
 fn far_slots(sealing: Sealing) -> Case {
     case("far slots", &with_room_in_the_index(sealing), |p| {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
@@ -255,7 +258,7 @@ fn far_slots(sealing: Sealing) -> Case {
 #[test]
 fn slots_outside_the_head() {
     // spec: R-CDN-10
-    // Cached as immutable, half of the group or all of it stays old for ever.
+    // The group is cached as immutable data, so half of it or all of it stays old for ever.
     let law = "L1 slots are in the head";
     let wrong: &[Kind] = &[Kind::WrongBytes, Kind::NotVisible];
     check(law, far_slots(Sealing::None), [wrong, wrong, &[]]);
@@ -283,7 +286,8 @@ fn switch_of_a_whole_table() {
 #[test]
 fn switch_of_a_whole_group_header() {
     // spec: R-CDN-12, R-CDN-23
-    // The origin's bytes are read in ascending order during the write: old base, new length.
+    // The origin reads in ascending order during the write, so a reader can see the old base with
+    // the new length.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
         let case = case("base and length at once", &fresh(4096, sealing), |p| {
             let mut plan = delta(p, &[put("dir2/file5.bin", 1, 5000)]);
@@ -309,7 +313,7 @@ fn update_of_two_switches() {
     check("W4 one switch publishes it all", case, [&[Kind::HalfUpdate, Kind::OutOfTime]; 3]);
 }
 
-/// A region is moved to the end, and its old place is used for other bytes.
+/// A region is moved to the end, and other bytes are written at its old place.
 fn moved(sealing: Sealing) -> Case {
     case("moved", &package(sealing), |p| {
         let path = "dir1/file4.bin";
@@ -330,6 +334,6 @@ fn bytes_moved_within_the_file() {
     // spec: R-CDN-10
     let law = "W1 bytes that an old head reaches are never moved";
     check(law, moved(Sealing::None), [&[Kind::WrongBytes]; 3]);
-    // Digests detect it, but no other source has the region.
+    // Digests detect the other bytes, but no source has the region at this place any more.
     check(law, moved(Sealing::Digest), [&[Kind::Lost]; 3]);
 }

@@ -1,4 +1,4 @@
-//! Packages under update, and the code that runs all cases.
+//! Published packages for the cases, and the code that runs all cases.
 
 use dacti_tests::cache::{Age, Case, Edge, Plan, Report, prove};
 use dacti_tests::edit::{self, Edit, Published, Sealing};
@@ -9,7 +9,7 @@ use std::thread;
 
 /// The slice lengths of edges.
 pub const SLICES: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
-/// Every sealing.
+/// Every kind of seal.
 pub const SEALINGS: [Sealing; 3] = [Sealing::None, Sealing::Digest, Sealing::Signed];
 
 /// Every kind of edge.
@@ -18,7 +18,7 @@ pub fn edges() -> Vec<Edge> {
     SLICES.iter().flat_map(|slice| ages.map(|age| Edge { slice: *slice, age })).collect()
 }
 
-/// Runs every case behind every kind of edge, on all cores; reports in the order of the cases.
+/// Runs every case with every kind of edge, on all cores. Reports in the order of the cases.
 pub fn prove_all(cases: &[Case], edges: &[Edge]) -> Vec<Vec<Report>> {
     let jobs: Vec<_> =
         (0..cases.len()).flat_map(|case| (0..edges.len()).map(move |edge| (case, edge))).collect();
@@ -37,7 +37,7 @@ pub fn prove_all(cases: &[Case], edges: &[Edge]) -> Vec<Vec<Report>> {
     done.into_inner().expect("no proof panics")
 }
 
-/// Content that differs for each path and each version of it.
+/// Returns content that differs for each path and each version.
 pub fn content(path: &str, version: u32, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     blake3::Hasher::new()
@@ -48,12 +48,12 @@ pub fn content(path: &str, version: u32, len: usize) -> Vec<u8> {
     out
 }
 
-/// An edit that puts such content.
+/// Returns an edit that puts the content of a path and a version.
 pub fn put(path: &str, version: u32, len: usize) -> Edit {
     Edit::Put(path.to_owned(), content(path, version, len))
 }
 
-/// An edit that removes.
+/// Returns an edit that removes a region.
 pub fn remove(path: &str) -> Edit {
     Edit::Remove(path.to_owned())
 }
@@ -63,7 +63,7 @@ pub fn foreign(number: u32) -> Id {
     small(0xc0_de00 + number)
 }
 
-/// A small new package: regions of no bytes, of less than a slice, of several.
+/// A small new package, with regions that are empty, shorter than a slice, or longer than one.
 pub fn fresh(slice: u64, sealing: Sealing) -> Published {
     let sizes = [0, 1, 31, 700, 4096, 5000, 9000, 17_000];
     let files: Vec<_> = (0..24)
@@ -88,14 +88,14 @@ pub fn large(slice: u64, sealing: Sealing) -> Published {
     edit::package(&files, slice, sealing)
 }
 
-/// Fills the delta groups until the current one has room for `room` entries and `groups` empty ones
-/// are left.
+/// Fills delta groups until `groups` of them are empty and the current one has room for `room` more
+/// entries.
 pub fn filled(mut package: Published, groups: u32, room: usize) -> Published {
     for group in (groups..package.deltas()).rev() {
         let count = if group == groups { 255 - room } else { 255 };
         let edits: Vec<_> =
             (0..count).map(|i| put("dir0/file3.bin", group * 1000 + i as u32, 700)).collect();
-        // The same region is put again and again, and only the last entry counts.
+        // The edits put one region repeatedly. Only the last entry counts.
         package.delta(&edits, true).expect("a whole group is free");
     }
     package

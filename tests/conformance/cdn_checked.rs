@@ -1,8 +1,8 @@
-//! `dacti_cdn::check` over plans that break a law. It refuses every plan that the simulation shows
-//! to cause corruption, and names the broken law.
+//! `dacti_cdn::check` on plans that break a law. It refuses every plan for which the simulation
+//! shows corruption, and names the broken law.
 //!
-//! Each plan comes from the planner and is changed in one way. Digests and lengths are then
-//! computed anew, so that the plan breaks the law and not a checksum.
+//! Each plan is made by the planner and then changed in one way. Its digests and lengths are
+//! recomputed, so that the plan breaks the law and not a checksum.
 
 use crate::cdn_cases::{before, content, edges, filled, foreign, prove_all, put, remove};
 use crate::cdn_planner::{Planned, Update, built, snapshot};
@@ -15,11 +15,11 @@ use dacti_tests::edit::{Published, Sealing};
 use daicon_core::Span;
 use std::collections::BTreeSet;
 
-/// A plan's steps, to be broken.
+/// The steps of a plan that a test changes.
 type Steps = Vec<Step>;
 
-/// Recomputes, for the current steps, length and digests of the head after each step, the old bytes
-/// at every write, and the bytes that barriers on the head probe.
+/// Recomputes all fields that depend on the steps: length and head digest after each step, the old
+/// bytes at every write, and the bytes that barriers probe in the head.
 fn restate(planned: &mut Planned) {
     let mut head = planned.snapshot.head().to_vec();
     let mut len = planned.snapshot.len();
@@ -82,7 +82,7 @@ fn reserve(at: u64, after: Vec<u8>) -> Step {
 struct Broken {
     what: &'static str,
     law: Law,
-    /// Whether the simulation shows a corrupt view, and not only a broken law.
+    /// Whether the simulation shows a corrupt view. If not, the plan only breaks the law.
     corrupt: bool,
     change: fn(&mut Steps),
 }
@@ -142,7 +142,7 @@ const BROKEN: [Broken; 12] = [
         law: Law::W5,
         corrupt: false,
         change: |steps| {
-            // The end of the padding is removed.
+            // Shortens the padding.
             let pieces = &mut append_of(steps).pieces;
             pieces.last_mut().expect("padding").span.end -= 512;
         },
@@ -164,7 +164,7 @@ const BROKEN: [Broken; 12] = [
         law: Law::W3,
         corrupt: true,
         change: |steps| {
-            // Writes base, encoding and length at once.
+            // One switch writes base, encoding and length.
             let at = position(steps, |action| matches!(action, Action::Switch(_)));
             let (before, rest) = steps.split_at_mut(at);
             let Action::Switch(switch) = &mut rest[0].action else { unreachable!() };
@@ -237,7 +237,7 @@ fn shift(steps: &mut Steps, by: i64) {
     }
 }
 
-/// A package that is longer than any slice, without digests, with an empty group next.
+/// A package that is longer than any slice, without digests. Its next update needs an empty group.
 fn package() -> Published {
     filled(built(24, 1 << 20, Sealing::None), 7, 0)
 }
@@ -246,7 +246,7 @@ fn package() -> Published {
 fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     // spec: R-CDN-10, R-CDN-11, R-CDN-12, R-CDN-13, R-CDN-14, R-CDN-17, R-CDN-40
     let package = package();
-    // The slots lie in two slices of 4 KiB.
+    // Together the slots lie in two slices of 4 KiB.
     let edits: Vec<_> = (0..180).map(|i| put(&format!("wide/{i}"), 1, 40)).collect();
     let update = Update::from(edits);
     let planned = Planned::new(&package, &update, &UpdatePolicy::default());
@@ -300,7 +300,7 @@ fn first_barrier_alone_guards_a_place_that_was_in_force() {
 #[test]
 fn plan_for_the_file_before_a_crash_is_refused() {
     // spec: R-CDN-10, R-CDN-40, R-CDN-41
-    // Bytes that a crashed attempt left after the old end must not be reused.
+    // Bytes that an interrupted plan wrote after the old end must not be used again.
     let mut package = package();
     let update = Update::from(vec![put("dir1/file1.bin", 1, 1)]);
     let mut planned = Planned::new(&package, &update, &UpdatePolicy::default());
@@ -329,8 +329,8 @@ fn check_refuses_folds_and_tables_that_lose_something() {
         assert_eq!(planned.plan.strategy, strategy);
         let at = position(&planned.plan.steps, |action| matches!(action, Action::Reserve(_)));
         let Action::Reserve(table) = &planned.plan.steps[at].action else { unreachable!() };
-        // Changes base, extension offset, count, and every field of every component of the new
-        // table.
+        // Changes each byte of the new table's base, extension offset, count and components, one at
+        // a time.
         let count = u32::from_le_bytes(table.after[20..24].try_into().expect("four bytes"));
         let mut caught = 0;
         for byte in (0..16).chain(20..24 + 28 * count as usize) {
@@ -342,7 +342,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
                 caught += 1;
                 continue;
             }
-            // An accepted plan harms no reader.
+            // The check accepted the plan, so it must not harm a reader.
             let mut after = package.clone();
             let plans = vec![planned.run(&mut after, &update)];
             let case = before(format!("byte {byte}"), &package, plans);
@@ -351,7 +351,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
             assert!(total.breaches.is_empty(), "{strategy}, byte {byte} of the table: {total}");
         }
         println!("{strategy}: {caught} changed bytes of the new table refused");
-        // Changes derived bytes and inline tables, in their digest or in their bytes.
+        // Changes the digest of each derived piece, and a byte of each inline piece.
         for i in 0..append_of(&mut planned.plan.steps.clone()).pieces.len() {
             let mut planned = planned.clone();
             match &mut append_of(&mut planned.plan.steps).pieces[i].content {

@@ -1,5 +1,5 @@
 //! Random updates behind random caches, read by two readers. The reference reads a whole file that
-//! is a mix of slices; the facade's `Package` reads a source that answers like edges.
+//! is a mix of slices. The facade's `Package` reads from a source that answers like edges.
 
 use crate::cdn_cases::{SEALINGS, case, edges, foreign, put, remove};
 use crate::cdn_planner::{Update, built, key, update_with};
@@ -28,7 +28,7 @@ fn choose(seed: u64, at: u64, step: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A reader's session: when it got its head, when it reads data, and behind which edges.
+/// A reader's session: the moment of its head, the moment of its data, and the kind of its edges.
 #[derive(Clone, Copy, Debug)]
 struct Session {
     edge: Edge,
@@ -58,9 +58,9 @@ struct Mixed {
     origin: Arc<Origin>,
     session: Session,
     head: Vec<u8>,
-    /// Whether a slice was short, so that a reader has to escalate.
+    /// Whether a slice was short. A reader must then read past the caches.
     short: AtomicBool,
-    /// Whether the reader goes past the caches.
+    /// Whether the reader reads past the caches.
     escalated: AtomicBool,
 }
 
@@ -89,7 +89,7 @@ impl ReadAt for Mixed {
     }
 }
 
-/// The runs that were tried.
+/// Numbers of the runs that were tested.
 #[derive(Debug, Default)]
 struct Tried {
     plans: AtomicU64,
@@ -115,7 +115,8 @@ fn by_facade(
         short: AtomicBool::new(false),
         escalated: AtomicBool::new(false),
     });
-    // A first error is allowed only if a slice was short. The read then goes past the caches once.
+    // A first error is allowed only if a slice was short. The reader then repeats the read past the
+    // caches.
     let retry = |what: &dyn Fn() -> Result<Vec<u8>, dacti::Error>| {
         what().unwrap_or_else(|error| {
             assert!(source.short.swap(false, Ordering::Relaxed), "{session:?}: {error}");
@@ -180,7 +181,7 @@ fn read_in_sessions(case: &Case, sealing: Sealing, sessions: u64, seed: u64, tri
     for i in 0..sessions {
         let pick = |step: u64, n: usize| (choose(seed, i, step) % n as u64) as usize;
         let now = pick(1, origin.now() + 1);
-        // Half of the readers begin now, and half at a random time before.
+        // Half of the readers get their head now, and half at a random earlier moment.
         let then = if i % 2 == 0 { now } else { pick(2, now + 1) };
         let edge = edges[pick(3, edges.len())];
         let session = Session { edge, then, now, seed: choose(seed, i, 4) };
@@ -215,7 +216,7 @@ fn update() -> impl Strategy<Value = (Vec<Change>, bool, u8, bool)> {
         6 => (0..30_usize, len).prop_map(|(path, len)| Change::Put(path, len)),
         1 => (0..30_usize).prop_map(Change::Remove),
     ];
-    // The changes, whether to use brotli, the number of new components, and whether to move to
+    // The changes, whether to use Brotli, the number of new components, and whether to move to
     // larger slices.
     (prop::collection::vec(change, 1..12), any::<bool>(), 0..3_u8, prop::bool::weighted(0.2))
 }

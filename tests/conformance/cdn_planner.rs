@@ -1,4 +1,4 @@
-//! Runs plans of the crates' planner as steps of the simulation, behind the same caches.
+//! Runs plans of the crates' planner as steps of the simulation, with the same caches.
 
 use crate::cdn_cases::content;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -25,13 +25,14 @@ pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
     built_with(files, slice_len, sealing, false)
 }
 
-/// Does the same, with the smallest regions in the head if `hot` is set.
+/// Returns a package that the facade has built. If `hot` is set, the smallest regions are hot
+/// regions.
 pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, hot: bool) -> Published {
     let files: Vec<_> = (0..files)
         .map(|i| {
             let path = format!("dir{}/file{i}.bin", i % 3);
             let bytes = content(&path, 0, [0, 1, 31, 700, 4096, 5000, 9000, 17_000][i % 8]);
-            // Large packages get small files.
+            // In large packages, all files are short.
             (path, if files > 100 { bytes[..bytes.len().min(40)].to_vec() } else { bytes })
         })
         .collect();
@@ -63,7 +64,7 @@ pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, hot: bool) -> 
 pub struct Update {
     /// Regions.
     pub edits: Vec<Edit>,
-    /// Paths whose new regions are stored as brotli streams.
+    /// Whether new regions are stored as Brotli streams.
     pub brotli: bool,
     /// New components: regions, or data in a table.
     pub components: Vec<(Id, Vec<u8>)>,
@@ -77,14 +78,14 @@ impl From<Vec<Edit>> for Update {
     }
 }
 
-/// A plan of the crates, with everything that is needed to carry it out.
+/// A plan of the crates, with everything that an executor needs.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// The plan.
     pub plan: dacti_cdn::Plan,
     /// The state for which it was made.
     pub snapshot: Snapshot,
-    /// The bytes that each edit brings.
+    /// The new bytes of each edit.
     pub payload: Vec<Vec<u8>>,
 }
 
@@ -94,7 +95,7 @@ pub fn snapshot(file: &[u8], scanned: bool) -> Snapshot {
     snapshot_of(file.len() as u64, read, scanned)
 }
 
-/// Returns the snapshot of a file of that length.
+/// Returns the snapshot of a file of length `len`.
 fn snapshot_of(len: u64, read: impl Fn(Span) -> Vec<u8>, scanned: bool) -> Snapshot {
     let mut reader = SnapshotReader::new(len);
     while let Some(want) = reader.want() {
@@ -117,7 +118,7 @@ impl Planned {
         Self::seen_by(package, update, policy, |scanned| snapshot(&package.file, scanned))
     }
 
-    /// Does the same for a file of which `package` has only the front.
+    /// Plans an update of a file of which `package` has only the first part, and checks the plan.
     fn seen_by(
         package: &Published,
         update: &Update,
@@ -180,7 +181,7 @@ impl Planned {
         planned
     }
 
-    /// Returns the steps as writes. Pieces that do not follow each other are written one by one.
+    /// Returns the steps as writes. Pieces with gaps between them are separate writes.
     pub fn ops(&self) -> Vec<Op> {
         let mut derived = BTreeMap::new();
         if let Ok(Some(new)) = Derived::of(&self.plan, &self.snapshot) {
@@ -226,7 +227,7 @@ impl Planned {
     }
 }
 
-/// Returns the bytes after a region: its digest, and in a signed package a signature.
+/// Returns the seal of a region: its digest, and in a signed package a signature.
 fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8> {
     let digest = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
     match sealing {
@@ -238,13 +239,12 @@ fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8>
     }
 }
 
-/// Plans and does an update by a policy.
+/// Plans and applies an update by a policy.
 pub fn update_with(package: &mut Published, update: &Update, policy: &UpdatePolicy) -> Plan {
     Planned::new(package, update, policy).run(package, update)
 }
 
-/// Plans updates, one after the other, of a package that continues with zeros up to `len`. They
-/// must not need names, because the list is not kept.
+/// Plans successive updates of a package zero-filled to `len`. None may need the names list.
 pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<Plan> {
     let mut package = package.clone();
     let mut origin = Origin::new(&package.file, len);
@@ -263,7 +263,8 @@ pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<P
         let ops = planned.ops();
         ops.iter().enumerate().for_each(|(i, op)| origin.run(0, i, op));
         let name = format!("{} by the planner", planned.plan.strategy);
-        // The steps are not applied to the front, because it would grow.
+        // The steps are not applied to `package.file`, because the file would become as long as
+        // `len`.
         plans.push(Plan { ops, ..package.finish(&name, Vec::new(), &update.edits) });
         package.file = front;
     }

@@ -9,7 +9,7 @@ use dacti_tests::cache::{Age, Case, Op, Plan, Report};
 use dacti_tests::edit::{Edit, Published, Sealing};
 use std::collections::BTreeSet;
 
-/// A typical update: a new region and two replaced ones, one of which becomes empty.
+/// A typical update: one new region and three replaced regions, one of which becomes empty.
 fn update(version: u32) -> Vec<Edit> {
     vec![
         put(&format!("new/{version}.bin"), version, 6000),
@@ -88,7 +88,7 @@ fn chains(sealing: Sealing, slice: u64) -> Vec<Case> {
     ]
 }
 
-/// Returns every shape with every sealing, with the slice lengths of packages in turn.
+/// Returns chains for all kinds of packages and seals, with several slice lengths.
 fn all_chains() -> Vec<Case> {
     let slices = [4 << 10, 64 << 10, 1 << 20];
     let mut out = Vec::new();
@@ -108,7 +108,7 @@ fn all_chains() -> Vec<Case> {
     out
 }
 
-/// Chains of three plans by the crates' planner, every strategy of it among them.
+/// Returns chains of three plans by the crates' planner. Together they use all of its strategies.
 fn planned_chains() -> (Vec<Case>, BTreeSet<String>) {
     let mut out = Vec::new();
     for (sealing, slice) in [
@@ -197,7 +197,7 @@ fn by(package: &mut Published, update: &Update) -> Plan {
 fn every_reader_of_every_plan_of_the_planner_sees_the_old_package_or_the_new_one() {
     // spec: R-CDN-10, R-CDN-11, R-CDN-12, R-CDN-13, R-CDN-14, R-CDN-17
     let (mut cases, names) = planned_chains();
-    // With fences, in the head and after it.
+    // A large package has fences, either in the head or after it.
     let big = built(2700, 4096, Sealing::Digest);
     cases.push(case("large, by the planner: delta, removal, fold, fold", &big, |p| {
         let replaced = ["dir0/file30.bin", "dir2/file2000.bin"].map(|path| put(path, 1, 50));
@@ -224,8 +224,8 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
             let updates = [first.to_vec(), wide(2, 200), removal.to_vec()];
             updates.map(|edits| by(p, &edits.into())).into()
         }));
-        // Past 4 GiB, neither the base of the current group nor that of the old T2 reaches the new
-        // bytes.
+        // If the new bytes lie past 4 GiB, neither the base of the current group nor the base of
+        // the old T2 reaches them.
         let new = built(24, 4096, sealing);
         let mut near = new.clone();
         by(&mut near, &first.to_vec().into());
@@ -244,13 +244,13 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
         Op::Reserve { bytes, .. } => Some(u64::from_le_bytes(bytes[..8].try_into().ok()?)),
         _ => None,
     });
-    // The bases of fresh delta groups, and of the T2 of a fold.
+    // These bases are those of new delta groups, and of the T2 of a fold.
     assert!(bases.filter(|base| (4 << 30..6 << 30).contains(base)).count() >= 12);
     prove_sound(&cases);
 }
 
-/// An update by the planner that stops after `kept` steps and half of the next one. `None` if the
-/// update has no more steps.
+/// Returns an update by the planner that stops after `kept` steps and half of the next step; `None`
+/// if the update has no more steps.
 fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
     let planned = Planned::new(package, update, &UpdatePolicy::default());
     let mut ops = planned.ops();
@@ -258,7 +258,7 @@ fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
     let cut = match ops.get(kept)? {
         Op::Append { at, bytes } => Op::Append { at: *at, bytes: half(bytes) },
         Op::Reserve { at, bytes } => Op::Reserve { at: *at, bytes: half(bytes) },
-        // A switch is whole or not at all.
+        // A switch cannot be cut in half: it has happened completely or not at all.
         Op::Barrier | Op::Switch { .. } => Op::Barrier,
     };
     ops.truncate(kept);
@@ -288,7 +288,8 @@ fn updates_after_one_that_died_at_any_step_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// Checks that these cases cause no corruption. If barriers cover data, too, no reader escalates.
+/// Checks that these cases cause no corruption, and that no reader escalates if barriers also cover
+/// data.
 fn prove_sound(cases: &[Case]) {
     let edges = edges();
     let mut total = Report::default();

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
-/// The end of a run: exit code and output.
+/// The result of a run: exit code and output.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
@@ -23,14 +23,14 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// Returns standard output as text, of a run that must have succeeded.
+    /// Returns standard output as text. The run must have succeeded.
     #[track_caller]
     pub(crate) fn text(&self) -> &str {
         assert_eq!(self.code, Some(0), "{self:?}");
         str::from_utf8(&self.out).expect("it is text")
     }
 
-    /// Returns the one line that says what failed.
+    /// Returns the only line of the error output, which states the failure.
     #[track_caller]
     pub(crate) fn failure(&self) -> &str {
         assert_eq!((self.code, self.out.len()), (Some(1), 0), "{self:?}");
@@ -51,7 +51,7 @@ pub(crate) fn dacti<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
     ended(Command::new(program()).args(arguments))
 }
 
-/// A scratch directory with a place for input and one for packages.
+/// A scratch directory with a folder for input and one for packages.
 pub(crate) struct Scratch {
     root: TempDir,
 }
@@ -61,8 +61,8 @@ impl Scratch {
         Self::below(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    /// Creates a scratch directory in memory if the system has such a folder, because many small
-    /// files are slow on some disks.
+    /// Creates a scratch directory in memory if the system has such a folder, because writing many
+    /// small files is slow on some disks.
     fn in_memory() -> Self {
         let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         Self::below(memory.expect("a temporary directory"))
@@ -100,7 +100,7 @@ impl Scratch {
         fs::read(self.package()).expect("the package is there")
     }
 
-    /// Checks that packing ended with that error, and left no file at the package's path.
+    /// Checks that packing failed with this error, and left no file at the package's path.
     #[track_caller]
     pub(crate) fn refused(&self, ended: &Ended, mentions: &str) {
         let line = ended.failure();
@@ -216,7 +216,7 @@ fn packing_again_gives_the_same_bytes() {
     let mut random = Random(1);
     let noise: Vec<u8> = (0..2_000_000).map(|_| random.next() as u8 % 16).collect();
     scratch.write("large", &noise);
-    // The same files in another directory, written in another order and at another time.
+    // Creates the same files in another directory, in another order and at another time.
     let again = Scratch::new();
     again.write("large", &noise);
     for (path, bytes) in tree(&scratch.at("in")).into_iter().rev() {
@@ -238,7 +238,7 @@ fn packing_again_gives_the_same_bytes() {
 fn comes_back(count: usize) {
     let scratch = Scratch::in_memory();
     for i in 0..count {
-        // A few hundred files in each folder, with contents of many lengths.
+        // A few hundred files in each of several folders, with contents of many lengths.
         scratch.write(&format!("{}/{i}.txt", i / 300), i.to_string().repeat(i % 9).as_bytes());
     }
     let built = scratch.pack(&["--json"]);
@@ -278,8 +278,8 @@ fn room_is_left_for_the_updates_that_are_expected() {
     for i in 0..2600 {
         scratch.write(&format!("{i}"), b"x");
     }
-    // 255 / 21 = 12 updates of 20 regions fit a group. So 30 updates take three groups, and the
-    // index begins at 65,528 - 3 * 6,136 = 47,120.
+    // A group has room for 255 / 21 = 12 updates of 20 regions. So 30 updates take three groups,
+    // and the index begins at 65,528 - 3 * 6,136 = 47,120.
     let options = ["--expect-updates", "30/20", "--encoding", "none", "--slice", "1MiB"];
     let packed = scratch.pack(&options);
     assert_eq!(packed.code, Some(0), "{packed:?}");
@@ -448,7 +448,7 @@ fn what_is_not_included_fails_no_package() {
         assert_eq!(built.code, Some(0), "{symlinks}: {built:?}");
         assert_eq!(scratch.run("ls", &[]).text(), "a.html\nsub/b.html\n\u{fc}.html\n");
     }
-    // Only included files are judged, and links to folders that may contain one.
+    // Only included files are checked, and links to folders that may contain an included file.
     fs::remove_file(scratch.package()).expect("it is there");
     for glob in ["link", "broken", "fifo", "caf*"] {
         let built = scratch.pack(&["--include", glob]);
@@ -549,7 +549,7 @@ fn symbolic_links_are_refused_followed_or_skipped() {
     assert_eq!(scratch.pack(&["--symlinks", "follow"]).code, Some(0));
     assert_eq!(scratch.run("ls", &[]).text(), "file\nlink\n");
     assert_eq!(scratch.run("get", &["link"]).text(), "outside");
-    // A link to a missing file, and a link to a folder around it.
+    // A link to a missing file, and a link to the folder that contains the link.
     fs::remove_file(scratch.package()).expect("it is there");
     symlink("nowhere", scratch.at("in/broken")).expect("a new link");
     scratch.refused(&scratch.pack(&["--symlinks", "follow"]), "broken");
@@ -615,7 +615,8 @@ fn a_file_without_permission_is_named() {
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("it is ours");
     let built = scratch.pack(&[]);
     if metadata.uid() == 0 {
-        // Root can read every file. The test above covers a file that root cannot read.
+        // Root can read every file, so this case cannot fail for root. The test above covers it for
+        // root.
         assert_eq!(built.code, Some(0));
     } else {
         scratch.refused(&built, "secret");
@@ -644,7 +645,7 @@ fn the_package_itself_is_left_out() {
         assert_eq!(built.code, Some(0), "{built:?}");
         assert_eq!(dacti([OsStr::new("ls"), out.as_ref()]).text(), "file\n");
     }
-    // A link to the package counts as the package.
+    // A link to the package is treated as the package.
     std::os::unix::fs::symlink("../packages/out.dacti-pack", scratch.at("in/link")).expect("new");
     fs::remove_file(&out).expect("it is there");
     assert_eq!(scratch.pack(&["--exclude", "link"]).code, Some(0));
@@ -668,7 +669,8 @@ fn a_link_at_the_output_is_replaced_and_what_it_leads_to_is_packed() {
     assert!(!built.err.contains("left out"), "{built:?}");
     assert_eq!(dacti([OsStr::new("get"), out.as_ref(), "data".as_ref()]).text(), "precious");
     assert_eq!(fs::read(scratch.at("in/data")).expect("it is there"), b"precious");
-    // An output that is a link to an input would destroy that input.
+    // If the output is a link to an input, writing would destroy that input, so the program
+    // refuses.
     let link = scratch.at("link");
     symlink("in/data", &link).expect("a new link");
     for input in [link, scratch.at("in/data"), scratch.at("in/../in/data")] {
@@ -695,7 +697,8 @@ fn a_package_is_not_replaced_by_one_of_its_regions() {
         let line = get(&package, &scratch.package()).failure().to_owned();
         assert!(line.contains("an input of this command"), "{line}");
     }
-    // If the output is a link to the package, the link is replaced, and the package stays.
+    // If the output is a link to the package, writing replaces the link, and leaves the package
+    // unchanged.
     assert_eq!(get(&scratch.package(), &link).code, Some(0));
     assert_eq!(fs::read(&link).expect("it is there"), b"hello\n");
     assert_eq!(scratch.run("verify", &[]).code, Some(0));
@@ -735,12 +738,12 @@ fn names_of_files_do_not_command_the_terminal() {
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
     told(&scratch.pack(&[]), "neither a file nor a folder");
     told(&reading(&scratch.at(odd), &["ls"]), "cannot");
-    // Odd names in a package, and a link at the path of one of them.
+    // The package has odd names. At the path of one of them is a link.
     put(&scratch, &[stored(&format!("{odd}/file"), b"1"), stored("fine", b"2")]);
     fs::create_dir(scratch.at("target")).expect("a new directory");
     symlink("..", scratch.at("target").join(odd)).expect("a new link");
     told(&unpack(&scratch, &[]), "is a link");
-    // An encoding tag whose four bytes turn the direction of the line.
+    // The four bytes of this encoding tag contain a character that reverses the text direction.
     let files = [stored("a", b"1")];
     let tagged = by::compact_package(&files, &by::names_of(&files), *b"\xe2\x80\xaex");
     fs::write(scratch.package(), tagged).expect("there is room");
@@ -757,8 +760,8 @@ fn a_full_disk_leaves_nothing() {
     let mut random = Random(1);
     let noise: Vec<u8> = (0..3_000_000).map(|_| random.next() as u8).collect();
     scratch.write("noise", &noise);
-    // A limit on the size of files simulates a full disk. Writes past it fail, because the signal
-    // is ignored.
+    // A limit on the size of files simulates a full disk. Writes past the limit fail instead of
+    // ending the process, because the signal is ignored.
     let limited = |blocks: u32| {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -768,7 +771,7 @@ fn a_full_disk_leaves_nothing() {
     for blocks in [0, 1, 100, 1000, 4000] {
         scratch.refused(&limited(blocks), "out.dacti-pack");
     }
-    // The file that was there before stays.
+    // An existing file is left unchanged.
     fs::write(scratch.package(), b"before").expect("a new file");
     assert_eq!(limited(1000).code, Some(1));
     assert_eq!(scratch.bytes(), b"before");
@@ -788,7 +791,7 @@ fn an_interrupt_leaves_nothing_half_written() {
     let mut command = Command::new(program());
     command.arg("pack").arg(scratch.at("in")).arg("-o").arg(scratch.package());
     let mut child = command.arg("-q").stderr(Stdio::null()).spawn().expect("it starts");
-    // Once the temporary file exists, the work has begun.
+    // The run has started its work once the temporary file exists.
     while entries() == 0 && child.try_wait().expect("it is ours").is_none() {
         std::thread::yield_now();
     }
@@ -831,13 +834,13 @@ fn reading(package: &Path, verb: &[&str]) -> Ended {
     ended(Command::new(program()).arg(verb[0]).arg(package).args(&verb[1..]))
 }
 
-/// Returns the mistake in how a reading verb ended on a fixture, if any.
+/// Returns what is wrong with the result of a reading verb on a fixture; `None` if it is right.
 fn judge(fixture: &Fixture, verb: &[&str], ended: &Ended) -> Option<&'static str> {
     let expected = &fixture.verdict;
     if !matches!(ended.code, Some(0 | 1 | 3)) {
         return Some("no exit code of ours");
     }
-    // `inspect` shows a damaged file as far as it can be read.
+    // `inspect` shows as much of a damaged file as it can read.
     let is_shown = verb == ["inspect"] && ended.out.starts_with(b"format      ");
     let is_silent = ended.out.is_empty() || is_shown;
     if ended.code == Some(1) && (!ended.err.starts_with("dacti: error: ") || !is_silent) {
@@ -847,7 +850,8 @@ fn judge(fixture: &Fixture, verb: &[&str], ended: &Ended) -> Option<&'static str
         return None;
     }
     let readable = fixture.is_good() && !fixture.dump.contains("not decoded");
-    // Reading regions needs no layout, and the program's own limit is above that of the fixtures.
+    // Reading regions needs no layout. The program's limit on content is higher than the fixtures'
+    // limit.
     let is_layout = expected.contains("layout") || fixture.name.starts_with("package_layout");
     let is_cap = expected.starts_with("error limit brotli");
     match (verb[0], ended.code) {
@@ -981,7 +985,7 @@ fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_not() {
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{verb:?}: {err}");
         assert!(err.contains("standard output"), "{verb:?}: {err}");
-        // A reader that has seen enough.
+        // A reader of the output stops early, which is not an error.
         let mut command = Command::new("sh");
         command.args(["-c", "{ \"$@\"; echo code $? >&2; } | head -c 10", "sh"]).arg(program());
         command.arg(verb[0]).arg(scratch.package()).args(&verb[1..]);
@@ -1009,7 +1013,8 @@ fn a_terminal_gets_no_binary() {
     assert_eq!(binary.code, Some(1), "{binary:?}");
     let shown = String::from_utf8_lossy(&binary.out).into_owned();
     assert!(shown.contains("binary") && !shown.contains('\u{1b}'), "{shown:?}");
-    // Binary content that starts as text: cut where pieces end, and after a long text.
+    // Binary content that starts as text: the control character comes at the end of a piece, or
+    // after a long text.
     let long = "\u{fc}".repeat(200_001);
     let late = format!("a{long}\u{1b}]0;owned\u{7}");
     put(
@@ -1076,7 +1081,7 @@ fn paths_that_escape_write_nothing() {
         assert_eq!(unpacked.code, Some(3), "{path}: {unpacked:?}");
         assert!(unpacked.err.contains("names path"), "{unpacked:?}");
         assert!(!Path::new("/tmp/dacti-escaped").exists() && !scratch.at("escaped").exists());
-        // Without a names list, the files are named by ids.
+        // Without a names list, the files are named by their ids.
         let names: BTreeSet<_> = tree(&scratch.at("target")).into_keys().collect();
         let ids = ["good", path].map(|path| OsString::from(text(&by::path_id(path))));
         assert_eq!(names, BTreeSet::from(ids), "{path}");
@@ -1096,7 +1101,8 @@ fn links_in_the_target_are_not_followed() {
     symlink(scratch.at("outside"), scratch.at("target/dir")).expect("a new link");
     symlink("../../outside", scratch.at("target/sub/dir")).expect("a new link");
     symlink(scratch.at("outside/kept"), scratch.at("target/file")).expect("a new link");
-    // At first all files are refused. With --overwrite, one file replaces the link of its name.
+    // At first all files are refused. With `--overwrite`, one file replaces the link of the same
+    // name.
     for (more, code) in [(&[][..], 1), (&["--overwrite"], 3)] {
         let unpacked = unpack(&scratch, more);
         assert_eq!(unpacked.code, Some(code), "{unpacked:?}");
@@ -1106,7 +1112,7 @@ fn links_in_the_target_are_not_followed() {
         let outside = tree(&scratch.at("outside"));
         assert_eq!(outside, BTreeMap::from([("kept".into(), b"kept".to_vec())]), "{more:?}");
     }
-    // Overwriting replaced the link, and not its target.
+    // Overwriting replaced the link itself, and left its target unchanged.
     assert_eq!(fs::read_link(scratch.at("target/file")).ok(), None);
     assert_eq!(fs::read(scratch.at("target/file")).expect("it is there"), b"2");
 }
@@ -1217,7 +1223,7 @@ fn what_was_meant_is_told() {
     for path in ["index.html", "guide/index.html", "guide/a.txt"] {
         scratch.write(path, b"text\n");
     }
-    // If patterns leave no file, that is an error; an empty folder is not.
+    // It is an error if patterns exclude every file. An empty folder is not an error.
     let none = scratch.pack(&["--include", "*.nope"]);
     scratch.refused(&none, "--include and --exclude leave out all files");
     assert_eq!(scratch.pack(&[]).code, Some(0));
@@ -1225,7 +1231,7 @@ fn what_was_meant_is_told() {
     assert!(folder.failure().ends_with("it is a folder, and \"guide/**\" means what is in it"));
     assert_eq!(scratch.run("ls", &["index.html"]).text(), "guide/index.html\nindex.html\n");
     assert_eq!(scratch.run("ls", &["/index.html"]).text(), "index.html\n");
-    // The refusal comes before anything is read, and names the right option.
+    // The program refuses before it reads anything, and names the right option.
     let got = scratch.run("get", &["index.html", "-o", "/dev/null", "--stats"]);
     assert!(got.failure().contains("use `-o -` for standard output"), "{got:?}");
     let url = ended(Command::new(program()).args(["put", "http://127.0.0.1:1/p", "a=b"]));
@@ -1238,7 +1244,7 @@ fn keys_that_contradict_the_index_cost_a_scan_and_a_warning() {
     let scratch = Scratch::new();
     let files: Vec<_> = (0..3000).map(|i| stored(&format!("{i}"), b"some text\n")).collect();
     let mut file = build(&files, PLAIN);
-    // The first fence is wrong, and it bounds the search for each id below the second fence.
+    // Changes the first fence. It bounds the search for each id below the second fence.
     file[3584 + 32..3584 + 40].fill(0xff);
     fs::write(scratch.package(), file).expect("there is room");
     for (path, is_asked_by_it) in [("7", false), ("0", false), ("2999", false)]
@@ -1269,7 +1275,7 @@ fn threads_have_a_bound_and_what_the_system_gives_is_enough() {
         assert_eq!(unpack(&scratch, &["--threads", threads]).code, Some(2));
     }
     assert!(!scratch.at("target").exists());
-    // First with room for the stacks of a few threads, then with room for none.
+    // The first limit leaves memory for the stacks of a few threads, and the second for none.
     let limited = |kibibytes: u32| {
         let script = format!("ulimit -v {kibibytes}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -1302,7 +1308,7 @@ fn names_of_other_systems_are_refused_where_asked() {
     let refused: Vec<_> = summary["refused"].as_array().expect("a list").iter().collect();
     assert_eq!((summary["files"].as_u64(), refused.len()), (Some(2), bad.len() + 1), "{summary}");
     assert!(refused.iter().all(|one| one["path"].is_string() && one["message"].is_string()));
-    // This system accepts all of these names.
+    // File names on this system can be any of these names.
     fs::remove_dir_all(scratch.at("target")).expect("it is there");
     assert_eq!(unpack(&scratch, &[]).code, Some(0));
     assert_eq!(tree(&scratch.at("target")).len(), files.len());
@@ -1376,7 +1382,7 @@ fn inspect_json_has_the_documented_fields() {
     assert_eq!(inspected["index"]["place"]["len"], 61_368);
     assert_eq!(inspected["index"]["entries"], 3);
     assert_eq!(inspected["diagnostics"], Value::Array(Vec::new()));
-    // The map has every byte once.
+    // The spans of the map cover every byte once.
     let mut at = 0;
     for stretch in inspected["map"].as_array().expect("a list") {
         assert_eq!(stretch["place"]["at"], at, "{stretch}");
@@ -1415,7 +1421,7 @@ fn what_a_file_costs_is_told_before_and_bounded() {
     let scratch = Scratch::new();
     scratch.write("big", &[9; 200_000]);
     scratch.pack(&["--encoding", "none"]).text();
-    // One read for the head, and then reads of 64 KiB for the region and its digest of 32 bytes.
+    // There is one read for the head. The region and its digest of 32 bytes take reads of 64 KiB.
     let told = scratch.run("get", &["big", "--dry-run"]);
     let expected = "spent       1 request, 65536 bytes (64.00 KiB), to find out\n\
                     regions     1\n\

@@ -101,7 +101,7 @@ fn hidden_files_are_taken_on_request_only() {
     let (listed, told) = place.packed(&["--hidden", "--exclude", ".git/", "--exclude", "./.env"]);
     assert_eq!(listed, ["a", "sub/.hidden", "sub/b"]);
     assert!(!told.contains("hidden") && !told.contains("matches nothing"), "{told}");
-    // An update uses the same rules, but takes a file that is named directly.
+    // An update uses the same rules. But a file that is named directly is always put.
     assert_eq!(place.packed(&["--include", "a"]).0, ["a"]);
     assert_eq!(place.run(&["put", "p", "in"]).code, Some(0));
     assert_eq!(place.listed(), ["a", "sub/b"]);
@@ -262,7 +262,7 @@ fn private_keys_are_not_published_in_any_form() {
         assert_eq!(left.len(), 2, "only `in` and `p`: {left:?}");
         assert_eq!(fs::read(place.at("p")).expect("it is there"), before, "form {i}");
     }
-    // A text about keys, and a public key, are packed like any content.
+    // A text about keys, and a public key, are packed like any other content.
     place.write("b", b"dacti-ed25519-private 1 <64 hexadecimal digits>");
     place.write("c", KEY.replace("private", "public").as_bytes());
     assert_eq!(place.packed(&[]).0, ["a", "b", "c"]);
@@ -373,7 +373,7 @@ fn unpack_does_not_replace_the_package() {
 #[test]
 fn unpack_makes_no_more_folders_than_files_need() {
     let place = Place::new(&[]);
-    // 100 files, each below 127 folders of its own.
+    // 100 files. Each lies below 127 folders of its own.
     for i in 0..100 {
         let path = format!("{i}/{}", "d/".repeat(126));
         assert_eq!(path.matches('/').count(), 127);
@@ -430,7 +430,7 @@ fn a_package_is_made_equal_to_a_folder() {
     assert_eq!(place.run(&["get", "p", "a"]).text(), "changed");
     let again = place.run(&["sync", "p", "in", "--delete"]);
     assert!(again.err.contains("nothing to change"), "{again:?}");
-    // The package has the same regions as a package of the folder.
+    // The package has the same regions as a package that is packed from the folder.
     assert_eq!(place.run(&["pack", "in", "-o", "q", "--encoding", "none"]).code, Some(0));
     assert_eq!(place.run(&["diff", "p", "q", "--exit-code"]).code, Some(0));
 }
@@ -465,7 +465,7 @@ fn an_empty_folder_does_not_empty_a_package() {
 fn a_file_that_no_region_can_hold_is_refused_with_the_way_out() {
     let place = Place::new(&["a"]);
     let large = place.at("large");
-    // 4 GiB of zeros, which take no room.
+    // This sparse file has 4 GiB of zeros, and takes no space on the disk.
     let file = fs::File::create(&large).expect("a new file");
     file.set_len(1 << 32).expect("it can be sparse");
     let packed = place.run(&["pack", "large", "-o", "p"]);
@@ -487,7 +487,7 @@ fn files_whose_length_is_not_told_are_read() {
     place.write("empty", b"");
     let version = fs::read("/proc/version").expect("linux has it");
     assert_eq!(fs::metadata("/proc/version").expect("linux has it").len(), 0);
-    // A page is told for each, and the content is shorter.
+    // For these files, the system states the length of a page. The content is shorter.
     let mut shorter = ["/sys/kernel/fscaps", "/sys/kernel/kexec_loaded"].into_iter();
     let shorter = shorter.find(|file| Path::new(file).exists());
     let mut inputs = vec!["/proc/version", "in"];
@@ -518,7 +518,7 @@ fn times_and_programs_are_kept_on_demand() {
         let file = fs::File::options().write(true).open(file).expect("it is there");
         file.set_modified(time).expect("it is ours");
     };
-    // By default nothing is kept, and that is said.
+    // By default no attributes are kept. A message states this.
     let (_, told) = place.packed(&[]);
     assert!(told.ends_with("; modification times and executable bits are dropped\n"), "{told}");
     let bytes = fs::read(place.at("p")).expect("it was written");
@@ -550,10 +550,10 @@ fn times_and_programs_are_kept_on_demand() {
         })
     };
     assert_eq!(unpacked("p", "all"), [(true, false), (true, true)]);
-    // They move with the regions.
+    // Compaction keeps the attributes.
     assert_eq!(place.run(&["compact", "p", "-o", "c"]).code, Some(0));
     assert_eq!(unpacked("c", "compacted"), [(true, false), (true, true)]);
-    // New content has its own attributes; content that stays keeps those that it has.
+    // A region with new content gets new attributes. A region with unchanged content keeps its own.
     place.write("plain", b"other content");
     let put = place.run(&["put", "p", "plain=in/plain", "program=in/program"]);
     assert_eq!(put.code, Some(0), "{put:?}");

@@ -138,7 +138,7 @@ fn every_object_is_as_the_page_says() {
     }
     check("Cost", &["get", "p", "a", "--dry-run", "--json"]);
     check("Cost", &["diff", "old", "p", "--dry-run", "--json"]);
-    // The name of a removed region stays, and a damaged region is a finding with its place.
+    // The name of a removed region stays listed. A damaged region is a finding with its place.
     assert_eq!(run(&["rm", "p", "y"]).code, Some(0));
     check("Verified", &["verify", "p", "--json"]);
     let listed = objects(&run(&["ls", "p", "--json"]));
@@ -166,7 +166,7 @@ fn every_object_is_as_the_page_says() {
     check("DarCounts", &["dar", "extract", "x.dar", &cid, "-o", "y.dar", "--json"]);
     let files = ["dar", "extract", "x.dar", &cid, "--files", "-C", "files", "--json"];
     check("DarFiles", &files);
-    // The files that exist are refused, and the others are written.
+    // Files that exist are refused. The deleted one is written again.
     fs::remove_file(at("files/a")).expect("it was written");
     check("DarFiles", &files);
     check("DarToCar", &["dar", "to-car", "x.dar", "-o", "x.car", "--json"]);
@@ -208,8 +208,8 @@ bytes
     assert_eq!(shown, expected);
     let picture = dacti(["inspect", "--svg", &note]);
     assert!(picture.text().contains("component text (example): 3 B"), "{}", picture.text());
-    // A format and a component of another project are shown by UUID. Data that names no bytes of
-    // the file is shown as data.
+    // A format and a component of another project are shown by UUID. Component data that cannot be
+    // a span of the file is shown as plain data.
     let mut other = fs::read(&note).expect("it is there");
     other[8] = 0xee;
     other[52] = 0xee;
@@ -220,7 +220,7 @@ bytes
     assert!(shown.contains("554480ee-1951-45fa-816e-31f03934912d unknown format"), "{shown}");
     assert!(shown.contains("37cb72ee-caab-440c-8b7c-869019ed348e unknown component"), "{shown}");
     assert!(shown.contains("data 616e797468696e67"), "{shown}");
-    // A truncated daicon file gives an error, and is not taken for a package.
+    // A truncated daicon file causes an error. The program does not treat it as a package.
     fs::write(&note, &other[..60]).expect("a file");
     let cut = dacti(["inspect", &note]);
     assert!(cut.failure().contains("table entries at 0x34"), "{cut:?}");

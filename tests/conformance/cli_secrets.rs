@@ -1,4 +1,5 @@
-//! URLs carry passwords and signatures. No verb prints them, wherever a URL is given.
+//! URLs may contain passwords and signatures. No verb prints these secrets, wherever a URL is
+//! given.
 
 use crate::cli::{Scratch, dacti, ended};
 use dacti_tests::program::program;
@@ -78,7 +79,7 @@ fn no_verb_prints_the_secrets_of_a_url() {
             word => word.replace('@', url).replace("FILE", &place("in/a")),
         });
         let mut command = Command::new(program());
-        // A run may make a folder that is named as the URL.
+        // Each run has its own folder, because it may create a folder named after the URL.
         let folder = scratch.at("empty");
         fs::create_dir(&folder).expect("a new directory");
         command.arg(verb).args(words).current_dir(&folder);
@@ -87,7 +88,7 @@ fn no_verb_prints_the_secrets_of_a_url() {
         let out = String::from_utf8_lossy(&ended.out).into_owned();
         let told = format!("dacti {verb} {arguments}: {out}{}", ended.err);
         assert!(!told.contains(SECRET), "{told}");
-        // Files that a run has made do not disturb the next one.
+        // Delete files of the previous run, so that they do not affect the next one.
         let _ = fs::remove_file(scratch.at("OUT"));
         fs::remove_dir_all(&folder).expect("it is ours");
         let _ = fs::remove_dir_all(scratch.at("NEW"));
@@ -104,7 +105,7 @@ fn no_verb_prints_the_secrets_of_a_url() {
     let help = dacti(["help"]);
     let listed = help.text().split("Commands:").nth(1).expect("verbs are listed");
     let listed = listed.split("\n\n").next().expect("they end");
-    // Longer texts go on in further lines, which are indented more.
+    // Longer texts continue in lines with a deeper indent.
     let lines = listed.lines().filter_map(|line| line.strip_prefix("  "));
     let listed: BTreeSet<_> = lines
         .filter(|line| !line.starts_with(' '))

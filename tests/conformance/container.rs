@@ -13,20 +13,20 @@ use proptest::prelude::*;
 
 type Walker = TableWalker;
 
-/// How a walk gets its bytes.
+/// The way in which a walk gets its bytes.
 #[derive(Clone, Copy, Debug)]
 enum Feeding {
     /// Exactly the wanted bytes.
     Exact,
     /// The wanted bytes, and all bytes after them.
     ToTheEnd,
-    /// Exactly the wanted bytes, copied to an address with that remainder modulo 16.
+    /// Exactly the wanted bytes, at an address with the given remainder modulo 16.
     Aligned(usize),
-    /// First the bytes of a prefetched head, and then exactly the wanted bytes.
+    /// First the bytes of a prefetched head, then exactly the wanted bytes.
     Prefetched(usize),
 }
 
-/// A walk to its end: the tables and components found, the spans wanted, and the result.
+/// A complete walk: the tables and components found, the spans wanted, and the result.
 struct Walk {
     walker: Walker,
     seen: Container,
@@ -88,8 +88,8 @@ fn feed(walk: &mut Walk, file: &[u8], want: Span, how: Feeding) -> Result<(), da
     Ok(())
 }
 
-/// A walker keeps sixteen diagnostics and only counts the others. If there are more, only their
-/// number is compared.
+/// Reduces diagnostics to what a walker reports: it keeps at most sixteen and counts the others. If
+/// there are more than sixteen, only their number is compared.
 fn countable(mut seen: Container, diagnostics: u64) -> Container {
     if diagnostics > 16 {
         seen.ignored = vec![(diagnostics, diagnostics)];
@@ -195,7 +195,8 @@ fn every_truncation_of_a_chain_is_named() {
     }
 }
 
-/// Three tables at 28, 140 and 260, each with up to three components, and any extension offsets.
+/// Three tables at 28, 140 and 260, each with up to three components, and with any extension
+/// offsets.
 #[derive(Clone, Copy, Debug)]
 struct World {
     counts: [u32; 3],
@@ -206,7 +207,7 @@ impl World {
     fn file(&self) -> Vec<u8> {
         let mut file = by::head(by::PACKAGE, 0, 1);
         for (i, at) in [28_usize, 140, 260].into_iter().enumerate() {
-            // Ids repeat between tables, so that duplicates are met along the chain.
+            // Ids repeat between tables, so that the chain has duplicates.
             let components = (0..self.counts[i]).map(|n| by::component(small(n + i as u32), n, 1));
             let table = by::Table {
                 base: 10 * i as u64,
@@ -227,7 +228,8 @@ pub fn check_against_reference(file: &[u8], what: &str) {
     assert_eq!(outcome(walk(file, true, Feeding::Exact)), expected, "{what}");
     let unknown = outcome(walk(file, false, Feeding::Exact));
     if unknown != expected {
-        // Only for a table that both overlaps and is truncated may the two errors differ.
+        // The two errors may differ only for a table that both overlaps an earlier one and is
+        // truncated.
         let overlaps =
             matches!(&unknown, Err(error) if error.starts_with("error corrupt table header"));
         let is_cut = matches!(&expected, Err(error) if error.starts_with("error truncated table"));
@@ -315,10 +317,11 @@ fn what_is_found_early_is_found_for_good() {
             before = now;
         }
     }
-    // Ids 0 to 2, then 1 to 3, then 2 to 4.
+    // The tables add the ids 0 to 2, then 3, then 4.
     assert_eq!(grown, [3, 4, 5]);
 
-    // A caller that needs a component of the second table must go on, and may stop after it.
+    // If a caller needs a component of the second table, the walk must go on to that table, and may
+    // stop after it.
     let mut walker = Walker::new(None);
     let requires = [Requirement::new(uuid_of(small(3)), Version::new(0, 1))];
     let format =
@@ -383,7 +386,7 @@ fn limits_are_the_callers() {
     assert_eq!(run(3, 6), Ok(4));
     assert_eq!(run(2, 6), Err("error limit table header at 0x104".into()));
     assert_eq!(run(0, 6), Err("error limit table header at 0x1c".into()));
-    // Duplicates count, too: four ids, six entries.
+    // The limit counts duplicates, too: these four ids have six entries.
     assert_eq!(run(3, 5), Err("error limit table entries at 0x11c".into()));
     assert_eq!(run(3, 1), Err("error limit table entries at 0x34".into()));
 }
@@ -463,7 +466,7 @@ fn formats_say_what_is_missing() {
     assert_eq!(checked(&requires[4..]), Err("error unsupported component at 0x1c".into()));
 }
 
-/// Returns a component for our emitter, and the same for the reference.
+/// Returns a component for our emitter, and the same component for the reference.
 fn any_component() -> impl Strategy<Value = by::Component> {
     (any::<u128>(), any::<(u16, u16, u32, u32)>()).prop_map(|(id, (major, minor, offset, size))| {
         by::Component { id: id.to_be_bytes(), major, minor, offset, size }
@@ -501,7 +504,8 @@ proptest! {
             TableSpec { region_base: base, extension_at: extension, slots, components, at: 28 };
         let mut out = vec![junk; expected.len() + 5];
         let emitted = emit_container(&head, &[ours], &mut out);
-        // The next table must not share bytes with the preamble or this table, slots included.
+        // The next table must not share bytes with the preamble, this table, or this table's free
+        // slots.
         let leads_on = extension >= expected.len() as u64 && extension <= u64::MAX - 24;
         if extension != 0 && !leads_on {
             prop_assert_eq!(emitted.map_err(|error| error.kind()), Err(ErrorKind::Misuse));
@@ -523,7 +527,8 @@ proptest! {
         mut file in prop::collection::vec(any::<u8>(), 28..400),
     ) {
         file[..8].copy_from_slice(&by::SIGNATURE);
-        // A small count, because nearly every case would end at a large one.
+        // The high bytes of the count are cleared, because nearly every file with a large count is
+        // truncated.
         if let Some(count) = file.get_mut(49..52) {
             count.fill(0);
         }
@@ -556,8 +561,7 @@ fn tables_that_we_chain_neither_loop_nor_overlap() {
         let specs: Vec<_> =
             (0..first_count).map(|i| spec_of(&by::component(small(i), 0, 0))).collect();
         let first = TableSpec { slots: first_slots, components: &specs, ..TableSpec::default() };
-        // A table states its future length, free slots included, so the next one is placed after
-        // it.
+        // A table's emitted length includes its free slots. The next table starts after them.
         let second_at = 28 + first.emitted_len().expect("the slots are enough");
         let extra = [spec_of(&by::component(small(99), 0, 0))];
         let (at, slots) = (second_at, second_slots);
@@ -577,7 +581,7 @@ fn the_first_published_file_is_what_we_emit() {
     let published =
         fixtures("container").into_iter().find(|f| f.name.ends_with("published_80_bytes"));
     let published = published.expect("the fixture is committed").bytes;
-    // These bytes were typed from the file that the format's first program wrote, without the
+    // These bytes were copied by hand from a file of the format's first program, without the
     // reference.
     let typed: [u8; 80] = *b"\xffdaicon0)y\x0f_wu\xe5K\x8b\xb5Jc\x19\x9bg\"\0\0\0\0\
         \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\

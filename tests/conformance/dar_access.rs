@@ -1,4 +1,4 @@
-//! The cost of random access: reads are counted, and time is not.
+//! The cost of random access, as a number of reads instead of a time.
 
 use crate::dar_support::{Counted, Random, block, cid, tree, tree_plan, write};
 use dacti_dar::{Archive, WriteOptions, Writer};
@@ -39,7 +39,7 @@ fn a_look_up_among_a_million_blocks_takes_at_most_four_reads() {
     for _ in 0..5000 {
         source.reads.borrow_mut().clear();
         let key = cid(&keys[random.next() as usize % keys.len()]);
-        // A cold look-up: the archive was not read before.
+        // A look-up in an archive of which nothing has been read.
         let archive = Archive::open(&source).expect("as written");
         assert!(archive.get(&key).expect("as written").is_some());
         let reads = source.reads.borrow();
@@ -60,7 +60,7 @@ fn a_look_up_among_a_million_blocks_takes_at_most_four_reads() {
 // spec: R-DARACC-02
 #[test]
 fn a_sub_dag_of_a_thousand_blocks_takes_three_reads() {
-    // The archive is large enough that its index does not lie in the last 64 KiB.
+    // The archive is so large that its index is not entirely in the last 64 KiB.
     let blocks = tree(24 * 1000 + 1, 1024, 5);
     let bytes = write(&tree_plan(&blocks, true));
     let source = Counted { bytes, ..Counted::default() };

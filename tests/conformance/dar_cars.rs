@@ -1,4 +1,4 @@
-//! Converts CARs of other programs to DAR and back, and compares the sizes of both.
+//! Converts CARs of other projects to DAR and back, and compares the sizes.
 
 use crate::dar_support::{cid, read_options, tree, tree_plan, walk, write};
 use dacti_dar::{Archive, CarStream, Cid, CidList, Error, ErrorKind, FromCar, Structure, Summary};
@@ -30,7 +30,8 @@ fn convert(bytes: &[u8], index: bool) -> Result<(Vec<u8>, FromCar), ReadError> {
     from_car(bytes, Vec::new(), &options)
 }
 
-/// Converts to DAR, verifies, and converts back: the blocks and roots must be the same.
+/// Converts a CAR to DAR, verifies the archive, and converts it back. Blocks and roots must be the
+/// same.
 #[track_caller]
 fn check(name: &str, bytes: &[u8], further: usize, missing: &[&str]) -> Summary {
     let (roots, blocks) = car_blocks(bytes).expect(name);
@@ -73,8 +74,8 @@ fn cars_of_others_keep_blocks_and_roots() {
     check("simple-unixfs", &car("simple-unixfs.car"), 0, &[]);
     let summary = check("duplicate files", &car("dir-with-duplicate-files.car"), 0, &[]);
     assert_eq!(summary.repeats, 1);
-    // Its keys are text that is not UTF-8, which must not hide the links after them. Six of its
-    // sections are identity CIDs, and stay sections.
+    // Some map keys are invalid UTF-8, which must not hide the links after them. Six sections are
+    // identity CIDs, and remain sections.
     let summary = check("sample-v1", &car("sample-v1.car"), 6, &[]);
     assert_eq!((summary.blocks, summary.roots, summary.undecodable), (1043, 7, 0));
 }
@@ -119,7 +120,7 @@ fn cars_are_read_to_their_last_byte() {
             }
         }
         if name == "carv2-basic.car" {
-            // A CAR v2 states the end of its blocks. An index follows, which this reader ignores.
+            // A CAR v2 states the end of its blocks. The index after it is ignored.
             let expected: Vec<_> = (499..bytes.len()).map(|len| (len, blocks.len())).collect();
             assert_eq!(whole, expected);
         } else {
@@ -144,7 +145,7 @@ fn a_car_without_roots_and_one_whose_root_is_absent() {
     let (_, report) = convert(&bytes, false).expect("it is whole");
     assert_eq!(report.absent_roots, CidList::from([cid(&absent)]));
     assert_eq!(report.further_roots, CidList::from([cid(&blocks[0].cid)]));
-    // The same blocks in a CAR v2, in reverse order, and with each section twice.
+    // A CAR v2 with the same blocks, in reverse order. Each section occurs twice.
     let twice = sections.iter().rev().chain(&sections).copied();
     let bytes = reference::car_v2(&[blocks[0].cid.clone()], twice);
     check("twice", &bytes, 0, &[]);
@@ -157,8 +158,7 @@ fn a_root_that_is_an_identity_cid() {
     let below = crate::dar_support::leaf(b"below");
     let inline = reference::dag_cbor(b"top", std::slice::from_ref(&below.cid));
     let top = reference::cid_v1(reference::DAG_CBOR, 0, &inline[..40.min(inline.len())]);
-    // The identity is too long for most readers. Here it is truncated, so its content is no
-    // DAG-CBOR.
+    // The root is an identity CID whose content is truncated, so the content is not DAG-CBOR.
     let bytes = reference::car_v1(std::slice::from_ref(&top), [(&top, &inline[..40].to_vec())]);
     check("identity", &bytes, 0, &[]);
     // The identity is a root without a section, so only the header keeps it.

@@ -94,10 +94,10 @@ fn files_go_in_and_blocks_come_out() {
     let large: Vec<u8> = (0..700_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(folder.at("in/large"), &large).expect("a file");
     folder.ends(0, &["create", "in", "-o", "x.dar"]);
-    // The CID that an IPFS node gives to this text, as a raw leaf.
+    // The CID of this text in IPFS, as a raw leaf.
     let hello = "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am";
     assert_eq!(folder.ends(0, &["get", "x.dar", hello]).0, "hello\n");
-    // The CID of an empty folder.
+    // The CID of an empty folder in IPFS.
     let empty = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354";
     let (listed, _) = folder.ends(0, &["ls", "x.dar"]);
     assert!(listed.lines().any(|line| line == empty), "{listed}");
@@ -110,7 +110,7 @@ fn files_go_in_and_blocks_come_out() {
         let lines = json.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         lines.filter(|line| line["kind"] == kind).count()
     };
-    // Two texts share one block, the large file is a node with 11 chunks, and there are three
+    // Two equal texts share one block. The large file is a node with 11 chunks. There are three
     // folders.
     assert_eq!((kinds("root"), kinds("block"), kinds("repeat")), (1, 1 + 12 + 3, 1));
     let largest = long.lines().filter(|line| line.contains(" 262144 block ")).count();
@@ -118,11 +118,11 @@ fn files_go_in_and_blocks_come_out() {
     folder
         .ends(1, &["get", "x.dar", "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"]);
     folder.ends(2, &["get", "x.dar", "nonsense"]);
-    // The same input gives the same bytes.
+    // The same input makes the same archive.
     folder.ends(0, &["create", "in", "-o", "y.dar"]);
     let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
     assert_eq!(read("x.dar"), read("y.dar"));
-    // Extracting the DAG under the root gives the same archive, and so does removing and adding the
+    // Extracting the DAG of the root makes the same archive. So does removing and then adding the
     // index.
     folder.ends(0, &["extract", "x.dar", "-o", "all.dar"]);
     assert_eq!(read("x.dar"), read("all.dar"));

@@ -1,4 +1,5 @@
-//! `dacti dar` with files: into archives by the rules of `pack`, and back by the rules of `unpack`.
+//! `dacti dar` with files: packing files into archives by the rules of `pack`, and writing them by
+//! the rules of `unpack`.
 
 use crate::dar_cli::{Folder, car};
 use dacti_dar::unixfs::{Builder, Item, Metadata, Profile};
@@ -32,7 +33,7 @@ fn files_folders_and_links_come_back_as_they_went_in() {
     fs::write(folder.at("in/large"), &large).expect("a file");
     symlink("../hello.txt", folder.at("in/sub/link")).expect("a link");
     symlink("nowhere", folder.at("in/dangling")).expect("a link");
-    // Enough names for a sharded folder.
+    // There are enough names to make the folder sharded.
     fs::create_dir(folder.at("in/many")).expect("a folder");
     for number in 0..6000 {
         fs::write(folder.at(&format!("in/many/file-{number:06}.txt")), "same").expect("a file");
@@ -52,7 +53,7 @@ fn files_folders_and_links_come_back_as_they_went_in() {
             assert_eq!(found.permissions().mode() & 0o777, 0o751);
             assert_eq!(found.modified().expect("a time"), time);
         }
-        // Existing files stay, unless --overwrite is given.
+        // Existing files are kept, unless `--overwrite` is given.
         fs::write(folder.at("out/hello.txt"), "other").expect("a file");
         let (_, err) = folder.ends(1, &["extract", "x.dar", "--files", "-C", "out"]);
         assert!(err.contains("--overwrite"), "{err}");
@@ -90,7 +91,7 @@ fn files_come_out_of_the_cars_of_others() {
     }
     let ascii = fs::read(folder.at("subdir-with-two-single-block-files.car/subdir/ascii.txt"));
     assert!(!ascii.expect("it is there").is_empty());
-    // If a block is missing, its file is listed. The exit code is 3, or 1 if it is the only file.
+    // A file with a missing block is reported. The exit code is 3, or 1 if there is no other file.
     let missing = car("file-3k-and-3-blocks-missing-block.car");
     folder.ends(0, &["from-car", &missing, "-o", "x.dar"]);
     let (_, err) = folder.ends(1, &["extract", "x.dar", "--files", "-C", "missing"]);
@@ -151,8 +152,8 @@ fn hostile_names_and_links_are_refused() {
                 ("out".into(), out),
                 ("up".into(), up),
                 ("etc".into(), etc),
-                // A folder with the same name as a link: a file must not be written through the
-                // link.
+                // A link, and a folder of the same name with a file. The file must not be written
+                // through the link.
                 ("out".into(), through.expect("it is small")),
             ]);
             builder.folder(entries, &plain).expect("it is small")
@@ -172,7 +173,8 @@ fn hostile_names_and_links_are_refused() {
     assert!(fs::symlink_metadata(folder.at("d/e/etc")).is_err());
 }
 
-// Nested folders, each of which has the next one twice: 2^40 files in a few kilobytes.
+// Nested folders, each of which contains the next one twice. They describe 2^40 files in a few
+// kilobytes.
 #[test]
 fn bombs_are_refused_by_the_limits_that_they_meet() {
     let folder = Folder::new();
@@ -221,7 +223,7 @@ fn create_has_the_guards_of_pack() {
     fs::create_dir(folder.at("in")).expect("a folder");
     fs::write(folder.at("in/a"), "a").expect("a file");
     folder.ends(0, &["create", "in", "-o", "first.dar"]);
-    // The output itself, and temporary files of killed runs, are left out.
+    // The output itself, and temporary files of killed runs, are not packed.
     fs::write(folder.at("in/.dacti-123.tmp"), "half").expect("a file");
     let (_, err) = folder.ends(0, &["create", "in", "-o", "in/x.dar"]);
     assert!(err.contains("left out"), "{err}");
@@ -229,7 +231,7 @@ fn create_has_the_guards_of_pack() {
     assert!(err.contains("left out"), "{err}");
     let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
     assert_eq!(read("first.dar"), read("in/x.dar"));
-    // Another file at the output's path would be lost.
+    // A different file at the output's path is not overwritten.
     fs::write(folder.at("in/x.dar"), "a diary").expect("a file");
     let (_, err) = folder.ends(1, &["create", "in", "-o", "in/x.dar"]);
     assert!(err.contains("would be lost"), "{err}");
@@ -270,7 +272,7 @@ fn messages_name_the_option_that_helps() {
     let (_, err) = folder.ends(1, &["verify", &dar("dar_digest_cut_to_19.bin")]);
     assert!(err.contains("19 bytes") && err.contains("--trust-unknown-hashes"), "{err}");
     folder.ends(3, &["verify", &dar("dar_digest_cut_to_19.bin"), "--trust-unknown-hashes"]);
-    // An archive of the first implementation ends at the end of its file.
+    // An archive of the first implementation has no end mark, so it ends with its file.
     let (json, _) = folder.ends(0, &["verify", "--json", &dar("dar_first_implementation.bin")]);
     assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON")["len"], 264);
 }
@@ -280,7 +282,7 @@ fn a_cut_archive_is_listed_from_a_file_as_from_a_pipe_and_saved() {
     let folder = Folder::new();
     folder.ends(0, &["from-car", &car("simple-unixfs.car"), "-o", "x.dar"]);
     let bytes = fs::read(folder.at("x.dar")).expect("it is there");
-    // If only the last byte is missing, no block is lost.
+    // If only the last byte is missing, every block can still be saved.
     for (cut, code) in [(500, 3), (1000, 3), (bytes.len() - 1, 0)] {
         fs::write(folder.at("cut.dar"), &bytes[..cut]).expect("a file");
         let from_file = folder.run(&["ls", "cut.dar"], None);

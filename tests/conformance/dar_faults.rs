@@ -1,5 +1,5 @@
-//! Oddities of real CARs: identity CIDs, truncated digests, padding, unsorted keys, two versions of
-//! one CID. The CARs are in `fixtures/dar_car`.
+//! Oddities of real CARs: identity CIDs, truncated digests, padding, unsorted map keys, and both
+//! versions of one CID. The CARs are in `fixtures/dar_car`.
 
 use crate::dar_support::{block, cid, leaf, node, plan, read_options, stream, walk, write};
 use dacti_dar::{Archive, CarStream, Cid, CidList, Error, ErrorKind, FromCar, LinkOrder, Misuse};
@@ -29,8 +29,7 @@ fn format_error<T>(result: Result<T, ReadError>) -> Error {
     }
 }
 
-/// Returns the blocks of a CAR by their digests, because the version of a CID may change on the
-/// way.
+/// Returns roots and blocks, keyed by CIDv1: conversion may change a CID's version.
 fn blocks(bytes: &[u8], allow_padding: bool) -> (CidList, BTreeMap<Vec<u8>, Vec<u8>>) {
     let options = ReadOptions { allow_padding, ..ReadOptions::default() };
     let mut stream = CarStream::new(bytes, &options);
@@ -43,7 +42,8 @@ fn blocks(bytes: &[u8], allow_padding: bool) -> (CidList, BTreeMap<Vec<u8>, Vec<
     (roots, blocks)
 }
 
-/// Converts to DAR and back: the same roots and blocks, and each block found by its CID.
+/// Converts a CAR to DAR and back. Checks that roots and blocks are the same, and that random
+/// access finds each block.
 #[track_caller]
 fn check(name: &str, count: usize, roots: usize, missing: usize) -> FromCar {
     let bytes = car(name);
@@ -85,7 +85,7 @@ fn cars_of_gateways_and_nodes_go_there_and_back() {
     check("single-layer-hamt-with-multi-block-files.car", 243, 1, 0);
     check("subdir-with-mixed-block-files.car", 10, 1, 0);
     check("subdir-with-two-single-block-files.car", 4, 1, 0);
-    // One block of a directory, whose links lead to blocks outside.
+    // The CAR has one block of a directory. The blocks to which it links are missing.
     let report = check("kubo-partial-entity-cidv0.car", 1, 1, report_missing());
     assert!(report.further_roots.is_empty());
 }
@@ -174,7 +174,7 @@ fn digests_are_proved_whole_or_cut() {
         let error = Error::DigestLength { what, at, code: 0x12, len: len as u16, most };
         assert_eq!(format_error(read), error);
     }
-    // The same with threads: 8,192 blocks with truncated digests, and then a wrong one.
+    // Repeats the test with threads: 8,192 blocks with truncated digests, and then a wrong one.
     let mut writer = Writer::with_options(Vec::new(), &threads()).expect("a vector");
     for number in 0..8192_u32 {
         let data = number.to_be_bytes().repeat(20);
@@ -221,7 +221,8 @@ fn identity_cids_of_any_length_that_is_allowed() {
     // The root is an identity CID of 112 bytes, of a file with two chunks that the CAR lacks.
     let report = check("ident-root-112.car", 1, 1, 2);
     assert_eq!((report.absent_roots.len(), report.further_roots.len()), (1, 1));
-    // The blocks to which such a root links become roots instead, and its DAG is found through it.
+    // The blocks to which such a root links become roots of the archive. The root's DAG is found
+    // through its links.
     let (one, two, other) = (leaf(b"one"), leaf(b"two"), leaf(b"other"));
     let content = reference::dag_cbor(&[7; 3000], &[two.cid.clone(), one.cid.clone()]);
     let top = reference::cid_v1(reference::DAG_CBOR, 0, &content);
@@ -247,7 +248,8 @@ fn long_identity_roots_stand_in_marks_and_trailer() {
         writer.root(&top, &[]).expect("it is new");
         writer.block(&cid(&below.cid), &below.data).expect("it is linked");
         let (bytes, _) = writer.finish().expect("a vector");
-        // By hand: mark, CID, block; end mark; index; count, CID, offset 0.
+        // The expected bytes, by hand: mark, CID, block and end mark; then the trailer's root list
+        // with count, CID and offset 0.
         let frames = [&b"dar\x01\x80\x01"[..], &top.to_bytes(), &[10], b"below", &[3]].concat();
         assert!(bytes.starts_with(&frames));
         let trailer = [&[2][..], &top.to_bytes(), &[0]].concat();
@@ -264,7 +266,7 @@ fn long_identity_roots_stand_in_marks_and_trailer() {
             assert_eq!(error.kind(), ErrorKind::Truncated, "{len} {cut}");
         }
     }
-    // Longer than the limit.
+    // A CID that is longer than the limit.
     let long = [&[1, 1, 0x55, 0][..], &uvarint(4097), &[0; 5000]].concat();
     let bytes = [&b"dar\x01\x80"[..], &long].concat();
     let error = format_error(Reader::new(&bytes[..]).verify());
@@ -326,8 +328,9 @@ fn mst(left: Option<&Block>, entries: &[(&Block, Option<&Block>)]) -> Block {
     Block { cid, data, links }
 }
 
-// Repositories of the AT protocol use the order of their keys: first the left subtree, then each
-// record and the subtree after it. In the bytes, the entries come first.
+// Repositories of the AT protocol order the links of a node by their keys: first the left subtree,
+// then each record and the subtree after it. In the node's bytes, the entries precede the link to
+// the left subtree.
 // spec: R-DARHDR-05
 #[test]
 fn merkle_search_trees_in_the_order_of_their_keys() {
@@ -358,8 +361,8 @@ fn merkle_search_trees_in_the_order_of_their_keys() {
     assert_eq!(read, order);
     let archive = Archive::open(&bytes[..]).expect("good");
     assert_eq!(walk(&archive, &root.cid).expect("good"), order[1..]);
-    // The blocks come from a CAR in another order, with the option for this order. Copies keep the
-    // order.
+    // The CAR has its blocks in another order. The conversion gets the option for the order of
+    // keys, and copies keep that order.
     let sections = all.iter().rev().map(|block| (&block.cid, &block.data));
     let car = reference::car_v1(std::slice::from_ref(&commit.cid), sections);
     let (dar, _) = from_car(&car[..], Vec::new(), &options).expect("good");
@@ -369,7 +372,7 @@ fn merkle_search_trees_in_the_order_of_their_keys() {
         dacti_dar::copy(&mut Reader::new(&dar[..]), Vec::new(), &WriteOptions::default())
             .expect("good");
     assert_eq!(stream(&copied).expect("good").len(), 9);
-    // An undefined order is refused, and so is the order of bytes for these frames.
+    // An undefined order is refused. So is the order of bytes, which these frames contradict.
     let mut wrong = bytes.clone();
     wrong[7] = 2;
     let what = Structure::LinkOrder;

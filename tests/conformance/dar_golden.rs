@@ -1,5 +1,5 @@
-//! Archives that were written by hand. Their bytes stand in `docs/spec/dar.md`, or differ by one
-//! change from one that stands there.
+//! Archives that were written by hand. Their bytes are printed in `docs/spec/dar.md`, or differ by
+//! one change from printed ones.
 
 use crate::dar_support::read_options;
 use dacti_dar::{Archive, Error, ReadError, Reader, StreamEvent};
@@ -30,7 +30,7 @@ fn dump<R: Read>(reader: &mut Reader<R>) -> Result<String, ReadError> {
 
 fn read(bytes: &[u8]) -> Result<String, ReadError> {
     match dump(&mut Reader::with_options(bytes, &read_options())) {
-        // An archive without marks needs random access.
+        // An archive without marks cannot be read as a stream alone, so random access reads it.
         Err(ReadError::Format(Error::NoMarks { .. })) => dump(&mut Archive::open(bytes)?.stream()?),
         other => other,
     }

@@ -1,5 +1,5 @@
-//! The work for the worst inputs, at one size and at twice the size. Bytes and comparisons are
-//! counted, and time is not.
+//! The work for the worst inputs, at one size and at twice that size. Work is counted as bytes and
+//! comparisons, not as time.
 
 use crate::dar_support::{Counted, block, cid, node, plan};
 use dacti_dar::{Archive, WriteOptions, from_car};
@@ -24,7 +24,7 @@ fn ambiguous_skips(count: usize) -> u64 {
     let car = reference::car_v1(std::slice::from_ref(&root.cid), sections);
     let (_, report) = from_car(&car[..], Vec::new(), &WriteOptions::default()).expect("it is good");
     assert_eq!((report.summary.blocks, report.summary.roots), (2, 2));
-    // Each link is skipped, and each block becomes a root.
+    // The writer skips each link, and makes the block a root.
     assert_eq!(report.summary.skipped_links, 2 * count as u64 + 1);
     report.work.hashed + report.work.compared
 }
@@ -34,13 +34,13 @@ fn ambiguous_skips_cost_as_much_as_there_are_links() {
     let (once, twice) = (ambiguous_skips(20_000), ambiguous_skips(40_000));
     println!("{once}, {twice} at twice the size");
     assert!(twice <= 2 * once + 1000, "{once} {twice}");
-    // Less than two units for each byte of the root.
+    // The work is less than two units for each byte of the root.
     assert!(once < 2 * 20_000 * 2 * 41, "{once}");
 }
 
 /// Returns an archive with `count` nested subtrees that all end before one long block. Each subtree
-/// has a missing link that could take the long block. The next block refers to the subtrees,
-/// innermost first.
+/// has a missing link that could be taken for a link to the long block. The block after the long
+/// one refers to the subtrees, innermost first.
 fn nested_before_a_long_block(count: usize) -> (Vec<u8>, CidBytes) {
     let long = block(reference::RAW, reference::SHA2_256, &vec![7; 1 << 20], &[]);
     let mut nested: Vec<Block> = vec![];
@@ -75,7 +75,7 @@ fn walked(count: usize) -> (u64, u64) {
 fn a_long_block_is_hashed_once_for_all_subtrees_that_end_before_it() {
     let ((hashed, read), (hashed_twice, read_twice)) = (walked(200), walked(400));
     println!("{hashed} bytes hashed, {read} read; {hashed_twice}, {read_twice} at twice the size");
-    // The long block is hashed once, and so are the small ones.
+    // The long block and the small blocks are each hashed once.
     assert!(hashed < (1 << 20) + 200 * 200, "{hashed}");
     assert!(hashed_twice < (1 << 20) + 400 * 200, "{hashed_twice}");
     assert!(read_twice <= 2 * read + (1 << 20), "{read} {read_twice}");

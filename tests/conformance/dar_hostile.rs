@@ -1,4 +1,4 @@
-//! Wrong archives: truncated, flipped, misleading, too deep, too large.
+//! Invalid archives: truncated, with flipped bits, inconsistent, too deep, too large.
 
 use crate::dar_support::{
     Counted, Random, block, cid, leaf, node, plan, read_options, stream, tree, tree_plan, walk,
@@ -61,7 +61,7 @@ fn truncation_at_every_byte() {
 fn truncation_is_named() {
     let (_, bytes) = archives().swap_remove(2);
     let at = |len: usize| format_error(verify(&bytes[..len])).expect("it is cut").to_string();
-    // Magic 4, list 1, mark 1, CID 36, length 1, block 1, end mark 1.
+    // Lengths in this archive: magic 4, list 1, mark 1, CID 36, length 1, block 1, end mark 1.
     assert_eq!(at(2), "magic at 0x0: need 64 bytes, the archive ends at 0x2");
     assert_eq!(at(20), "root mark at 0x5: need 114 bytes, the archive ends at 0x14");
     assert_eq!(at(42), "frame at 0x2a: need 1 bytes, the archive ends at 0x2a");
@@ -89,8 +89,8 @@ fn flips_of_every_bit_of_an_archive() {
             match verify(&flipped) {
                 Err(_) => {}
                 Ok(summary) => {
-                    // Blocks prove everything except the header, so a change of the header shows in
-                    // the summary.
+                    // Digests protect all bytes of blocks, but not the header. A change of the
+                    // header appears in the summary.
                     assert_ne!(summary, good, "{at} {bit}");
                     shown.push(at);
                 }
@@ -107,13 +107,13 @@ fn flips_of_every_bit_of_an_archive() {
             }
         }
     }
-    // Bytes from 4 on hold the list of the CAR's roots: two CIDs of 36 bytes with five bytes before
-    // each.
+    // The list of the CAR's roots starts at byte 4. It has two CIDs of 36 bytes, with five bytes
+    // before each.
     let header = 4..4 + 2 + 2 * 41;
     assert!(shown.iter().all(|at| header.contains(at)), "{shown:?}");
 }
 
-/// Returns the start of an archive: magic, empty list, then these bytes.
+/// Returns the start of an archive: magic, empty list, then `items`.
 fn begun(items: &[&[u8]]) -> Vec<u8> {
     [b"dar\x01\x80", &items.concat()[..]].concat()
 }
@@ -154,7 +154,8 @@ fn frames_that_cannot_be() {
     let long = rooted(&one, &[&svarint(1000), b"short"]);
     let (what, end) = (Structure::Block, long.len() as u64);
     check(&long, Error::Truncated { what, at: at + 2, needed: 1000, end });
-    // Blocks that no link names, and marks in places where they are not allowed.
+    // These frames are refused: blocks that no link names, and marks in places where they are not
+    // allowed.
     check(&rooted(&one, &[&frame(b"two")]), invalid(FRAME, at, Wrong::Unexpected));
     check(&rooted(&one, &[&frame(b"one")]), invalid(FRAME, at, Wrong::Unexpected));
     check(&rooted(&one, &[&svarint(-3)]), invalid(FRAME, at, Wrong::Mark));
@@ -210,7 +211,7 @@ fn back_references_that_cannot_be() {
     for target in [one_at + 1, one_at - 1, 5, 6] {
         reference_at(&[&first, &second], target, Wrong::NotAFrame);
     }
-    // The target is a block, but no link waits for it.
+    // The target is a block, but no link refers to it here.
     reference_at(&[&first, &second], one_at + 4, Wrong::UnexpectedReference);
     reference_at(&[&first, &second, &svarint(-one_at)], one_at, Wrong::UnexpectedReference);
     reference_at(&[&first], 42, Wrong::UnexpectedReference);
@@ -246,8 +247,8 @@ fn links_that_loop() {
     let read = Reader::with_options(&bytes[..], &trust).verify().expect("as written");
     assert_eq!((read.blocks, read.unproven), (1, 1));
 
-    // Random access finds the loop, too: the index has the end of the subtree, and a back-reference
-    // in it leads back to its root.
+    // Random access finds the loop, too. The index states the end of the subtree, and a
+    // back-reference within the subtree leads to its root.
     let mut plan = Plan { index: true, ..Plan::default() };
     plan.store.insert(looped.cid.clone(), looped.clone());
     plan.roots.push(looped.cid.clone());
@@ -301,13 +302,13 @@ fn indexes_that_mislead() {
         Archive::open(bytes)?.get(&cid(&block.cid))
     };
     let record = |i: usize| bucket.at as usize + i * 24;
-    // Two records are exchanged: every look-up that reads them reports it.
+    // Exchange two records. Every look-up that reads them reports the fault.
     let mut unsorted = bytes.clone();
     unsorted[record(0)..record(2)].rotate_left(24);
     let unsorted_error = invalid(Structure::IndexRecord, record(1) as u64, Wrong::Unsorted);
     assert_eq!(format_error(get(&unsorted, &blocks[0])), Some(unsorted_error));
     assert!(verify(&unsorted).is_err());
-    // A duplicate record does not disturb look-ups, but the index is not the one of this archive.
+    // A duplicate record does not affect look-ups, but verification refuses the index.
     let mut twice = bytes.clone();
     twice.copy_within(record(0)..record(1), record(1));
     for block in &blocks {
@@ -316,7 +317,7 @@ fn indexes_that_mislead() {
         }
     }
     assert!(verify(&twice).is_err());
-    // Offsets that point elsewhere, and lengths and subtrees that pass the end of the blocks.
+    // Wrong offsets, and lengths and subtrees that extend past the end of the blocks.
     for (field, len) in [(8, 6), (14, 4), (18, 6)] {
         for value in [0_u64, 1, 4, 5, 100, 1 << 20, index_at, index_at - 1, (1 << 48) - 1] {
             let mut wrong = bytes.clone();
@@ -418,7 +419,7 @@ fn blocks_of_noise_have_links_or_none() {
             assert!(found.len() <= data.len());
         }
     }
-    // Nested lists, as deep as a block allows.
+    // Deeply nested lists, up to the maximum length of a block, must not exhaust the stack.
     for (byte, codec) in [(0x81, reference::DAG_CBOR), (b'[', reference::DAG_JSON)] {
         let mut found = vec![];
         links(codec, &vec![byte; 1 << 20], LinkOrder::Bytes, &mut found);
@@ -484,7 +485,8 @@ fn a_million_roots() {
     let archive = Archive::open(&source).expect("as written");
     let block = leaf(&7_u32.to_be_bytes());
     assert_eq!(archive.get(&cid(&block.cid)).expect("as written"), Some(block.data));
-    // The list of roots takes 40 MB. It is read only on request.
+    // The list of roots has 40 MB, and is read only on request. So no read here is longer than 64
+    // KiB.
     assert!(source.reads.borrow().iter().all(|(_, len)| *len <= 64 << 10));
     assert_eq!(archive.roots().expect("as written").len(), 1_000_000);
     let limits = Limits { roots_max: 1000, ..Limits::default() };

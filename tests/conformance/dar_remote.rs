@@ -1,4 +1,4 @@
-//! `dacti dar` over HTTP: counts requests, and compares the results with those from the file.
+//! `dacti dar` over HTTP: counts requests, and compares the results with those from a local file.
 
 use crate::dar_cli::Folder;
 use crate::dar_support::{cid, tree, tree_plan, write};
@@ -6,7 +6,7 @@ use dacti_tests::dar_reference::Block;
 use dacti_tests::served::Served;
 use std::fs;
 
-/// Returns the requests and bytes of a run with `--stats`.
+/// Returns the requests and bytes that a run with `--stats` prints.
 fn spent(err: &str) -> (u64, u64) {
     let line = err.lines().find(|line| line.contains(" requests, ")).expect("it tells");
     let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter(|text| !text.is_empty());
@@ -29,7 +29,7 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
         let (requests, bytes) = spent(&err);
         assert!(requests <= 4 && bytes <= 4 << 16, "{number}: {requests} requests, {bytes} bytes");
     }
-    // A subtree of 2,667 blocks, 1 MB, in one range.
+    // A subtree of 2,667 blocks (1 MB) is read as one range.
     let child = cid(&blocks[1].cid).to_string();
     let (_, err) = folder.ends(0, &["extract", &url, &child, "-o", "remote.dar", "--stats"]);
     let (requests, bytes) = spent(&err);
@@ -55,7 +55,7 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
         assert!(remote == read("x"), "{verb}");
     }
     dry_runs_tell_what_runs_take(&folder, &url, &blocks);
-    // A budget ends it.
+    // A budget ends the run.
     let (_, err) = folder.ends(1, &["verify", &url, "--max-bytes", "100000"]);
     assert!(!err.is_empty());
     let (_, err) = folder.ends(1, &["roots", &url.replace("x.dar", "absent.dar")]);
@@ -78,7 +78,7 @@ fn dry_runs_tell_what_runs_take(folder: &Folder, url: &str, blocks: &[Block]) {
     assert!(!folder.at("dry").exists(), "it writes nothing");
     let (_, err) = folder.ends(0, &[&get[..], &["--stats"]].concat());
     assert_eq!(spent(&err), (requests, bytes));
-    // A DAG in one range.
+    // A DAG takes one range.
     let child = cid(&blocks[1].cid).to_string();
     let extract = ["extract", url, &child, "-o", "dry2"];
     let (requests, bytes, _) = planned(&extract);
@@ -94,7 +94,7 @@ fn dry_runs_tell_what_runs_take(folder: &Folder, url: &str, blocks: &[Block]) {
         assert_eq!(planned(&[verb, &[url, "-o", "dry3"]].concat()).2, len, "{verb:?}");
     }
     assert!(!folder.at("dry3").exists());
-    // The roots came with the end of the archive.
+    // The first read, of the archive's end, already has the roots.
     assert_eq!(planned(&["roots", url]).2, 0);
     let (out, _) = folder.ends(0, &["roots", "site/x.dar", "--dry-run"]);
     let told = format!("spent       1 request, {} bytes", 64 << 10);
@@ -119,7 +119,7 @@ fn files_come_by_path_over_http() {
     assert!(requests <= 10 && bytes < 3_500_000, "{requests} requests, {bytes} bytes");
     let (_, err) = folder.ends(1, &["extract", &url, "--path", "a/c", "-o", "x"]);
     assert!(err.contains("nothing is at a/c"), "{err}");
-    // Extracting from the file gives the same.
+    // Extracting from the local file has the same result.
     folder.ends(0, &["extract", "site/x.dar", "--path", "/a/b/", "--files", "-C", "local"]);
     assert_eq!(fs::read(folder.at("local/large")).expect("it is there"), large);
 }

@@ -10,8 +10,8 @@ use dacti_dar::{WriteOptions, Writer, copy};
 use dacti_tests::dar_reference::{self as reference, Block, CidBytes, Plan};
 use proptest::prelude::*;
 
-/// Returns DAGs with shared blocks, missing blocks and several roots. Nodes link to nodes of lower
-/// number.
+/// Returns DAGs with shared blocks, missing blocks and several roots. Each node links to nodes with
+/// lower numbers.
 fn plans() -> impl Strategy<Value = Plan> {
     let node = (0..5_usize, 0..4_usize, prop::collection::vec(any::<prop::sample::Index>(), 0..5));
     let nodes = prop::collection::vec((node, any::<u8>()), 1..40);
@@ -168,7 +168,8 @@ fn archives_with_no_block_and_with_an_empty_block() {
         assert_eq!(stream(&bytes).expect("good"), []);
         assert_eq!(Archive::open(&bytes[..]).expect("good").roots().expect("good"), []);
     }
-    // Magic, empty list, end mark, no roots, digest of nothing, no index, trailer at 6.
+    // The archive has the magic, an empty list, the end mark, an empty root list, the digest of no
+    // bytes, no index, and the trailer's position 6.
     let bytes = reference::encode(&Plan::default()).bytes;
     assert_eq!(bytes.len(), 4 + 1 + 1 + 1 + 64 + 8 + 8);
     let block = leaf(b"");
@@ -181,7 +182,7 @@ fn archives_with_no_block_and_with_an_empty_block() {
 #[test]
 fn identity_links_have_no_frame_and_their_own_links_count() {
     let below = leaf(b"below");
-    // An identity CID can hold 64 bytes. A list of one link takes 43.
+    // An identity CID can hold 64 bytes, and a list of one link takes 43.
     let inline = reference::dag_cbor(b"i", std::slice::from_ref(&below.cid));
     let inline = reference::cid_v1(reference::DAG_CBOR, 0, &inline);
     let after = leaf(b"after");
@@ -242,8 +243,8 @@ fn the_writer_refuses_what_is_out_of_order() {
     assert_eq!(refused(encoder.block(&id(&one), b"other")), Misuse::WrongCid);
     assert_eq!(refused(encoder.repeat(&id(&one))), Misuse::NeverWritten);
     assert_eq!(refused(encoder.root(&id(&top), &top.data)), Misuse::DuplicateRoot);
-    // The refused calls changed nothing: both blocks may still come, but the first not after the
-    // second.
+    // The refused calls changed nothing. Either block can still be written, but the first block
+    // cannot follow the second.
     encoder.block(&id(&two), &two.data).expect("the first is passed over");
     assert_eq!(refused(encoder.block(&id(&one), &one.data)), Misuse::OutOfOrder);
     encoder.root(&id(&one), &one.data).expect("as a root it may");
@@ -263,7 +264,7 @@ fn a_skip_that_readers_could_not_see_is_refused() {
     writer.root(&cid(&top.cid), &top.data).expect("it is right");
     let error = writer.block(&cid(&list.cid), &list.data).expect_err("raw could be meant");
     assert_eq!(error.format(), Some(&Error::Misuse(Misuse::AmbiguousSkip)));
-    // If both blocks are written, they cannot be confused.
+    // If both blocks are written, readers cannot confuse them.
     writer.block(&cid(&raw.cid), &raw.data).expect("it is next");
     writer.block(&cid(&list.cid), &list.data).expect("it is next");
     let (bytes, _) = writer.finish().expect("a vector");

@@ -1,4 +1,4 @@
-//! The blocks that are saved from truncated and damaged archives.
+//! Salvage: the blocks that can be saved from truncated and damaged archives.
 
 use crate::dar_support::{block, cid, leaf, node, plan, read_options, tree, tree_plan};
 use dacti_dar::{Reader, Salvaged, StreamEvent, WriteOptions, salvage};
@@ -22,8 +22,8 @@ fn save(bytes: &[u8]) -> (Blocks, Salvaged) {
     (blocks, report)
 }
 
-/// Returns whether the block belongs to the archive. If the mark of a root is damaged, nothing
-/// proves the codec of its CID, so only digest and bytes are compared.
+/// Returns whether the block belongs to the archive. If a root's mark is damaged, the codec of the
+/// root's CID cannot be verified, so only digest and bytes are compared.
 fn is_of(good: &Blocks, (cid, data): (&CidBytes, &Vec<u8>)) -> bool {
     let digest = |cid: &CidBytes| cid[cid.len() - 32..].to_vec();
     good.iter().any(|(other, block)| block == data && digest(other) == digest(cid))
@@ -43,7 +43,7 @@ fn a_whole_archive_is_saved_whole() {
     }
 }
 
-// Checks a cut at any byte: every block that is whole before the cut is saved.
+// For a cut at any byte, every block that is complete before the cut is saved.
 #[test]
 fn a_cut_archive_gives_the_blocks_before_the_cut() {
     let plan = tree_plan(&tree(30, 200, 4), true);
@@ -62,8 +62,8 @@ fn a_cut_archive_gives_the_blocks_before_the_cut() {
     }
 }
 
-// Flips one byte anywhere between the first frame and the index. With the index, all blocks but one
-// are saved; without it, those whose links were read.
+// Flips each byte between the first frame and the index. With the index, at most one block is lost.
+// Without it, the blocks are saved whose links were read before.
 #[test]
 fn a_flipped_byte_costs_one_block_with_an_index() {
     let plan = tree_plan(&tree(12, 100, 4), true);

@@ -77,7 +77,7 @@ pub fn read_options() -> ReadOptions {
     ReadOptions { missing_max: 1000, threads: true, ..ReadOptions::default() }
 }
 
-/// Returns CIDs and blocks in the order in which a stream gives them.
+/// Returns CIDs and blocks in the order of the stream.
 pub fn stream(bytes: &[u8]) -> Result<Vec<(CidBytes, Vec<u8>)>, ReadError> {
     let mut reader = Reader::with_options(bytes, &read_options());
     let mut blocks = vec![];
@@ -89,7 +89,7 @@ pub fn stream(bytes: &[u8]) -> Result<Vec<(CidBytes, Vec<u8>)>, ReadError> {
     Ok(blocks)
 }
 
-/// Returns a DAG's distinct blocks by random access, in the order in which they come.
+/// Returns a DAG's distinct blocks by random access, in the order of the walk.
 pub fn walk<S: ReadAt>(archive: &Archive<S>, root: &[u8]) -> Result<Vec<CidBytes>, ReadError> {
     let mut walk = archive.dag(&cid(root))?;
     let mut order = vec![];
@@ -132,7 +132,7 @@ impl ReadAt for Counted {
     }
 }
 
-/// Random numbers from a seed, which are the same each time.
+/// Random numbers from a seed. The same seed gives the same numbers.
 pub struct Random(pub u64);
 
 impl Random {
@@ -154,7 +154,7 @@ impl Random {
 }
 
 /// Returns a tree of exactly `count` blocks of exactly `len` bytes: inner nodes are DAG-CBOR,
-/// leaves raw. Blocks come in depth-first order, the root first.
+/// leaves raw. The blocks are in depth-first order, the root first.
 pub fn tree(count: usize, len: usize, seed: u64) -> Vec<Block> {
     let mut random = Random(seed);
     // A link takes 41 bytes, and the list and its byte string need 8.
@@ -166,8 +166,8 @@ fn subtree(count: usize, len: usize, fan_out: usize, random: &mut Random) -> Vec
     if count == 1 {
         return vec![leaf(&random.bytes(len))];
     }
-    // For some numbers of links no payload fills the block exactly, because the heads of strings
-    // vary in length.
+    // For some numbers of links, no payload fills the block exactly, because the length of a
+    // string's header varies.
     let (children, payload) = (1..=fan_out.min(count - 1))
         .rev()
         .find_map(|children| Some((children, payload_for(len, children)?)))
@@ -188,7 +188,7 @@ fn subtree(count: usize, len: usize, fan_out: usize, random: &mut Random) -> Vec
     blocks
 }
 
-/// Returns the payload with which a node of that many links has that length.
+/// Returns the payload length with which a node of `links` links has `len` bytes.
 fn payload_for(len: usize, links: usize) -> Option<usize> {
     let links = vec![vec![0; 36]; links];
     (0..len).rev().find(|payload| reference::dag_cbor(&vec![0; *payload], &links).len() == len)

@@ -1,4 +1,4 @@
-//! Threads change only the time: bytes, events and errors are the same with and without them.
+//! Threads change only the duration: bytes, events and errors are the same with and without them.
 
 use crate::dar_support::{Random, Store, block, cid, leaf, node, plan, tree};
 use dacti_dar::write_dag;
@@ -6,8 +6,8 @@ use dacti_dar::{Error, Misuse, ReadError, ReadOptions, Reader, StreamEvent, Writ
 use dacti_tests::dar_reference::{self as reference, Block, Plan};
 use std::io::{self, Read};
 
-/// Returns two DAGs that share blocks, 3 MB in all, with other hash functions, one very large block
-/// and an identity root.
+/// Returns two DAGs that share blocks, with 3 MB in total. They have several hash functions, one
+/// very large block, and an identity root.
 fn large_plan() -> Plan {
     let mut blocks = tree(1500, 1024, 8);
     let top = blocks[0].clone();
@@ -32,7 +32,7 @@ fn write(plan: &Plan, threads: bool) -> Vec<u8> {
     writer.finish().expect("a vector").0
 }
 
-/// A source that gives bytes in pieces of changing length, and perhaps an error at its end.
+/// A source that returns bytes in pieces of varying length. At its end it may return an error.
 struct Pieces<'b> {
     rest: &'b [u8],
     random: Random,
@@ -56,7 +56,7 @@ impl Read for Pieces<'_> {
 /// A line for each event, and the block's bytes.
 type Seen = Vec<(String, Vec<u8>)>;
 
-/// Returns the events of a reader, and its end.
+/// Returns the events of a reader, and its result.
 fn events(source: impl Read, threads: bool) -> (Seen, Result<(), ReadError>) {
     let options = ReadOptions { threads, missing_max: 9, ..ReadOptions::default() };
     let mut reader = Reader::with_options(source, &options);
@@ -98,7 +98,7 @@ fn threads_change_no_byte_and_no_event() {
     assert!(bytes == write(&plan, false));
     assert_eq!(check(&bytes), None);
     let (seen, _) = events(&bytes[..], true);
-    // Each block was read once, with the bytes that were written.
+    // Each block was read once, and its bytes equal the written ones.
     let mut written: Vec<&Vec<u8>> = plan.store.values().map(|block| &block.data).collect();
     let mut read: Vec<&Vec<u8>> =
         seen.iter().filter(|(line, _)| line.starts_with("block")).map(|(_, data)| data).collect();
@@ -154,7 +154,7 @@ fn a_wrong_block_never_reaches_the_sink() {
         let error = result.expect("a block is wrong");
         assert_eq!(error.format(), Some(&Error::Misuse(Misuse::WrongCid)), "{error}");
     };
-    // Only leaves are damaged: a wrong node would be refused for its wrong links.
+    // Only leaves are damaged, because a damaged node would already be refused for its wrong links.
     let leaves = (300..blocks.len()).filter(|&number| blocks[number].links.is_empty());
     for wrong in leaves.step_by(400).chain([2999]) {
         let mut sink = Vec::new();

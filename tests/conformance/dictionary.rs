@@ -43,7 +43,8 @@ fn noise(seed: u64, len: usize) -> Vec<u8> {
     out
 }
 
-/// Returns what the pages share: it compresses badly, so that its absence shows.
+/// Returns the bytes that all pages share. They compress badly, so the stored length shows whether
+/// a page uses the dictionary.
 fn shared() -> Vec<u8> {
     noise(7, 3000)
 }
@@ -81,7 +82,7 @@ fn open(file: &[u8]) -> Package {
     Package::from_bytes(file).expect("it is sound")
 }
 
-/// Returns the file without its dictionary component, which gets another UUID.
+/// Returns the file without its dictionary component: the component gets an unknown UUID.
 fn without_component(mut file: Vec<u8>) -> Vec<u8> {
     let id = DICTIONARY_ID.to_bytes_le();
     let at = file.windows(16).position(|bytes| bytes == id).expect("it has the component");
@@ -165,7 +166,7 @@ fn the_reference_reads_the_same_dictionary_contents_and_digests() {
             }
         }
         assert_eq!(seen, 300);
-        // The dictionary is hashed before the regions, which stand in the order of the data.
+        // The dictionary is hashed first, then the regions in the order of the data.
         stored_all.sort_unstable();
         stored_all.insert(0, (at, at + len));
         let Some(layout) = by::read_layout(&file, &container).expect("it is sound") else {
@@ -195,7 +196,7 @@ fn a_region_costs_itself_and_the_dictionary_once() {
     let place = package.view().dictionary().expect("it is there").expect("it is inside");
     let place_of = |path: &str| sealed(package.locate(path).expect("it is there").span);
     reads();
-    // A listing does without it.
+    // Listing does not read the dictionary.
     assert_eq!(package.list().expect("it is sound").len(), 40);
     assert!(reads().iter().all(|read| *read != sealed(place)));
     let expected = [sealed(place), place_of("page 3.html")];
@@ -208,7 +209,7 @@ fn a_region_costs_itself_and_the_dictionary_once() {
     assert_eq!(reads(), expected);
 }
 
-/// A source that notes what it reads, and lends nothing.
+/// A source that records its reads, and does not lend its bytes.
 #[derive(Debug)]
 struct Noting {
     bytes: Vec<u8>,
@@ -274,11 +275,11 @@ fn a_faulty_dictionary_is_reported_with_its_place() {
     let id = DICTIONARY_ID.to_bytes_le();
     let entry = file.windows(16).position(|bytes| bytes == id).expect("it has the component");
     let at = format!("brotli stream at {:#x}", place.start);
-    // Stored bytes that end too early, that no stream has, and that lie outside the file.
+    // Stored bytes that are truncated, not a Brotli stream, or outside the file.
     check(&|file| file[entry + 24..][..4].copy_from_slice(&9_u32.to_le_bytes()), &at);
     check(&|file| file[place.start as usize] = 0x11, &at);
     check(&|file| file[entry + 20..][..4].fill(0xff), "component region");
-    // A dictionary that decodes to more than a dictionary may have.
+    // A dictionary that decodes to more bytes than the format allows.
     let mut long = Vec::new();
     let params = brotli::enc::BrotliEncoderParams::default();
     brotli::BrotliCompress(&mut &vec![0; (1 << 20) + 1][..], &mut long, &params).expect("memory");
@@ -298,7 +299,7 @@ fn no_flipped_bit_gives_wrong_bytes() {
     let data_at = open(&file).view().dictionary().expect("it is there").expect("sound").start;
     assert!(data_at == 65_536 && end > 65_536);
     let (mut refused, mut read) = (0, 0);
-    // Most bytes of the head are zeros that nothing reads. One bit of each is enough.
+    // Most bytes of the head are zeros that readers ignore. For those, only some bits are flipped.
     for at in 0..end {
         let is_used = file[at] != 0 || !(1600..65_536).contains(&at);
         for bit in if is_used { 0..8 } else { at % 8..at % 8 + 1 } {
@@ -326,7 +327,7 @@ fn no_flipped_bit_gives_wrong_bytes() {
 fn another_dictionary_is_noticed_by_the_seals() {
     // spec: R-SEAL-20
     let file = packed(2, OPTIONS);
-    // A sealed dictionary of the same stored length, as an attacker could put it there.
+    // A sealed dictionary of the same stored length, as an attacker could replace it.
     let other = packed_with(2, OPTIONS, |builder| {
         builder.set_dictionary(noise(8, 3000)).expect("it is short enough");
     });
@@ -374,7 +375,7 @@ fn a_dictionary_that_does_not_pay_is_not_used() {
     assert!(!has(&|n| noise(n, 3000), 100), "contents without anything in common");
     assert!(!has(&|n| page(n as usize), 20), "too little to save anything");
     assert!(has(&|n| page(n as usize), 100));
-    // Most of the package is one long region, which has no dictionary.
+    // One long region makes up most of the package. Such a region does not use the dictionary.
     let mostly_long = |n: u64| if n == 0 { noise(0, 9 << 20) } else { page(n as usize) };
     assert!(!has(&mostly_long, 100));
 }
@@ -452,7 +453,7 @@ fn updates_use_the_dictionary_and_compaction_keeps_it() {
         assert_eq!(compacted.proof.regions, 6);
         let new = Package::open(&new_path).expect("it is sound");
         assert_eq!(dictionary(&new), before);
-        // A packer makes the same file of the same content and dictionary.
+        // A packer makes the same file from the same contents and dictionary.
         let mut builder = PackageBuilder::new(options);
         builder.set_dictionary(shared()).expect("it is short enough");
         for (n, name) in paths(5).into_iter().enumerate() {
@@ -500,7 +501,7 @@ fn contents_are_encoded_anew_with_another_dictionary() {
         for (n, path) in paths(300).iter().enumerate() {
             assert!(new.get(path.as_str()).expect("sound") == page(n));
         }
-        // A packer makes the same file.
+        // A packer with these contents makes the same file.
         let auto = BuildOptions { dictionary: DictionaryChoice::Auto, ..options };
         assert!(std::fs::read(&out).expect("it is there") == packed_with(300, auto, |_| {}));
         let plain = dir.path().join("plain");

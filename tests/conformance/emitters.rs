@@ -1,4 +1,4 @@
-//! Emitters: the reference implementation reads everything that they accept.
+//! Emitters: the reference implementation can read everything that they accept.
 
 use dacti_cdn::Layout;
 use dacti_index::{Encoding, Entry, GroupHeader, emit_group, emit_header};
@@ -14,7 +14,7 @@ use uuid::Uuid;
 const PREAMBLE: PreambleSpec =
     PreambleSpec { format: Uuid::from_u128(7), version: Version::new(1, 0) };
 
-/// A table that a caller may request: place, extension offset, spare slots, components.
+/// A table that a caller may request: position, extension offset, spare slots, components.
 type Asked = (u64, u64, u32, Vec<(u8, u16)>);
 
 fn components(asked: &[(u8, u16)]) -> Vec<ComponentSpec> {
@@ -24,7 +24,7 @@ fn components(asked: &[(u8, u16)]) -> Vec<ComponentSpec> {
     asked.iter().map(spec).collect()
 }
 
-/// Returns positions around all parts of a small chain, and far away.
+/// Returns positions at and near all parts of a small chain, and distant ones.
 fn position() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => 0_u64..700,
@@ -89,7 +89,7 @@ proptest! {
                         let own = asked.iter().map(|table| table.3.len()).sum::<usize>();
                         prop_assert_eq!(read.components.len(), own);
                     }
-                    // The file ends before the position to which the last table leads.
+                    // The file ends before the position that the last table names.
                     Err(fault) => prop_assert_eq!((fault.kind, fault.at), ("truncated", last)),
                 }
             }
@@ -112,8 +112,8 @@ proptest! {
             }
             Ok(()) if extension_at > 1000 => {}
             Ok(()) => {
-                // An empty table at the extension offset, which may lie in the first table's free
-                // slots.
+                // Put an empty table at the extension offset, which may lie in the first table's
+                // free slots.
                 let next = extension_at as usize;
                 if next != 0 {
                     file.resize(file.len().max(next + 24), 0xaa);

@@ -1,8 +1,8 @@
-//! The entry points of the fuzzers. Each gives untrusted bytes to one reader, and compares the
+//! The entry points of the fuzzers. Each passes untrusted bytes to one reader, and compares the
 //! result with the reference or with a second way to read.
 //!
 //! `fuzz.rs` runs them on mutated seeds, which are the same each time. The program in `fuzz/` runs
-//! them guided by coverage.
+//! them with guidance by coverage.
 
 use crate::support::{fixtures, uuid_of};
 use crate::{answers, container, heads, index, names, package};
@@ -21,7 +21,7 @@ use std::sync::OnceLock;
 /// An entry point.
 pub struct Entry {
     pub name: &'static str,
-    /// Inputs to start from, each with a name.
+    /// The initial inputs, each with a name.
     pub seeds: fn() -> Vec<(String, Vec<u8>)>,
     /// Panics if an answer is wrong.
     pub run: fn(&[u8]),
@@ -56,7 +56,7 @@ fn index(file: &[u8]) {
 
 fn names_seeds() -> Vec<(String, Vec<u8>)> {
     let mut files = of_areas(&["names"]);
-    // A wrong count or length ends the reading early, so good files are added several times.
+    // A wrong count or length ends the reading early, so good files are listed several times.
     for _ in 0..5 {
         let good = fixtures("names").into_iter().filter(|fixture| fixture.is_good());
         files.extend(good.map(|fixture| (fixture.name, fixture.bytes)));
@@ -74,10 +74,10 @@ fn package(file: &[u8]) {
     let ours = package::dump_of(file);
     match (&ours, &expected) {
         (Ok(ours), Ok(expected)) => assert_eq!(ours, expected),
-        // If a file has several faults, either may be reported.
+        // If a file has several faults, the two readers may report different ones.
         (Err(_), Err(_)) => {}
-        // A faulty seal component refuses the regions (R-SEAL-19). A package without regions can
-        // still be listed.
+        // A faulty seal component refuses all regions (R-SEAL-19), but a package without regions
+        // can still be listed.
         (Ok(_), Err(fault)) if package::is_bare_with(file, &fault.to_string()) => {}
         _ => panic!("{ours:?} for {expected:?}"),
     }
@@ -177,7 +177,7 @@ fn dar(bytes: &[u8]) {
             }
         }
         (Ok(_), Err(error)) => panic!("a good archive does not open: {error}"),
-        // Random access reads less, so it may miss the fault.
+        // Random access reads less of the archive, so it may miss the fault.
         (Err(_), Ok(archive)) => {
             for root in archive.roots().unwrap_or_default() {
                 let _ = archive.get(&root.cid);
@@ -221,7 +221,8 @@ fn car_seeds() -> Vec<(String, Vec<u8>)> {
     vec![("car".to_owned(), car)]
 }
 
-/// Makes an archive of a CAR, and checks that the archive is whole and has each block of the CAR.
+/// Converts a CAR to an archive, and checks that the archive is complete and has each block of the
+/// CAR.
 fn car(bytes: &[u8]) {
     let mut stream = CarStream::new(bytes, &dar_options());
     let mut blocks = Vec::new();
@@ -243,7 +244,7 @@ fn car(bytes: &[u8]) {
     assert_eq!(kept, blocks);
 }
 
-/// A package with room for updates, and its snapshot.
+/// A package with reserve for updates, and its snapshot.
 fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {

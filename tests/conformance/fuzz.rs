@@ -20,7 +20,7 @@ fn setting(name: &str, default: u64) -> u64 {
     }
 }
 
-/// Prints the number of the round if it panics.
+/// Prints the number of the round if the round panics.
 struct Round {
     seed: u64,
     of: String,
@@ -34,7 +34,7 @@ impl Drop for Round {
     }
 }
 
-/// Mutates one of `files` a round and hands it to `check`.
+/// Mutates one of `files` in each round, and passes it to `check`.
 fn run(files: &[(String, Vec<u8>)], check: impl Fn(&[u8])) {
     assert!(!files.is_empty());
     let first = setting("DACTI_FUZZ_SEED", SEED);
@@ -57,8 +57,8 @@ fn smoke(name: &str) {
     run(&(entry.seeds)(), entry.run);
 }
 
-/// Changes a few bytes, most often significant ones: near the start, or near bytes that are not
-/// zero.
+/// Changes a few bytes. Most changes are near the start or near nonzero bytes, because these bytes
+/// usually have a meaning.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     if bytes.is_empty() {
         bytes.extend(random.next().to_le_bytes());
@@ -113,7 +113,7 @@ fn four(bytes: &[u8], at: usize) -> [u8; 4] {
     out
 }
 
-/// Returns numbers that often reveal faults of readers.
+/// Returns numbers that often reveal faults in readers.
 fn odd(random: &mut Random) -> u64 {
     let picks = [0, 1, 27, 28, 52, 255, 256, 257, 6136, 65_535, 65_536, 1 << 31, 1 << 32, 1 << 63];
     let pick = picks[random.below(picks.len())];
@@ -190,7 +190,7 @@ fn each_entry_point_has_a_test() {
 
 #[test]
 fn the_mutator_reaches_every_byte_and_both_verdicts() {
-    // If all files of a fuzzer are bad, or all good, the test shows nothing.
+    // If all files of a fuzzer are good, or all are bad, the test proves nothing.
     let start = by::index(&[by::delta()]);
     let mut touched = vec![false; start.len()];
     let mut random = Random(1);

@@ -1,5 +1,5 @@
-//! `dacti serve` as a gateway: the cases of the trustless gateway specification, on DAGs that
-//! others made. Expected blocks are found by a walk of this file's own.
+//! `dacti serve` as a gateway: the cases of the trustless gateway specification, on DAGs that other
+//! projects made. This file finds the expected blocks with its own code.
 
 use crate::dar_cli::Folder;
 use dacti_dar::{WriteOptions, from_car};
@@ -12,7 +12,7 @@ use std::path::Path;
 /// The bytes of a CID.
 pub type CidBytes = Vec<u8>;
 
-/// Reads a varint. Returns it, and the rest.
+/// Reads a varint. Returns the number, and the bytes after it.
 fn varint(bytes: &[u8]) -> (u64, &[u8]) {
     let (mut value, mut at) = (0, 0);
     loop {
@@ -29,7 +29,7 @@ fn take(bytes: &[u8], len: u64) -> (&[u8], &[u8]) {
     bytes.split_at(usize::try_from(len).unwrap())
 }
 
-/// Reads a CID of a hash function. Returns it, and the rest.
+/// Reads a CID whose hash function computes a digest. Returns the CID, and the bytes after it.
 fn cid(bytes: &[u8]) -> (&[u8], &[u8]) {
     let rest = if bytes[..2] == [0x12, 0x20] {
         bytes
@@ -57,7 +57,7 @@ pub fn car(bytes: &[u8]) -> (Vec<u8>, Vec<(CidBytes, Vec<u8>)>) {
     (head.to_vec(), sections)
 }
 
-/// The fields of bytes in a protobuf message.
+/// Returns the fields of a protobuf message that hold bytes.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
     let mut found = vec![];
     while !bytes.is_empty() {
@@ -70,7 +70,7 @@ fn fields(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
     found
 }
 
-/// A DAG that others made.
+/// A DAG that another project made.
 pub struct Dag {
     pub blocks: BTreeMap<CidBytes, Vec<u8>>,
     pub root: CidBytes,
@@ -84,7 +84,7 @@ impl Dag {
         Self { blocks: sections.into_iter().collect(), root }
     }
 
-    /// The names and CIDs of the links of a DAG-PB block; none of another.
+    /// Returns the names and CIDs of a DAG-PB block's links. Blocks of other codecs have none here.
     pub fn links(&self, cid: &[u8]) -> Vec<(String, CidBytes)> {
         if cid[0] == 1 && cid[1] != 0x70 {
             return vec![];
@@ -103,7 +103,7 @@ impl Dag {
         links.filter(|(found, _)| found == name).map(|(_, cid)| cid).next().expect(name)
     }
 
-    /// The block and all below it, depth-first, each as often as it is linked.
+    /// Returns a block and all blocks below it, depth-first, each as often as it is linked.
     pub fn all(&self, cid: &[u8]) -> Vec<CidBytes> {
         let mut found = vec![cid.to_vec()];
         for (_, link) in self.links(cid) {
@@ -112,7 +112,8 @@ impl Dag {
         found
     }
 
-    /// The blocks of a sharded folder on the way to a name, and the entry: by a search of all.
+    /// Returns the shards of a sharded folder on the way to a name, and the entry's CID. It
+    /// searches all shards instead of hashing the name.
     fn in_shards(&self, shard: &[u8], name: &str) -> Option<Vec<CidBytes>> {
         for (found, link) in self.links(shard) {
             if found.len() == 2 {
@@ -154,7 +155,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Serves archives of CARs, beside a file.
+    /// Serves archives that are made from CARs.
     pub fn of(cars: &[&str]) -> Self {
         let options = WriteOptions { index: true, ..WriteOptions::default() };
         let mut files = vec![];
@@ -188,7 +189,8 @@ impl Site {
         self.ask("GET", path, fields)
     }
 
-    /// Asks for a CAR. Fails unless it has exactly these blocks in this order, each proved.
+    /// Requests a CAR. Fails unless the answer has exactly these blocks in this order, with the
+    /// right bytes.
     #[track_caller]
     fn check(&self, dag: &Dag, path: &str, fields: &str, expected: &[CidBytes]) -> Answer {
         let answer = self.get(path, fields);
@@ -229,7 +231,7 @@ fn case_1_a_file_by_its_path() {
     let file = dag.child(&folder, "ascii.txt");
     let expected = [dag.root.clone(), folder, file];
     site.check(&dag, &format!("/ipfs/{root}/subdir/ascii.txt?format=car"), "", &expected);
-    // The same by the field, and with a slash more.
+    // Repeats the request with the `Accept` field instead of the query, and with a doubled slash.
     let accept = "Accept: application/vnd.ipld.car\r\n";
     site.check(&dag, &format!("/ipfs/{root}//subdir/%61scii.txt"), accept, &expected);
 }
@@ -244,10 +246,10 @@ fn case_2_a_path_through_dag_cbor() {
     site.check(&dag, &path, "", &[document.clone(), file.clone()]);
     let path = format!("/ipfs/{}/document/files/single?format=car", text(&dag.root));
     site.check(&dag, &path, "", &[dag.root.clone(), document.clone(), file]);
-    // A document as an entity is its block.
+    // With the scope `entity`, a document is one block.
     let path = format!("/ipfs/{}/document?format=car&dag-scope=entity", text(&dag.root));
     site.check(&dag, &path, "", &[dag.root.clone(), document.clone()]);
-    // A path that ends inside of it leads to no link.
+    // This path ends inside the document, so it leads to no link.
     let answer = site.get(&format!("/ipfs/{}/files?format=car", text(&document)), "");
     assert_eq!(answer.status, 501);
     let answer = site.get(&format!("/ipfs/{}/files/none?format=car", text(&document)), "");
@@ -260,7 +262,7 @@ fn case_3_a_name_that_is_not_there() {
     let path = format!("/ipfs/{}/subdir/i-do-not-exist", text(&dag.root));
     let answer = site.get(&format!("{path}?format=car"), "");
     assert_eq!(answer.status, 404);
-    // The answer names the part that is missing.
+    // The answer names the path that is missing.
     assert_eq!(String::from_utf8(answer.body).unwrap(), format!("nothing is at {path}\n"));
     assert_eq!(answer.fields["cache-control"], "no-store");
 }
@@ -293,7 +295,8 @@ fn case_7_a_file_in_a_sharded_folder() {
         let all = [shards.to_vec(), dag.all(file)].concat();
         site.check(&dag, &format!("/ipfs/{root}/{name}?format=car"), "", &all);
     }
-    // The folder as an entity: all of its shards, and none of its files. A range has no meaning.
+    // The folder as an entity consists of all its shards, without its files. A byte range has no
+    // effect on a folder.
     let shards = dag.shards(&dag.root);
     assert!(shards.len() > 10);
     for more in ["dag-scope=entity", "dag-scope=entity&entity-bytes=0:*", "entity-bytes=5:9"] {
@@ -323,7 +326,8 @@ fn cases_10_and_11_ranges_of_a_file() {
     let (site, dag) = (Site::of(&[MIXED]), Dag::of(MIXED));
     let (file, blocks) = multiblock(&dag);
     let path = format!("/ipfs/{}?format=car&dag-scope=entity", text(&file));
-    // The numbers of the leaves, which have 256 bytes each, and the last one 2.
+    // For each range, the numbers of the leaves in it. Each leaf has 256 bytes, and the last one
+    // has 2.
     let mut tags = vec![];
     for (bytes, leaves) in [
         ("512:*", 3..6),
@@ -336,13 +340,13 @@ fn cases_10_and_11_ranges_of_a_file() {
         ("255:256", 1..3),
         ("1025:99999", 5..6),
         ("-1:-1", 5..6),
-        // A range that ends before it begins is none: the block alone.
+        // A range that ends before it begins is empty, so only the root block is sent.
         ("9:8", 1..1),
     ] {
         let expected = [&blocks[..1], &blocks[leaves]].concat();
         let answer = site.check(&dag, &format!("{path}&entity-bytes={bytes}"), "", &expected);
         tags.push(answer.field("etag").to_owned());
-        // `entity` is implied.
+        // `entity-bytes` implies the scope `entity`.
         let implied = format!("/ipfs/{}?format=car&entity-bytes={bytes}", text(&file));
         site.check(&dag, &implied, "", &expected);
     }
@@ -354,7 +358,7 @@ fn cases_10_and_11_ranges_of_a_file() {
         let answer = site.get(&format!("{path}&entity-bytes={bytes}"), "");
         assert_eq!(answer.status, status, "{bytes}");
     }
-    // Of a raw block.
+    // A raw block can have byte ranges, too.
     let leaf = text(&blocks[1]);
     let path = format!("/ipfs/{leaf}?format=car&entity-bytes=");
     site.check(&dag, &format!("{path}5:9"), "", &blocks[1..2]);
@@ -386,10 +390,11 @@ fn cases_13_to_15_blocks_that_repeat() {
         (path.clone(), accept("y"), &all, "y"),
         (path.clone(), accept("n"), &once, "n"),
         (format!("{path}?format=car"), accept("y"), &all, "y"),
-        // Without a wish, each block once. Any order is depth-first, too.
+        // Without a preference, each block is sent once. Depth-first order also satisfies "any
+        // order".
         (format!("{path}?format=car"), String::new(), &once, "n"),
         (path.clone(), "Accept: application/vnd.ipld.car; order=unk\r\n".into(), &once, "n"),
-        // The query wins.
+        // The query takes precedence over the `Accept` field.
         (
             format!("{path}?format=car&car-dups=n&car-order=dfs&car-version=1"),
             accept("y"),
@@ -401,7 +406,7 @@ fn cases_13_to_15_blocks_that_repeat() {
         let answer = site.check(&dag, &path, &fields, expected);
         assert_eq!(answer.field("content-type"), kind(dups), "{path}");
     }
-    // A file in it whose leaf stands before the folder, by an archive that has it there.
+    // Requests a file whose leaf precedes the folder in the archive.
     let file = text(&all[1]);
     site.check(&dag, &format!("/ipfs/{file}?format=car"), "", &all[1..2]);
 }
@@ -409,7 +414,8 @@ fn cases_13_to_15_blocks_that_repeat() {
 #[test]
 fn identity_cids_are_blocks_without_a_section() {
     let (site, dag) = (Site::of(&[TWO_FILES]), Dag::of(TWO_FILES));
-    // The probe of the specification, and the text of the conformance tests.
+    // The first CID is the probe in the specification. The second is in the conformance tests of
+    // gateways.
     for (name, content) in [
         ("bafkqaaa", ""),
         ("bafkqaf3imvwgy3zaneqgc3janfxgy2lomvscay3jmqfa", "hello i am inlined cid\n"),
@@ -435,7 +441,7 @@ fn both_versions_of_a_cid_name_a_block() {
         let answer = site.get(&format!("/ipfs/{cid}?format=raw"), "");
         assert_eq!(answer.body, dag.blocks[&dag.root], "{cid}");
     }
-    // In other bases, too.
+    // CIDs in other bases work, too.
     let answer = site.get(&format!("/ipfs/F{}?format=raw", hex(&other.to_bytes())), "");
     assert_eq!(answer.body, dag.blocks[&dag.root]);
 }
@@ -446,7 +452,7 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn the_archives_of_a_site_are_one_store() {
-    // Two halves of one DAG: a folder without its files, and the files.
+    // The archives hold two halves of one DAG: a folder without its files, and the files.
     let dag = Dag::of(MIXED);
     let folder = dag.child(&dag.root, "subdir");
     let upper = [dag.root.clone(), folder.clone()];

@@ -1,5 +1,5 @@
-//! The gateway's answers beside the blocks of CARs: fields, statuses, single blocks, archives,
-//! files and folders.
+//! The gateway's answers other than CARs' blocks: fields, statuses, single blocks, archives, files
+//! and folders.
 
 use crate::dar_support::{block, leaf};
 use crate::gateway::{Dag, Site, car, text};
@@ -65,7 +65,7 @@ fn fields_are_those_of_the_specification() {
         if !query.contains("ar") {
             assert_eq!(head.field("content-length"), "31", "{query}");
         }
-        // A client that has it gets it no more.
+        // A client that names the tag of its copy gets no body.
         let weak = tag.trim_start_matches("W/");
         for known in [tag.clone(), format!("\"x\", {tag}"), format!("W/{weak}"), "*".into()] {
             let answer = site.get(&target, &format!("If-None-Match: {known}\r\n"));
@@ -91,7 +91,7 @@ fn the_location_of_a_format_is_told_if_the_query_does_not_name_it() {
     ] {
         let answer = site.get(&format!("{path}{query}"), &format!("Accept: {accept}\r\n"));
         assert_eq!(answer.field("content-location"), format!("{path}{expected}"), "{accept}");
-        // The location has the same answer.
+        // A request for the content location has the same answer.
         let again = site.get(&format!("{path}{expected}"), "");
         assert!(again.body == answer.body && again.field("etag") == answer.field("etag"));
     }
@@ -133,7 +133,7 @@ fn requests_that_cannot_be_answered_are_told_so() {
         check(406, &format!("/ipfs/{root}"), &accept);
     }
     check(406, &format!("/ipfs/{root}"), "Accept: application/x-tar\r\n");
-    // The path goes on after a file.
+    // The path continues after a file.
     check(404, &format!("/ipfs/{root}/subdir/ascii.txt/more?format=car"), "");
     check(400, &format!("/ipfs/{root}"), "Service-Worker: script\r\n");
     assert_eq!(site.ask("POST", &format!("/ipfs/{root}"), "").status, 405);
@@ -194,7 +194,7 @@ fn blocks_of_other_codecs_come_in_their_own_media_type() {
     assert_eq!(get(&wrong, "?format=dag-cbor", "").status, 500, "it is not valid DAG-CBOR");
     assert_eq!(get(&unknown, "", "").status, 406);
     assert_eq!(get(&unknown, "?format=raw", "").body, b"git");
-    // It has no links that could be read.
+    // The codec of this block is unknown, so its links cannot be read.
     let answer = get(&unknown, "?format=car", "");
     assert_eq!(car(&answer.body).1, [(unknown.cid.clone(), b"git".to_vec())]);
 }
@@ -224,7 +224,7 @@ fn an_archive_holds_the_dag_and_the_path_to_it() {
     };
     let whole = get("");
     assert_eq!((roots(&whole), blocks(&whole)), (vec![dag.root.clone()], dag.all(&dag.root)));
-    // A part: its DAG first, then the blocks that lead to it.
+    // An archive of a path has the DAG at the path first, then the blocks that lead to it.
     let part = get("/subdir/multiblock.txt");
     assert_eq!(roots(&part), [file.clone(), folder.clone(), dag.root.clone()]);
     let expected = [dag.all(&file), vec![folder, dag.root.clone()]].concat();
@@ -260,7 +260,7 @@ fn files_come_as_files_with_their_kind_and_in_ranges() {
     assert_eq!(site.get(&path, "Range: bytes=1026-\r\n").status, 416);
     let fields = "Range: bytes=0-0\r\nIf-Range: \"other\"\r\n";
     assert_eq!(site.get(&path, fields).status, 200);
-    // Without a name, the bytes tell the kind; a name in the query counts more.
+    // Without a name, the type is derived from the bytes. A name in the query takes precedence.
     let by_cid = format!("/ipfs/{}", text(&file));
     assert_eq!(site.get(&by_cid, "").field("content-type"), "text/plain; charset=utf-8");
     let named = site.get(&format!("{by_cid}?filename=%C3%A4+b.svg&download=true"), "");
@@ -276,7 +276,7 @@ fn folders_come_as_pages() {
     let site = Site::of(&[TWO_FILES, HAMT]);
     let dag = Dag::of(TWO_FILES);
     let root = text(&dag.root);
-    // Without the final slash relative links would lead elsewhere.
+    // Without a final slash, relative links would resolve against the wrong folder.
     let answer = site.get(&format!("/ipfs/{root}/subdir?filename=x"), "");
     assert_eq!(answer.status, 301);
     assert_eq!(answer.field("location"), format!("/ipfs/{root}/subdir/?filename=x"));
@@ -303,7 +303,7 @@ fn a_folder_with_an_index_is_its_page() {
     let (out, _) = site.folder.ends(0, &["create", "in", "-o", "new.dar", "--json"]);
     let root = serde_json::from_str::<serde_json::Value>(&out).unwrap();
     let root = root["roots"][0]["cid"].as_str().unwrap_or_else(|| panic!("{root}")).to_owned();
-    // It appears while the server runs, and is found after a few seconds.
+    // The archive is added while the server runs. The server finds it within a few seconds.
     fs::rename(site.folder.at("new.dar"), site.folder.at("site/new.dar")).unwrap();
     let begun = std::time::Instant::now();
     let answer = loop {

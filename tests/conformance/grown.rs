@@ -1,7 +1,7 @@
-//! Writes updated packages by hand, as the specification says, so that readers are not tested by
-//! our own writers.
+//! Updates packages by hand, as the specification describes, so that tests of readers do not depend
+//! on our own writers.
 //!
-//! Entries are written without barriers, because nobody reads meanwhile.
+//! Entries are written without barriers, because no reader runs at the same time.
 
 use dacti_tests::reference::{
     self as by, BROT, Entry, GROUP, Group, INDEX, Id, Link, NAMES, NONE, Name, Stored, Table,
@@ -28,7 +28,7 @@ pub struct Grown {
     place: usize,
 }
 
-/// The index of such a package starts here.
+/// The start of the index in such a package.
 const INDEX_AT: usize = 4168;
 /// The two places of the second table.
 const PLACES: [u64; 2] = [504, 752];
@@ -88,7 +88,7 @@ impl Grown {
         by::place(&mut self.file, group_at, &by::index(&[group])[8..]);
     }
 
-    /// Does an update that adds a segment to the names list, with other regions.
+    /// Does an update that adds a segment to the names list, and puts other regions.
     pub fn put_named(&mut self, names: &[Name], regions: &[(Id, &[u8])]) {
         let (at, size) = self.span(NAMES);
         let stored = &self.file[at as usize..][..size as usize];
@@ -106,7 +106,7 @@ impl Grown {
         self.put(&all);
     }
 
-    /// Does an update that removes regions, and so folds the delta groups into a new index.
+    /// Does an update that removes regions, and folds the delta groups into a new index.
     pub fn fold(&mut self, removed: &[Id]) {
         for id in removed {
             assert!(self.live.remove(id).is_some(), "there is such a region");

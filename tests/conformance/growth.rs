@@ -1,8 +1,8 @@
-//! Work that grows no faster than its input: reads, bytes and memory of every report, counted for
-//! the worst inputs of one size and of twice that size.
+//! Work grows no faster than its input: the reads, bytes and memory of every report are counted,
+//! for the worst inputs of one size and of twice that size.
 //!
-//! Times would differ between machines, and counts do not. The test has a binary of its own,
-//! because the memory of the whole process is counted.
+//! Counts are used because times differ between machines. The test has its own binary, because it
+//! counts the memory of the whole process.
 
 use core::ops::ControlFlow;
 use dacti::fetch::{BytesSource, Counted};
@@ -49,14 +49,14 @@ fn overlapping(n: usize) -> Vec<u8> {
     package(groups(&entries), &[7; 8000], false)
 }
 
-/// One region that was replaced in every group.
+/// Returns a package of one region that is replaced in every group.
 fn replaced(n: usize) -> Vec<u8> {
     let entry = |n: u32| Entry { id: small(1), offset: n, size: 1 };
     let groups = (0..n as u32).map(|n| Group { entries: vec![entry(n)], ..Group::default() });
     package(groups.collect(), &vec![7; n], false)
 }
 
-/// Regions that were removed, after a group of removals.
+/// Returns a package of regions that are all removed: groups of removals precede their entries.
 fn removed(n: usize) -> Vec<u8> {
     let entries: Vec<_> =
         (0..n as u32).map(|n| Entry { id: small(n + 1), offset: 0, size: 0 }).collect();
@@ -64,12 +64,12 @@ fn removed(n: usize) -> Vec<u8> {
     package(gone.chain(groups(&entries)).collect(), b"", false)
 }
 
-/// One region under so many paths.
+/// Returns a package of one region under `n` paths.
 fn many_names(n: usize) -> Vec<u8> {
     named(n, |_| small(1), &[small(1)])
 }
 
-/// As many regions as paths.
+/// Returns a package of `n` regions, each with a path.
 fn names(n: usize) -> Vec<u8> {
     let ids: Vec<Id> = (0..n as u32).map(|n| small(n + 1)).collect();
     named(n, |n| small(n as u32 + 1), &ids)
@@ -115,7 +115,7 @@ const VERBS: [Verb; 7] = [
     }),
 ];
 
-/// Reads, bytes and memory of a verb.
+/// Returns the reads, bytes and memory of a verb.
 fn cost(file: &[u8], verb: fn(&Package)) -> [u64; 3] {
     let source = Counted::new(Arc::new(BytesSource::new(file)));
     let package = Package::from_source(Arc::new(source.clone()), Limits::default());
@@ -132,7 +132,7 @@ fn no_verb_grows_faster_than_its_input() {
         let files = [make(n), make(2 * n)];
         for (name, verb) in VERBS {
             let [one, two] = [&files[0], &files[1]].map(|file| cost(file, verb));
-            // Threads and buffers take some reads and memory at any size.
+            // Threads and buffers need a fixed number of reads and an amount of memory at any size.
             for ((what, slack), (one, two)) in
                 [("reads", 8), ("bytes", 1 << 18), ("memory", 1 << 20)]
                     .into_iter()
@@ -144,7 +144,7 @@ fn no_verb_grows_faster_than_its_input() {
     }
 }
 
-/// Names take most of the memory of a listing, so the memory of each name is bounded.
+/// Names take most of the memory of a listing, so this test bounds the memory of each name.
 fn a_name_takes_little_memory() {
     let n = 200_000;
     let file = many_names(n);
@@ -152,13 +152,13 @@ fn a_name_takes_little_memory() {
         let (_, verb) = VERBS.into_iter().find(|(verb, _)| *verb == name).expect("it is listed");
         cost(&file, verb)[2] / n as u64
     };
-    // The list has 40 bytes for each name, a reader's view of it 48, and a listed region 96.
+    // For each name, the list has 40 bytes, a reader's view of it 48, and a listed region 96.
     assert!(bytes("names") <= 100, "{} bytes", bytes("names"));
     assert!(bytes("verify") <= 250, "{} bytes", bytes("verify"));
 }
 
-/// Regions that overlap in part make the work of a comparison grow with their number times their
-/// length. It ends at a limit that packages without such overlaps never reach.
+/// If regions overlap in part, the work of a comparison grows with their number times their length.
+/// The work ends at a limit that packages without such overlaps never reach.
 fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
     let entry = |n: u32| Entry { id: small(n + 1), offset: n, size: 100_000 };
     let entries: Vec<_> = (0..3000).map(entry).collect();
@@ -167,7 +167,7 @@ fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
     let go_on = &mut |_| ControlFlow::Continue(());
     let error = Difference::between(&package, &package, go_on).expect_err("too much");
     assert_eq!(error.error.kind(), ErrorKind::Limit);
-    // 64 MiB and a hundred times the 102,999 bytes that regions cover.
+    // The limit is 64 MiB plus 100 times the 102,999 bytes that the regions cover.
     let limit = (64 << 20) + 100 * 102_999;
     assert!(error.to_string().contains(&format!("{limit} bytes")), "{error}");
     // Regions that share all their bytes are compared once.

@@ -1,4 +1,4 @@
-//! Heads of packages in parts: the committed fixtures, and lists of any bytes.
+//! Heads of packages in parts: the committed fixtures, and lists with arbitrary bytes.
 
 use crate::support::{self, uuid_of};
 use dacti::seal::SecretKey;
@@ -9,7 +9,7 @@ use dacti_tests::{dump, expect};
 use daicon_core::Span;
 use std::ops::Range;
 
-/// Where a new package has the digest of its head, and the signature after it.
+/// The position of the head's digest in a new package. The signature follows it.
 const DIGEST: Range<usize> = 3488..3520;
 const SIGNATURE_END: usize = 3584;
 
@@ -39,8 +39,9 @@ fn fixtures_of_heads_in_parts() {
     support::check("parts", 34, parts);
 }
 
-/// Compares a head with the reference, after its digest was made right: nearly every change would
-/// otherwise end there. Checks that its list finds each entry, and nothing after the last one.
+/// Compares the parsed head with the reference. The digest is first recomputed, because nearly
+/// every mutated head would otherwise fail at the digest. Also checks that the list finds each
+/// entry, and finds nothing after the last entry.
 pub fn fuzz(head: &[u8]) {
     let mut head = head.to_vec();
     if head.len() > SIGNATURE_END {
@@ -48,14 +49,15 @@ pub fn fuzz(head: &[u8]) {
         zeroed[DIGEST.start..SIGNATURE_END].fill(0);
         head[DIGEST].copy_from_slice(&Digest::of(&zeroed).0);
     }
-    // The rules of the layout region have fixtures and a fuzzer of their own.
+    // Faults of the layout region are not compared: that region has its own fixtures and fuzzer.
     if let Err(error) = PartsHead::parse(&head)
         && !matches!(error, dacti_cdn::Error::Container(_) | dacti_cdn::Error::Parts(_))
     {
         return;
     }
     let expected = expect::dump_of("parts", &head).map_err(|fault| fault.to_string());
-    // A table after the head is cut for the reference, which takes the head for the whole file.
+    // The reference takes the head for the whole file, so it reports a table after the head as
+    // truncated.
     if expected.as_ref().is_err_and(|verdict| verdict.contains("truncated table")) {
         return;
     }
@@ -71,7 +73,7 @@ pub fn fuzz(head: &[u8]) {
             assert_eq!(object.start + read.range.start, at, "{entry:?}");
         }
     }
-    // An empty list ends before the head does.
+    // The list may end before the head does, for example if it is empty.
     let end = list.end().max(dacti::HEAD_LEN);
     assert!(list.resolve(Span { start: end, end: end + 1 }).is_err());
 }

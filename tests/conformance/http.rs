@@ -1,9 +1,9 @@
-//! Packages over HTTP: from correct servers on loopback, and from servers that fail in ways that
-//! are known from real servers and caches.
+//! Packages over HTTP: from correct servers on loopback, and from servers with faults that are
+//! known from real servers and caches.
 //!
-//! A script makes each answer of the hostile server, so each fault is the same at every run. The
-//! reader returns right bytes, or an error that names the cause. It never returns wrong bytes, and
-//! never costs more than the budget.
+//! The hostile server's answers follow a script, so each fault is the same at every run. The reader
+//! returns the right bytes, or an error that names the cause. It never returns wrong bytes, and
+//! never exceeds the budget.
 
 mod http_async;
 mod http_hostile;
@@ -33,8 +33,8 @@ struct Seen {
 
 type Script = dyn Fn(&Seen, usize, &[u8]) -> Vec<u8> + Send + Sync;
 
-/// A server that answers by a script. The script returns the bytes to send. Then the connection is
-/// closed, unless the bytes say that it is kept.
+/// A server that answers by a script. The script returns the bytes to send. The server then closes
+/// the connection, unless the bytes state that it stays open.
 struct Server {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -47,7 +47,7 @@ impl Server {
         let url = format!("http://{}/p.dacti-pack", listener.local_addr().expect("it is bound"));
         let (seen, connections) = (Arc::<Mutex<Vec<Seen>>>::default(), Arc::default());
         let shared = (Arc::clone(&seen), Arc::clone(&connections), Arc::new((file, script)));
-        // The thread ends with the test process, and each test has a process of its own.
+        // The thread ends with the process. Each test has its own process.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let Ok(stream) = stream else { return };
@@ -108,7 +108,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Seen> {
     Some(Seen { target, range, fields })
 }
 
-/// An answer of a status line, fields and a body.
+/// Returns an answer of a status line, fields and a body.
 fn answer(status: &str, fields: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {status}\r\n").into_bytes();
     for (name, value) in fields {
@@ -145,7 +145,7 @@ fn content(n: usize) -> Vec<u8> {
 fn packed(regions: usize, content: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let out = dir.path().join("p.dacti-pack");
-    // One slice holds a small package, so that all its regions get the same tag.
+    // A small package lies in one slice, so all its regions get the same tag.
     let (encoding, slice_len) = (EncodingChoice::None, 1 << 20);
     let options = BuildOptions { encoding, slice_len, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
@@ -175,8 +175,8 @@ fn open(server: &Server, options: &HttpOptions) -> Result<(Package, Arc<RemoteSo
     Package::open_url_with(&server.url, options)
 }
 
-/// Opens a package of three regions and reads one. The server answers the head correctly, and all
-/// else by `script`.
+/// Opens a package of three regions and reads one. The server answers the request for the head
+/// correctly, and all other requests by `script`.
 fn get(script: Box<Script>) -> (Result<Vec<u8>, Error>, Stats, Vec<Seen>) {
     let server = Server::start(packed(3, content), script);
     let (package, source) = open(&server, &options()).expect("the head is right");
@@ -235,8 +235,8 @@ fn a_large_package_takes_one_request_more() {
     assert!(source.stats().requests <= 4);
 }
 
-/// The index of 100,000 regions has 393 groups and stays after the head. Each random look-up wants
-/// another of its blocks.
+/// The index of 100,000 regions has 393 groups and lies after the head. Each random look-up needs a
+/// block that was not read before.
 #[test]
 fn look_ups_one_by_one_soon_read_the_index_in_few_requests() {
     let file = packed(100_000, |n| vec![n as u8; 16]);
@@ -249,7 +249,7 @@ fn look_ups_one_by_one_soon_read_the_index_in_few_requests() {
     let asked_freely = source.stats();
     assert!(asked_freely.requests <= 110, "{asked_freely:?}");
 
-    // With a budget of bytes, only what is wanted is read.
+    // With a budget of bytes, only the wanted bytes are read.
     let mut options = options();
     options.session.bytes_max = 1 << 24;
     let (package, source) = open(&server, &options).expect("it is good");
@@ -310,14 +310,14 @@ fn what_goes_wrong_once_is_cured() {
         });
         assert!(got.is_ok(), "{name}: {got:?}");
         assert_eq!((stats.requests, stats.retries), (3, 1), "{name}");
-        // If only a query helps, the reader finds it.
+        // If only a query bypasses the wrong answers, the reader uses one.
         let (got, stats, seen) = get_behind_head(move |seen, _, file| {
             if seen.target.contains("?g=0") { right(seen, file) } else { bad(seen, file) }
         });
         assert!(got.is_ok(), "{name}: {got:?}");
         assert_eq!(stats.escalations, 1, "{name}");
         assert_eq!(seen.last().map(|seen| &*seen.target), Some("/p.dacti-pack?g=0"), "{name}");
-        // If nothing helps, the error says so.
+        // If no request gets right bytes, the error states that.
         for head_is_right in [true, false] {
             let (got, ..) = get_behind_head(move |seen, _, file| match seen.range {
                 Some((0, _)) if head_is_right => right(seen, file),
@@ -327,8 +327,8 @@ fn what_goes_wrong_once_is_cured() {
             let kind = match *name {
                 "no answer" | "garbage" | "503" => ErrorKind::Unavailable,
                 "ignored range" | "gzip" => ErrorKind::Unsupported,
-                // The reader looks at the head because the bytes do not match, and the head is not
-                // a package's any more.
+                // The bytes do not match, so the reader fetches the head again. That head is also
+                // wrong, and is not a package's head.
                 "shifted bytes" | "zeros" if !head_is_right => ErrorKind::Replaced,
                 _ => ErrorKind::Stale,
             };
@@ -344,7 +344,7 @@ fn odd_but_right_answers_are_taken() {
         let (first, last) = seen.range.expect("it is one");
         let etag = ("ETag", format!("W/\"{n}\""));
         let range = ("Content-Range", format!("bytes {first}-{last}/*"));
-        // The answer has no length, so the end of the connection ends the body.
+        // The answer states no length, so its body ends with the connection.
         answer("206 Partial Content", &[range, etag], &file[first..=last])
     });
     assert!(got.is_ok(), "{got:?}");
@@ -469,7 +469,7 @@ fn another_file_in_its_place_is_told() {
 #[test]
 fn another_file_of_the_same_shape_is_told_by_the_state_that_its_answers_are_of() {
     // spec: R-HTTP-64, R-HTTP-32
-    // Sizes and places are the same, and the digests match their bytes.
+    // Sizes and places in both packages are the same, and each digest matches its bytes.
     let other = packed(4, |n| vec![n as u8; content(n).len()]);
     let grown = packed(4, content);
     for (file, is_same) in [(grown, true), (other, false)] {
@@ -507,8 +507,8 @@ fn another_file_of_the_same_shape_is_told_by_the_state_that_its_answers_are_of()
 #[test]
 fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
     // spec: R-HTTP-64, R-HTTP-32
-    // A region was removed from each package and one was added, so the index was written anew after
-    // the head. It is read with its fences when the package is opened.
+    // Each package had an update that removed a region and added one, so its index was folded and
+    // lies after the head. Opening the package reads this index with its fences.
     let folded = |byte: u8| {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("p");
@@ -535,7 +535,8 @@ fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
         }),
     );
     let (package, source) = open(&server, &options()).expect("the other one is as good");
-    // Two heads, fences and index for each by one request, and a look at the head in between.
+    // There are five requests: two heads, the fences with the index after each head, and the head
+    // once more in between.
     assert_eq!(source.stats().requests, 5, "{:?}", server.seen());
     let region = |n: u32| package.get(&*format!("{n}.bin")).expect("it is there");
     assert_eq!((region(1), region(2)), (vec![2; 8], vec![2; 8]), "of the file that is open");
@@ -557,7 +558,7 @@ fn many_regions_come_by_few_requests_at_once() {
     for (n, got) in got.into_iter().enumerate() {
         assert_eq!(got.expect("it is there"), vec![n as u8; 30_000]);
     }
-    // 12 MB, in requests of at most 4 MiB.
+    // The regions have 12 MB, and a request has at most 4 MiB.
     assert!(source.stats().requests <= 6, "{:?}", source.stats());
     assert!(server.connections.load(Ordering::Relaxed) > 1, "at once");
 }

@@ -1,4 +1,4 @@
-//! The async package makes the same requests as the blocking one, on one thread that never waits.
+//! The async package makes the same requests as the blocking one, on one thread that never blocks.
 
 use crate::{
     Script, Seen, Server, answer, content, len_field, options, packed, read_request, right,
@@ -30,7 +30,7 @@ fn good(file: Vec<u8>) -> Server {
     Server::start(file, Box::new(|seen, _, file| right(seen, file)))
 }
 
-/// Returns the requested ranges, without parts that differ between servers.
+/// Returns the requested ranges, without fields that differ between servers.
 fn ranges(server: &Server) -> Vec<Option<(usize, usize)>> {
     server.seen().into_iter().map(|seen| seen.range).collect()
 }
@@ -39,7 +39,7 @@ fn ranges(server: &Server) -> Vec<Option<(usize, usize)>> {
 fn regions_come_by_the_requests_of_the_blocking_package() {
     // spec: R-HTTP-01
     type Make = fn() -> Vec<u8>;
-    // Regions on both sides of the end of the head, and far after it.
+    // Packages whose regions lie in the head, just after it, and far after it.
     let packages: [(Make, u64); 4] = [
         (|| packed(3, content), 2),
         (|| packed(1_500, |n| n.to_le_bytes().repeat(25)), 2),
@@ -84,7 +84,7 @@ fn many_regions_come_by_few_requests_at_once() {
         for (n, got) in got.into_iter().enumerate() {
             assert_eq!(got.expect("it is there"), vec![n as u8; 30_000]);
         }
-        // 12 MB, in requests of at most 4 MiB.
+        // The regions have 12 MB, and a request has at most 4 MiB.
         assert!(package.stats().requests <= 6, "{:?}", package.stats());
         assert!(server.connections.load(Ordering::Relaxed) > 1, "at once");
         let listed = package.list().await.expect("it is sound");
@@ -136,7 +136,7 @@ fn an_empty_region_has_a_seal_that_is_fetched() {
 
 #[test]
 fn a_region_is_streamed_piece_by_piece() {
-    // Bytes that Brotli shortens only a little.
+    // Brotli makes these bytes only a little shorter.
     let long: Vec<u8> =
         (0..70_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     for file in [packed(1, |_| long.clone()), brotli(&long)] {
@@ -208,7 +208,8 @@ fn of_many_regions_the_wrong_one_alone_is_fetched_again() {
     let package = Package::from_bytes(file.clone()).expect("it is good");
     let at = package.locate("4.bin").expect("it is there").span.start as usize;
     type IsWrong = fn(usize) -> bool;
-    // In one case only the joined read is wrong; in the other, the region alone is wrong, too.
+    // In the first case only the joined read is wrong. In the second, the region is also wrong when
+    // read alone.
     let scripts: [(IsWrong, u64, bool); 2] = [(|n| n == 1, 4, true), (|_| true, 5, false)];
     for (is_wrong, requests, comes) in scripts {
         let script: Box<Script> = Box::new(move |seen: &Seen, n, file| {
@@ -363,7 +364,7 @@ fn a_future_that_is_dropped_ends_its_requests() {
                     stream.write_all(&right(&seen, &file)).expect("it is read");
                     continue;
                 }
-                // This request is never answered. The next event is the end of the connection.
+                // The request is never answered, so the read returns only when the connection ends.
                 let rest = reader.read(&mut [0]);
                 ended.send(rest.is_ok_and(|read| read == 0)).expect("somebody waits");
             }

@@ -24,8 +24,8 @@ fn a_region_cut_at_every_hundredth_byte_is_taken_up_there() {
     let server = Server::start(
         packed(3, content),
         Box::new(|seen, n, file| match seen.range {
-            // Each region takes two requests: the first answer is cut, and the second brings the
-            // rest.
+            // Each region takes two requests: the first answer is cut, and the second has the
+            // remaining bytes.
             Some((first, _)) if first > 0 && n % 2 == 1 => cut(seen, file, (n - 1) / 2 * 100),
             _ => right(seen, file),
         }),
@@ -37,7 +37,7 @@ fn a_region_cut_at_every_hundredth_byte_is_taken_up_there() {
     }
     let stats = source.stats();
     assert_eq!(stats.requests, 1 + 2 * cuts as u64);
-    // If no byte came, the request is retried and not resumed.
+    // If the cut answer had no byte of the body, the request is retried instead of resumed.
     assert_eq!((stats.resumes, stats.retries), (cuts as u64 - 1, 1));
     assert_eq!(stats.bytes, 65_536 + 21_032 * cuts as u64, "no byte came twice");
 }
@@ -152,7 +152,7 @@ fn validators_that_change_with_each_answer_are_no_fault() {
         }),
     );
     let (package, source) = open(&server, &options()).expect("it is good");
-    // After each of the first eight regions, the reader looks at the head again.
+    // After each of the first eight regions, the reader requests the head again.
     for (n, requests) in (0..12).zip([3, 5, 7, 9, 11, 13, 15, 17, 18, 19, 20, 21]) {
         assert_eq!(package.get(&*format!("{n}.bin")).expect("it is there"), content(n));
         assert_eq!((source.stats().requests, source.stats().retries), (requests, 0));
@@ -185,8 +185,8 @@ const PARTIAL: &[u8] = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-
 #[test]
 fn a_slow_drip_ends_in_an_error() {
     // spec: R-HTTP-52
-    // The server is never silent for long, but never ends its answer. The limit on the whole
-    // answer's time ends it.
+    // The server is never silent for long, but never ends its answer. The time limit for the whole
+    // answer stops it.
     let (url, connections) = raw_server(4096, |mut stream| {
         let _ = stream.write_all(PARTIAL);
         while stream.write_all(&[0xff]).is_ok() {

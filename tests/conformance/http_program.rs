@@ -1,4 +1,4 @@
-//! The program over HTTP: its messages during a wait, and the servers that get credentials.
+//! The program over HTTP: its messages during a wait, and which servers get credentials.
 
 use crate::{Server, answer, content, len_field, packed, right};
 use dacti_tests::program::program;
@@ -17,7 +17,7 @@ fn told(output: &Output) -> String {
 #[test]
 fn on_a_terminal_it_is_said_what_is_waited_for() {
     // spec: R-HTTP-52
-    // A listener that accepts nothing answers nothing.
+    // A listener that accepts no connection never answers.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let place = listener.local_addr().expect("it is bound");
     let url = format!("http://me:secret@{place}/p");
@@ -35,10 +35,11 @@ fn on_a_terminal_it_is_said_what_is_waited_for() {
     assert!(text.contains(&expected) && !text.contains("secret"), "{text}");
     let quiet = told(&on_terminal(&format!("{line} --quiet")));
     assert!(!quiet.contains("waiting for") && quiet.contains("error"), "{quiet}");
-    // Neither into a file nor into a pipe.
+    // The message about the wait is written neither to a file nor to a pipe.
     let piped = told(&dacti(&["ls", &url, "--timeout", "3"]));
     assert!(!piped.contains("waiting for") && piped.lines().count() == 1, "{piped}");
-    // Three steps of 3 s each, three times, on a busy machine.
+    // There are three runs, each with three steps of up to 3 s. The limit leaves time for a busy
+    // machine.
     assert!(start.elapsed() < Duration::from_secs(60), "{:?}", start.elapsed());
 }
 

@@ -1,5 +1,5 @@
-//! Another package replaces the one under the URL of an open session. No call mixes regions of
-//! both.
+//! Another package replaces the one at the URL of an open session. No call mixes regions of both
+//! packages.
 //!
 //! Both packages have the same paths, lengths and places, so every digest of one package is valid
 //! in a view of the other.
@@ -27,7 +27,7 @@ fn paths() -> Vec<String> {
     (0..REGIONS).map(path).collect()
 }
 
-/// Options for one request per region, in order.
+/// Options with which each region takes one request, in order.
 fn one_by_one() -> HttpOptions {
     let mut options = HttpOptions { concurrency: 1, ..options() };
     options.limits.gap_len_max = 0;
@@ -42,7 +42,8 @@ struct Replacing {
 }
 
 impl Replacing {
-    /// `modified` gives the `Last-Modified` of the first and of the second package.
+    /// Starts the server. `modified` has the values of `Last-Modified` for the first and the second
+    /// package.
     fn start(modified: Option<(&'static str, &'static str)>) -> Self {
         let is_replaced = Arc::<AtomicBool>::default();
         let (switch, other) = (Arc::clone(&is_replaced), other());
@@ -86,7 +87,7 @@ fn assert_replaced<T>(result: Result<T, Error>) {
 #[test]
 fn a_session_ends_for_good_when_its_file_is_replaced() {
     // spec: R-HTTP-32, R-HTTP-64
-    // A later time, an earlier one, and the same second.
+    // The second package's time is later in the first case, and earlier in the second case.
     for modified in [("1", "2"), ("2", "1")] {
         let replacing = Replacing::start(Some(modified));
         let (package, source) = replacing.open();
@@ -133,7 +134,8 @@ fn an_async_session_ends_for_good_when_its_file_is_replaced() {
 #[test]
 fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
     // spec: R-HTTP-65
-    // The replacement comes at each moment between the head and the last region.
+    // The package is replaced at each possible moment between the requests for the head and the
+    // last region.
     for requests in 1..=REGIONS {
         let open = || {
             let server = Replacing::after(requests);
@@ -153,7 +155,7 @@ fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
         let found = package.regions().expect("they are in the head");
         let readers = package.readers_at(found);
         while let Some((_, reader)) = readers.next() {
-            // Without a validator, no other property tells the two packages apart.
+            // Without a validator, the reader cannot distinguish the two packages.
             reader.expect("it is there").read_to_end(&mut Vec::new()).expect("its digest fits");
         }
         assert_replaced(readers.finish());
@@ -204,7 +206,7 @@ fn a_file_that_is_no_package_any_more_is_replaced() {
     let (package, _) = opened.expect("the head is right");
     assert_eq!(package.get("0.bin").expect("nothing has changed"), content(0));
     assert_replaced(package.confirm());
-    // The session has ended for good: nothing is asked for any more.
+    // The session has ended for good, so it makes no further requests.
     let sent = server.seen().len();
     assert_replaced(package.get("1.bin"));
     assert_replaced(package.confirm());

@@ -1,5 +1,5 @@
-//! Streams and ranges of the async package, on executors other than those of `tokio`, and over a
-//! transport of the test's own.
+//! Streams and ranges of the async package, on executors other than `tokio`'s, and over a transport
+//! that the test implements.
 
 use crate::{Script, Seen, Server, content, options, packed, right};
 use core::pin::{Pin, pin};
@@ -39,7 +39,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn a_url_is_read_on_any_executor() {
     let server = Server::start(packed(40, content), Box::new(|seen, _, file| right(seen, file)));
     let expected: Vec<Vec<u8>> = (0..40).map(content).collect();
-    // First without a runtime, then on both kinds of `tokio` runtime.
+    // This runs first without a runtime, then on both kinds of `tokio` runtime.
     let all = async |url: &str| {
         let package = AsyncPackage::open_url_with(url, &options()).await.expect("it is good");
         assert_eq!(package.get("7.bin").await.expect("it is there"), content(7));
@@ -58,7 +58,7 @@ fn a_url_is_read_on_any_executor() {
     one.expect("it starts").block_on(all(&server.url));
     let many = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     many.expect("it starts").block_on(all(&server.url));
-    // Opened on one runtime, and read on another that lives longer.
+    // The package is opened on one runtime, and read after that runtime has ended.
     let first = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let first = first.expect("it starts");
     let opened = first.block_on(AsyncPackage::open_url_with(&server.url, &options()));
@@ -85,7 +85,7 @@ struct Peer {
     fetched: Mutex<Vec<Span>>,
     under_way: AtomicUsize,
     most: AtomicUsize,
-    /// The number of bytes that each answer lacks, except that of the head.
+    /// The number of bytes that each answer lacks. The head is complete.
     short_by: usize,
 }
 
@@ -109,7 +109,7 @@ impl Remote for Peer {
         Box::pin(async move {
             self.fetched.lock().expect("no thread panicked").push(span);
             self.most.fetch_max(self.under_way.fetch_add(1, Relaxed) + 1, Relaxed);
-            // Others come first.
+            // Returns once as pending, so that other requests are polled first.
             let mut polled = false;
             core::future::poll_fn(|context| {
                 context.waker().wake_by_ref();
@@ -142,7 +142,7 @@ fn a_transport_of_somebody_elses_reads_packages() {
         assert_eq!(package.list().await.expect("it is good").len(), 400);
         assert_eq!(package.stats().requests, 0, "it counts nothing");
     });
-    // A transport that brings too few bytes gives an error, and is not asked for ever.
+    // A transport whose answers are too short causes an error, instead of endless requests.
     let peer = Peer::new(bytes, 1);
     block_on(async {
         let package = AsyncPackage::from_remote(peer as _, Limits::default()).await;
@@ -259,7 +259,7 @@ fn ranges_come_from_afar() {
             assert!(got == long()[1_000_000..1_000_100]);
             let fetched = peer.fetched.lock().expect("no thread panicked").clone();
             let at = found.span.start;
-            // If the region was verified before, only the piece with the range is fetched.
+            // If the region was verified before, only the pieces with the range are fetched.
             let piece = if seals { 983_040..1_048_576 } else { 1_000_000..1_000_100 };
             assert_eq!(fetched, [Span { start: at + piece.start, end: at + piece.end }]);
         });

@@ -1,12 +1,12 @@
-//! The requests of readers after updates: a removal costs them nothing, and a folded index is
-//! fetched once in a session.
+//! The requests of readers after updates: a removal adds no request, and a folded index is fetched
+//! once in a session.
 
 use crate::{Server, options, right};
 use dacti::update::{Strategy, Update, UpdateOptions};
 use dacti::{AsyncPackage, BuildOptions, EncodingChoice, Package, PackageBuilder};
 use std::path::Path;
 
-/// Returns a package of so many regions of ten bytes, in a file.
+/// Returns a package of `regions` regions of ten bytes, in a file.
 fn built(dir: &Path, regions: usize) -> std::path::PathBuf {
     let out = dir.join("p.dacti-pack");
     let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
@@ -28,8 +28,9 @@ fn updated(path: &Path, change: impl FnOnce(&mut Update)) -> (Vec<u8>, Strategy)
     (std::fs::read(path).expect("it is there"), strategy)
 }
 
-/// Returns how many requests it took to open a package and then for each path, and checks that
-/// both ways of reading take the same. The third region, if it is there, has ten bytes `3`.
+/// Returns the number of requests to open a package, and then for each path. Checks that the
+/// blocking and the async package make the same number. The region `3.bin`, if present, has ten
+/// bytes `3`.
 fn requests(file: &[u8], paths: &[&str]) -> Vec<u64> {
     let server = || Server::start(file.to_vec(), Box::new(|seen, _, file| right(seen, file)));
     let blocking = server();
@@ -61,7 +62,8 @@ fn requests(file: &[u8], paths: &[&str]) -> Vec<u64> {
 #[test]
 fn a_removal_costs_no_reader_a_request() {
     // spec: R-GONE-01, R-CDN-22
-    // Each block of the index of 3,000 regions is fetched once; 3.bin is in one that 2.bin needs.
+    // In a package of 3,000 regions, each index block is fetched once. 3.bin is in a block that
+    // 2.bin needs.
     let paths = ["1.bin", "2.bin", "1.bin", "3.bin"];
     for (regions, before) in [(5, [1, 1, 1, 1, 1]), (3000, [1, 2, 2, 1, 1])] {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -72,10 +74,10 @@ fn a_removal_costs_no_reader_a_request() {
             update.remove("3.bin").expect("it is there");
         });
         assert_eq!(strategy, Strategy::Delta);
-        // The removed region is known to be absent by the head.
+        // The head already shows that the region is removed.
         let after = [&before[..4], &[0]].concat();
         assert_eq!(requests(&file, &paths), after, "{regions} regions");
-        // Nor does the next update fold.
+        // The next update does not fold, either.
         let (file, strategy) = updated(&path, |update| {
             update.put("new", vec![1; 10]).expect("the path is good");
         });
@@ -88,7 +90,7 @@ fn a_removal_costs_no_reader_a_request() {
 fn a_folded_index_is_fetched_once_in_a_session() {
     // spec: R-CDN-27, R-CDN-29
     let paths = ["1.bin", "2.bin", "1.bin", "3.bin", "4.bin"];
-    // With 3,000 regions the fences and the index, which follow each other, come by one request.
+    // With 3,000 regions, fences and index are adjacent, so one request has both.
     for (regions, expected) in [(5, [1, 2, 1, 1, 0, 1]), (3000, [2, 1, 1, 1, 0, 1])] {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = built(dir.path(), regions);
@@ -99,7 +101,7 @@ fn a_folded_index_is_fetched_once_in_a_session() {
         });
         assert_eq!(strategy, Strategy::Fold);
         assert_eq!(requests(&file, &paths), expected, "{regions} regions");
-        // A list needs the index and the names list alone.
+        // A list needs only the index and the names list.
         let server = Server::start(file, Box::new(|seen, _, file| right(seen, file)));
         let (package, source) =
             Package::open_url_with(&server.url, &options()).expect("the package is good");

@@ -1,4 +1,4 @@
-//! The index: `dacti-index` compared with fixtures and with the reference, counts of requests,
+//! The index: `dacti-index` compared with fixtures and with the reference, counts of reads, and
 //! decoding under limits.
 
 use crate::support::{self, container_verdict, fixtures, id_of, index_verdict, read, uuid_of};
@@ -77,7 +77,7 @@ fn entries_of(group: &Group<'_>, number: u32) -> Vec<EntrySeen> {
     group.entries().iter().enumerate().map(seen).collect()
 }
 
-/// Searches one id. Returns its place, and the spans wanted.
+/// Searches for one id. Returns its place, and the spans that the search wanted.
 pub fn find(file: &[u8], region: Span, id: by::Id) -> (Result<Option<Located>, String>, Wants) {
     let mut wants = Vec::new();
     let mut run = || -> Result<Option<Located>, dacti_index::Error> {
@@ -136,7 +136,7 @@ pub fn dump_of(file: &[u8]) -> Result<String, String> {
     Ok(out + &removals)
 }
 
-/// The place to which the removal of an id leads, which is listed.
+/// Returns the start of the bytes that an id's removal names. The index must contain this removal.
 fn removal(file: &[u8], region: Span, id: by::Id) -> Result<u64, String> {
     let mut reader = IndexReader::new(region).map_err(|error| index_verdict(&error))?;
     while let Some(want) = reader.want() {
@@ -229,7 +229,7 @@ fn a_file_that_ends_early_is_named_without_its_length() {
             ..8 => Err("error truncated index header at 0x0"),
             8..24 => Err("error truncated group header at 0x8"),
             24..72 => Err("error truncated group entries at 0x18"),
-            // Room after the entries in use is not read.
+            // The rest of a group after its entries is not read.
             _ if len < at => Err("error truncated group header at 0x1800"),
             _ if len < at + 16 => Err("error truncated group header at 0x1800"),
             _ if len < at + 40 => Err("error truncated group entries at 0x1810"),
@@ -438,7 +438,8 @@ proptest! {
     ) {
         // spec: R-ORD-07
         let sizes: Vec<_> = sizes.iter().map(|size| u64::from(*size >> (4 * scale))).collect();
-        // By hand: a new range starts at each region that would make the sum pass 2^32 - 1.
+        // The expected ranges, computed by hand: a new range starts at each region that would make
+        // the sum exceed 2^32 - 1.
         let mut expected: Vec<(usize, usize, u64)> = Vec::new();
         for (i, size) in sizes.iter().enumerate() {
             match expected.last_mut() {
@@ -461,7 +462,7 @@ fn what_32_bits_cannot_say_is_refused() {
     assert!(id_ranges([u64::from(u32::MAX)]).is_ok());
     let expected = Misuse::RegionTooLong { len: 1 << 32 };
     assert_eq!(id_ranges([1, 1 << 32]), Err(expected.into()));
-    // 699,962 groups are the most whose region has a size of 32 bits.
+    // With 699,962 groups, the index region has the maximum size that 32 bits can state.
     assert!(
         8 + GROUP * 699_962 <= u64::from(u32::MAX) && 8 + GROUP * 699_963 > u64::from(u32::MAX)
     );

@@ -1,9 +1,9 @@
 //! Many regions over HTTP: how many rounds of requests they take, and whether the plans match the
 //! requests.
 //!
-//! No test depends on the clock. The server adds 30 ms to each answer, and holds answers back until
-//! as many requests are in progress as allowed. So the tests count how often a reader had to wait.
-//! The time is only printed.
+//! No test depends on the clock. The server adds 30 ms to each answer. It holds answers back until
+//! the allowed number of requests is in progress, so the tests can count how often a reader had to
+//! wait. The time is only printed.
 
 use core::ops::ControlFlow;
 use dacti::fetch::HttpOptions;
@@ -21,15 +21,15 @@ use std::time::{Duration, Instant};
 
 /// The delay of each answer.
 const DELAY: Duration = Duration::from_millis(30);
-/// If a reader does not send the expected requests within this time, the test fails.
+/// The test fails if a reader does not send the expected requests within this time.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The requests that came, and the rounds in which they were answered.
+/// The requests received, and the rounds in which they were answered.
 #[derive(Debug, Default)]
 struct Rounds {
-    /// Requests that must be in progress before any of a round is answered.
+    /// The number of requests that must be in progress before any request of a round is answered.
     at_once: usize,
-    /// Requests that are still to come.
+    /// The number of announced requests that have not arrived.
     left: usize,
     waiting: usize,
     rounds: usize,
@@ -37,7 +37,7 @@ struct Rounds {
     stuck: bool,
 }
 
-/// A server of one file by ranges, over connections that are kept.
+/// A server that answers ranges of one file, over persistent connections.
 #[derive(Debug)]
 struct Server {
     url: String,
@@ -50,7 +50,7 @@ impl Server {
         let url = format!("http://{}/p.dacti-pack", listener.local_addr().expect("it is bound"));
         let rounds = Arc::<(Mutex<Rounds>, Condvar)>::default();
         let shared = (Arc::new(file), Arc::clone(&rounds));
-        // The thread ends with the test process.
+        // The thread ends with the process.
         std::thread::spawn(move || {
             for stream in listener.incoming() {
                 let (file, rounds) = shared.clone();
@@ -75,7 +75,7 @@ impl Server {
     }
 }
 
-/// Waits until a round is full, or all announced requests are there.
+/// Waits until a round is full, or until all announced requests have arrived.
 fn wait_for_round(shared: &(Mutex<Rounds>, Condvar), range: Span) {
     let (rounds, changed) = shared;
     let mut rounds = rounds.lock().expect("no thread panicked");
@@ -138,7 +138,7 @@ fn serve(
     }
 }
 
-/// The bytes of a look at the head.
+/// The span of a request for the head.
 const HEAD: Span = Span { start: 0, end: 65_536 };
 
 /// Returns a region's content: 1 KiB, different for each region.
@@ -167,8 +167,8 @@ fn open(server: &Server, gap: u64, concurrency: usize) -> (Package, Arc<RemoteSo
     Package::open_url_with(&server.url, &options).expect("it is good")
 }
 
-/// Gets regions as planned, and compares the plan with the requests. Returns the number of rounds
-/// and of requests, including those of the head, and the bytes of all.
+/// Gets regions as planned, and compares the plan with the requests. Returns the numbers of rounds
+/// and of requests, including those for the head, and the number of all bytes.
 #[track_caller]
 fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (usize, usize, u64) {
     let start = Instant::now();
@@ -192,8 +192,8 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
     expected.insert(0, HEAD);
     assert_eq!(seen, expected, "the head once more, and the regions");
     rounds += index_rounds + data_rounds;
-    // Each plan counts the last look at the head, and one look is made: it makes up for the head
-    // at the start.
+    // Both plans count a final request for the head, but only one such request is made. The first
+    // request for the head makes up for the difference.
     let requests = plan.requests() + told.requests();
     let bytes = plan.bytes() + told.bytes();
     assert_eq!((source.stats().requests, source.stats().bytes), (requests, bytes));
@@ -209,8 +209,8 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
 fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     const COUNT: usize = 10_000;
     let server = Server::start(packed(20_000), |_, _| ());
-    // One by one: each region takes a round, or two if its block of the index is not in memory.
-    // This is counted for a few.
+    // If regions are read one by one, each takes a round, or two if its index block is not in
+    // memory. This is counted for a few regions.
     let (package, source) = open(&server, 0, 16);
     let start = Instant::now();
     server.expect(0, 1);
@@ -224,9 +224,9 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     assert!(rounds >= 40);
     let one_by_one = COUNT;
 
-    // All regions in a row. The head, the index and the regions come in turn, and no request for
-    // regions brings more than 4 MiB. 10,000 regions of 1,024 bytes and a digest of 32 take three
-    // requests, which 16 connections send at once.
+    // All these regions are consecutive. The head, the index and the regions are read one after the
+    // other, and a request for regions has at most 4 MiB. The 10,000 regions of 1,024 bytes, each
+    // with a digest of 32, take three requests, which are sent at once.
     let numbers: Vec<_> = (5_000..15_000).collect();
     let (rounds, requests, bytes) = get_all(&server, &numbers, 16 << 10, 16);
     let least = 3;
@@ -234,13 +234,14 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     assert!(rounds <= 2 * least, "{rounds}");
     assert!(rounds * 10 <= one_by_one);
     assert!(requests <= 2 * (1 + 1 + 3), "{requests}");
-    // The bytes of the regions with their digests, of the head twice, and at most of the whole
+    // The read bytes are the regions with their digests, the head twice, and at most the whole
     // index.
     let needed = (COUNT * 1_056) as u64 + 2 * HEAD.len();
     assert!(bytes <= 2 * needed && bytes - needed <= 20_000 * 25, "{bytes}");
 
-    // No two regions are adjacent, and no unused bytes may be fetched. So each takes a request, and
-    // 64 run at once: two rounds for head and index, and 10,000 / 64 for the regions.
+    // No two regions are adjacent, and no unused bytes may be fetched. So each region takes a
+    // request, and 64 requests run at once: two rounds for head and index, and 10,000 / 64 rounds
+    // for the regions.
     let numbers: Vec<_> = (0..20_000).step_by(2).collect();
     let (rounds, requests, bytes) = get_all(&server, &numbers, 0, 64);
     let least = 2 + COUNT.div_ceil(64);
@@ -267,7 +268,7 @@ fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
     let before = source.stats().requests;
     let told = package.plan_get_at(found.iter().copied());
     assert_eq!(told.reads.len(), 1);
-    // One request for all regions, one for the wrong one, and one for the head.
+    // There is one request for all regions, one for the wrong region, and one for the head.
     server.expect(3, 1);
     for (n, got) in package.get_many_at(found).into_iter().enumerate() {
         assert_eq!(got.expect("it is read again"), content(n as u32));
@@ -293,7 +294,8 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         (String::from_utf8(output.stdout).expect("it is text"), err)
     };
     let len = |spans: &[Span]| spans.iter().map(Span::len).sum::<u64>();
-    // The verb then makes exactly the requests that the dry run printed, and costs as much.
+    // Compares a dry run with the run: the verb must then make exactly the planned requests, and
+    // cost as much.
     let planned = |verb: &str, options: &[&str]| {
         let (out, _) = run(verb, &[options, &["--dry-run", "--json"]].concat());
         let plan: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
@@ -325,7 +327,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
     // spec: R-HTTP-65
     let (plan, _, expected) = planned("verify", &[]);
     assert_eq!(expected.iter().filter(|span| **span == HEAD).count(), 2, "the last look counts");
-    // The names list is one of them.
+    // The number includes the names list.
     assert_eq!((&plan["regions"], &plan["refused"]), (&3_001.into(), &0.into()));
     run("verify", &[]);
     let (all, _) = server.expect(0, 1);
@@ -368,7 +370,7 @@ fn an_index_is_read_whole_by_few_requests_at_once() {
     }
     builder.build(&out).expect("it can be built");
     let server = Server::start(std::fs::read(out).expect("it was written"), |_, _| ());
-    // 118 groups of 6,136 bytes: 724,048.
+    // The index has 118 groups of 6,136 bytes: 724,048 bytes.
     for (read_len, requests) in [(256 << 10, 3), (4 << 20, 1)] {
         server.expect(1, 1);
         let options = HttpOptions { read_len, ..HttpOptions::default() };
@@ -419,7 +421,7 @@ fn regions_without_digests_are_compared_by_many_requests_at_once() {
     assert_eq!((found.unchanged, found.changed.len()), (47, 1));
     for server in &servers {
         let (seen, rounds) = server.expect(0, 1);
-        // The head once more, after the regions.
+        // After the regions, the reader requests the head once more.
         assert_eq!((seen.len(), rounds), (49, 4));
     }
 }
@@ -439,7 +441,7 @@ fn packages_of_many_regions_are_compared_by_few_requests() {
     }
 }
 
-/// Regions of 1 KiB that share most of their bytes with a dictionary, all of them after the head.
+/// Regions of 1 KiB that share most of their bytes with a dictionary. All lie after the head.
 fn packed_with_dictionary(count: u32) -> Vec<u8> {
     let mut shared = vec![0; 900];
     blake3::Hasher::new().finalize_xof().fill(&mut shared);
@@ -460,7 +462,7 @@ fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
     let (package, source) = open(&server, 0, 16);
     let place = package.view().dictionary().expect("it has one").expect("it is inside");
     let sealed = Span { start: place.start, end: place.end + 32 };
-    // Each of these is answered only once both requests are there.
+    // Each of the two requests is answered only after both have arrived.
     server.expect(2, 2);
     assert_eq!(tail(package.get("000003").expect("it is sound")), 3_u32.to_le_bytes());
     let (seen, rounds) = server.expect(1, 1);
@@ -469,7 +471,7 @@ fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
     let (seen, _) = server.expect(0, 1);
     assert_eq!((seen.len(), source.stats().requests), (1, 4));
 
-    // A stream reads both in one round, too.
+    // A stream also reads dictionary and region in one round.
     let (package, _) = open(&server, 0, 16);
     server.expect(2, 2);
     let mut content = Vec::new();
@@ -479,7 +481,8 @@ fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
     let (seen, rounds) = server.expect(0, 1);
     assert_eq!((rounds, seen.len(), seen[0]), (1, 2, sealed));
 
-    // Many regions: the plan has the request, and it is one of those that run at once.
+    // For many regions, the plan includes the dictionary's request, which runs at the same time as
+    // the others.
     let (package, source) = open(&server, 0, 16);
     let keys = ["000001", "000050", "000099"];
     let plan = package.plan_get(keys);
@@ -490,12 +493,12 @@ fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
         assert_eq!(tail(got.expect("it is sound")), n.to_le_bytes());
     }
     let (seen, rounds) = server.expect(1, 1);
-    // The last look at the head is a round of its own.
+    // The final request for the head is a round of its own.
     assert_eq!((rounds, seen.len()), (2, 5));
     assert_eq!(source.stats().bytes, plan.bytes() + HEAD.len());
     drop((package, source));
 
-    // An async package does the same.
+    // An async package makes the same requests.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("it starts").block_on(async {
         let package = AsyncPackage::open_url(&server.url).await.expect("it is good");

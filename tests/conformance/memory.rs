@@ -1,9 +1,9 @@
 //! The cost of opening a package of ten million entries and of look-ups in it: reads, bytes and
 //! memory.
 //!
-//! The reference's writers make the package, which is mostly a hole. Its head is that of a package
-//! of this size. Of its index and data, only those parts exist that are read. The test has a binary
-//! of its own, because the memory of the whole process is counted.
+//! The reference's writers make the package, which is mostly a hole. Its head is the head of a
+//! package of this size. Only those parts of its index and data exist that the test reads. The test
+//! has its own binary, because it counts the memory of the whole process.
 
 use dacti::fetch::{Counted, FileSource, MmapSource, ReadAt, ReadStats};
 use dacti::{Limits, Package};
@@ -21,11 +21,10 @@ static MEMORY: PeakAlloc = PeakAlloc;
 const ENTRIES: u64 = 10_000_000;
 const DELTAS: u64 = 4;
 const INDEX_AT: u64 = 40_984;
-/// Groups from one fence to the next: the smallest stride whose fences fit the 37,400 bytes of
-/// room.
+/// The stride of the fences: the smallest one whose fences fit into the reserve of 37,400 bytes.
 const STRIDE: u64 = 9;
 
-/// The id of entry `n`, in order: evenly spread.
+/// Returns the id of entry `n`. The ids ascend and are evenly spread.
 fn id(n: u64) -> Id {
     let lead = n * (u64::MAX / ENTRIES) + 12_345;
     let mut id = [0x80; 16];
@@ -38,12 +37,12 @@ fn content(n: u64) -> Vec<u8> {
     n.to_le_bytes().repeat(128)
 }
 
-/// The package, with the blocks of the entries `asked`, and their regions and digests.
+/// Writes the package, with the blocks, regions and digests of the entries `asked`.
 fn write(path: &Path, asked: &[u64]) {
     let groups = ENTRIES.div_ceil(255);
     let index_len = 8 + GROUP * (DELTAS + groups);
     let data_at = INDEX_AT + index_len;
-    // Ranges of less than 4 GiB, as a packer makes them; here each group has a base of its own.
+    // A packer makes id ranges of less than 4 GiB. Here each group is an id range.
     let stored_len = 1024 + 32;
     let base = |group: u64| data_at + group * 255 * stored_len;
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -84,7 +83,7 @@ fn write(path: &Path, asked: &[u64]) {
     let write = |bytes: &[u8], at| file.write_all_at(bytes, at).expect("it can be written");
     write(&head, 0);
     for n in asked {
-        // The block, and the group after it.
+        // Writes the groups of the entry's block, and the group after the block.
         let first = n / 255 / STRIDE * STRIDE;
         for group in first..(first + STRIDE + 1).min(groups) {
             let entries = (group * 255..((group + 1) * 255).min(ENTRIES)).map(|n| Entry {
@@ -106,7 +105,7 @@ fn uuid(id: Id) -> Uuid {
     Uuid::from_bytes(id)
 }
 
-/// Returns the most memory that `work` takes, in bytes, beside the memory in use before.
+/// Returns the maximum memory that `work` uses, in bytes, in addition to the memory in use before.
 fn memory<T>(work: impl FnOnce() -> T) -> (T, usize) {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
@@ -139,7 +138,7 @@ fn ten_million_entries_cost_three_reads_and_less_than_a_megabyte() {
         assert!(reads == 3 && bytes <= 125_000, "{reads} reads, {bytes} bytes");
         assert!(used < MEGABYTE + HEAD, "{used} bytes");
     }
-    // The memory stays bounded for a package that is open for long, with either source.
+    // Memory stays bounded if a package is open for long, with either source.
     let sources: [Arc<dyn ReadAt>; 2] = [
         Arc::new(FileSource::open(&path).expect("it opens")),
         Arc::new(MmapSource::open(&path).expect("it opens")),

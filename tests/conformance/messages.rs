@@ -1,7 +1,7 @@
 //! The messages of all errors of the lower crates, word for word.
 //!
-//! Read the snapshot when it changes. Each message names the structure, the place, the expected and
-//! the found value, and what to do, if there is something to do.
+//! Read the snapshot when it changes. Each message names the structure, the position, and the
+//! expected and the found value. If the user can do something, the message says what.
 
 use daicon_core::{Span, Version};
 use std::fmt::Display;

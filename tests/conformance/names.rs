@@ -1,4 +1,5 @@
-//! The names list and the ids of paths: `dacti-names` against fixtures and against the reference.
+//! The names list and the ids of paths: compares `dacti-names` with fixtures and with the
+//! reference.
 
 use crate::support::{self, fixtures, id_of, names_verdict, uuid_of};
 use dacti_names::{
@@ -9,7 +10,7 @@ use dacti_tests::reference::{self as by, UNKNOWN, id};
 use dacti_tests::{dump, expect};
 use proptest::prelude::*;
 
-/// Returns a segment's names as a fixture's dump. A link is read as if the segment stood at the
+/// Returns a segment's names as a fixture's dump. Links are checked as if the segment were at the
 /// start of a file.
 pub fn ours(content: &[u8]) -> Result<String, String> {
     let segment = Segment::parse(content).map_err(|error| names_verdict(&error))?;
@@ -152,7 +153,7 @@ fn every_single_byte_changed_is_read_as_by_the_reference() {
     }
 }
 
-/// Returns a short valid path of few letters, so that prefixes and order are tested.
+/// Returns a short valid path. Its few letters make equal prefixes likely, so that order is tested.
 fn any_path() -> impl Strategy<Value = String> {
     let part =
         prop::sample::select(vec!["a", "b", "ab", "a-b", "ü", "..a", "A", "\u{10ffff}", "~", " "]);

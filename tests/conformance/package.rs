@@ -96,8 +96,8 @@ fn fixtures_of_the_index_are_read_by_the_facade_too() {
     });
 }
 
-/// Returns whether a package without regions opens, and has a seal component with this fault, by
-/// which regions would be refused.
+/// Returns whether a package without regions opens, and has a seal component with this fault.
+/// Regions would be refused for this fault.
 pub fn is_bare_with(file: &[u8], fault: &str) -> bool {
     let Ok(package) = Package::from_bytes(file.to_vec()) else { return false };
     let seals_fault = package.view().seals_fault();
@@ -105,8 +105,8 @@ pub fn is_bare_with(file: &[u8], fault: &str) -> bool {
         && package.regions().is_ok_and(|regions| regions.is_empty())
 }
 
-/// Checks that if a package opens, its map covers every byte of the file once, and verifying it
-/// ends.
+/// If a package opens, checks that its map covers every byte of the file once, and that verifying
+/// it ends.
 pub fn check_map(file: &[u8]) {
     let Ok(package) = Package::from_bytes(file.to_vec()) else { return };
     if let Ok(map) = FileMap::read(&package) {
@@ -150,8 +150,8 @@ fn verifying_finds_what_the_reference_finds() {
         let Ok(package) = Package::from_bytes(fixture.bytes.clone()) else { continue };
         let report = package.verify(NonZeroUsize::new(2), &mut |_| ControlFlow::Continue(()));
         let whole = report.is_ok_and(|report| report.is_whole());
-        // These fixtures verify although they fail elsewhere: the limit belongs to the caller,
-        // reading needs no layout, and an unknown encoding is not decoded.
+        // These fixtures verify, although the reference reports a fault: the limit belongs to the
+        // caller, reading needs no layout, and an unknown encoding is not decoded.
         let verdict = &fixture.verdict;
         if !verdict.contains("layout")
             && !fixture.name.contains("layout")
@@ -198,7 +198,7 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
     for name in ["package_compact", "package_of_neither_layout", "package_names_of_two_segments"] {
         let fixture = fixtures("package").into_iter().find(|f| f.name == name);
         let file = fixture.expect("the fixture is committed").bytes;
-        // All lengths that end a structure, and every hundredth in between.
+        // All lengths at which a structure ends, and every hundredth length in between.
         let lens =
             (0..=file.len()).filter(|len| *len < 400 || file.len() - len < 400 || len % 97 == 0);
         for len in lens {
@@ -232,7 +232,7 @@ pub fn build(files: &[Stored], options: BuildOptions) -> Vec<u8> {
     build_with(files, options, |_| {})
 }
 
-/// Does the same, after `change` has set more options.
+/// Does the same as `build`, after `change` has set further options.
 fn build_with(
     files: &[Stored],
     options: BuildOptions,
@@ -266,8 +266,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Returns files with many kinds of paths. Contents repeat, and some are empty. If there are many
-/// files, two of them have explicit ids.
+/// Returns files with many kinds of paths. Some contents repeat, and some are empty. If there are
+/// many files, two of them have explicit ids.
 pub fn some_files(count: u32) -> Vec<Stored> {
     let mut files: Vec<_> = (0..count)
         .map(|i| {
@@ -318,7 +318,7 @@ fn packages_are_built_as_the_reference_writes_them() {
 #[test]
 fn an_index_longer_than_the_head_starts_in_it() {
     // spec: R-LAY-03, R-LAY-04, R-LAY-06, R-LAY-07
-    // Ten groups hold 2,550 entries, of which the names list is one.
+    // Ten groups hold 2,550 entries, including the entry of the names list.
     for (count, deltas, index_at) in [(2549, 0, 4168), (2550, 8, 16_440), (2805, 8, 16_440)] {
         let files = some_files(count);
         let ours = build(&files, PLAIN);
@@ -443,7 +443,7 @@ fn auto_takes_brotli_where_the_whole_shrinks() {
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..auto };
     assert_same(&build(&text, auto), &build(&text, brotli), "text");
     assert_eq!(build(&[], auto).len(), 80);
-    // Noise under an id: without a path there is no names list, so nothing shrinks.
+    // Noise under an explicit id. Without a path there is no names list, so no region shrinks.
     let mut random = Random(7);
     let noise: Vec<u8> = (0..300_000).map(|_| random.next() as u8).collect();
     let built = |options| {
@@ -462,8 +462,8 @@ fn auto_takes_brotli_where_the_whole_shrinks() {
 #[test]
 fn id_ranges_stay_within_four_gibibytes() {
     // spec: R-ORD-06, R-ORD-07, R-PKG-10
-    // Two sparse files of 2 GiB take no room on disk, and brotli makes them very small. But their
-    // stored bytes could take more than 4 GiB, so the plan needs two ranges.
+    // Two sparse files of 2 GiB take no space on the disk, and Brotli makes them very small. But
+    // their stored bytes could take more than 4 GiB, so the plan needs two ranges.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut builder =
         PackageBuilder::new(BuildOptions { encoding: EncodingChoice::Brotli, quality: 0, ..PLAIN });
@@ -487,7 +487,7 @@ fn id_ranges_stay_within_four_gibibytes() {
     let ids: Vec<Vec<_>> =
         groups.iter().map(|group| group.iter().map(|e| e.id).collect()).collect();
     assert_eq!(ids, [vec![small(1)], vec![small(2), small(3), small(4), by::NAMES]]);
-    // The second range, by path: the names list, "a", "b", "d".
+    // The order of the data in the second range: the names list, then the paths "a", "b", "d".
     let mut at = index.region.0 + index.region.1;
     for (group, order) in groups.iter().zip([&[0][..], &[3, 1, 0, 2]]) {
         assert!(
@@ -496,7 +496,7 @@ fn id_ranges_stay_within_four_gibibytes() {
         );
         for i in order {
             assert_eq!(group[*i].base + u64::from(group[*i].offset), at, "no gap");
-            // Its digest follows it.
+            // The digest follows the stored bytes.
             at += u64::from(group[*i].size) + 32;
         }
     }
@@ -566,7 +566,7 @@ fn what_cannot_be_built_is_refused_and_leaves_nothing() {
         let error = PackageBuilder::new(options).build(&out).expect_err("it is refused");
         assert_eq!((error.kind().to_string().as_str(), out.exists()), ("misuse", false));
     }
-    // A sparse file that is one byte too long for 32 bits.
+    // A sparse file that is one byte longer than the maximum that 32 bits can state.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let long = directory.path().join("long");
     std::fs::File::create(&long)
@@ -597,7 +597,7 @@ fn a_build_that_is_stopped_leaves_nothing() {
     assert_eq!(std::fs::read_dir(directory.path()).expect("it is there").count(), 0);
 }
 
-/// The content of a sparse input of some length: zeros, and text at its end.
+/// Creates a sparse input of length `len`: zeros, and `tail` at its end.
 fn sparse(path: &std::path::Path, len: u64, tail: &[u8]) {
     use std::os::unix::fs::FileExt;
     let file = std::fs::File::create(path).expect("a new file");
@@ -707,7 +707,7 @@ fn content_from_files_readers_and_memory_is_the_same() {
 // Looking up
 // ------------------------------------------------------------------------------------------
 
-/// Returns a package of one group: the names list if given, and one byte under each id.
+/// Returns a package of one group: the names list if given, and a region of one byte for each id.
 fn loose(flags: Option<(u16, u32)>, names: Option<&[u8]>, ids: &[by::Id]) -> Vec<u8> {
     let count = 1 + u64::from(flags.is_some());
     let base = 52 + 28 * count + 8 + GROUP;
@@ -744,7 +744,7 @@ fn paths_are_looked_up_by_the_rule() {
     let content = |file: &[u8]| {
         let package = Package::from_bytes(file.to_vec()).expect("it is good");
         let found = package.get("a").map_err(|error| error.kind().to_string());
-        // The reference follows the same rule.
+        // The reference has the same result.
         let container = by::read_container(file).expect("it is good");
         let regions = by::read_index(file, &container).expect("it is good").regions();
         if let Ok(names) = by::names_list(file, &regions, 1 << 20) {
@@ -757,18 +757,20 @@ fn paths_are_looked_up_by_the_rule() {
     let both = [hashed, small(5)];
     let absent = || Err("not found".to_owned());
     let (first, second) = (|| Ok(vec![1]), || Ok(vec![2]));
-    // Flag clear: by the hashed id alone.
+    // If the flag is clear, only the hashed id is used.
     assert_eq!(content(&loose(Some((1, 0)), Some(&given), &both)), first());
     assert_eq!(content(&loose(Some((1, 0)), Some(&given), &[small(6), small(5)])), absent());
-    // Other flags are not read.
+    // Other flags have no effect.
     assert_eq!(content(&loose(Some((1, u32::MAX - 1)), Some(&given), &both)), first());
-    // With the flag: by the names list, and by the hashed id for paths that the list lacks.
+    // If the flag is set, the names list is used first, and the hashed id for paths that the list
+    // lacks.
     assert_eq!(content(&loose(Some((1, 1)), Some(&given), &both)), second());
     assert_eq!(content(&loose(Some((1, 1)), Some(&given), &[hashed])), absent());
     let other = names_with("b", small(5));
     assert_eq!(content(&loose(Some((1, 1)), Some(&other), &both)), first());
     assert_eq!(content(&loose(Some((1, 1)), None, &both)), first());
-    // No component: by the hashed id, and on a miss by the names list.
+    // Without the component, the hashed id is used first, and the names list if there is no such
+    // region.
     assert_eq!(content(&loose(None, Some(&given), &both)), first());
     assert_eq!(content(&loose(None, Some(&given), &[small(6), small(5)])), second());
     assert_eq!(content(&loose(None, Some(&given), &[small(6)])), absent());
@@ -815,7 +817,7 @@ fn a_segments_chain_is_read_newest_first() {
         fixtures("package").into_iter().find(|f| f.name == "package_names_of_two_segments");
     let package =
         Package::from_bytes(fixture.expect("the fixture is committed").bytes).expect("it is good");
-    // The older segment gives "b" the second region, the newer one the third.
+    // The older segment gives "b" the second region. The newer segment gives it the third.
     let get = |path: &str| package.get(path).expect("it is there");
     assert_eq!((get("a"), get("b"), get("c")), (b"1".to_vec(), b"3".to_vec(), b"1".to_vec()));
     assert_eq!(package.names().expect("it is good").segments(), 2);
@@ -832,7 +834,7 @@ fn the_names_list_has_one_limit_for_all_its_segments() {
         let package = Package::from_source(source, limits).expect("it is good");
         package.names().map(|names| names.segments()).map_err(|error| error.kind().to_string())
     };
-    // Neither segment is encoded, so the newer one's span is its length.
+    // Neither segment is encoded, so the newer segment's span has its decoded length.
     let package = Package::from_bytes(bytes.clone()).expect("it is good");
     let newer = package.locate(uuid_of(by::NAMES)).expect("it is there").span.len();
     assert_eq!(names(4096), Ok(2));
@@ -876,7 +878,7 @@ fn ids_that_the_package_hides_are_told() {
         (found, report.is_whole())
     };
     assert_eq!(verify(&file), (true, true));
-    // The flag, in the data of the second component of T2.
+    // Clears the flag in the data of the second component of T2.
     file[504 + 24 + 28 + 20] = 0;
     assert_eq!(verify(&file), (false, false));
 }
@@ -912,7 +914,7 @@ fn parts_of_shared_bytes_are_packed_as_bytes_of_their_own_are() {
 // Cost
 // ------------------------------------------------------------------------------------------
 
-/// The reads of opening a package and of one more step.
+/// Returns the reads of opening a package, and the reads of `step`.
 fn reads(file: &[u8], step: impl FnOnce(&Package)) -> (ReadStats, ReadStats) {
     let source = Counted::new(Arc::new(BytesSource::new(file.to_vec())));
     let package = Package::from_source(Arc::new(source.clone()), Limits::default());
@@ -928,7 +930,7 @@ fn reads_are_counted() {
     let get = |package: &Package| {
         package.get("dir/1").expect("it is there");
     };
-    // Up to ten groups: one read for the head, and one for the region.
+    // If the index has at most ten groups, there is one read for the head and one for the region.
     let mut files = some_files(300);
     files.retain(|file| file.id.is_none());
     let small_package = build(&files, PLAIN);
@@ -936,28 +938,30 @@ fn reads_are_counted() {
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let len =
         files.iter().find(|file| file.path == "dir/1").expect("it is there").bytes.len() as u64;
-    // Its digest comes with it.
+    // The digest is part of the same read.
     let len = len + 32;
     assert_eq!(got, ReadStats { reads: 1, bytes: len });
-    // The same as a stream: the digest comes with the last of the stored bytes.
+    // The same for a stream: the digest is part of the last read.
     let (_, streamed) = reads(&small_package, |package| {
         let mut reader = package.reader("dir/1").expect("it is there");
         std::io::copy(&mut reader, &mut std::io::sink()).expect("it is whole");
     });
     assert_eq!(streamed, ReadStats { reads: 1, bytes: len });
-    // With a longer index: one read of the groups between two fences, and one for the region.
+    // If the index is longer, one read has the groups between two fences, and one read has the
+    // region.
     let mut files = some_files(20_000);
     files.retain(|file| file.id.is_none());
     let large_package = build(&files, PLAIN);
     let (opened, got) = reads(&large_package, get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     assert_eq!(got, ReadStats { reads: 2, bytes: GROUP + 40 + len });
-    // Without fences the index is scanned in windows of at most 256 KiB, and then the region is
-    // read.
+    // Without fences, the reader scans the index in windows of at most 256 KiB, and then reads the
+    // region.
     let (opened, got) = reads(&without_keys(&large_package), get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let index_len = 8 + GROUP * (8 + files.len().div_ceil(255) as u64);
-    // The bytes past the head are read once, in pieces of 256 KiB; a group may straddle a border.
+    // The index after the head is read once, in pieces of 256 KiB. A group that straddles a border
+    // may be read twice.
     let behind = 16_440 + index_len - 65_536;
     assert_eq!(got.reads, behind.div_ceil(256 * 1024) + 1, "{got:?}");
     assert!(got.bytes <= behind + len + got.reads * GROUP, "{got:?}");
@@ -965,8 +969,8 @@ fn reads_are_counted() {
 
 #[test]
 fn a_package_may_have_as_many_tables_and_components_as_a_container() {
-    // Tables of the given numbers of components, each linking to the next; the index, which is
-    // empty, is the last component of the last one.
+    // A chain of tables with the given numbers of components. The last component of the last table
+    // is the index, which is empty.
     let package = |counts: &[usize]| {
         let (mut file, mut number) = (by::head(by::PACKAGE, 0, 1), 0);
         let lens: Vec<usize> = counts.iter().map(|count| 24 + 28 * count).collect();
@@ -1000,10 +1004,10 @@ fn a_package_may_have_as_many_tables_and_components_as_a_container() {
     }
 }
 
-/// Returns the same package with a lookup component of another version, so that its reader scans.
+/// Returns the same package with an unknown version of the lookup component, so that readers scan.
 pub fn without_keys(file: &[u8]) -> Vec<u8> {
     let mut out = file.to_vec();
-    // The third entry of T2.
+    // The position of the third entry of T2.
     let at = 504 + 24 + 2 * 28;
     assert_eq!(out[at..at + 16], by::swap(by::LOOKUP));
     out[at + 16] = 9;
@@ -1034,7 +1038,7 @@ fn a_region_of_many_takes_three_reads_of_few_bytes() {
             let (opened, got) = reads(&file, |package| {
                 assert_eq!(package.get(uuid_of(id)).expect("it is there"), b"");
             });
-            // The last read brings the region: no stored bytes, and the digest.
+            // The last read is of the region, which has no stored bytes, only a digest.
             assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
             assert!(got.reads <= 2 && got.bytes <= block + 32, "{got:?}");
             assert!(opened.bytes + got.bytes + 1024 <= bytes_max);
@@ -1046,7 +1050,7 @@ fn a_region_of_many_takes_three_reads_of_few_bytes() {
     }
 }
 
-/// Counted as if a file were read.
+/// A source in memory that a reader treats like a local file.
 #[derive(Debug)]
 struct Local(Counted);
 
@@ -1069,7 +1073,7 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
     let mut random = Random(8);
     let mut noise = |len: usize| (0..len).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
     let auto = BuildOptions { encoding: EncodingChoice::Auto, ..PLAIN };
-    // The exact room in the head. Incompressible bytes take more with Brotli.
+    // The exact space for a hot region in the head. With Brotli, incompressible bytes take more.
     let room = match try_build_hot(&[stored("hot", &noise(65_000))], PLAIN, &["hot"]) {
         Err(dacti::Error::HotTooLong { bytes_max, .. }) => bytes_max as usize - 32,
         other => panic!("{other:?}"),
@@ -1079,8 +1083,8 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
     assert!(try_build_hot(std::slice::from_ref(&full), brotli, &["hot"]).is_err());
     let file = try_build_hot(std::slice::from_ref(&full), auto, &["hot"]).expect("it fits");
     assert_eq!(file, try_build_hot(&[full], PLAIN, &["hot"]).expect("it fits"));
-    // The content is too long without encoding and short enough with Brotli, in a package that does
-    // not shrink.
+    // The content is too long without encoding and short enough with Brotli, in a package that
+    // Brotli does not make smaller.
     let mut half = noise(30_000);
     half.extend(vec![7; 40_000]);
     let mut files: Vec<_> = (0..20_000).map(|i| stored(&format!("{i:05}"), &[i as u8])).collect();
@@ -1094,7 +1098,7 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
 
 #[test]
 fn of_a_local_source_less_than_a_block_is_read_until_its_neighbours_are_asked_for() {
-    // Blocks of two groups.
+    // In this package, each block has two groups.
     let (file, ids) = many(600_000);
     let counted = Counted::new(Arc::new(BytesSource::new(file)));
     let local = Local(counted.clone());
@@ -1109,17 +1113,17 @@ fn of_a_local_source_less_than_a_block_is_read_until_its_neighbours_are_asked_fo
         (after.reads - before.reads, after.bytes - before.bytes)
     };
     let block = 2 * GROUP + 40;
-    // First an id in the middle of a group; then one at its end, which may also be in the next
-    // group.
+    // The first id is in the middle of a group, so that group suffices. The second id is at a
+    // group's end, and could also be in the next group.
     assert_eq!(read(sorted[510 * 3 + 100], true), (1, GROUP));
     assert_eq!(read(sorted[510 * 40 + 254], true), (1, block));
-    // A miss reads the block, which is kept.
+    // A miss reads the whole block, which is then kept.
     let mut absent = sorted[510 * 5 + 120];
     absent[15] ^= 1;
     assert_eq!(read(absent, false), (2, GROUP + block));
     assert_eq!(read(sorted[510 * 5 + 121], true), (0, 0));
-    // A second look-up in the same block reads all of it, if it comes at once but not if it comes
-    // later.
+    // The second of two successive look-ups in a block reads all of the block. After look-ups in
+    // other blocks it does not.
     assert_eq!(read(sorted[510 * 9 + 90], true), (1, GROUP));
     assert_eq!(read(sorted[510 * 9 + 91], true), (1, block));
     assert_eq!(read(sorted[510 * 9 + 400], true), (0, 0));
@@ -1165,7 +1169,7 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
     let (has_fences, told) = changed(&|file| file[3584 + 20] ^= 1);
     assert!(!has_fences && told.starts_with("lookup run at 0xe10: "), "another count: {told}");
     assert_eq!(found(&without_keys(&file)), (false, String::new()));
-    // Two entries of the third group are exchanged, and the second one is the wrong one.
+    // Exchanges two entries of the third group. The second one then violates the order.
     let mut wrong = file.clone();
     let at = 65_536 + 2 * GROUP as usize + 16 + 7 * 24;
     let (first, second) = wrong[at..at + 48].split_at_mut(24);
@@ -1184,7 +1188,7 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
 fn a_seal_component_behind_the_end_is_told_where_it_starts() {
     // spec: R-SEAL-03
     let mut file = build(&some_files(3), PLAIN);
-    // The second entry of T1: offset and size of the region, after the UUID and the version.
+    // The region's offset and size in the second entry of T1, after the UUID and the version.
     let at = 28 + 24 + 28 + 20;
     assert_eq!(file[at..at + 4], 1080_u32.to_le_bytes());
     file[at..at + 4].copy_from_slice(&0x0fff_0000_u32.to_le_bytes());
@@ -1196,7 +1200,7 @@ fn a_seal_component_behind_the_end_is_told_where_it_starts() {
 // Hot regions
 // ------------------------------------------------------------------------------------------
 
-/// Builds a package in which the files at some paths are hot.
+/// Builds a package in which the files at the paths `hot` are hot.
 fn try_build_hot(
     files: &[Stored],
     options: BuildOptions,
@@ -1233,7 +1237,7 @@ fn build_hot(files: &[Stored], options: BuildOptions, hot: &[&str]) -> Vec<u8> {
 #[test]
 fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
     // spec: R-LAY-01, R-LAY-02, R-LAY-05, R-LAY-07, R-LAY-09, R-LAY-12, R-LAY-13
-    // The contents are so long that delta groups must give way, one after the other.
+    // Longer contents leave room for fewer delta groups.
     for (count, long) in [(3, 10), (3, 2500), (3, 20_000), (3, 49_552), (3, 54_952), (255, 9000)]
         .into_iter()
         .chain([(2300, 4000), (2600, 0), (2600, 12_000), (2600, 40_000)])
@@ -1249,7 +1253,7 @@ fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
             let ours = build_hot(&files, BuildOptions { seals, ..PLAIN }, &hot);
             assert_same(&ours, &expected, &format!("{count} files, {long} bytes"));
         }
-        // The reference's reader, which has no rule for hot regions, finds every content.
+        // The reference's reader has no rule for hot regions, but finds every content.
         let file = build_hot(&files, PLAIN, &hot);
         let found = contents(&file);
         assert_eq!(found.len(), files.len() + 1);
@@ -1257,7 +1261,7 @@ fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
             let id = stored.id.unwrap_or_else(|| path_id(&stored.path));
             assert_eq!(found[&id], stored.bytes, "{}", stored.path);
         }
-        // Our reader finds them, too, and reports no oddity.
+        // Our reader also finds every content, and reports no diagnostics.
         let package = Package::from_bytes(file).expect("it is good");
         for stored in &files {
             assert_eq!(got(&package, &stored.path).as_deref(), Ok(&stored.bytes[..]));
@@ -1287,8 +1291,8 @@ fn a_hot_region_comes_with_the_head() {
         });
         assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
         assert_eq!(got, ReadStats { reads: 0, bytes: 0 });
-        // Other regions cost the same as before: a block of groups in a large package, and the
-        // region.
+        // Other regions cost the same as without hot regions: in a large package, a block of groups
+        // and the region.
         let (_, got) = reads(&file, |package| drop(package.get("dir/1").expect("it is there")));
         assert_eq!(got.reads, if count > 2550 { 2 } else { 1 });
         let (_, missed) = reads(&file, |package| {
@@ -1304,24 +1308,24 @@ fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
     let told = |files: &[Stored], options, hot: &[&str]| {
         try_build_hot(files, options, hot).expect_err("it does not fit").to_string()
     };
-    // One group lies after the head; its fence takes 8 bytes after a header of 32. 55,768 bytes are
-    // left.
+    // One group lies after the head. Its fence takes 8 bytes after a header of 32, so 55,768 bytes
+    // are left.
     let sizes = |len: usize| [stored("a", &vec![1; len]), stored("b", b"")];
     let fits = 55_768 - 32;
     build_hot(&sizes(fits), PLAIN, &["a"]);
     let expected = "the hot regions take 55769 bytes with their seals, and the head has room for \
                     55768: mark fewer or smaller ones";
     assert_eq!(told(&sizes(fits + 1), PLAIN, &["a"]), expected);
-    // Far too long, and not even read.
+    // This content is so long that it is refused without being read.
     let error = told(&sizes(3 << 20), PLAIN, &["a"]);
     assert!(error.starts_with("the hot regions take 3145760 bytes"), "{error}");
-    // The limit is on stored bytes: these regions shrink to a few.
+    // The limit applies to stored bytes. These regions have only a few.
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
     let package = Package::from_bytes(build_hot(&sizes(3 << 20), brotli, &["a"]));
     let package = package.expect("it is good");
     assert_eq!(package.get("a").expect("it is there").len(), 3 << 20);
     assert!(package.locate("a").expect("it is there").span.end <= 65_536);
-    // For contents that do not shrink, the error states their length, however long they are.
+    // If the contents do not shrink, the error states their length.
     let mut random = Random(5);
     let noise: Vec<u8> = (0..2 << 20).map(|_| random.next() as u8).collect();
     let error = told(&[stored("a", &noise)], brotli, &["a"]);
@@ -1367,7 +1371,8 @@ fn hot_regions_are_signed_as_all_others() {
 // Seals
 // ------------------------------------------------------------------------------------------
 
-/// Returns the results of reading a region whole, and as a stream byte by byte.
+/// Returns the result of reading a region whole. Reading it as a stream, byte by byte, must have
+/// the same result.
 fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     let whole = package.get(path).map_err(|error| error.to_string());
     let streamed =
@@ -1393,9 +1398,9 @@ fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     whole
 }
 
-/// Flips bits of a package, one at a time, in all bytes that have a meaning. Regions and their
-/// seals have a power of two bytes, so that a shifted offset leads to an intact neighbour. Flips in
-/// sealed bytes, in seals and in the component must be detected, and no content may become wrong.
+/// Flips bits of a package, one at a time, in all bytes that have a meaning. The length of a region
+/// with its seal is a power of two, so a flipped offset bit can lead to an intact neighbour. Flips
+/// in sealed bytes, in seals and in the component must be detected. No content may become wrong.
 fn flip_each_bit(
     files: &[Stored],
     file: &[u8],
@@ -1423,8 +1428,8 @@ fn flip_each_bit(
             let found = place(&package, stored);
             on_neighbours += usize::from(found != *own && places.contains(&found));
             match package.get(&stored.path[..]) {
-                // Without a policy, a package whose seal component is unrecognisable reads like one
-                // without seals.
+                // A flip can make the seal component unrecognisable. Without a policy, such a
+                // package is read like one without seals.
                 Ok(content) => assert_eq!(content, stored.bytes, "bit {bit} of {:#x}", bit / 8),
                 Err(_) => all_whole = false,
             }
@@ -1459,7 +1464,7 @@ fn every_flipped_bit_of_a_signed_package_is_detected() {
     for stored in &files {
         assert_eq!(got(&signed, &stored.path).as_deref(), Ok(&stored.bytes[..]));
     }
-    // The component with its key: 96 bytes.
+    // The seal component with its key has 96 bytes.
     flip_each_bit(&files, &file, 1080..1176, Some(&policy));
 }
 
@@ -1492,7 +1497,7 @@ fn a_stream_of_which_nothing_is_checked_is_no_verified_reader() {
     );
 }
 
-/// Returns the package with the places of two entries exchanged.
+/// Returns the package with the places of two regions exchanged in their entries.
 fn with_swapped_places(file: &[u8], [a, b]: [&str; 2]) -> Vec<u8> {
     let container = by::read_container(file).expect("it is good");
     let regions = by::read_index(file, &container).expect("it is good").regions();
@@ -1508,8 +1513,8 @@ fn with_swapped_places(file: &[u8], [a, b]: [&str; 2]) -> Vec<u8> {
 #[test]
 fn swapped_regions_are_told_from_altered_ones() {
     // spec: R-SEAL-13, R-SEAL-16
-    // Short and long regions, in the head and in a large index with fences. Several threads hash
-    // the longest.
+    // Short and long regions, in the head and in a large index with fences. The longest are hashed
+    // by several threads.
     for (more, len) in [(0, 16), (3000, 16), (0, 17 << 20)] {
         let mut files = some_files(more);
         files.retain(|file| file.id.is_none());
@@ -1526,7 +1531,7 @@ fn swapped_regions_are_told_from_altered_ones() {
             uuid_of(path_id("one")),
             uuid_of(path_id("two")),
         );
-        // Both whole and as a stream.
+        // The region is refused both whole and as a stream.
         let whole = package.get("one").expect_err("it is refused");
         assert_eq!(whole.to_string(), expected);
         let mut reader = package.reader("one").expect("it is there");
@@ -1534,13 +1539,14 @@ fn swapped_regions_are_told_from_altered_ones() {
         let error = std::io::Read::read_to_end(&mut reader, &mut out).expect_err("refused");
         assert_eq!(error.to_string(), expected);
         assert!((out.len() as u64) < located.span.len() && reader.verdict().is_none());
-        // Altered bytes match no other region.
+        // Altered bytes match no other region, so the error does not name one.
         let mut altered = file;
         altered[located.span.start as usize + 3] ^= 1;
         let package = Package::from_bytes(altered).expect("it is good");
         let told = package.get("two").expect_err("it is refused").to_string();
         assert!(told.contains("altered"), "{told}");
-        // A reader whose limits allow no search reads no more, and reports less.
+        // If the limits allow no search for another region, the reader reads no more, and reports
+        // only an alteration.
         let limits = Limits { explained_entries_max: 0, ..Limits::default() };
         let source = Counted::new(Arc::new(BytesSource::new(swapped)));
         let package = Package::from_source(Arc::new(source.clone()), limits).expect("it is good");
@@ -1556,7 +1562,8 @@ fn swapped_regions_are_told_from_altered_ones() {
 fn explaining_has_an_end() {
     let mut files: Vec<_> = (0..1999).map(|i| stored(&format!("{i}"), &[i as u8; 4])).collect();
     let file = build(&files, PLAIN);
-    // The two smallest ids lie in the first group. A limit of one entry still tries that group.
+    // The two smallest ids lie in the first group. The search reads whole groups, so a limit of one
+    // entry allows this group.
     files.sort_by_key(|file| path_id(&file.path));
     let [first, second] = [0, 1].map(|i| &files[i].path[..]);
     let swapped = with_swapped_places(&file, [first, second]);
@@ -1565,7 +1572,7 @@ fn explaining_has_an_end() {
     let package = Package::from_source(source, limits).expect("it is good");
     let told = |path: &str| package.get(path).expect_err("it is refused").to_string();
     assert!(told(first).contains("swapped"));
-    // Then the limit is spent.
+    // The limit is then exhausted.
     assert!(told(second).contains("altered"));
 }
 
@@ -1587,7 +1594,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
         let package = Package::from_bytes(file.clone()).expect("it is good");
         assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
         let located = package.locate("a").expect("it is there");
-        // The digest itself is altered: the content is unchanged, and still refused.
+        // The digest itself is altered, so the region is refused although its content is right.
         let mut wrong = file.clone();
         wrong[located.span.end as usize + 31] ^= 1;
         let package = Package::from_bytes(wrong).expect("it is good");
@@ -1597,7 +1604,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
         assert!(error.to_string().contains("altered"), "{error}");
         assert!(out.len() < len.max(1), "{} of {len} bytes were handed out", out.len());
         assert_eq!(reader.verdict(), None);
-        // A stored byte is altered: the error is about the seal, and not the decoder's.
+        // If a stored byte is altered, the error is about the seal instead of the decoder.
         if len > 1 {
             let mut wrong = file.clone();
             wrong[(located.span.start + located.span.len() / 2) as usize] ^= 0x10;

@@ -1,7 +1,8 @@
-//! Packages in parts: publishers that fail at each of their operations, and readers meanwhile.
+//! Packages in parts: publishers that fail at each of their operations, and readers at the same
+//! time.
 //!
-//! The reference implementation puts head and parts together to the package of one file. So code
-//! that shares nothing with the crates judges each publication.
+//! The reference implementation assembles the package from the head and the parts. So code that
+//! shares nothing with the crates judges each publication.
 
 #[path = "parts_cli.rs"]
 mod cli;

@@ -1,4 +1,4 @@
-//! The program's verbs on packages in parts in a folder.
+//! The program's verbs on packages in parts, in a folder.
 
 use crate::store::NAME;
 use crate::updates::content;
@@ -142,7 +142,7 @@ fn wrong_places_are_refused_with_the_way_out() {
     site.refused(&["gc", PKG, "--grace", "0"], 1, "at least 3600 are needed");
     site.refused(&["publish", "one", "www/other", "--prefix", "../"], 1, "cannot be the folder");
     site.refused(&["tag", PKG, "../up"], 1, "one plain path segment");
-    // A head whose part is gone, cut, or a folder.
+    // A package whose part is cut, missing, or replaced by a folder.
     let part = fs::read_dir(site.at("www/p.dacti-pack.parts")).unwrap().next().unwrap().unwrap();
     let bytes = fs::read(part.path()).unwrap();
     fs::write(part.path(), &bytes[1..]).unwrap();
@@ -151,7 +151,7 @@ fn wrong_places_are_refused_with_the_way_out() {
     site.refused(&["get", PKG, "file/1"], 1, "No such file");
     fs::create_dir(part.path()).unwrap();
     site.refused(&["get", PKG, "file/1"], 1, "not a regular file");
-    // A head that was cut.
+    // The head is cut by one byte.
     fs::write(site.at(PKG), &fs::read(site.at(PKG)).unwrap()[..65_535]).unwrap();
     site.refused(&["get", PKG, "file/1"], 1, "65535");
 }

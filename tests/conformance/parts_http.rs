@@ -1,4 +1,4 @@
-//! Packages in parts over HTTP: from `dacti serve`, and from a server that answers by a script.
+//! Packages in parts over HTTP: from `dacti serve`, and from a server with scripted answers.
 
 use crate::store::{Memory, NAME, impatient};
 use crate::updates::{Publisher, content, head, published, put};
@@ -33,13 +33,13 @@ enum Act {
     Whole(Vec<u8>),
     /// The range of these bytes, with their length as the total.
     Of(Vec<u8>),
-    /// The right range with a total of `*`.
+    /// The right range, with a total of `*`.
     Star,
 }
 
 type Script = dyn Fn(&Seen, usize) -> Act + Send + Sync;
 
-/// A server of a store's objects.
+/// A server of the objects in a store.
 struct Server {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -193,7 +193,8 @@ fn a_part_that_comes_late_is_waited_for() {
     // spec: R-PART-13
     let (store, _) = published(3);
     for status in [403, 404, 410] {
-        // The plain URL, the nonce, and the plain URL after the first look at the head.
+        // These requests fail: the plain URL, the nonce, and the plain URL after the first look at
+        // the head.
         let server = Server::start(&store, move |seen, number| match seen.is_part() {
             true if number < 5 => Act::Status(status),
             _ => Act::Right,
@@ -201,7 +202,7 @@ fn a_part_that_comes_late_is_waited_for() {
         let package = server.open().unwrap();
         assert_eq!(package.get("file/1").unwrap(), content(1, 0), "{status}");
     }
-    // A cache keeps its 404, and a URL that nobody asked for leads to the part.
+    // A cache keeps its 404 for the plain URL. A URL with a new query reaches the part.
     let server = Server::start(&store, |seen, _| match seen.is_part() {
         true if seen.query.is_empty() => Act::Status(404),
         _ => Act::Right,
@@ -239,13 +240,13 @@ fn no_other_object_passes_for_a_part() {
         assert!(text.contains("p.dacti-pack.parts/"), "{text}");
         assert!(text.contains("this part of the package is missing"), "{told:?}: {text}");
     }
-    // An HTML page of the right length is no region either.
+    // An HTML page of the right length is not accepted as a part, either.
     let server = Server::start(&store, move |seen, _| match seen.is_part() {
         true => Act::Of(html.clone()),
         false => Act::Right,
     });
     server.open().unwrap().get("file/1").unwrap_err();
-    // A total of * says nothing, and the bytes are right.
+    // A total of `*` states no length. The bytes are right, so they are accepted.
     let server =
         Server::start(&store, |seen, _| if seen.is_part() { Act::Star } else { Act::Right });
     assert_eq!(server.open().unwrap().get("file/1").unwrap(), content(1, 0));
@@ -267,7 +268,7 @@ fn a_head_of_two_ages_is_asked_for_again() {
     assert_eq!(server.open().unwrap().get("file/1").unwrap(), b"changed");
     let seen = server.seen();
     assert!(seen[1].query.starts_with("g=0-") && seen[1].name == NAME, "{seen:?}");
-    // Past all caches it is torn, too.
+    // The head is torn in every answer, even past all caches.
     let torn = [&old[..16_384], &new[16_384..]].concat();
     let server = Server::start(&store, move |seen, _| match seen.is_part() {
         true => Act::Right,
@@ -284,7 +285,8 @@ fn an_open_session_goes_on_by_the_parts_of_its_view() {
     put(&store, &mut model, &[("file/3", b"second")]);
     let server = Server::right(&store);
     let package = server.open().unwrap();
-    // Merged away, and collected: the new list resolves the positions of the view.
+    // Later updates merge entries, and collection deletes old parts. The new list then resolves the
+    // positions of the old view.
     for n in 0..40 {
         put(&store, &mut model, &[("file/4", &content(4, n + 1))]);
     }
@@ -317,7 +319,8 @@ fn another_package_at_the_url_ends_the_session() {
     let options = PublishOptions { replace: true, ..PublishOptions::default() };
     let done = publish(&Package::open(path).unwrap(), &store.place(), &options).unwrap();
     assert_eq!(done.standing, Standing::Replaced);
-    // The parts of the old one are still there, and names bind contents.
+    // The old package's parts are still there. Their names are hashes, so they cannot have other
+    // bytes.
     assert_eq!(package.get("file/29").unwrap(), content(29, 0));
     for name in store.names() {
         let old = name.starts_with("p.dacti-pack.parts/") && !name.contains("heads/");
@@ -349,7 +352,7 @@ fn an_earlier_head_from_a_cache_is_ignored() {
         name.contains(&hex)
     });
     let server = Server::start(&store, move |seen, number| match seen.name == NAME {
-        // Looks at the head bring the earlier one.
+        // Every later request for the head returns the earlier head.
         true if number > 0 => Act::Of(old.clone()),
         _ => Act::Right,
     });

@@ -1,5 +1,5 @@
-//! Every interleaving of the store operations of two publishers, with a look of a reader after each
-//! of them, and with a crash of either at any operation.
+//! Every interleaving of the store operations of two publishers. A reader reads everything after
+//! each operation, and either publisher may crash at any operation.
 
 use crate::store::{Memory, NAME};
 use crate::updates::{Publisher, assert_reads, head, published};
@@ -21,13 +21,13 @@ struct State {
     /// The publishers' numbers, in the order of their operations.
     order: Vec<usize>,
     done: [bool; 2],
-    /// Operations that each may perform before it crashes.
+    /// For each publisher, the number of operations before it crashes.
     left: [usize; 2],
     performed: [usize; 2],
 }
 
 impl Turns {
-    /// Waits for the turn of `who`, and performs its operation.
+    /// Waits for the turn of publisher `who`, and performs its operation.
     fn take<T>(
         &self,
         who: usize,
@@ -35,13 +35,13 @@ impl Turns {
     ) -> Result<T, Error> {
         let mut state = self.state.lock().unwrap();
         loop {
-            // The turns of a publisher that has ended are passed over.
+            // Turns of a publisher that has ended are skipped.
             while state.order.last().is_some_and(|next| state.done[*next]) {
                 state.order.pop();
             }
             match state.order.last() {
                 Some(next) if *next == who => break,
-                // After the planned turns, everybody may go on.
+                // After the planned turns, both publishers may continue.
                 None => break,
                 Some(_) => state = self.changed.wait(state).unwrap(),
             }
@@ -61,7 +61,7 @@ impl Turns {
     }
 }
 
-/// Ends a publisher's turns when it is done, or when its reader has found a fault.
+/// Ends a publisher's turns when the publisher is done, or when its reader has found a fault.
 struct Turn(Arc<Turns>, usize);
 
 impl Drop for Turn {
@@ -77,17 +77,17 @@ fn crashed() -> Error {
     Error::Remote { place: "memory".into(), kind: ErrorKind::Denied, source }
 }
 
-/// How a publisher breaks a rule.
+/// A way in which a publisher breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Breach {
     None,
-    /// It replaces the head on no condition: R-PART-21.
+    /// It replaces the head without a condition: R-PART-21.
     Unconditional,
     /// It stores the parts after the head that names them: R-PART-21.
     PartsLast,
 }
 
-/// The store as one of the publishers uses it.
+/// The store, as one publisher uses it.
 #[derive(Debug)]
 struct Seat {
     store: Memory,
@@ -142,16 +142,16 @@ impl PartStore for Seat {
     }
 }
 
-/// Reads every region that the head leads to, as a reader between two operations does.
+/// Reads every region of the view, as a reader between two operations does.
 fn look(store: &Memory) {
     let sequence = head(store).region.sequence;
     assert_reads(store, sequence);
 }
 
-/// The operations of an update that nobody disturbs.
+/// The number of operations of an update without a conflict.
 const OPERATIONS: usize = 5;
 
-/// Runs two publishers, each of which puts one region, in this order.
+/// Runs two publishers in the given order. Each puts one region.
 fn run(start: &Memory, order: Vec<usize>, left: [usize; 2], breach: Breach) -> Outcome {
     let store = start.copy();
     let order = order.into_iter().rev().collect();
@@ -184,8 +184,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Fails unless the package has the region of each publisher that succeeded, and lacks that of
-    /// each publisher that met a conflict.
+    /// Fails unless the package has the region of each publisher that succeeded, and lacks the
+    /// region of each publisher that had a conflict.
     fn judge(&self) {
         let mut expected = BTreeMap::new();
         for (who, result) in self.results.iter().enumerate() {
@@ -194,7 +194,7 @@ impl Outcome {
                 Err(Error::Publish(PublishFault::Conflict { .. })) => {
                     expected.insert(format!("of/{who}"), false);
                 }
-                // A publisher that crashed may have been faster with its switch.
+                // A publisher that crashed may have replaced the head before the crash.
                 Err(Error::Remote { .. }) => {}
                 Err(error) => panic!("{error}"),
             }
@@ -207,7 +207,7 @@ impl Outcome {
     }
 }
 
-/// All orders of `a` turns of the first and `b` of the second.
+/// All orders of `a` turns of the first publisher and `b` turns of the second.
 fn orders(a: usize, b: usize) -> Vec<Vec<usize>> {
     if a == 0 {
         return vec![vec![1; b]];
@@ -240,7 +240,8 @@ fn every_order_of_two_publishers_loses_nothing() {
 fn a_publisher_that_crashes_anywhere_harms_nobody() {
     // spec: R-PART-21, R-PART-23
     let (start, _) = published(3);
-    // One crashes after each number of operations; the other begins before, between and after.
+    // One publisher crashes after each number of operations. The other one begins before, between
+    // or after these operations.
     for crash in 0..OPERATIONS {
         for order in orders(crash, OPERATIONS) {
             let outcome = run(&start, order, [crash, usize::MAX], Breach::None);

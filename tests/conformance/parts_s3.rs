@@ -1,4 +1,4 @@
-//! Packages in parts in an S3 bucket, by a real server on loopback.
+//! Packages in parts in an S3 bucket, on a real server on loopback.
 
 use crate::s3_server::{S3, SECRET};
 use crate::store::NAME;
@@ -13,7 +13,7 @@ use std::process::{Command, Output};
 /// The method, the path and the body's length of a request.
 type Asked = (Method, String, u64);
 
-/// A store with one bucket, stopped when this is dropped.
+/// A store with one bucket. Dropping it stops the server.
 struct Bucket(S3<Asked>);
 
 impl Bucket {
@@ -30,7 +30,8 @@ impl Bucket {
         self.0.dir.path().join(path)
     }
 
-    /// Runs the program as a job of a build server does: with the binary and the environment alone.
+    /// Runs the program with only the settings of the store as its environment, as a job of a build
+    /// server does.
     fn dacti(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program());
         command.env_clear().envs(self.0.settings()).current_dir(self.at(""));
@@ -72,7 +73,7 @@ fn a_bucket_is_updated_by_two_uploads_without_a_local_copy() {
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
     let one = fs::read(bucket.at("one")).unwrap();
     assert_eq!(assemble(&head, &hash, &|name| bucket.object(name)), one);
-    // The file is not needed any more.
+    // Updates do not need this file.
     fs::remove_file(bucket.at("one")).unwrap();
     for (count, version) in [(1, 1), (100, 2), (255, 3)] {
         let mut len = 0;
@@ -87,10 +88,10 @@ fn a_bucket_is_updated_by_two_uploads_without_a_local_copy() {
         let puts: Vec<_> = requests.iter().filter(|(method, ..)| *method == Method::PUT).collect();
         assert_eq!(puts.len(), 2, "{requests:?}");
         let uploaded: u64 = puts.iter().map(|(_, _, len)| *len).sum();
-        // The names list grows by nothing, because the paths are there.
+        // The names list does not grow, because all paths are already in it.
         assert!(uploaded <= len + 1024 + 65_536, "{uploaded} for {len}");
         let gets = requests.iter().filter(|(method, ..)| *method == Method::GET).count();
-        // Four for the plan, and a look whether the part is there.
+        // Four requests are for the plan. One checks whether the part already exists.
         assert!(gets <= 5, "{count}: {requests:?}");
         let got = bucket.dacti(&["get", DEST, "file/0"]);
         assert_eq!(got.stdout, content(0, version));

@@ -1,4 +1,4 @@
-//! A store in memory that counts, and fails as it is told.
+//! A store in memory that counts its operations, and fails them on demand.
 
 use bytes::Bytes;
 use dacti::fetch::{Location, SessionOptions};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-/// The name of every head here.
+/// The name of the head in every test.
 pub const NAME: &str = "p.dacti-pack";
 
 /// An operation of a store.
@@ -30,7 +30,7 @@ pub enum Fate {
     Works,
     /// It fails and does nothing.
     Fails,
-    /// It does its work, and the answer is lost.
+    /// It changes the store, but its answer is lost.
     AnswerLost,
 }
 
@@ -39,7 +39,7 @@ type Fates = dyn Fn(usize, &Op) -> Fate + Send + Sync;
 #[derive(Debug, Clone)]
 struct Object {
     bytes: Bytes,
-    /// How often an object of this name was stored.
+    /// The number of times that an object of this name was stored.
     version: u64,
     stored: SystemTime,
 }
@@ -51,7 +51,7 @@ struct State {
     fates: Option<Box<Fates>>,
 }
 
-/// A store in memory. Clones are one store.
+/// A store in memory. All clones share one store.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Mutex<State>>);
 
@@ -66,19 +66,20 @@ impl Memory {
         self.0.lock().expect("no thread panicked")
     }
 
-    /// The place of the head here.
+    /// The place of the head in this store.
     pub fn place(&self) -> Place {
         Place::new(Arc::new(self.clone()), NAME).expect("it is a name")
     }
 
-    /// From now on, decides the result of each operation, by its number from 0.
+    /// Sets a function that decides the result of each operation from now on, by the operation's
+    /// number from 0.
     pub fn fates(&self, fates: impl Fn(usize, &Op) -> Fate + Send + Sync + 'static) {
         let mut state = self.state();
         state.ops.clear();
         state.fates = Some(Box::new(fates));
     }
 
-    /// From now on, all operations work. Returns those since the fates were decided.
+    /// Lets all operations succeed from now on. Returns the operations since `fates` was called.
     pub fn works(&self) -> Vec<Op> {
         let mut state = self.state();
         state.fates = None;
@@ -107,14 +108,14 @@ impl Memory {
         assert!(self.state().objects.remove(name).is_some(), "{name} is there");
     }
 
-    /// Makes every object so much older.
+    /// Makes every object older by `by`.
     pub fn age(&self, by: Duration) {
         for object in self.state().objects.values_mut() {
             object.stored -= by;
         }
     }
 
-    /// The published package as one file, put together by the reference.
+    /// The published package in one file, as the reference assembles it.
     pub fn assembled(&self) -> Vec<u8> {
         self.assembled_of(NAME)
     }
@@ -229,7 +230,7 @@ impl PartStore for Memory {
     }
 }
 
-/// Patience that tests have time for.
+/// Options with waits that are short enough for tests.
 pub fn impatient() -> SessionOptions {
     SessionOptions { upload_wait_millis: 20, backoff_millis: 1, ..SessionOptions::default() }
 }

@@ -1,4 +1,4 @@
-//! Publications and updates, one after the other, with failures at every operation.
+//! Publications and updates in sequence, with failures at every operation.
 
 use crate::store::{Fate, Memory, NAME, Op};
 use dacti::publish::{
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 type Model = BTreeMap<String, Vec<u8>>;
 
-/// A package of so many regions, in a file.
+/// A package of `count` regions, in a file.
 pub fn package(dir: &TempDir, count: usize) -> (PathBuf, Model) {
     let path = dir.path().join("one.dacti-pack");
     let options =
@@ -41,7 +41,7 @@ pub fn content(n: usize, version: usize) -> Vec<u8> {
     bytes
 }
 
-/// A store to which a package of so many regions is published.
+/// A store to which a package of `count` regions is published.
 pub fn published(count: usize) -> (Memory, Model) {
     let dir = tempfile::tempdir().unwrap();
     let (path, model) = package(&dir, count);
@@ -69,8 +69,8 @@ pub fn put(store: &Memory, model: &mut Model, files: &[(&str, &[u8])]) {
     model.extend(files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())));
 }
 
-/// Fails unless the published package has these contents: by the reference, which puts the parts
-/// together first, and by ours, which reads them in parts.
+/// Fails unless the published package has these contents, both by the reference, which first
+/// assembles the file, and by our reader, which reads the parts.
 #[track_caller]
 pub fn assert_holds(store: &Memory, model: &Model) {
     let file = store.assembled();
@@ -111,7 +111,7 @@ fn an_update_is_one_part_and_the_head() {
     let puts: Vec<_> = ops.iter().filter(|op| matches!(op, Op::Put(..) | Op::Replace(_))).collect();
     let [Op::Put(part, len), Op::Replace(name)] = puts[..] else { panic!("{ops:?}") };
     assert!(part.starts_with("p.dacti-pack.parts/") && name == NAME);
-    // The part, the two contents with their digests and a names segment, is uploaded first.
+    // The part is uploaded before the head. It has two contents with digests, and a names segment.
     assert!((7 + 8 + 2 * 32..400).contains(len), "{len} bytes");
     let after = head(&store);
     assert_eq!((after.region.sequence, after.region.entries.len()), (2, 2));
@@ -120,7 +120,7 @@ fn an_update_is_one_part_and_the_head() {
     assert_eq!(block.start, before.region.end.next_multiple_of(8));
     assert_eq!((block.len, after.region.end), (*len as u64, block.start + block.len));
     assert_holds(&store, &model);
-    // The publisher reads little to make the plan.
+    // The publisher needs few reads to make the plan.
     let gets = ops.iter().filter(|op| matches!(op, Op::Get(_))).count();
     assert!(gets <= 5, "{ops:?}");
 }
@@ -136,7 +136,7 @@ fn a_removal_folds_and_a_later_publication_continues() {
     assert_holds(&store, &model);
     put(&store, &mut model, &[("file/4", b"back again")]);
     assert_holds(&store, &model);
-    // A local copy of it goes on in both directions.
+    // Updates of a local copy can be published, and updates of the published package can be pulled.
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("copy");
     pulled(&store, &copy, CopyState::New);
@@ -173,7 +173,7 @@ fn a_copy_is_brought_up_to_date_by_the_bytes_that_it_lacks() {
     assert_eq!(pulled(&store, &copy, CopyState::Grown), block);
     assert!(block * 10 < all);
     assert_eq!(pulled(&store, &copy, CopyState::Same), 0);
-    // A part that was altered is noticed, and the copy stays as it was.
+    // The pull detects an altered part, and leaves the copy unchanged.
     put(&store, &mut model, &[("file/2", b"changed too")]);
     let before = std::fs::read(&copy).unwrap();
     let name = part_name(&store, 2);
@@ -215,7 +215,7 @@ fn every_operation_fails_once_and_the_same_command_ends_well() {
                 break;
             }
             failures += 1;
-            // Whatever the publisher was told, readers see the old package or the new one.
+            // Whatever error the publisher got, readers see the old package or the new one.
             match (&result, head(&store).region.sequence) {
                 (Ok(()), 2) | (Err(_), 2) => assert_holds(&store, &after),
                 (Err(_), 1) => assert_holds(&store, &model),
@@ -272,13 +272,13 @@ fn a_history_that_went_another_way_is_not_overwritten() {
     let replacing = PublishOptions { replace: true, ..PublishOptions::default() };
     publish_file(&path, &by_default).unwrap();
     put(&store, &mut model, &[("a", b"put into the bucket")]);
-    // The same length on another way: only digests tell.
+    // Both histories have the same length, so only digests show that they differ.
     let mut local = Update::open(&other, UpdateOptions::default()).unwrap();
     local.put("b", b"put into the file ..".to_vec()).unwrap();
     local.plan().unwrap().apply().unwrap();
     let error = publish_file(&other, &by_default).unwrap_err();
     assert!(matches!(error, Error::Publish(PublishFault::Diverged { .. })), "{error}");
-    // An earlier state of the published package would lose the update.
+    // The file is an earlier state of the published package. Publishing it would lose the update.
     let error = publish_file(&path, &by_default).unwrap_err();
     assert!(matches!(error, Error::Publish(PublishFault::Diverged { .. })), "{error}");
     assert_holds(&store, &model);
@@ -286,7 +286,7 @@ fn a_history_that_went_another_way_is_not_overwritten() {
     assert_eq!((done.standing, done.sequence), (Standing::Replaced, 3));
     model.remove("a");
     assert_holds(&store, &model);
-    // Another package needs the same word.
+    // Replacing another package needs the same option.
     let elsewhere = tempfile::tempdir().unwrap();
     let (another, another_model) = package(&elsewhere, 3);
     let error = publish_file(&another, &by_default).unwrap_err();
@@ -323,7 +323,7 @@ fn five_hundred_updates_keep_the_list_short_and_the_uploads_few() {
     assert_holds(&store, &model);
     let heads = 500 * 65_536;
     assert!(uploaded + heads <= 5 * (blocks + heads), "{uploaded} bytes for {blocks}");
-    // Every archived head leads to its package, although entries were merged.
+    // Every archived head still leads to its package, although later updates merged entries.
     let versions = history(&store.place()).unwrap();
     assert!(versions.len() > 5, "{}", versions.len());
     for version in &versions {
@@ -346,7 +346,7 @@ fn a_collection_keeps_what_any_head_names() {
     let place = store.place();
     let day = Duration::from_secs(86_400);
     assert!(!history(&place).unwrap().is_empty());
-    // Nothing is old enough.
+    // No object is old enough to be deleted.
     let collected = collect(&place, 7 * day, false).unwrap();
     assert_eq!((collected.heads.len(), collected.parts.len()), (0, 0));
     store.age(8 * day);
@@ -359,7 +359,7 @@ fn a_collection_keeps_what_any_head_names() {
     assert!(store.names().len() < names.len());
     assert_holds(&store, &model);
     assert_eq!(store.assembled_of("v1.dacti-pack"), first, "a tag keeps its parts");
-    // Objects of others stay.
+    // Objects of other programs are not deleted.
     store.set("p.dacti-pack.parts/readme.txt", b"not ours".to_vec());
     store.age(8 * day);
     collect(&place, 7 * day, false).unwrap();
@@ -379,7 +379,8 @@ fn a_copy_of_a_head_is_a_version_and_a_rollback() {
     let old = model.clone();
     put(&store, &mut model, &[("file/0", b"a bad release")]);
     let end = head(&store).region.end;
-    // Back to the first version: later than all, and its positions are not used again.
+    // Rolling back publishes the first version again, with a higher sequence. Positions are not
+    // used again.
     let copy = place.sibling("v1.dacti-pack").unwrap();
     assert_eq!(tag(&copy, None, NAME, &options).unwrap(), 3);
     assert_holds(&store, &old);
@@ -388,7 +389,7 @@ fn a_copy_of_a_head_is_a_version_and_a_rollback() {
     put(&store, &mut model, &[("file/0", b"a better release")]);
     assert!(head(&store).region.entries.last().unwrap().start >= end);
     assert_holds(&store, &model);
-    // Who updates a copy begins a history of its own.
+    // An update of a copy begins a history with its own file id.
     let file_id = head(&store).file_id;
     let mut update = Update::at_place(&copy, UpdateOptions::default(), options).unwrap();
     update.put("file/1", b"of the copy".to_vec()).unwrap();
@@ -427,7 +428,8 @@ fn a_signed_head_stays_signed_or_is_refused() {
     assert!(matches!(error, Error::Publish(PublishFault::NeedsKey { .. })), "{error}");
     open(&signed).unwrap();
     assert!(is_signed(&store));
-    // A reader with the key reads it, and refuses it once the head is unsigned or has expired.
+    // A reader with the key accepts the head, and refuses it if the head is unsigned or has
+    // expired.
     let read = || {
         let sequence = head(&store).region.sequence;
         let package = open_version(&store.place(), sequence, Limits::default()).unwrap();
@@ -457,7 +459,7 @@ impl Publisher {
     }
 }
 
-/// Reads every region of the version with this sequence, as a reader without patience.
+/// Reads every region of the version with this sequence, without retries.
 pub fn assert_reads(store: &Memory, sequence: u64) -> Package {
     let place = Place::new(Arc::new(store.copy()), NAME).unwrap();
     let package = open_version(&place, sequence, Limits::default()).unwrap();

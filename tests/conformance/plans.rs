@@ -1,5 +1,4 @@
-//! Plans of reads, compared byte for byte with the reads that follow, and the reads of many
-//! streams.
+//! Plans of reads, compared span by span with the reads that follow, and the reads of many streams.
 
 use crate::grown::Grown;
 use crate::package::{PLAIN, build, without_keys};
@@ -15,7 +14,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
-/// A source that records each read. It flips the byte at `wrong` until that was reported as wrong.
+/// A source that records each read. It flips the byte at `wrong` until a reader reports that byte.
 #[derive(Debug)]
 struct Noted {
     bytes: BytesSource,
@@ -69,7 +68,7 @@ fn open_with(file: &[u8], limits: Limits, read_len: usize) -> (Package, Arc<Note
     (package, source)
 }
 
-/// Returns contents of 100 bytes each, all different. With a digest each takes 132.
+/// Returns contents of 100 bytes each, all different. Each takes 132 bytes with its digest.
 fn hundreds(count: u32) -> Vec<Stored> {
     (0..count).map(|i| stored(&format!("{i:05}"), &[i.to_le_bytes(); 25].concat())).collect()
 }
@@ -104,8 +103,8 @@ fn a_plan_is_what_is_then_read() {
     let [before, after] = check(&package, &source, &keys);
     assert_eq!((before.unknown, before.regions, before.is_complete()), (6, 0, false));
     assert!((1..=5).contains(&before.index.len()), "blocks of a group each: {before:?}");
-    // One read for 100, 101 and 103, with 102 unused; one for 107, because three regions lie in
-    // between; one for 2999.
+    // One read has 100, 101 and 103, with 102 unused. 107 has a read of its own, because three
+    // regions lie in between. So has 2999.
     let at = |path: &str| package.locate(path).expect("it is there").span;
     let sealed = |first: &str, last: &str| Span { start: at(first).start, end: at(last).end + 32 };
     let expected = [sealed("00100", "00103"), sealed("00107", "00107"), sealed("02999", "02999")];
@@ -120,7 +119,7 @@ fn a_plan_is_what_is_then_read() {
 #[test]
 fn a_plan_of_a_list_is_what_is_then_read() {
     let large = build(&hundreds(30_000), PLAIN);
-    // The names list lies after the head, and so does its block of the index in larger packages.
+    // The names list lies after the head. In larger packages its index block does, too.
     for (file, unknown, index) in [
         (build(&hundreds(1_000), PLAIN), 0, 0),
         (without_keys(&large), 1, 2 * 3),
@@ -137,7 +136,8 @@ fn a_plan_of_a_list_is_what_is_then_read() {
         let known = if unknown == 0 { plan.reads } else { names };
         let mut planned = [plan.index, known].concat();
         if !package.view().has_fences() && listed.len() > 1_000 {
-            // The scan ends at the entry of the names list, which is in the first piece.
+            // The scan ends at the entry of the names list, which is in the first piece of the
+            // index.
             planned.drain(4..6);
         }
         assert_eq!(source.take(), planned, "{} regions", listed.len());
@@ -153,14 +153,14 @@ fn blocks_that_lie_near_each_other_are_one_read() {
     let keys: Vec<_> = paths.iter().map(|path| RegionName::Path(path)).collect();
     let (package, source) = open(&file, Limits::default());
     let [before, after] = check(&package, &source, &keys);
-    // The index after the head: 118 groups in reads of at most 1 MiB.
+    // The groups after the head are planned as reads of at most 1 MiB. There are 118 groups.
     assert_eq!((before.unknown, before.index.len()), (30_000, 1));
     assert_eq!(before.bytes(), GROUP * 30_000_u64.div_ceil(255));
     assert_eq!(
         (after.reads.len(), after.over_fetch),
         (30_000_u64.div_ceil((1 << 20) / 132) as usize, 0)
     );
-    // The limits keep no block, so each plan counts its reads again.
+    // The limits allow no kept blocks, so each plan includes the index reads again.
     let (package, source) = open(&file, Limits { blocks_len_max: 0, ..Limits::default() });
     let plans = check(&package, &source, &keys);
     assert_eq!(plans[0].index, before.index);
@@ -169,8 +169,8 @@ fn blocks_that_lie_near_each_other_are_one_read() {
 
 #[test]
 fn a_folded_package_has_its_blocks_read_together_too() {
-    // A region was removed and another replaced, so the index was written anew: after the head, and
-    // without delta groups before its runs.
+    // An update removed a region and replaced another one, so it folded. The new index lies after
+    // the head, and has no delta groups.
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("folded.dacti-pack");
     let options = BuildOptions { slice_len: 1 << 20, ..PLAIN };
@@ -212,7 +212,7 @@ fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
     assert_eq!((after.requests(), after.in_hand), (1, 1));
     let plan = Package::from_bytes(file).expect("it is good").plan_get(keys);
     assert_eq!((plan.requests(), plan.in_hand, plan.absent, plan.faults), (0, 2, 1, 1));
-    // A place outside the file costs no read, either.
+    // A place outside the file causes no read, either.
     let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..located(&package, "b") };
     let plan = package.plan_get_at([outside]);
     assert_eq!((plan.requests(), plan.faults, plan.regions), (0, 1, 0));
@@ -232,7 +232,8 @@ fn an_index_without_keys_is_read_once_for_all() {
     let (package, source) = open(&file, Limits::default());
     let plan = package.plan_get(paths.iter().map(String::as_str));
     let found = package.find_many(paths.iter().map(String::as_str));
-    // The groups after the head, in windows of 256 KiB, up to the last one that is needed.
+    // The source read the groups after the head, in windows of 256 KiB, up to the last needed
+    // group.
     assert_eq!(source.take(), plan.index);
     assert_eq!(plan.unknown, 20_000);
     for (path, found) in paths.iter().zip(found) {
@@ -273,14 +274,14 @@ fn appended_slices_are_not_joined() {
     let (package, source) = open(&grown.file, Limits::default());
     let ids = [0, 10, 1, 11, 2, 12, 3, 13].map(|n| RegionName::Id(uuid_of(small(n))));
     let [_, after] = check(&package, &source, &ids);
-    // Two regions in each slice.
+    // Each slice has two regions, so one read covers both.
     assert_eq!((after.reads.len(), after.over_fetch), (4, 0));
     for read in &after.reads {
         assert_eq!((read.start % 4096, read.len()), (0, 3000 + 500 + 64));
     }
 }
 
-/// Returns everything that `readers_at` hands out, by place.
+/// Returns the results of all readers that `readers_at` returns, in the order of the places.
 fn read_all(package: &Package, found: &[Located]) -> Vec<Result<Vec<u8>, String>> {
     let readers = package.readers_at(found.iter().copied());
     let mut contents: Vec<_> = found.iter().map(|_| Err("not told".into())).collect();
@@ -305,7 +306,7 @@ fn streams_of_many_read_what_their_plan_says() {
         let limits = Limits { read_len_max: 50_000, ..Limits::default() };
         let (package, source) = open_with(&build(&files, options), limits, 70_000);
         let mut found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
-        // Out of order, and one twice.
+        // The places are out of order, and one occurs twice.
         found.push(found[0]);
         found.reverse();
         source.take();
@@ -318,7 +319,7 @@ fn streams_of_many_read_what_their_plan_says() {
         assert!(contents == expected);
         assert_eq!(source.take(), plan.reads);
         if options.encoding == EncodingChoice::None {
-            // 300,000 bytes in pieces of 70,000.
+            // A region of 300,000 bytes is read in pieces of 70,000.
             let alone = plan.reads.iter().filter(|read| read.len() == 70_000).count();
             assert_eq!(alone, 4, "{:?}", plan.reads);
         }
@@ -332,7 +333,7 @@ fn the_fault_of_one_stream_is_not_that_of_others() {
     let found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
     let all = Span::new(found[0].span.start, 50 * 132).expect("it is in the file");
     assert_eq!(package.readers_at(found.iter().copied()).plan().reads, [all]);
-    // One region is stale once, and only this region is read again.
+    // One region is stale once. Only this region is read again.
     let victim = found[25].span;
     *source.wrong.lock().expect("no thread panicked") = Some(victim.start + 5);
     let contents = read_all(&package, &found);
@@ -356,7 +357,7 @@ fn a_damaged_region_among_many_is_an_error_and_the_others_come() {
         assert_eq!(content.is_ok(), i != 1000, "{i}: {content:?}");
     }
     assert!(contents[1000].as_ref().is_err_and(|error| error.contains("altered")));
-    // A region outside the file has an error of its own, and costs no read.
+    // A region outside the file has an error of its own, and causes no read.
     let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..found[0] };
     let contents = read_all(&package, &[found[1], outside]);
     assert!(contents[0].is_ok() && contents[1].is_err(), "{contents:?}");

@@ -1,5 +1,5 @@
-//! How packages are read: borrowed or copied, in how many reads, by how many threads. The results
-//! are always the same.
+//! Reading packages: borrowed or copied, in various numbers of reads, and by several threads. The
+//! results are always the same.
 
 use crate::package::{PLAIN, build, some_files};
 use crate::support::uuid_of;
@@ -33,7 +33,7 @@ fn counted(file: &[u8], limits: Limits) -> (Package, Counted) {
     (package, source)
 }
 
-/// Returns the reads of `step` on an open package.
+/// Returns the result of `step`, and the reads that it makes on an open package.
 fn reads<T>(source: &Counted, step: impl FnOnce() -> T) -> (T, ReadStats) {
     let before = source.stats();
     let value = step();
@@ -60,7 +60,7 @@ fn a_package_is_the_same_in_memory_mapped_and_read() {
             [Package::open(&path), Package::open_mapped(&path), Package::from_bytes(file.clone())];
         for package in packages {
             let package = package.expect("it is good");
-            // Twice, because the second look-up uses the results of the first.
+            // The second look-up uses the results of the first.
             for _ in 0..2 {
                 for file in &files {
                     let region = package.region(&file.path).expect("it is there");
@@ -97,7 +97,7 @@ fn stored_regions_are_borrowed_where_their_bytes_are_in_memory() {
         assert_eq!(region.clone().into_content(), files[77].bytes);
         assert_eq!(region.into_vec(), files[77].bytes);
     }
-    // An encoded region is not borrowed.
+    // An encoded region cannot be borrowed.
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
     let package = Package::from_bytes(build(&files, brotli)).expect("it is good");
     assert!(!package.region("00077").expect("it is there").is_borrowed());
@@ -151,7 +151,7 @@ fn a_mapped_package_shows_the_view_that_it_took() {
     let file = build(&files, UNSEALED);
     std::fs::write(&path, &file).expect("it can be written");
     let package = Package::open_mapped(&path).expect("it is good");
-    // An update that replaces a region: an entry in delta group 7, after its length.
+    // Writes an update that replaces a region: an entry in delta group 7, then the group's length.
     let mut updated = file.clone();
     let at = package.locate("00078").expect("it is there").span.start;
     put_delta(&mut updated, 7, at, &[("00077", 0)]);
@@ -185,8 +185,8 @@ fn newer_entries_count_in_every_look_up() {
         let package = Package::from_bytes(file.clone()).expect("it is good");
         package.locate("00000").expect("it is there").span.start
     };
-    // Contents have the order of their paths, so content n belongs to file n. The last entry of the
-    // first group that has an id counts.
+    // Contents are stored in the order of their paths, so content n belongs to file n. The entry
+    // that counts for an id is the last one in the first group that has the id.
     put_delta(&mut file, 7, base, &[("new", 1), ("00005", 2), ("new", 3)]);
     put_delta(&mut file, 3, base, &[("00005", 4), ("other", 5)]);
     let (package, source) = counted(&file, Limits::default());
@@ -202,7 +202,7 @@ fn newer_entries_count_in_every_look_up() {
 
 #[test]
 fn blocks_that_were_read_are_kept_within_their_limit() {
-    // 3,000 regions fill 12 groups, each with a fence of its own, so a block is one group.
+    // The 3,000 regions fill 12 groups. Each group has a fence, so each block is one group.
     let file = build(&hundreds(3000), PLAIN);
     let find_all = |package: &Package| {
         for i in 0..3000 {
@@ -213,11 +213,12 @@ fn blocks_that_were_read_are_kept_within_their_limit() {
     };
     let (package, source) = counted(&file, Limits::default());
     let (_, read) = reads(&source, || find_all(&package));
-    // The last block has no block after it.
+    // The last block has no next block, so its read is one group without 40 further bytes.
     assert_eq!(read, ReadStats { reads: 12, bytes: 12 * GROUP + 11 * 40 });
     let (_, read) = reads(&source, || find_all(&package));
     assert_eq!(read, ReadStats::default());
-    // Without room for blocks, each look-up reads its block. With little room, most do.
+    // If the cache has no room for blocks, each look-up reads its block. With little room, most
+    // look-ups do.
     let (package, source) = counted(&file, Limits { blocks_len_max: 0, ..Limits::default() });
     assert_eq!(reads(&source, || find_all(&package)).1.reads, 6000);
     let limits = Limits { blocks_len_max: 3 * 2 * GROUP, ..Limits::default() };
@@ -233,7 +234,8 @@ fn many_regions_are_read_in_few_reads_and_handed_out_in_the_order_asked() {
     let (package, source) = counted(&build(&files, PLAIN), limits);
     let find_all = || { 0..3000 }.for_each(|i| drop(package.find(&format!("{i:05}"))));
     find_all();
-    // A region and its digest take 132 bytes, so a read of 2,000 bytes brings 15 regions in a row.
+    // A region and its digest take 132 bytes, so a read of 2,000 bytes covers 15 consecutive
+    // regions.
     let keys: Vec<_> = (500..560).rev().map(|i| format!("{i:05}")).collect();
     let (found, read) = reads(&source, || package.get_many(&keys));
     for (key, found) in keys.iter().zip(&found) {
@@ -241,11 +243,11 @@ fn many_regions_are_read_in_few_reads_and_handed_out_in_the_order_asked() {
         assert_eq!(found.as_ref().expect("it is there"), &files[i].bytes);
     }
     assert_eq!((found.len(), read), (60, ReadStats { reads: 4, bytes: 60 * 132 }));
-    // A gap of 264 bytes is joined, and one of 396 is not.
+    // Reads with a gap of 264 bytes are joined. A gap of 396 bytes is too long.
     let (found, read) = reads(&source, || package.get_many(["00100", "00103", "00107"]));
     assert!(found.iter().all(Result::is_ok));
     assert_eq!(read, ReadStats { reads: 2, bytes: 4 * 132 + 132 });
-    // The same path twice takes one read, and an empty list takes none.
+    // A path that is named twice takes one read, and an empty list takes none.
     let (found, read) = reads(&source, || package.get_many(["00100", "00100"]));
     assert_eq!(found.len(), 2);
     assert_eq!(read, ReadStats { reads: 1, bytes: 132 });
@@ -297,8 +299,7 @@ fn many_are_bounded_in_all_and_visited_until_the_caller_breaks() {
         });
         visited.unwrap();
     });
-    // Missing regions come first, then the others in the order of the file, until the caller
-    // breaks.
+    // Missing regions are reported first, then the others in file order, until the caller breaks.
     assert_eq!(seen, [(2, false), (1, true), (0, true)]);
     assert!(read.reads <= 5, "four blocks at most, and one read of two regions: {read:?}");
 }
@@ -337,7 +338,7 @@ fn threads_share_a_package() {
     let path = directory.path().join("some.dacti-pack");
     let files = hundreds(3000);
     std::fs::write(&path, build(&files, PLAIN)).expect("it can be written");
-    // There is little room, so that threads compete for the same places of the cache.
+    // The cache has little room, so threads compete for its places.
     let limits = Limits { blocks_len_max: 2 * 2 * GROUP, ..Limits::default() };
     let sources: [Arc<dyn ReadAt>; 2] = [
         Arc::new(FileSource::open(&path).expect("it opens")),

@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 const KEY: &str = "an-access-key";
 pub const SECRET: &str = "a-secret-of-ours";
 
-/// A server with one bucket, stopped when this is dropped.
+/// A server with one bucket. Dropping it stops the server.
 pub struct S3<T> {
     pub dir: TempDir,
     pub endpoint: String,
@@ -25,7 +25,7 @@ pub struct S3<T> {
     _runtime: Runtime,
 }
 
-/// The server, and a record of each request before it gets there.
+/// The server, and a record of each request.
 struct Noted<T> {
     server: S3Service,
     note: fn(&Request<Incoming>) -> T,
@@ -72,7 +72,7 @@ impl<T: Send + 'static> S3<T> {
                 let service = service.clone();
                 tokio::spawn(async move {
                     let server = Builder::new(TokioExecutor::new());
-                    // The other side may end the connection at any time.
+                    // The client may close the connection at any time.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -85,7 +85,8 @@ impl<T: Send + 'static> S3<T> {
         self.dir.path().join("s3/bucket").join(key)
     }
 
-    /// Returns the settings by which a client gets there, by their names in the environment.
+    /// Returns the settings by which a client finds the server, under the names of environment
+    /// variables.
     pub fn settings(&self) -> Vec<(String, String)> {
         [
             ("AWS_ENDPOINT", self.endpoint.as_str()),

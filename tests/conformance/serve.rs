@@ -37,7 +37,8 @@ impl Ask for Served {
 const SHORT: &str = "public, max-age=5, no-transform";
 const LONG: &str = "public, max-age=31536000, immutable, no-transform";
 
-/// Returns a site with a page, a package that has the page, and a file that is not a package.
+/// Returns a folder with a page, a package that contains the page, and a file that is not a
+/// package.
 fn site() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let site = dir.path().join("site");
@@ -133,7 +134,7 @@ fn nothing_outside_is_served() {
     let site = dir.path().join("site");
     #[cfg(unix)]
     std::os::unix::fs::symlink("../secret.txt", site.join("link.txt")).unwrap();
-    // A folder whose name separates packages from regions in paths.
+    // Creates a folder named `-`, the name that separates packages from regions in URLs.
     fs::create_dir_all(site.join("sub/-")).unwrap();
     fs::create_dir_all(site.join(".git")).unwrap();
     fs::write(site.join("sub/-/open.txt"), "yes").unwrap();
@@ -235,7 +236,7 @@ fn the_head_may_come_from_its_copy() {
     assert_eq!(String::from_utf8(with_copy.stdout).unwrap().into_bytes(), page());
     let said = String::from_utf8(with_copy.stderr).unwrap();
     assert!(said.contains("2 requests"), "{said}");
-    // One budget for both places.
+    // The two URLs share one budget.
     let poor = get(&["--head", &format!("{url}.head"), "--max-requests", "1"]);
     assert!(!poor.status.success() && poor.stdout.is_empty());
     let none = get(&["--head", &format!("{url}.nothing")]);
@@ -274,7 +275,7 @@ fn damaged_regions_are_not_sent() {
         assert_eq!(large_broken.status, 500);
         assert!(large_broken.body.len() < 1000 && !large_broken.body.starts_with(&large[..5]));
     }
-    // If the last chunk came, the client would take the body for complete.
+    // Without the last chunk, a client can tell that the body is incomplete.
     let mut stream = server.connect();
     let request =
         "GET /broken.dacti-pack/-/large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -306,7 +307,7 @@ fn another_package_of_the_same_length_and_time_is_another() {
         let mut builder = PackageBuilder::new(options);
         builder.add("a.txt", content.to_vec()).unwrap();
         builder.build(to).unwrap();
-        // Some tools give all files of a copied site the time of their sources.
+        // Some tools copy the time of the source to all files of a site.
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         fs::File::options().write(true).open(to).unwrap().set_modified(time).unwrap();
     };
@@ -372,7 +373,8 @@ fn a_client_that_says_nothing_is_let_go() {
     let server = Served::start(&dir.path().join("site"), &options);
     let mut silent = server.connect();
     silent.write_all(b"GET / HT").unwrap();
-    // This request waits for the only connection, which the silent client must give up.
+    // The only connection is in use. This request succeeds because the server closes the silent
+    // client's connection.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     let mut rest = Vec::new();
     let _ = silent.read_to_end(&mut rest);
@@ -383,14 +385,16 @@ fn a_client_that_says_nothing_is_let_go() {
 fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
     const LEN: u64 = 64 << 20;
     let dir = site();
-    // This is more than the system buffers for a client. The zeros take no room on disk.
+    // The file is longer than the system's buffers for a client. Its zeros take no space on the
+    // disk.
     let large = fs::File::create(dir.path().join("site/large.bin")).unwrap();
     large.set_len(LEN).unwrap();
     let options = ["--connections-max", "1", "--idle-max", "1"];
     let server = Served::start(&dir.path().join("site"), &options);
     let mut greedy = server.connect();
     greedy.write_all(b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    // This request waits for the only connection, which the other client must give up.
+    // The only connection is in use. This request succeeds because the server closes the other
+    // client's connection.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     let mut taken = Vec::new();
     let _ = greedy.read_to_end(&mut taken);
@@ -410,7 +414,7 @@ fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
     let (mut piece, mut taken) = (vec![0; LEN / 256], 0);
     let begun = std::time::Instant::now();
     loop {
-        // It sends nothing for three times the limit, and is never silent for long.
+        // The client takes three times the limit in total, and is never silent for long.
         std::thread::park_timeout(std::time::Duration::from_millis(12));
         match slow.read(&mut piece).unwrap() {
             0 => break,
@@ -428,13 +432,13 @@ fn a_connection_without_a_further_request_is_let_go() {
     for request in [
         "",
         "GET /plain.bin HTTP/1.1\r\nHost: x\r\n\r\n",
-        // A body that does not come.
+        // A request whose body never arrives.
         "POST /plain.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
         "GET /plain.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
     ] {
         let mut kept = server.connect();
         kept.write_all(request.as_bytes()).unwrap();
-        // The connection ends, although the client keeps it open.
+        // The server closes the connection, although the client keeps it open.
         let mut taken = Vec::new();
         let _ = kept.read_to_end(&mut taken);
         assert_eq!(taken.is_empty(), request.is_empty(), "{request}");
@@ -451,7 +455,8 @@ fn more_silent_clients_than_there_are_places_hold_nobody_up_for_long() {
     for stream in &mut silent {
         stream.write_all(b"GET /plain.bin HTTP/1.1\r\n").unwrap();
     }
-    // This request waits for three times as many clients as there are connections.
+    // This request waits until the server has closed the silent clients: three times as many as its
+    // connections.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     for mut stream in silent {
         let mut rest = Vec::new();

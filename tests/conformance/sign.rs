@@ -1,5 +1,4 @@
-//! Keys, signed packages and trusted keys, by the program: its output, its refusals and their
-//! messages.
+//! The program's verbs for keys, signed packages and trusted keys: output, refusals and messages.
 
 use crate::cli::{Ended, Scratch, dacti, ended};
 use dacti_tests::program::program;
@@ -10,7 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The keys of the specification's worked example, and its package.
+/// The keys of the specification's worked example, for its publisher's package.
 const PRIVATE: &str = "dacti-ed25519-private 1 \
     000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
     00112233-4455-6677-8899-aabbccddeeff\n";
@@ -61,8 +60,8 @@ impl Keys {
         assert_eq!(packed.code, Some(0), "{packed:?}");
     }
 
-    /// Returns the output of `get`, `unpack`, `ls` and `verify` for `hello.txt` with trusted keys,
-    /// without names that differ between runs.
+    /// Returns the output of `get`, `unpack`, `ls` and `verify` for `hello.txt` with trusted keys.
+    /// Names that differ between runs are removed.
     fn told(&self, key: &Path, more: &[&str]) -> String {
         let target = self.scratch.at("unpacked");
         let runs: [(&str, &[&str]); 4] = [
@@ -192,7 +191,7 @@ fn a_key_is_not_replaced() {
     assert!(line.ends_with(&format!("own.key {exists}")), "{line}");
     assert_eq!(fs::read_to_string(&keys.private).expect("it is there"), PRIVATE);
     assert!(!keys.public.exists(), "no public file without its private one");
-    // A link does not help, even if its target does not exist.
+    // A link as the output is refused, too, even if its target does not exist.
     let (link, behind) = (keys.scratch.at("link.key"), keys.scratch.at("behind"));
     std::os::unix::fs::symlink(&behind, &link).expect("a new link");
     assert!(new(&link).failure().contains(exists));
@@ -266,7 +265,7 @@ fn a_signed_package_has_the_specifications_seals() {
     keys.pack(&[]);
     let file = keys.scratch.bytes();
     position(&file, &bytes(SEALED));
-    // Component, version 0.1, in T1's second slot: 96 bytes at 1,080.
+    // The component of version 0.1 in T1's second slot names 96 bytes at 1,080.
     assert_eq!(file[100..108], bytes("3804000060000000"));
     let component = "000000000200000033221100554477668899aabbccddeeff0100000000000000\
         03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8\
@@ -311,13 +310,13 @@ fn what_is_signed_with_a_trusted_key_is_handed_out() {
         assert_eq!(unpacked.code, Some(0));
         assert_eq!(fs::read(target.join("hollo.txt")).expect("it is there"), b"hollo\n");
     }
-    // The publisher's package can be named separately from the key, on both sides.
+    // Packer and reader can name the publisher's package separately from the key.
     keys.pack(&["--package-id", OTHER_PACKAGE]);
     let trusted = ["hello.txt", "--key", key, "--package-id", OTHER_PACKAGE];
     assert_eq!(keys.scratch.run("get", &trusted).text(), "hello\n");
     let refused = keys.scratch.run("get", &["hello.txt", "--key", key]);
     assert!(refused.failure().contains("wrong package"));
-    // Without a trusted key, it reads like any package with digests.
+    // Without a trusted key, the package is read like any package with digests.
     assert_eq!(keys.scratch.run("get", &["hello.txt"]).text(), "hello\n");
 }
 
@@ -359,7 +358,7 @@ fn a_private_key_is_not_published() {
     for more in [&["--sign", text(&key)][..], &["--sign", text(&link)], &[]] {
         keys.scratch.refused(&keys.scratch.pack(more), told);
     }
-    // The key is found under any of its names.
+    // The packer finds the key under any file name.
     fs::hard_link(&key, keys.scratch.at("in/other")).expect("a new name");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     keys.scratch.refused(&packed, "other is a private key and would be published");
@@ -458,8 +457,8 @@ fn hot_files_stay_hot_where_they_fit() {
     let scratch = &keys.scratch;
     scratch.write("cold", b"cold");
     scratch.write("hot/empty", b"");
-    // With digests, 55,768 bytes of hot regions fit. A signature adds 64 bytes to each, which do
-    // not fit.
+    // With digests, up to 55,768 bytes of hot regions fit. A signature adds 64 bytes to each
+    // region, so they do not fit then.
     let (source, made) = (scratch.at("packages/source"), scratch.at("packages/made"));
     let hot = ["--encoding", "none", "--hot", "hot/*"];
     let sign = |name: &str| -> Value {

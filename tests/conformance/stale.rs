@@ -1,4 +1,5 @@
-//! Wrong bytes are read again if the source has another way to read them, and are never handed out.
+//! If the source has another way to read wrong bytes, they are read again. Wrong bytes are never
+//! returned.
 
 use crate::package::PLAIN;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -8,7 +9,7 @@ use dacti::{BuildOptions, EncodingChoice, ErrorKind, Limits, Package, PackageBui
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
-/// A source that serves altered bytes within `span` until they were reported often enough.
+/// A source that returns altered bytes within `span` until a reader has reported them often enough.
 #[derive(Debug)]
 struct Stale {
     bytes: BytesSource,
@@ -16,7 +17,7 @@ struct Stale {
     /// The number of reports after which the bytes are right; it may be larger than `ways`.
     cured_after: usize,
     ways: usize,
-    /// Whether the source returns an error of its own when no way is left.
+    /// Whether the source returns an error of its own when it has no way left.
     tells: bool,
     read_len: usize,
     doubts: Mutex<Vec<(Span, Doubt)>>,
@@ -47,7 +48,7 @@ impl ReadAt for Stale {
         let mut doubts = self.doubts.lock().unwrap();
         doubts.push((span, why));
         match doubts.len() <= self.ways {
-            // A remote source does this, because it can name the cause.
+            // A remote source returns its own error, because it can name the cause.
             false if self.tells => Err(io::Error::other("stale here")),
             is_another_way => Ok(is_another_way),
         }
@@ -146,11 +147,11 @@ fn a_stream_that_was_refused_hands_out_nothing_more() {
     let bytes = packed(PLAIN, 3);
     let all = sealed_span(&bytes, "1.bin");
     let altered = Span { start: all.start + 500, end: all.start + 501 };
-    // In one read and in several; from a source that only says that it has no other way, and from
-    // one that names the cause.
+    // The stream reads the region in one read or in several. The source either only reports that it
+    // has no other way, or also names the cause.
     for (read_len, tells) in [(1 << 20, false), (4_096, false), (1 << 20, true), (4_096, true)] {
         let (source, package) = stale_that(tells, &bytes, altered, 9, read_len);
-        // In several reads there is one report, at the end.
+        // If there are several reads, the fault is reported once, at the end.
         source.doubts.lock().unwrap().extend([(all, Doubt::Digest); 2]);
         let mut reader = package.reader("1.bin").unwrap();
         let error = reader.read_to_end(&mut Vec::new()).unwrap_err().to_string();
@@ -229,7 +230,7 @@ fn a_stream_that_is_too_long_is_refused_before_it_is_read() {
         let reads = source.stats().reads - before.reads;
         match encoding {
             EncodingChoice::None => assert_eq!(reads, 0),
-            // No more is read than needed to notice that the limit is passed.
+            // Reading stops as soon as the limit is exceeded.
             _ => assert!(reads == 1 && found.span.len() < 65_536, "{reads}"),
         }
     }
@@ -284,7 +285,7 @@ fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later(
         assert_eq!(found, whole.find(later).unwrap());
         assert!(found.is_some());
         assert_eq!(source.doubts.lock().unwrap().len(), 1);
-        // The kept block has the bytes of the later read.
+        // The kept block has the bytes of the second read.
         assert_eq!(
             package.find(sorted[255 + 199]).unwrap(),
             whole.find(sorted[255 + 199]).unwrap()

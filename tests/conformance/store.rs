@@ -21,7 +21,7 @@ use std::sync::Arc;
 /// The method and the range of a request.
 type Asked = (Method, Option<String>);
 
-/// A store with one bucket, stopped when this is dropped.
+/// A store with one bucket. Dropping it stops the server.
 struct Store(S3<Asked>);
 
 impl Store {
@@ -38,7 +38,7 @@ impl Store {
     }
 
     fn put(&self, key: &str, bytes: &[u8]) {
-        // A store replaces the whole object at once.
+        // Like a real store, replace the whole object at once.
         let next = self.0.dir.path().join("next");
         fs::write(&next, bytes).expect("there is room");
         fs::rename(next, self.object(key)).expect("it is replaced");
@@ -205,7 +205,7 @@ fn a_view_goes_on_when_the_object_grows_and_ends_when_it_is_another() {
     assert_eq!(old.get("1.bin").expect("its bytes are where they were"), content(1));
     let (new, _) = store.open("p").expect("it is good");
     assert_eq!(new.get("1.bin").expect("it is there"), content(600));
-    // A package with the same lengths and other bytes.
+    // Another package, with the same lengths and different bytes.
     let other = dir.path().join("other");
     let mut builder = PackageBuilder::new(BuildOptions {
         encoding: EncodingChoice::None,
@@ -218,7 +218,7 @@ fn a_view_goes_on_when_the_object_grows_and_ends_when_it_is_another() {
     store.put("p", &fs::read(&other).expect("it was built"));
     let error = old.get("2.bin").expect_err("these are not its bytes");
     assert_eq!(error.kind(), ErrorKind::Replaced, "{error}");
-    // A damaged object does not count as another package.
+    // A damaged object is not reported as another package.
     let (package, source) = store.open("p").expect("it is good");
     let mut bytes = fs::read(&other).expect("it was built");
     let at = package.locate("0.bin").expect("it is there").span.start;

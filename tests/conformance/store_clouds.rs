@@ -1,5 +1,5 @@
-//! Google Cloud Storage and Azure: packages from a loopback server that answers for one object as
-//! theirs do, and the messages if there are no credentials.
+//! Google Cloud Storage and Azure: packages from a loopback server that answers for one object like
+//! theirs, and the messages if credentials are missing.
 
 use crate::{Store, content, packed};
 use dacti::fetch::StoreOptions;
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// A server with one object, stopped when this is dropped.
+/// A server with one object. Dropping it stops the server.
 struct Cloud {
     endpoint: String,
     /// The requested paths, with their ranges.
@@ -23,7 +23,7 @@ struct Cloud {
 }
 
 impl Cloud {
-    /// Answers requests for `path`. All other paths are missing.
+    /// Answers requests for `path`, and reports all other paths as missing.
     fn start(path: &'static str, file: Vec<u8>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -79,7 +79,7 @@ fn other_stores_are_read_as_s3_is() {
     // spec: R-HTTP-01
     let google = ["GOOGLE_BASE_URL", "GOOGLE_ALLOW_HTTP", "GOOGLE_SKIP_SIGNATURE"];
     let azure = ["AZURE_STORAGE_ENDPOINT", "AZURE_ALLOW_HTTP", "AZURE_SKIP_SIGNATURE"];
-    // Google's API escapes all characters of keys except letters and digits.
+    // Google's API escapes all characters of object names except letters and digits.
     for (url, path, names) in [
         ("gs://bucket/dir/p.dacti-pack", "/bucket/dir%2Fp%2Edacti%2Dpack", google),
         ("az://bucket/dir/p.dacti-pack", "/bucket/dir/p.dacti-pack", azure),
@@ -96,7 +96,7 @@ fn other_stores_are_read_as_s3_is() {
         let (package, source) = Package::open_store_with(url, &options).expect("it is good");
         assert_eq!(package.get("1234.bin").expect("it is there"), content(1234));
         let span = package.locate("1234.bin").expect("it is there").span;
-        // The region with its seal.
+        // The expected request has the region and its seal.
         let range = format!("bytes={}-{}", span.start, span.end + 32 - 1);
         let asked = ["bytes=0-65535".to_owned(), range].map(|range| (path.to_owned(), range));
         assert_eq!(cloud.seen(), asked);

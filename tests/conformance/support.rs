@@ -48,7 +48,7 @@ pub fn fixtures(area: &str) -> Vec<Fixture> {
     found
 }
 
-/// Compares a reader of ours with every fixture of an area, and names all that differ.
+/// Compares a reader of ours with every fixture of an area, and lists all that differ.
 #[track_caller]
 pub fn check(area: &str, at_least: usize, ours: impl Fn(&[u8]) -> Result<String, String>) {
     let all = fixtures(area);
@@ -99,17 +99,17 @@ pub fn names_verdict(error: &dacti_names::Error) -> String {
     verdict(error.kind(), error.what(), error.at())
 }
 
-/// A UUID of ours as one of the reference's.
+/// Converts a UUID of ours to the reference's type.
 pub fn id_of(id: Uuid) -> Id {
     *id.as_bytes()
 }
 
-/// A UUID of the reference's as one of ours.
+/// Converts a UUID of the reference to ours.
 pub fn uuid_of(id: Id) -> Uuid {
     Uuid::from_bytes(id)
 }
 
-/// Returns the bytes of `start..end` that a file has: fewer, or none, past its end.
+/// Returns the bytes of `start..end` that the file has. Past its end, there are fewer or none.
 pub fn read(file: &[u8], start: u64, end: u64) -> &[u8] {
     let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(file.len());
     &file[clamp(start)..clamp(end)]

@@ -1,4 +1,4 @@
-//! Small packages whose regions together would decode, or be copied, to far more bytes.
+//! Small packages whose regions together would decode to, or be copied as, far more bytes.
 
 use crate::package::PLAIN;
 use core::ops::ControlFlow;
@@ -40,7 +40,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     let package = open(&bytes, None);
     let found = package.regions().expect("it is good");
     let stored: u64 = found.iter().map(|found| found.span.len()).sum();
-    // 64 MiB, and 1,000 bytes for each stored byte; no bytes are shared.
+    // The limit is 64 MiB, plus 1,000 bytes for each stored byte. These regions share no bytes.
     let limit = 64 * MIB + 1000 * stored;
     assert!((64 * MIB..96 * MIB).contains(&limit), "{limit}");
     let error = package.verify(None, &mut |_| ControlFlow::Continue(())).expect_err("too much");
@@ -50,7 +50,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
          this size: allow more"
     );
     assert_eq!(error.to_string(), expected);
-    // Each region alone is below every limit. Together, the streams end with the same error.
+    // Each stream alone is below every limit. Reading all of them ends with the same error.
     let mut sum = 0;
     let mut refused = None;
     let readers = package.readers_at(found.iter().copied());
@@ -70,7 +70,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     }
     assert!(sum <= limit && sum > limit - 16 * MIB, "{sum}");
     assert_eq!(refused.as_deref(), Some(&*expected));
-    // A caller can allow more, and a package of a common size needs no such permission.
+    // A caller can allow more. A package of a common size does not need this.
     let allowed = open(&bytes, Some(6 * 16 * MIB + 10_000));
     let report = allowed.verify(None, &mut |_| ControlFlow::Continue(())).expect("it is allowed");
     assert!(report.is_whole() && report.decoded_len > 6 * 16 * MIB);
@@ -104,7 +104,8 @@ fn shared_bytes_are_not_copied_to_a_far_larger_file() {
         }
         builder.build_to_vec().expect("it can be built").0
     };
-    // 1,500 regions that share 60,000 bytes: 90 MB, of a file of 150 kB.
+    // The 1,500 regions share 60,000 bytes. Copied one by one, they take 90 MB, from a file of 150
+    // kB.
     let bytes = shared(1_500);
     assert!(bytes.len() < 200_000, "{}", bytes.len());
     let error = sign(&open(&bytes, None), &out).expect_err("it is far too much");
@@ -117,7 +118,7 @@ fn shared_bytes_are_not_copied_to_a_far_larger_file() {
     sign(&open(&shared(300), None), &out).expect("18 MB are common");
 }
 
-/// A package whose region `b` takes the last byte of `a`, too, with the places of both.
+/// Returns a package whose region `b` also covers the last byte of `a`, and the places of both.
 pub(crate) fn overlapping() -> (Vec<u8>, [Span; 2]) {
     let options = BuildOptions { seals: false, encoding: EncodingChoice::None, ..PLAIN };
     let mut builder = PackageBuilder::new(options);
@@ -129,7 +130,7 @@ pub(crate) fn overlapping() -> (Vec<u8>, [Span; 2]) {
     let regions = by::read_index(&bytes, &container).expect("it is good").regions();
     let [a, b] = ["a", "b"].map(|path| regions[&path_id(path)]);
     let at = open(&bytes, None).locate("a").expect("it is there").span;
-    // The region `b` gets one byte of `a`, too.
+    // Moves the start of `b` one byte back, into `a`.
     let place = [(b.offset - 1).to_le_bytes(), b.size.to_le_bytes()].concat();
     by::place(&mut bytes, b.at as usize + 16, &place);
     assert_eq!(u64::from(a.size), at.len());
@@ -159,7 +160,7 @@ fn regions_that_overlap_in_part_are_not_written_anew() {
     update.put("c", b"new".to_vec()).expect("the path is good");
     assert_eq!(update.plan().expect_err("they overlap").to_string(), expected);
     assert_eq!(std::fs::read(&file).expect("it is there"), bytes);
-    // Readers warn and read on.
+    // Readers report the overlap as a finding, and still read the regions.
     let report = package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it reads");
     assert!(
         report.findings.iter().any(|found| matches!(found, dacti::report::Finding::Overlap(_)))

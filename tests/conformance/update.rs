@@ -1,7 +1,7 @@
-//! Updates of packages in files: carried out, interrupted at every call and resumed, many times in
-//! a row, and while other processes read.
+//! Updates of packages in files: complete, interrupted at every call and resumed, in long series,
+//! and while other processes read.
 //!
-//! Expected values come from models of a few lines and from `dacti_tests::reference`.
+//! Expected values are computed by short models and by `dacti_tests::reference`.
 
 #[expect(dead_code, reason = "fixtures are for those who read, and no update is one")]
 mod support;

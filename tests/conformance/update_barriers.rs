@@ -1,4 +1,5 @@
-//! Barriers of an update: the state of the file when a barrier begins, and after one that fails.
+//! Barriers of an update: the state of the file when a barrier begins, and after a barrier has
+//! failed.
 
 use crate::update_crash::{Expected, SCENARIOS, run};
 use crate::update_files::Disk;
@@ -9,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// A file behind caches. At one of its barriers, a cache is stale.
+/// A file with caches in front of it. At one of its barriers, a cache is stale.
 #[derive(Debug)]
 struct Published {
     disk: Arc<Disk>,
     /// The number of the barrier that fails, from 0.
     behind_at: usize,
     barriers: AtomicUsize,
-    /// Calls that had changed the file when the barrier failed.
+    /// The number of calls that had changed the file when the barrier failed.
     calls: Mutex<Option<usize>>,
 }
 
@@ -54,7 +55,7 @@ impl UpdateFile for Published {
     }
 
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
-        // Caches must answer with the bytes on disk, which survive a power cut.
+        // Caches must answer with the bytes on disk, as they are after a power cut.
         let origin = self.disk.remains(|| false);
         for probe in &barrier.probes {
             let range = usize::try_from(probe.span.start).unwrap()..;

@@ -33,7 +33,7 @@ impl Ended {
 }
 
 impl Scratch {
-    /// Creates a package of three files, `in/a.txt`, `in/b.txt` and `in/sub/c.txt`.
+    /// Creates a package of the files `in/a.txt`, `in/b.txt` and `in/sub/c.txt`.
     fn new(pack: &[&str]) -> Self {
         let scratch = Self(tempfile::tempdir().unwrap());
         fs::create_dir_all(scratch.at("in/sub")).unwrap();
@@ -71,7 +71,7 @@ impl Scratch {
         let mut command = self.command(arguments);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A verb that does not read its input may close it.
+        // A verb that does not read its input may close it, so this write may fail.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -181,7 +181,8 @@ fn a_saved_plan_is_shown_and_carried_out_step_by_step() {
     assert_eq!(json, "{\"steps\":7,\"done\":7,\"begun\":false}\n");
     assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "1");
     let after = read(&scratch.at("p"));
-    // Applied again, the plan does nothing. Applied elsewhere, it gives the same file.
+    // Applying the plan a second time changes nothing. Applying it to a copy of the old file makes
+    // the same new file.
     scratch.run(["apply", "up", "p"]).ok();
     fs::write(scratch.at("q"), before).unwrap();
     scratch.run(["apply", "up", "q"]).ok();
@@ -248,11 +249,11 @@ fn a_second_writer_is_told_to_wait() {
     let mut first = start();
     let error = loop {
         let ended = scratch.run(["put", "p", "b.txt=in/a.txt", "--force"]);
-        // The other run succeeds until this one has the lock.
+        // The run in the loop succeeds until the first run holds the lock.
         if ended.code != Some(0) {
             break ended.err;
         }
-        // This run may have started while the other had the lock, and was refused.
+        // The first run may have started while the other run held the lock, and was then refused.
         if first.try_wait().unwrap().is_some() {
             first = start();
         }
@@ -274,7 +275,7 @@ fn a_second_writer_is_told_to_wait() {
 
 #[test]
 fn a_full_disk_is_found_before_anything_is_written() {
-    // A disk of 1 MiB, mounted where this process alone sees it.
+    // A disk of 1 MiB. The mount is visible only to this process.
     let mounts = |folder: &Path, script: &str| {
         let mount = format!("mount -t tmpfs -o size=1M none '{}' && {script}", folder.display());
         Command::new("unshare").args(["-rm", "sh", "-c", &mount]).output()
@@ -283,10 +284,10 @@ fn a_full_disk_is_found_before_anything_is_written() {
     let disk = scratch.at("disk");
     fs::create_dir(&disk).unwrap();
     if !mounts(&disk, "true").is_ok_and(|output| output.status.success()) {
-        // The rest is tested by a file that fails: see `update_crash`.
+        // Without permission to mount, only `update_crash` tests failing writes.
         return;
     }
-    // More than fits, of bytes that no encoding shortens.
+    // More bytes than the disk has, which no encoding shortens.
     let mut random = 1_u64;
     let bytes = std::iter::repeat_with(|| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -329,7 +330,7 @@ fn the_modification_time_leads_by_one_second_for_each_update_in_quick_succession
         let found = modified();
         assert!(found > last, "each head has a second of its own");
         assert!(found <= (now + 1).max(last + 1), "{found} after {last}, at {now}");
-        // It is said if the lead is more than a second.
+        // The program warns if the time is more than a second ahead of the clock.
         let says = ended.err.contains("ahead of the clock");
         assert!(!says || found > now, "{ended:?}");
         assert!(says || found <= now + 2, "{ended:?}");
@@ -374,7 +375,7 @@ fn the_owner_of_a_file_is_named_and_the_way_out() {
     let scratch = Scratch::new(&[]);
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     if !is_root {
-        // Only root can take the place of another user.
+        // Only root can run the program as another user.
         return;
     }
     let mode = |path: &str, mode: u32| {

@@ -1,5 +1,5 @@
-//! Updates that are interrupted at every call that changes the file. The package is then the old
-//! one or the new one, nothing is lost, and the update can be resumed.
+//! Updates that are interrupted at every call that changes the file. The package is then the old or
+//! the new one, no region is lost, and the update can be resumed.
 
 use crate::support::Random;
 use crate::update_files::{Disk, EIO, ENOSPC, Fault, Faulty};
@@ -86,7 +86,7 @@ fn full(path: &Path) {
 }
 
 fn put_three(update: &mut Update) {
-    // So long that it takes two writes.
+    // This region is so long that it takes two writes.
     static LONG: OnceLock<Vec<u8>> = OnceLock::new();
     update.put("new/long", LONG.get_or_init(|| bytes(1_100_000, 1)).clone()).unwrap();
     update.put("new/short", bytes(50, 2)).unwrap();
@@ -114,8 +114,8 @@ fn put_255(update: &mut Update) {
     }
 }
 
-/// The content of a package, by the reference: regions by id, without the names list, and
-/// components with the content of their regions.
+/// The content of a package, by the reference. Regions are by id, without the names list.
+/// Components have the content of their regions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Holds {
     regions: BTreeMap<by::Id, Vec<u8>>,
@@ -138,7 +138,7 @@ fn holds(file: &[u8]) -> Holds {
     }
 }
 
-/// Returns the list of the facade, by name.
+/// Returns the regions that the facade lists, by name.
 fn listed(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let package = Package::from_bytes(file.to_vec()).expect("it opens");
     let listed = package.list().expect("it is listed");
@@ -175,14 +175,14 @@ impl Expected {
         Self { old, new, plans, holds, listed }
     }
 
-    /// Barriers of all plans.
+    /// Returns the number of barriers of all plans.
     pub fn barriers(&self) -> usize {
         let steps = self.plans.iter().flat_map(|plan| &plan.steps);
         steps.filter(|step| matches!(step.action, Action::Barrier(_))).count()
     }
 
-    /// Checks that a package after an interruption is the old one or the new one, unharmed. Returns
-    /// whether it is the new one.
+    /// Checks that a package after an interruption is the undamaged old or new one. Returns whether
+    /// it is the new one.
     #[track_caller]
     pub fn check(&self, left: &[u8], when: &str) -> bool {
         let found = holds(left);
@@ -193,7 +193,7 @@ impl Expected {
         is_new
     }
 
-    /// Checks that no byte of the old package has changed, except for switches and reserve.
+    /// Checks that no byte of the old package has changed, except by switches and in the reserve.
     #[track_caller]
     fn check_old_bytes(&self, left: &[u8], when: &str) {
         let mut allowed = vec![false; self.old.len()];
@@ -210,7 +210,7 @@ impl Expected {
         }
     }
 
-    /// Resumes the update, from the plan's file and from the start, each on a copy.
+    /// Resumes the update on two copies: from the saved plan, and from the start.
     #[track_caller]
     pub fn check_resumed(&self, scenario: &Scenario, left: &[u8], dir: &Path, when: &str) {
         let path = dir.join("resumed.dacti-pack");
@@ -229,8 +229,8 @@ impl Expected {
         )
         .unwrap_or_else(|e| panic!("{when}: {e}"));
         if is_new {
-            // Nothing is left to do. An update that removes regions or adds components would report
-            // an error here.
+            // The update is complete. Repeating an update that removes regions or adds components
+            // would be an error.
             return;
         }
         (scenario.change)(&mut update);
@@ -250,7 +250,8 @@ impl Expected {
         );
     }
 
-    /// Checks the old bytes after the head. In the head, another update may use other places.
+    /// Checks the old bytes after the head. In the head, a repeated update may write to other
+    /// positions than the interrupted one.
     #[track_caller]
     fn check_old_bytes_but_reserve(&self, bytes: &[u8], when: &str) {
         assert!(bytes[65_536..self.old.len()] == self.old[65_536..], "{when}: old bytes changed");
@@ -334,7 +335,7 @@ fn a_disk_that_loses_what_was_not_synced_has_the_old_package_or_the_new() {
     }
 }
 
-/// The task of a child process: scenario, call and fault.
+/// The task of a child process: a scenario, a call and a fault.
 const CHILD: &str = "DACTI_TESTS_CRASH";
 
 #[test]
@@ -388,7 +389,7 @@ fn no_two_contents_of_the_head_share_a_second() {
         let dir = tempfile::tempdir().unwrap();
         let expected = Expected::of(scenario, dir.path());
         let disk = Disk::new(expected.old.clone(), usize::MAX);
-        // These updates are faster than the clock: each is done within a second.
+        // This update sets times ahead of the clock, because it takes less than a second.
         run(Arc::clone(&disk) as Arc<dyn UpdateFile>, dir.path(), scenario.change).unwrap();
         let mut update = Update::of_file(
             Arc::clone(&disk) as Arc<dyn UpdateFile>,
@@ -419,8 +420,8 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
         let at = switch.at as usize;
         let changed: Vec<_> =
             (0..switch.after.len()).filter(|i| switch.before[*i] != switch.after[*i]).collect();
-        // A switch is aligned and has at most eight bytes, of which at most four change. A disk and
-        // a processor write them as one.
+        // A switch has at most eight aligned bytes, of which at most four change. Disks and
+        // processors write such bytes at once.
         assert!(switch.after.len() <= 8 && at.is_multiple_of(switch.after.len()));
         assert!(changed.len() <= 4, "{changed:?}");
         for torn in 0..=switch.after.len() {
@@ -432,8 +433,7 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
             if whole {
                 expected.check(&left, &when);
             } else {
-                // Only one byte of the extension offset was written: no reader takes this for a
-                // package.
+                // Only one byte of the extension offset was written, so readers refuse the file.
                 assert!(Package::from_bytes(left.clone()).is_err(), "{when}");
             }
             let path = dir.path().join("torn.dacti-pack");
@@ -445,12 +445,12 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
     }
 }
 
-/// No step at all.
+/// Removes all steps.
 fn take_steps(plan: &mut Value) {
     plan["steps"] = Value::Array(Vec::new());
 }
 
-/// A reserve at the last possible position.
+/// Moves a reserve to the last possible position.
 fn set_last_position(plan: &mut Value) {
     let steps = plan["steps"].as_array_mut().unwrap();
     let mut reserves = steps.iter_mut().filter_map(|step| step["action"].get_mut("reserve"));
@@ -482,7 +482,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     assert!(error.contains("its head has the digest"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
-    // Somebody else has appended.
+    // Another program has appended to the file.
     let mut other = expected.old.clone();
     other.extend([7; 4096]);
     fs::write(&path, &other).unwrap();
@@ -490,7 +490,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     assert!(error.contains("do not belong to this plan"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
-    // Altered plans, each with its fault.
+    // Altered plans, each with the fault that it causes.
     fs::write(&path, &expected.old).unwrap();
     let json: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
     let changes = [
@@ -508,7 +508,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
         assert!(fs::read(&path).unwrap() == expected.old, "nothing was written");
     }
 
-    // The data file of the plan has other bytes.
+    // The plan's data file has been altered.
     let data = dir.path().join("saved.plan.data");
     let mut bytes = fs::read(&data).unwrap();
     bytes[100] ^= 1;

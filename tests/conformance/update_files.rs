@@ -1,5 +1,5 @@
-//! Files for failing updates: one fails or ends the process at a given call, and one is a disk that
-//! loses unsynced bytes.
+//! Files for failing updates. One file fails or ends the process at a given call; the other is a
+//! disk that loses unsynced bytes.
 
 use crate::support::Random;
 use dacti::update::{LockedFile, UpdateFile};
@@ -10,18 +10,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// The fault at a call that changes the file.
+/// The fault that occurs at a given call that changes the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
-    /// The process ends, without the call.
+    /// The process ends before the call.
     Abort,
     /// The process ends in the middle of the call.
     AbortHalf,
-    /// The call fails with this error number of the system, without an effect.
+    /// The call fails with this system error number, and changes nothing.
     Fails(i32),
     /// A write fails with this error number after half of it.
     FailsHalf(i32),
-    /// A write does half of its work, and reports that.
+    /// A write stores half of its bytes, and returns their number.
     Short,
 }
 
@@ -110,7 +110,7 @@ impl UpdateFile for Faulty {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // Tests do not wait for a disk: the bytes survive the end of the process anyway.
+        // Tests need no real sync: the bytes survive the end of the process anyway.
         self.whole(|| Ok(()))
     }
 
@@ -130,7 +130,7 @@ impl UpdateFile for Faulty {
 /// A change that is not on disk yet.
 #[derive(Debug, Clone)]
 enum Pending {
-    /// Bytes within one sector. A disk writes a sector as a whole.
+    /// Bytes within one sector. A disk writes a sector completely or not at all.
     Sector(usize, Vec<u8>),
     Len(usize),
 }
@@ -171,7 +171,8 @@ impl Disk {
         self.state.lock().unwrap().seen.clone()
     }
 
-    /// Returns every content of the head that a reader could see together with a time that was set.
+    /// Returns every head that a reader could have seen, each with a modification time that was
+    /// set.
     pub fn heads(&self) -> Vec<(blake3::Hash, SystemTime)> {
         self.state.lock().unwrap().heads.clone()
     }
@@ -194,7 +195,7 @@ impl Disk {
         bytes
     }
 
-    /// Returns the bytes after a power cut, with a random part of the unsynced sectors.
+    /// Returns the bytes after a power cut that kept a random part of the unsynced sectors.
     pub fn some(&self, random: &mut Random) -> Vec<u8> {
         self.remains(|| random.below(2) == 1)
     }
@@ -235,7 +236,8 @@ impl UpdateFile for Disk {
                 state.pending.push(Pending::Sector(start, state.seen[start..stop].to_vec()));
                 start = stop;
             }
-            // The clock does not advance, so times differ only if they were set forward.
+            // The run is short, so heads have different times only if the update sets the time
+            // forward.
             state.modified = Some(SystemTime::now());
             bytes.len()
         })

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Builds a package of that many small regions.
+/// Builds a package of `regions` small regions.
 fn build(path: &Path, regions: u32, slice_len: u64) {
     let encoding = EncodingChoice::None;
     let mut builder =
@@ -29,8 +29,8 @@ fn open(path: &Path) -> Update {
     Update::open(path, UpdateOptions::default()).unwrap()
 }
 
-/// Applies an update of `puts` and returns its cost: bytes of the old file that changed after the
-/// head, slices of 64 KiB that changed, fresh bytes.
+/// Applies an update of `puts` and returns its cost: the number of bytes of the old file that
+/// changed after the head, of slices of 64 KiB that changed, of fresh bytes, and of plans.
 fn cost(path: &Path, puts: &[(String, Vec<u8>)]) -> (usize, usize, usize, usize) {
     let old = fs::read(path).unwrap();
     let mut update = open(path);
@@ -77,8 +77,8 @@ fn an_update_dirties_one_slice_and_appends_what_it_adds() {
                 true => puts.iter().map(|(path, _)| 32 + path.len()).sum::<usize>() + 32 + 32,
                 false => 0,
             };
-            // 255 new regions and the names list are 256 entries. So the names are published first,
-            // in a slice of their own.
+            // The 255 new regions and the names list need 256 entries, which is more than a group
+            // has. So a first plan publishes the names, in a slice of its own.
             let expected_plans = if new && count == 255 { 2 } else { 1 };
             assert_eq!(plans, expected_plans);
             assert!(fresh <= stored + names + 65_536 * plans, "{count}, {new}: {fresh} bytes");
@@ -92,7 +92,7 @@ fn an_update_dirties_one_slice_and_appends_what_it_adds() {
 /// The content that a package must have.
 type Model = BTreeMap<String, Vec<u8>>;
 
-/// Does one random update: mostly replacements of a few paths, and 10 % removals.
+/// Does one random update. Most updates replace a few paths; 10 % remove.
 fn change(update: &mut Update, model: &mut Model, random: &mut Random, number: u32) {
     if random.below(10) == 0 && !model.is_empty() {
         let path = model.keys().nth(random.below(model.len())).unwrap().clone();
@@ -133,8 +133,8 @@ fn five_thousand_updates_give_what_a_model_says() {
     let mut strategies: BTreeMap<String, u32> = BTreeMap::new();
     let mut segments = 0;
     for number in 0..5000 {
-        // After many updates a package only folds, and delta groups are not tested. So it begins
-        // anew, as after a compaction.
+        // After many updates a package only folds, and delta groups are no longer tested. So the
+        // package is built anew, as after a compaction.
         if number % 1250 == 0 && number > 0 {
             fs::remove_file(&path).unwrap();
             let encoding = EncodingChoice::None;
@@ -146,7 +146,8 @@ fn five_thousand_updates_give_what_a_model_says() {
             builder.build(&path).unwrap();
         }
         let mut update = open(&path);
-        // The first updates of each package remove nothing, so that they use delta groups.
+        // For 1,000 of each package's 1,250 updates, nothing is removed, so that they use delta
+        // groups.
         if number % 1250 < 1000 {
             let path = format!("path/{}", random.below(60));
             let content = format!("{number} {}", "z".repeat(random.below(90))).into_bytes();
@@ -171,7 +172,7 @@ fn five_thousand_updates_give_what_a_model_says() {
         }
     }
     println!("{strategies:?}, at most {segments} names segments");
-    // Updates that only remove are deltas, too.
+    // Updates that only remove use delta groups, too.
     assert!(strategies["delta"] > 4500 && strategies["fold"] > 350, "{strategies:?}");
     assert!(segments <= 12, "{segments} segments");
 }
@@ -181,7 +182,7 @@ fn deltas_that_are_full_are_folded_without_being_asked() {
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = dir.path().join("package.dacti-pack");
     build(&path, 3, 4096);
-    // With one filled group, nine are left for updates: 2,295 entries.
+    // One group is filled, so nine groups are left for updates: 2,295 entries.
     let (mut updates, mut folded) = (0, false);
     while !folded {
         let mut update = open(&path);
@@ -193,7 +194,8 @@ fn deltas_that_are_full_are_folded_without_being_asked() {
         planned.apply().unwrap();
         updates += 1;
     }
-    // Each update takes 101 entries with the names. Two fit a group of 255, so 18 fit nine groups.
+    // Each update takes 101 entries, including the names list. Two fit into a group of 255, so 18
+    // fit into nine groups. The 19th folds.
     assert_eq!(updates, 19);
     let package = Package::open(&path).unwrap();
     assert_eq!(package.list().unwrap().len(), 3 + 1900);
@@ -208,7 +210,7 @@ fn updates_go_on_past_four_gibibytes() {
     let mut model: Model = (0..3).map(|i| (name(i), format!("content {i}").into_bytes())).collect();
     let mut strategies = Vec::new();
     for number in 0..12_u64 {
-        // The file gets a long hole, as a long interrupted update would leave it.
+        // The file ends with a long hole, as a long interrupted update would leave it.
         let file = LockedFile::open(&path).unwrap();
         if number % 2 == 1 {
             file.set_len((number / 2 + 1) << 31).unwrap();

@@ -1,4 +1,4 @@
-//! Readers in other processes, while a package is updated hundreds of times.
+//! Readers in other processes, while a package is updated several hundred times.
 
 use dacti::update::{Update, UpdateOptions};
 use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
@@ -11,8 +11,8 @@ const UPDATES: u32 = 500;
 const READERS: usize = 3;
 const PATHS: u32 = 20;
 
-/// Returns the content of a region in a version. It names the version, so that half an update
-/// shows.
+/// Returns the content of a region in a version. The content names the version, so that a mix of
+/// versions is detected.
 fn content(path: u32, version: u32) -> Vec<u8> {
     format!("{path} {version} {}", "v".repeat((version % 50) as usize)).into_bytes()
 }
@@ -22,7 +22,7 @@ fn version_of(content: &[u8]) -> u32 {
     text.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
-/// Reads everything by one view. All regions must have one version.
+/// Reads everything by one view. All regions must have the same version.
 fn read(package: &Package) -> u32 {
     let mut versions = Vec::new();
     for path in 0..PATHS {
@@ -36,7 +36,7 @@ fn read(package: &Package) -> u32 {
     versions[0]
 }
 
-/// Opens and reads, and also reads by views that it has kept for long.
+/// Opens the package and reads it repeatedly. Also reads by old views that it has kept.
 fn reader(path: &Path) {
     let mut held: Vec<(Package, u32)> = Vec::new();
     let (mut last, mut opened) = (0, 0);

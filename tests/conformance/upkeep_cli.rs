@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A package and the same one after an update, in a scratch directory.
+/// A package, and the same package after an update, in a scratch directory.
 struct Pair {
     scratch: Scratch,
     old: PathBuf,
@@ -161,7 +161,7 @@ fn what_cannot_be_compacted_is_refused_with_the_way_out() {
     snapshot("compact_seals_lost", &pair.shown(&refused));
     assert_eq!(refused.code, Some(1));
     let mut file = fs::read(&pair.new).expect("it is there");
-    // The last byte of "added", before its digest.
+    // Changes the last byte of "added". The digest follows this byte.
     let at = file.windows(5).rposition(|bytes| bytes == b"added").expect("it is there");
     file[at + 4] ^= 1;
     fs::write(&pair.new, &file).expect("there is room");

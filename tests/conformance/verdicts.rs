@@ -1,5 +1,5 @@
-//! One file, one verdict: each call reports a fault of the index by the same kind, structure and
-//! place, and never as an absence.
+//! Each call reports a fault of the index by the same kind, structure and position, and never
+//! reports the region as absent.
 
 use crate::package::{PLAIN, build};
 use crate::support::{uuid_of, verdict};
@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A region that every package here has, and a path that none has.
+/// A region that every package here has, and a path that no package has.
 const THERE: &str = "00007";
 const ABSENT: &str = "no such";
 
@@ -65,7 +65,8 @@ fn told(error: &Error) -> String {
     verdict(error.kind(), error.what().unwrap_or_default(), error.at())
 }
 
-/// The file opened from memory, mapped, by position, and from a source that is not local.
+/// Opens the file in four ways: from memory, mapped, by position, and from a source that is not
+/// local.
 fn open(file: &[u8], path: &Path) -> Vec<Package> {
     std::fs::write(path, file).expect("it can be written");
     let local = Counted::new(Arc::new(FileSource::open(path).expect("it is there")));
@@ -81,7 +82,7 @@ fn open(file: &[u8], path: &Path) -> Vec<Package> {
     opened.into_iter().map(|package| package.expect("the index is read later")).collect()
 }
 
-/// A package to damage: with few regions or many, as it was packed or with a folded index.
+/// A package to damage: with few or many regions, as packed or with a folded index.
 struct Base {
     name: &'static str,
     file: Vec<u8>,
@@ -179,7 +180,7 @@ fn a_fault_of_the_index_header_is_told_alike_by_every_way() {
             files.push((*rule, format!("error corrupt {header}"), base.change(change)));
         }
         for (rule, expected, file) in files {
-            // The reference says the same.
+            // The reference has the same verdict.
             let container = by::read_container(&file).expect("the container is sound");
             let fault = by::read_index(&file, &container).expect_err("it is at fault");
             assert_eq!(fault.to_string(), expected, "{}: {rule}", base.name);
@@ -284,7 +285,7 @@ fn an_entry_at_fault_is_told_alike_by_every_way_and_hides_no_other() {
     for base in bases(&path) {
         let sound = Package::from_bytes(base.file.clone()).expect("it is sound");
         let located = sound.locate(THERE).expect("it is there");
-        // The size, in the last four bytes of the entry.
+        // Changes the size, in the last four bytes of the entry.
         let past = base.change(|_, f| put(f, located.at + 20, &[0xff; 4]));
         let expected = format!("error truncated stored region at {:#x}", located.span.start);
         for package in open(&past, &path) {
@@ -304,7 +305,7 @@ fn an_entry_at_fault_is_told_alike_by_every_way_and_hides_no_other() {
                     Ok(())
                 }),
             ];
-            // These are enough look-ups for a guide to be built.
+            // After this number of look-ups, the package builds a guide.
             for round in 0..3 {
                 for (way, ask) in ways {
                     let error = ask(&package).expect_err("it is at fault");

@@ -1,15 +1,16 @@
 //! Google's Brotli library in C: compresses and decompresses with an attached dictionary.
 //!
-//! The calls are `unsafe`, because they lead into C. No other file of the tests has such calls.
+//! The calls are `unsafe`, because they call C functions. No other file of the tests has such
+//! calls.
 
 use compu_brotli_sys as c;
 use core::ffi::c_int;
 use core::ptr;
 
-/// Compresses `content` with a window of 2^`bits`, after `dictionary`.
+/// Compresses `content` with a window of 2^`bits`, with `dictionary` attached.
 ///
 /// # Panics
-/// The library fails.
+/// If the library fails.
 #[must_use]
 pub fn compress(content: &[u8], dictionary: &[u8], quality: u8, bits: u32) -> Vec<u8> {
     let mut out = vec![0; content.len() + content.len() / 16 + 1024];
@@ -58,12 +59,13 @@ pub fn compress(content: &[u8], dictionary: &[u8], quality: u8, bits: u32) -> Ve
     out
 }
 
-/// Decompresses at most `len_max` bytes after `dictionary`; `None` if the library refuses the
-/// stream.
+/// Decompresses at most `len_max` bytes with `dictionary` attached; `None` if the library refuses
+/// the stream.
 #[must_use]
 pub fn decompress(stored: &[u8], dictionary: &[u8], len_max: usize) -> Option<Vec<u8>> {
     let mut out = vec![0; len_max + 1];
-    // SAFETY: as above.
+    // SAFETY: as above: the pointers are to slices of the given lengths, and each instance is
+    // destroyed once, after its last use.
     unsafe {
         let decoder = c::BrotliDecoderCreateInstance(None, None, ptr::null_mut());
         let attached = c::BrotliDecoderAttachDictionary(

@@ -1,4 +1,5 @@
-//! `brod` streams between our encoder and decoder and Google's library in C, in both directions.
+//! `brod` streams exchanged between our encoder and decoder and Google's C library, in both
+//! directions.
 
 mod library;
 
@@ -7,11 +8,11 @@ use dacti_index::{Encoding, Error, Located, decode_to_vec_with};
 use daicon_core::{ErrorKind, Span};
 use uuid::Uuid;
 
-/// Streams in each direction, and those with one dictionary.
+/// The number of streams in each direction, and the number with one dictionary.
 const STREAMS: u64 = 5000;
 const AT_ONCE: u64 = 20;
 
-/// Decodes as a reader of packages does.
+/// Decodes like a reader of packages.
 fn decode(stored: &[u8], dictionary: &[u8], len_max: usize) -> Result<Vec<u8>, Error> {
     let span = Span { start: 0, end: stored.len() as u64 };
     let encoding = Encoding::BROTLI_DICTIONARY;
@@ -19,7 +20,7 @@ fn decode(stored: &[u8], dictionary: &[u8], len_max: usize) -> Result<Vec<u8>, E
     decode_to_vec_with(Some(dictionary), &located, stored, None, len_max as u64)
 }
 
-/// Packs contents, one after the other, and returns the stored bytes of each.
+/// Packs all contents with one dictionary, and returns the stored bytes of each.
 fn packed(contents: &[Vec<u8>], dictionary: &[u8], quality: u8) -> Vec<Vec<u8>> {
     let options = BuildOptions {
         encoding: EncodingChoice::Brotli,
@@ -42,7 +43,7 @@ fn packed(contents: &[Vec<u8>], dictionary: &[u8], quality: u8) -> Vec<Vec<u8>> 
     (0..contents.len()).map(stored).collect()
 }
 
-/// The window of a packer: from 2^17, so that content and dictionary fit.
+/// The window that a packer chooses: at least 2^17, and enough for the given length.
 fn window_bits(len: usize) -> u32 {
     (len + 16).next_power_of_two().trailing_zeros().max(17)
 }
@@ -139,8 +140,8 @@ fn at_the_edge_of_the_window_both_agree_and_behind_it_we_refuse() {
             if past <= 0 {
                 assert!(decoded.as_deref() == Ok(&content[..]), "seed {seed}, {past}");
             } else {
-                // The stream may be refused before the end of the window is reached, because the
-                // distances are counted in another way beyond it.
+                // Beyond the window, distances have another meaning. So the stream may be refused
+                // before the end of the window is reached.
                 let error = decoded.expect_err("it is too long");
                 assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(0)), "{error}");
             }

@@ -1,5 +1,5 @@
-//! An encoder of DAR and CAR archives that shares no code with the crate. It is written from
-//! `docs/spec/dar.md` alone, recursive and without limits, for tests that compare both.
+//! An encoder of DAR and CAR archives that shares no code with the crate. It follows only
+//! `docs/spec/dar.md`, is recursive and has no limits. Tests compare it with the crate.
 
 use sha2::{Digest, Sha256, Sha512};
 use sha3::{Sha3_256, Sha3_512};
@@ -11,15 +11,15 @@ pub type CidBytes = Vec<u8>;
 /// A block of a test's DAG.
 #[derive(Debug, Clone)]
 pub struct Block {
-    /// Its name.
+    /// Its CID.
     pub cid: CidBytes,
     /// Its bytes.
     pub data: Vec<u8>,
-    /// Its links, in order; identity CIDs are already replaced by their own links.
+    /// Its links, in order. An identity CID is replaced by the links of its content.
     pub links: Vec<CidBytes>,
 }
 
-/// Multicodec codes that tests use.
+/// Multicodec code of raw blocks.
 pub const RAW: u64 = 0x55;
 /// See [`RAW`].
 pub const DAG_PB: u64 = 0x70;
@@ -118,7 +118,7 @@ pub fn dag_pb(payload: &[u8], links: &[CidBytes]) -> Vec<u8> {
     out
 }
 
-/// A DAG-JSON list: a text of hexadecimal digits, then the links, whose texts the caller gives.
+/// A DAG-JSON list: a text of hexadecimal digits, then the links as texts from the caller.
 pub fn dag_json(payload: &[u8], links: &[String]) -> Vec<u8> {
     let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
     let links: String = links.iter().map(|link| format!(",{{\"/\":\"{link}\"}}")).collect();
@@ -128,7 +128,7 @@ pub fn dag_json(payload: &[u8], links: &[String]) -> Vec<u8> {
 /// The parts of an archive.
 #[derive(Debug, Default, Clone)]
 pub struct Plan {
-    /// The existing blocks. Links to other blocks lead nowhere.
+    /// The available blocks. Links to other blocks lead to missing blocks.
     pub store: BTreeMap<CidBytes, Block>,
     /// The roots, all of them in the store, each once.
     pub roots: Vec<CidBytes>,
@@ -136,9 +136,10 @@ pub struct Plan {
     pub car_roots: Option<Vec<CidBytes>>,
     /// The number of an order of links, for element 1 of the header.
     pub link_order: Option<u64>,
-    /// Whether there is an index.
+    /// Whether the archive has an index.
     pub index: bool,
-    /// Whether to write like the first implementation: no marks, no offsets of roots, no index.
+    /// Whether to write like the first implementation: without marks, offsets of roots, and an
+    /// index.
     pub first_implementation: bool,
 }
 
@@ -246,7 +247,7 @@ fn take(bytes: &[u8]) -> (u64, &[u8]) {
     (value, &bytes[len..])
 }
 
-/// Version, codec, hash, digest length; and the digest.
+/// Splits a CID into version, codec, hash function and digest length, and the digest.
 fn parts(cid: &[u8]) -> ([u64; 4], &[u8]) {
     if cid[0] == 0x12 {
         return ([0, DAG_PB, SHA2_256, 32], &cid[2..]);
@@ -316,7 +317,8 @@ pub fn car_v2<'b>(
         out.extend(number.to_le_bytes());
     }
     out.extend(&data);
-    // MultihashIndexSorted (0x0401): per hash code, per width, records of digest and offset.
+    // MultihashIndexSorted (0x0401): for each hash function and each record width, records of
+    // digest and offset.
     out.extend(uvarint(0x0401));
     let mut records = vec![];
     let mut offset =

@@ -1,4 +1,4 @@
-//! The lines of an `.expect` file after its second, one structure a line.
+//! The lines of an `.expect` file from the third line on. Each line describes one structure.
 //!
 //! The source of the values does not matter here. The reference reader writes the committed lines,
 //! and the conformance tests write the same lines from the results of our crates.
@@ -6,7 +6,7 @@
 use crate::reference::{Id, text};
 use std::fmt::{Display, Write as _};
 
-/// The most content that a dump decodes, in bytes.
+/// The maximum length of content that a dump decodes, in bytes.
 pub const CAP: u64 = 1 << 20;
 
 /// The head of a file.
@@ -21,7 +21,7 @@ pub fn table(at: u64, base: u64, extension: u64, count: u32) -> String {
     format!("table {at:#x} base {base:#x} extension {extension:#x} count {count}\n")
 }
 
-/// A component that counts, with its region.
+/// The component that counts for its UUID, with its region.
 #[must_use]
 pub fn component(at: u64, id: &Id, (major, minor): (u16, u16), (start, len): (u64, u64)) -> String {
     format!("component {at:#x} {} {major}.{minor} region {start:#x}+{len}\n", text(id))
@@ -33,7 +33,7 @@ pub fn ignored(at: u64, first_at: u64) -> String {
     format!("ignored {at:#x} for {first_at:#x}\n")
 }
 
-/// The region of a package in parts, without its list, and the package's length.
+/// The region of a package in parts, without its list of parts, and the package's length.
 #[must_use]
 pub fn parts(
     prefix: &str,
@@ -73,7 +73,7 @@ pub fn index((start, len): (u64, u64), groups: u32) -> String {
     format!("index {start:#x}+{len} groups {groups}\n")
 }
 
-/// Writes an entry of a group, whether it counts or not.
+/// Writes an entry of a group, whether or not it is the entry that counts for its id.
 #[must_use]
 pub fn entry(at: u64, id: &Id, group: u32, offset: u32, size: u32) -> String {
     format!("entry {at:#x} {} group {group} {offset:#x}+{size}\n", text(id))
@@ -86,7 +86,7 @@ pub fn region(id: &Id, (start, len): (u64, u64), tag: [u8; 4], content: Option<&
     format!("region {} {start:#x}+{len} {} {content}\n", text(id), tag.escape_ascii())
 }
 
-/// A removal in force, and the place of its seal.
+/// A removal that counts, and the position of its seal.
 #[must_use]
 pub fn removal(id: &Id, at: u64) -> String {
     format!("removal {} {at:#x}\n", text(id))
@@ -98,7 +98,7 @@ pub fn name(path: &str, id: &Id, length: u64) -> String {
     format!("name {} {} hint {length:#x}\n", path.as_bytes().escape_ascii(), text(id))
 }
 
-/// The attributes of a file. Empty if it has none.
+/// The attributes of a file; empty if the file has none.
 #[must_use]
 pub fn kept(time: Option<(i64, u32)>, program: Option<bool>) -> String {
     let time = time.map_or(String::new(), |(s, n)| format!("  modified {s}.{n:09}\n"));
@@ -129,7 +129,7 @@ pub fn path(path: &str, found: Result<Option<Id>, impl Display>) -> String {
     }
 }
 
-/// Writes why no fences can be used.
+/// Writes the reason why no fences can be used.
 #[must_use]
 pub fn no_lookup(why: &str) -> String {
     format!("lookup {why}\n")
@@ -160,7 +160,7 @@ pub fn search(id: &Id, entry_at: Option<u64>) -> String {
     }
 }
 
-/// Why a package has no seals.
+/// The reason why a package has no seals.
 #[must_use]
 pub fn seals(why: &str) -> String {
     format!("seals {why}\n")
@@ -195,7 +195,7 @@ pub fn compacted(len: u64, hash: &[u8; 32]) -> String {
     out + "\n"
 }
 
-/// Writes content: the bytes if there are few, otherwise their number and FNV-1a.
+/// Writes content: the bytes if they are few, otherwise their number and their FNV-1a hash.
 fn bytes(content: &[u8]) -> String {
     if content.len() <= 64 {
         return format!("\"{}\"", content.escape_ascii());

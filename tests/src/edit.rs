@@ -1,8 +1,8 @@
 //! An independent planner: updates of a package in the cdn layout, as bytes.
 //!
-//! It does the work of the crates' planner and imports none of them. It uses the specification
-//! only, keeps the whole file in memory, and always takes the obvious way. It returns the steps of
-//! `cache.rs`, in an order that keeps the laws. Tests that break a law change them.
+//! It imports none of the crates, and follows the specification only. It keeps the whole file in
+//! memory and prefers simple code. It returns the steps of `cache.rs` in an order that keeps the
+//! laws. Tests that break a law change these steps.
 
 use crate::cache::{HEAD, Model, Op, Plan};
 use crate::reference::{
@@ -12,19 +12,19 @@ use crate::reference::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The bytes after each region.
+/// The kind of seal that follows each region.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sealing {
-    /// Nothing.
+    /// No seal.
     None,
     /// A digest.
     Digest,
-    /// A digest, and 64 bytes instead of a signature, which this planner cannot make.
+    /// A digest, and 64 other bytes instead of a signature, which this planner cannot make.
     Signed,
 }
 
 impl Sealing {
-    /// The bytes after a region.
+    /// Returns the seal that follows a region.
     #[must_use]
     pub fn behind(self, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8> {
         let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -85,7 +85,7 @@ pub struct Published {
     pub file: Vec<u8>,
     /// Its content.
     pub model: Model,
-    /// The bytes after each region.
+    /// The kind of seal after each region.
     pub sealing: Sealing,
     /// Its slice length.
     pub slice: u64,
@@ -111,12 +111,12 @@ impl Published {
         read_index(&self.file, &self.container()).expect("an index")
     }
 
-    /// The start of fresh bytes.
+    /// The position at which the next block starts.
     fn fresh(&self) -> u64 {
         (self.file.len() as u64).next_multiple_of(self.slice)
     }
 
-    /// Applies whole steps to the file.
+    /// Applies the steps completely to the file.
     pub fn apply(&mut self, ops: &[Op]) {
         for op in ops {
             match op {
@@ -146,7 +146,7 @@ impl Published {
         Plan { name: name.to_owned(), ops, after: self.model.clone() }
     }
 
-    /// Returns the seals of removals, and their entries with offsets from the first of them.
+    /// Returns the seals of removals, and their entries. The offsets count from the first seal.
     fn removals(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
         for edit in edits {
@@ -158,8 +158,8 @@ impl Published {
         (data, entries)
     }
 
-    /// Returns the data of an update, and its entries with offsets from the data's start. New paths
-    /// get a names segment, which comes first.
+    /// Returns the data of an update, and its entries. The offsets count from the data's start. If
+    /// paths or lengths are new, the data starts with a names segment.
     fn data(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
         let mut put = |id: Id, bytes: &[u8]| {
@@ -178,7 +178,8 @@ impl Published {
         (data, entries)
     }
 
-    /// Returns the names segment that edits need: for a new path, or for a new length.
+    /// Returns a names segment with the paths that are new or whose content has a new length;
+    /// `None` if there are no such paths.
     #[must_use]
     pub fn names_segment(&self, edits: &[Edit]) -> Option<Vec<u8>> {
         let mut new = BTreeMap::new();
@@ -193,7 +194,7 @@ impl Published {
         (!new.is_empty()).then(|| self.segment(&new))
     }
 
-    /// Returns a names segment for paths and lengths, linked to the current one.
+    /// Returns a names segment for paths and lengths, linked to the current segment.
     fn segment(&self, paths: &[(&String, u64)]) -> Vec<u8> {
         let names: Vec<_> = paths
             .iter()
@@ -212,14 +213,15 @@ impl Published {
         by::names(link, &names)
     }
 
-    /// Pads bytes to a whole block.
+    /// Pads bytes to a whole number of slices.
     fn block(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         bytes.resize(bytes.len().next_multiple_of(self.slice as usize), 0);
         bytes
     }
 
-    /// Returns the group for entries of that encoding, and its length: the nearest one with room,
-    /// unless a newer one lists one of the ids; or the next one in front of all that are in use.
+    /// Returns a delta group for entries of this encoding, and the group's length. Without `next`,
+    /// this is the first group in use that has the encoding and room, unless a newer group lists
+    /// one of the ids. Otherwise it is the free group before all groups in use.
     fn delta_group(&self, encoding: [u8; 4], entries: &[Entry], next: bool) -> Option<(u32, u8)> {
         let index = self.index();
         if index.region.0 >= HEAD {
@@ -246,8 +248,9 @@ impl Published {
         self.index().region.0 + 8 + GROUP * u64::from(group)
     }
 
-    /// Makes an update in a delta group, which puts or removes: the nearest one that serves, or
-    /// with `next` the next one that is not in use. `None` if it does not fit.
+    /// Makes an update in a delta group. All edits are removals, or none is. With `next`, the
+    /// update uses the next free group even if a group in use has room. Returns `None` if the
+    /// update does not fit.
     pub fn delta(&mut self, edits: &[Edit], next: bool) -> Option<Plan> {
         let at = self.fresh();
         let removes = edits.iter().all(|edit| matches!(edit, Edit::Remove(_)));
@@ -262,7 +265,7 @@ impl Published {
         let mut slots = Vec::new();
         for entry in &entries {
             slots.extend(by::swap(entry.id));
-            // Without seals a removal leads nowhere.
+            // Without seals, a removal has no bytes in the file, so its offset is 0.
             let leads = !removes || !data.is_empty();
             let offset = if leads { (at - base) as u32 + entry.offset } else { 0 };
             slots.extend(offset.to_le_bytes());
@@ -284,12 +287,13 @@ impl Published {
         Some(self.finish("delta", ops, edits))
     }
 
-    /// A new index in fresh bytes.
+    /// Makes a fold: a plan that writes a new index into a block.
     pub fn fold(&mut self, edits: &[Edit]) -> Plan {
         let at = self.fresh();
         let old = self.index().regions();
         let count = old.len() + edits.len() + 1;
-        // There is room for the most groups that are possible, and fences before them.
+        // Reserves space for the largest possible number of groups, and for their fences before
+        // them.
         let groups_max = count.div_ceil(255);
         let keys_len = (32 + 8 * groups_max).next_multiple_of(8) as u64;
         let index_at = at + keys_len;
@@ -340,15 +344,16 @@ impl Published {
         by_u64(&self.file, 36)
     }
 
-    /// Returns the current T2 with another base and extension, and with other components instead of
-    /// those with the same ids.
+    /// Returns the current T2 with a new base and extension. Each of `others` replaces the
+    /// component that has the same id.
     fn table_with(&self, base: u64, extension: u64, others: &[Component]) -> Vec<u8> {
         let mut components = others.to_vec();
         let ids: BTreeSet<_> = others.iter().map(|other| other.id).collect();
         let t2 = self.t2();
         for found in self.container().components {
             let inside = (t2..t2 + 248).contains(&found.at);
-            // Without new fences the old ones are dropped, because they belong to another index.
+            // If `others` has no new fences, the old fences are dropped, because they belong to
+            // another index.
             if inside && !ids.contains(&found.id) {
                 let (at, size) = region(&found, u64::MAX).expect("a good component");
                 let data =
@@ -382,7 +387,7 @@ impl Published {
         ]
     }
 
-    /// A component in a slot of T1.
+    /// Adds a component in a slot of T1.
     pub fn slot(&mut self, id: Id, content: &[u8]) -> Plan {
         let at = self.fresh();
         let count = u32::from_le_bytes(self.file[48..52].try_into().expect("four bytes"));
@@ -399,7 +404,7 @@ impl Published {
         self.finish("component in T1", ops, &[])
     }
 
-    /// Adds a component in a further table, after a new T2.
+    /// Adds a component in an extension table. A new T2 names that table.
     pub fn further_table(&mut self, id: Id, content: &[u8]) -> Plan {
         let at = self.fresh();
         let t2 = self.t2();

@@ -15,7 +15,7 @@ use crate::reference::seals::{
 use crate::reference::{Container, Fault, Id};
 use std::collections::BTreeSet;
 
-/// The position of the bare segments of the `names` area. No bytes come before it.
+/// The position of the bare segments of the area `names`. No bytes come before them.
 pub const SEGMENT_AT: u64 = 0;
 
 /// The dump of a good file.
@@ -142,7 +142,7 @@ fn package(file: &[u8]) -> Result<String, Fault> {
     out += &index_lines;
     let regions = by::read_index(file, &seen)?.regions();
     let seals = by::read_seals(file, &seen, &blake3).transpose()?;
-    // An earlier segment has no entry in the index, but is sealed like the names list.
+    // An earlier segment has no entry in the index, but has a seal like the names list.
     let mut judge = |segment: &by::EntrySeen| match seals {
         Some(seal_len) => by::check_seal(file, segment, seal_len, &blake3),
         None => Ok(()),
@@ -204,8 +204,7 @@ fn paths(file: &[u8]) -> Result<String, Fault> {
     Ok(out)
 }
 
-/// Returns ids that an index does not have: those right after one that it has, the smallest and the
-/// largest.
+/// Returns ids that an index lacks: each listed id plus one, the smallest id and the largest.
 #[must_use]
 pub fn misses(listed: &[Id]) -> Vec<Id> {
     let next = |id: &Id| u128::from_be_bytes(*id).wrapping_add(1).to_be_bytes();
@@ -228,7 +227,7 @@ fn lookup(file: &[u8]) -> Result<String, Fault> {
     for run in &lookup.runs {
         out += &dump::run(run.at, run.first, run.groups, run.stride, &run.fences);
     }
-    // Removed ids, too.
+    // These ids include removed ones.
     let listed: BTreeSet<Id> = index.entries.iter().map(|entry| entry.id).collect();
     let listed: Vec<_> = listed.into_iter().collect();
     let mut missing = String::new();

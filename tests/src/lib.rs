@@ -15,7 +15,8 @@ pub mod served;
 /// The folder of the committed fixtures, also for programs of other packages.
 pub const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
-/// A daicon file that is not a package: a text note, by hand from the tables of the specification.
+/// A daicon file that is not a package: a text note, written by hand from the tables of the
+/// specification.
 pub const NOTE: &[u8; 86] = b"\xffdaicon0\
     \x9d\x80\x44\x55\x51\x19\xfa\x45\x81\x6e\x31\xf0\x39\x34\x91\x2d\x01\0\0\0\
     \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\

@@ -1,10 +1,10 @@
 //! An independent writer and reader of the container, the index, the names list and whole packages.
 //!
 //! Our crates are compared with it, so it imports none of them and shares no design with them.
-//! Bytes are written one field after the other, a whole file is in memory, a UUID is sixteen bytes
-//! in text order, and speed does not matter. It follows `docs/spec/` only, and nothing of how the
-//! crates are built. It is not for untrusted input: the reader is quadratic if that makes the code
-//! shorter.
+//! It imports none of them and shares no design with them, because it checks our crates. It writes
+//! bytes one field after the other, keeps a whole file in memory, and treats a UUID as sixteen
+//! bytes in text order. It follows `docs/spec/` only. It is not for untrusted input: speed does not
+//! matter, and the reader is quadratic if that makes the code shorter.
 
 pub mod compaction;
 pub mod dictionary;
@@ -29,8 +29,9 @@ pub const INDEX: Id = id("2c5e4717-b715-429b-85cd-d320d242547a");
 pub const LAYOUT: Id = id("198f23aa-227b-499f-9da1-6410035ed473");
 /// The lookup component.
 pub const LOOKUP: Id = id("20e717c9-2799-4f4c-a341-3153d87bfb07");
-/// The seal component.
+/// The parts component.
 pub const PARTS: Id = id("72da7639-7975-4034-932f-631faf32da1c");
+/// The seal component.
 pub const SEAL: Id = id("f7624209-bdc4-4eb7-b9d7-9f1e3970a09b");
 /// The names component, and the region that holds the names list.
 pub const NAMES: Id = id("16665c3c-6a55-4f8a-b0af-910ac2f7e414");
@@ -141,7 +142,7 @@ pub struct Table {
     pub reserved: u32,
     /// The count, if it differs from the number of components.
     pub count: Option<u32>,
-    /// Slots in all; those without a component are zero.
+    /// The number of slots. Slots without a component are zero.
     pub slots: usize,
     /// The components.
     pub components: Vec<Component>,
@@ -196,7 +197,7 @@ pub struct Entry {
     pub size: u32,
 }
 
-/// A group of an index. Entries past the length may be given, as room for updates.
+/// A group of an index. Entries past its length may be given; readers ignore them.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The base of its entries' offsets, absolute.
@@ -217,7 +218,7 @@ impl Default for Group {
     }
 }
 
-/// Returns a group of length 0 with base and encoding zero, which is room for updates.
+/// Returns an empty group with base and encoding zero, which is reserved for updates.
 #[must_use]
 pub fn delta() -> Group {
     Group { encoding: [0; 4], ..Group::default() }
@@ -255,7 +256,7 @@ pub fn index_with(version: u32, count: u32, groups: &[Group]) -> Vec<u8> {
 /// One record of a names segment, with its path.
 #[derive(Clone, Debug)]
 pub struct Name {
-    /// The region's id; zero for the id hashed from the path.
+    /// The region's explicit id; zero if the id is the hash of the path.
     pub id: Id,
     /// The decoded length, or [`UNKNOWN`].
     pub length: u64,
@@ -276,13 +277,13 @@ pub struct Kept {
 /// The place of the segment before a names segment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Link {
-    /// The start of its stored bytes, absolute; 0 for none.
+    /// The absolute start of its stored bytes; 0 if there is no such segment.
     pub at: u64,
-    /// Their number.
+    /// The number of its stored bytes.
     pub size: u32,
-    /// How they are encoded.
+    /// Their encoding tag.
     pub encoding: [u8; 4],
-    /// The length that they decode to.
+    /// The length of the decoded segment.
     pub decoded: u64,
 }
 
@@ -334,11 +335,11 @@ pub struct Layout {
     pub slice: u64,
     /// The end of the fresh package.
     pub end: u64,
-    /// Delta groups.
+    /// The number of delta groups.
     pub deltas: u32,
-    /// The room for fences.
+    /// The start of the reserve for fences.
     pub keys_at: u32,
-    /// How many bytes they may take.
+    /// The length of this reserve, in bytes.
     pub keys_len: u32,
 }
 
@@ -362,8 +363,7 @@ pub fn layout(layout: &Layout) -> Vec<u8> {
     out
 }
 
-/// Returns a lookup region for one run, from the first ids of its groups and the number of its
-/// first group.
+/// Returns a lookup region for one run. `firsts` are the first ids of its groups.
 #[must_use]
 pub fn lookup(index_at: u64, first_group: u32, firsts: &[Id], stride: u32) -> Vec<u8> {
     let mut out = Vec::new();
@@ -388,23 +388,23 @@ fn lookup_within(index_at: u64, first_group: u32, firsts: &[Id], room: u64) -> V
         .expect("some stride leaves one key")
 }
 
-/// A brotli stream of stored blocks, as a compressor writes it for incompressible bytes.
+/// A Brotli stream of uncompressed blocks, as a compressor writes it for incompressible bytes.
 #[must_use]
 pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
-    // The window of 64 KiB takes one zero bit, so the first block starts at bit 1; later ones start
-    // at bit 0.
+    // The window of 64 KiB takes one zero bit, so the first block starts at bit 1. Later blocks
+    // start at bit 0.
     let mut shift = 1;
     for block in content.chunks(65_536) {
-        // Three zero bits: not the last block, and four nibbles of length. Then the length less
-        // one, and "not compressed".
+        // Three zero bits mean: not the last block, and a length of four nibbles. The length less
+        // one follows, then the flag "not compressed".
         let length = block.len() as u32 - 1;
         let bits = length << (3 + shift) | 1 << (19 + shift);
         out.extend(&bits.to_le_bytes()[..3]);
         out.extend(block);
         shift = 0;
     }
-    // The last block is empty: two one bits.
+    // Two one bits are an empty last block.
     out.push(if content.is_empty() { 0b110 } else { 0b11 });
     out
 }
@@ -469,7 +469,7 @@ fn sorted_groups(base: u64, encoding: [u8; 4], mut entries: Vec<Entry>) -> Vec<G
         .collect()
 }
 
-/// The names component; its data is flags.
+/// The names component. Its data are flags.
 fn names_component(files: &[Stored]) -> Component {
     component(NAMES, u32::from(files.iter().any(|file| file.id.is_some())), 0)
 }
@@ -489,7 +489,7 @@ pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -
         let firsts: Vec<Id> = ids.chunks(255).map(|group| group[0]).collect();
         let fences_at = index_at + 28;
         let room = 65_536 - fences_at;
-        // The position of the index does not change the length.
+        // The length of the lookup region does not depend on the position of the index.
         let len = lookup_within(0, 0, &firsts, room).len() as u64;
         index_at = fences_at + len;
         fences = lookup_within(index_at, 0, &firsts, room);
@@ -529,13 +529,13 @@ pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -
     out
 }
 
-/// Returns the digest after a region, from the hash of its stored bytes.
+/// Returns the digest that follows a region. `hash` hashes the stored bytes.
 #[must_use]
 pub fn seal(id: Id, encoding: [u8; 4], bytes: &[u8], hash: &dyn Fn(&[u8]) -> [u8; 32]) -> [u8; 32] {
     seal_after(id, encoding, bytes, None, hash)
 }
 
-/// Does the same for a region that may need the dictionary.
+/// Returns the digest that follows a region, which may need the dictionary.
 #[must_use]
 pub fn seal_after(
     id: Id,
@@ -555,7 +555,7 @@ pub fn seal_after(
     hash(&input)
 }
 
-/// Returns the region of a seal component that only states digests.
+/// Returns the region of a seal component for digests without signatures.
 #[must_use]
 pub fn seal_component(hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Vec<u8> {
     let mut out = vec![0, 0, 0, 0, 1, 0, 0, 0];
@@ -596,8 +596,7 @@ pub fn cdn_package_with(
     cdn_package_sealed(files, names_list, encoding, slice, hash, component, &behind)
 }
 
-/// Returns a package in the cdn layout with the region of a seal component, and with the seals
-/// after the regions.
+/// Returns a package in the cdn layout with this seal component and the seals after the regions.
 #[must_use]
 pub fn cdn_package_sealed(
     files: &[Stored],
@@ -612,8 +611,7 @@ pub fn cdn_package_sealed(
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, &[])
 }
 
-/// Returns a package in the cdn layout, of less than 4 GiB, with the files at some paths in its
-/// head.
+/// Returns a package in the cdn layout, of less than 4 GiB. Some of its files are hot regions.
 #[must_use]
 pub fn cdn_package_hot(
     files: &[Stored],
@@ -632,8 +630,8 @@ pub fn cdn_package_hot(
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, hot)
 }
 
-/// Returns the number of delta groups and the start of the index, for given numbers of filled
-/// groups, of entries in them, and of bytes of hot regions.
+/// Returns the number of delta groups and the start of the index. The arguments are the number of
+/// filled groups, of entries in them, and of bytes of hot regions.
 fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     let start = |groups: u64| 65_528 - GROUP * groups;
     let usual = if entries <= 2_000_000 { 8 } else { 4 };
@@ -721,7 +719,7 @@ fn cdn_package_of(
         components.push(component(SEAL, 1080, region.len() as u32));
         place(&mut out, 1080, &region);
     }
-    // The list of parts is zeros until the package is published in parts.
+    // The region of the parts component is zeros until the package is published in parts.
     components.push(component(PARTS, 1536, 2048));
     place(
         &mut out,
@@ -749,7 +747,7 @@ fn cdn_package_of(
 // SHA-1 and the ids of paths
 // ------------------------------------------------------------------------------------------
 
-/// SHA-1, as FIPS 180-4 writes it.
+/// SHA-1, after FIPS 180-4.
 #[must_use]
 pub fn sha1(message: &[u8]) -> [u8; 20] {
     let mut padded = message.to_vec();
@@ -857,7 +855,7 @@ fn tag_at(file: &[u8], at: u64) -> [u8; 4] {
     file[at..at + 4].try_into().expect("four bytes")
 }
 
-/// A table as it was read.
+/// A table that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableSeen {
     /// Its start.
@@ -870,7 +868,7 @@ pub struct TableSeen {
     pub count: u32,
 }
 
-/// A component as it was read.
+/// A component that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// The position of its entry.
@@ -900,7 +898,7 @@ pub struct Container {
     pub tables: Vec<TableSeen>,
     /// The components that count.
     pub components: Vec<Found>,
-    /// Entries that are ignored, each with the entry that counts.
+    /// Entries that are ignored, each with the position of the entry that counts.
     pub ignored: Vec<(u64, u64)>,
     /// The target of an extension that loops.
     pub looped: Option<u64>,
@@ -1035,7 +1033,7 @@ fn span(
     }
 }
 
-/// An entry of an index as it was read.
+/// An entry of an index that was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntrySeen {
     /// The position of the entry.
@@ -1061,27 +1059,26 @@ pub struct EntrySeen {
 pub struct Index {
     /// The region's start and length.
     pub region: (u64, u64),
-    /// How many groups are counted.
+    /// The number of groups that the header counts.
     pub groups: u32,
     /// Every valid entry, in the order of the file.
     pub entries: Vec<EntrySeen>,
 }
 
 impl Index {
-    /// Returns the regions: the entry that counts for each id, unless it removes the region.
+    /// Returns the regions: the entry that counts for each id, unless it is a removal.
     #[must_use]
     pub fn regions(&self) -> BTreeMap<Id, EntrySeen> {
         self.counting().into_iter().filter(|(_, entry)| entry.encoding != GONE).collect()
     }
 
-    /// The removals that count.
+    /// Returns the removals that count.
     #[must_use]
     pub fn removals(&self) -> BTreeMap<Id, EntrySeen> {
         self.counting().into_iter().filter(|(_, entry)| entry.encoding == GONE).collect()
     }
 
-    /// The entry that counts for each id: that of the first group which has it, and in that group
-    /// the last.
+    /// Returns the entry that counts for each id: the last one in the first group with the id.
     fn counting(&self) -> BTreeMap<Id, EntrySeen> {
         let mut out: BTreeMap<Id, EntrySeen> = BTreeMap::new();
         for entry in &self.entries {
@@ -1219,7 +1216,8 @@ pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
         match result {
             BrotliResult::NeedsMoreOutput => {}
             BrotliResult::ResultSuccess if left == 0 => return Ok(out),
-            // The output is full, and the same input may give more.
+            // The output buffer is full, and the decoder may have further output without more
+            // input.
             BrotliResult::NeedsMoreInput if written == block.len() => {}
             BrotliResult::NeedsMoreInput => return Err("truncated"),
             BrotliResult::ResultSuccess | BrotliResult::ResultFailure => return Err("corrupt"),
@@ -1227,7 +1225,7 @@ pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
     }
 }
 
-/// A record of a names segment as it was read.
+/// A record of a names segment that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameSeen {
     /// The path.
@@ -1236,16 +1234,16 @@ pub struct NameSeen {
     pub id: Id,
     /// Whether the record has an explicit id.
     pub explicit: bool,
-    /// The hint.
+    /// The length of the content, which is a hint.
     pub length: u64,
     /// The attributes of the file.
     pub kept: Kept,
 }
 
-/// A names segment as it was read.
+/// A names segment that was read.
 #[derive(Clone, Debug, Default)]
 pub struct Segment {
-    /// The segment before it.
+    /// The link to the earlier segment.
     pub link: Link,
     /// Its records.
     pub names: Vec<NameSeen>,
@@ -1339,8 +1337,8 @@ pub fn segment(bytes: &[u8], start: u64) -> Result<Segment, Fault> {
     Ok(Segment { link, names })
 }
 
-/// Returns the paths of a package. If several segments have a path, the newest counts. Paths
-/// without a region are included.
+/// Returns the paths of a package, including those without a region. If several segments have a
+/// path, the newest segment counts.
 ///
 /// # Errors
 /// The first fault.
@@ -1352,7 +1350,7 @@ pub fn names_list(
     names_list_by(file, regions, cap, &mut |_| Ok(()))
 }
 
-/// Does the same, but first passes the stored bytes of each earlier segment to `judge`.
+/// Returns the same, but first passes each earlier segment to `judge`.
 ///
 /// # Errors
 /// The first fault.
@@ -1399,8 +1397,8 @@ pub fn names_list_by(
     Ok(out)
 }
 
-/// Returns the length of the seal after each region, by a container's seal component; `None` if it
-/// has none.
+/// Returns the length of the seal after each region, from a container's seal component; `None` if
+/// the container has no such component.
 ///
 /// # Errors
 /// The first fault of the component.
@@ -1413,7 +1411,7 @@ pub fn read_seals(
     Some(read.map(|seals| seals.seal_len))
 }
 
-/// Compares the stored bytes of a region, which lie in the file, with the digest after them.
+/// Compares a region's stored bytes with the digest that follows them in the file.
 ///
 /// # Errors
 /// The first fault.
@@ -1426,7 +1424,7 @@ pub fn check_seal(
     check_seal_after(file, entry, seal_len, None, hash)
 }
 
-/// Does the same in a package that may have a dictionary.
+/// Makes the same comparison in a package that may have a dictionary.
 ///
 /// # Errors
 /// The first fault.
@@ -1503,8 +1501,8 @@ pub fn read_package(file: &[u8]) -> Result<Container, Fault> {
     formats::read_format(file, &PACKAGE_FORMAT)
 }
 
-/// Returns the id of the region that a path leads to, if the package has it. Reads the names list
-/// only if the rule for packages requires it.
+/// Returns the id of the region to which a path leads, if the package has the region. Reads the
+/// names list only if the rule for packages requires it.
 ///
 /// # Errors
 /// The fault of a names list that has to be read.
@@ -1526,7 +1524,7 @@ pub fn look_up_lazily(
     Ok(given.unwrap_or(hashed))
 }
 
-/// The region id that a path leads to, by the rule for packages.
+/// Returns the id of the region to which a path leads, by the rule for packages.
 #[must_use]
 pub fn look_up<'r>(
     container: &Container,

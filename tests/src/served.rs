@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// The program as a server. When this is dropped, the program is killed, and not asked to stop.
+/// A running `dacti serve`. Dropping it kills the process, without a request to shut down.
 #[derive(Debug)]
 pub struct Served {
     /// The process.

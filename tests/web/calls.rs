@@ -1,4 +1,4 @@
-//! Single calls: aborted, answered as by a server, cached, through stale caches and bad servers.
+//! Single calls: aborted, answered like by a server, cached, and with stale caches or bad servers.
 
 use crate::{Site, System};
 use dacti_tests::program::program;
@@ -14,7 +14,7 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Content of a file that Brotli shrinks, and content that it does not.
+/// Content that Brotli makes shorter, and content that it does not.
 fn text(n: usize) -> Vec<u8> {
     (0..400).flat_map(|line| format!("line {line} of file {n}\n").into_bytes()).collect()
 }
@@ -89,8 +89,8 @@ fn an_aborted_call_ends_its_requests_and_nothing_else() {
     }
 }
 
-/// A package lives as long as something reads through it. Its look-up takes two requests here, and
-/// the garbage collector runs before each.
+/// A read keeps its package alive. The look-up takes two requests here, and the garbage collector
+/// runs before each of them.
 #[test]
 fn a_package_that_is_dropped_or_closed_ends_its_reads() {
     let site = Site::new(|folder| {
@@ -155,11 +155,11 @@ fn a_range_that_is_cached_costs_no_request() {
         let content = digest(&text(3));
         json!({ "content": content, "requests": requests, "cacheHits": hits })
     };
-    // Chromium has Cache Storage, for a page of this machine. Node has none.
+    // Chromium has Cache Storage for pages from this machine. Node does not have it.
     let in_chromium = site.run(System::Chromium, "cached", &arguments);
     assert_eq!(in_chromium, json!([cost(2, 0), cost(1, 1)]));
     assert_eq!(site.run(System::Node, "cached", &arguments), json!([cost(2, 0), cost(2, 0)]));
-    // Ranges of a package in one file have no name that binds their bytes.
+    // A package in one file has no names that are hashes of its ranges, so they cannot be cached.
     let arguments = json!([site.url("p.dacti-pack"), "text-3.txt"]);
     let whole = site.run(System::Chromium, "cached", &arguments);
     assert_eq!(whole, json!([cost(2, 0), cost(2, 0)]));

@@ -1,5 +1,6 @@
 // Runs one function of the suite in a page of headless Chromium, through the DevTools protocol:
-// `node chromium.js PAGE_URL FUNCTION ARGUMENTS_AS_JSON`. The page is beside `suite.js` and `npm/`.
+// `node chromium.js PAGE_URL FUNCTION ARGUMENTS_AS_JSON`. The page is in the folder of `suite.js`
+// and `npm/`.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";

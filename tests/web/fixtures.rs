@@ -1,4 +1,5 @@
-//! Every fixture that is a package: the reader for browsers gives the program's bytes and errors.
+//! Every fixture that is a package: the reader for browsers returns the same bytes and errors as
+//! the program.
 
 use crate::{Site, System};
 use dacti::fetch::HttpOptions;
@@ -8,7 +9,7 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
 
-/// UUID of the package format, as it stands in a file.
+/// UUID of the package format, in the byte order of a file.
 const PACKAGE: [u8; 16] = [
     0x29, 0x79, 0x0f, 0x5f, 0x77, 0x75, 0xe5, 0x4b, 0x8b, 0xb5, 0x4a, 0x63, 0x19, 0x9b, 0x67, 0x22,
 ];
@@ -34,9 +35,9 @@ fn packages(into: &Path) -> Vec<String> {
     names
 }
 
-/// Returns what a program can tell of an error.
+/// Returns the properties of an error that a program can read.
 fn fault(error: &Error) -> Value {
-    // Numbers that JavaScript cannot hold are texts.
+    // Numbers that JavaScript cannot represent exactly are strings.
     let at = error.at().map(|at| if at > 1 << 53 { json!(at.to_string()) } else { json!(at) });
     json!({ "kind": error.kind().to_string(), "what": error.what(), "at": at })
 }
@@ -62,11 +63,11 @@ fn read(opened: Result<Package, Error>) -> Value {
     opened.and_then(|package| contents(&package)).unwrap_or_else(|error| fault(&error))
 }
 
-/// Damaged packages that are read by URL too. Each takes seconds, because its upload might be in
-/// progress.
+/// The number of damaged packages that are also read by URL. Each takes seconds, because the reader
+/// waits in case an upload is in progress.
 const DAMAGED: usize = 24;
 
-/// Returns the packages to read by URL: those that are in order, and a few others.
+/// Returns the packages to read by URL: the undamaged ones, and a few damaged ones.
 fn remote(names: &[String]) -> Vec<&String> {
     let is_good = |name: &&String| {
         let expect = Path::new(dacti_tests::FIXTURES).join(name).with_extension("expect");
@@ -82,7 +83,7 @@ fn check(system: System) {
     let site = Site::new(|folder| names = packages(folder));
     let remote = remote(&names);
     let found = site.run(system, "packages", &json!([site.url(""), names, remote]));
-    // A file that a person drops has no folder beside it, so its parts cannot be read.
+    // A file that a user drops into a page has no folder, so its parts cannot be read.
     let by_file = |name: &String| {
         let bytes = fs::read(site.path().join(name)).expect("it was copied");
         (format!("{name} as a file"), read(Package::from_bytes(bytes)))
@@ -91,7 +92,7 @@ fn check(system: System) {
         let opened = Package::open_url_with(&site.url(name), &HttpOptions::default());
         ((*name).clone(), read(opened.map(|(package, _)| package)))
     };
-    // Damaged packages wait for an upload, all at once.
+    // Damaged packages are read at the same time, because each waits for an upload.
     let remote = std::thread::scope(|scope| {
         let by_url = &by_url;
         let reads: Vec<_> = remote.iter().map(|name| scope.spawn(|| by_url(name))).collect();

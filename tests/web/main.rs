@@ -1,4 +1,4 @@
-//! The reader for browsers, in Node and in headless Chromium, against `dacti serve`.
+//! The reader for browsers, in Node and in headless Chromium, with `dacti serve` as the server.
 //!
 //! `cargo xtask web --check` builds the npm package and runs this.
 
@@ -12,20 +12,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The systems that the reader runs in.
+/// The systems in which the reader runs.
 #[derive(Debug, Clone, Copy)]
 enum System {
     Node,
     Chromium,
 }
 
-/// A folder with the reader, the suite and packages, and its server.
+/// A folder with the reader, the suite and packages, and the server of this folder.
 struct Site {
     folder: tempfile::TempDir,
     served: Served,
 }
 
-/// Returns the npm package that `cargo xtask web` has made.
+/// Returns the folder of the npm package that `cargo xtask web` has built.
 fn npm() -> PathBuf {
     let npm = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/web/npm");
     npm.canonicalize().expect("`cargo xtask web` makes the npm package first")
@@ -36,7 +36,7 @@ fn sources() -> PathBuf {
 }
 
 impl Site {
-    /// Makes a site, with files that `fill` adds.
+    /// Creates a site, with files that `fill` adds.
     fn new(fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         copy(&npm(), &folder.path().join("npm"));

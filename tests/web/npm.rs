@@ -38,7 +38,7 @@ fn the_package_is_installed_and_runs() {
         assert!(pack.status().expect("it starts").success());
     });
     let temporary = tempfile::tempdir().expect("a temporary folder");
-    // The folder's name becomes that of the project.
+    // The project is named after the folder.
     let project = &temporary.path().join("project");
     fs::create_dir(project).expect("a folder");
     let package = npm();

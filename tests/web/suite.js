@@ -1,10 +1,10 @@
-// What the reader does on real packages, as plain values that the test in Rust compares. It runs in
-// Node and in a page.
+// Runs the reader on real packages, and returns results as plain values that the Rust test
+// compares. It runs in Node and in a page.
 
 const hex = (bytes) => [...new Uint8Array(bytes)].map((b) => b.toString(16).padStart(2, "0")).join("");
 const digest = async (bytes) => hex(await crypto.subtle.digest("SHA-256", bytes));
 
-/** Returns what a program can tell of an error. */
+/** Returns the properties of an error that a program can read. */
 function fault(error) {
   if (error.name !== "DactiError") return { thrown: `${error.name}: ${error.message}` };
   return { kind: error.kind, what: error.what ?? null, at: error.offset ?? null };
@@ -18,7 +18,7 @@ async function tried(work) {
   }
 }
 
-/** Returns every region of a package by its digest, or its error. */
+/** Returns the digest of every region of a package, or the error of reading it. */
 async function contents(pack) {
   const regions = {};
   for (const { path, id } of await pack.list()) {
@@ -32,7 +32,7 @@ async function contents(pack) {
   return regions;
 }
 
-/** Reads packages as files, and those of `remote` by URL too. Many are read at once. */
+/** Reads packages as files, and those of `remote` also by URL. Several are read at once. */
 export async function packages({ open }, base, names, remote) {
   const found = {};
   const read = async (key, place) => {
@@ -58,9 +58,9 @@ export async function packages({ open }, base, names, remote) {
   return found;
 }
 
-/** Counts requests from the time when the module is there. */
+/** Counts the requests for one region. The module is loaded before. */
 export async function firstRegion({ open }, url, path) {
-  // The module is loaded by a package that cannot be opened.
+  // Opening an invalid package loads the module, so that only later requests are counted.
   await open(new Blob([])).catch(() => {});
   const pack = await open(url, { cache: false });
   const start = performance.now();
@@ -76,7 +76,7 @@ export async function aborts({ open }, url, path) {
   const outcome = (promise) => promise.then(() => "done", (error) => error === reason);
   const found = { before: {}, while: {} };
   let stopped = 0;
-  // Requests hang until they are aborted, once `hangs` is set.
+  // Once `hangs` is set, requests hang until they are aborted.
   let hangs = false;
   const slow = (target, init) => {
     if (!hangs) return fetch(target, init);
@@ -107,14 +107,14 @@ export async function aborts({ open }, url, path) {
     hangs = false;
   }
   found.stopped = stopped;
-  // The package goes on.
+  // The package can still be read.
   found.after = await digest(await pack.get(path));
   pack.close();
   return found;
 }
 
-/** Reads through packages that nothing refers to any more while they read: one region, and a stream
- * in pieces. `collect` runs the garbage collector. The third package is closed before its answer. */
+/** Reads from packages to which no reference remains during the read: one region, and a stream in
+ * pieces. `collect` runs the garbage collector. The third package is closed before its answer. */
 export async function dropped({ open }, url, path) {
   const slow = async (...request) => {
     for (let turn = 0; turn < 3; turn += 1) {
@@ -134,7 +134,7 @@ export async function dropped({ open }, url, path) {
   return { content, stream: pieces, closed };
 }
 
-/** Reads all regions through a server that damages answers in a way that the seed fixes. */
+/** Reads all regions through a server that damages answers. The seed determines the damage. */
 export async function tampered({ open }, url, seed, options = {}) {
   let state = seed >>> 0 || 1;
   const random = (limit) => {
@@ -169,13 +169,13 @@ export async function tampered({ open }, url, seed, options = {}) {
   });
 }
 
-/** Reads with and without a cache, and tells what each time cost. */
+/** Reads a region twice with a cache, and returns the cost of each read. */
 export async function cached({ open }, url, path) {
   const costs = [];
   for (let n = 0; n < 2; n += 1) {
     const pack = await open(url, { cache: "test" });
     const content = await digest(await pack.get(path));
-    // What was kept is written after the call.
+    // The cache is written after the call returns.
     await new Promise((resolve) => setTimeout(resolve, 100));
     const { requests, cacheHits } = pack.stats;
     costs.push({ content, requests, cacheHits });
@@ -184,7 +184,7 @@ export async function cached({ open }, url, path) {
   return costs;
 }
 
-/** Answers requests as a server would. */
+/** Makes responses from regions, like a server. */
 export async function responses({ open }, url, path, size) {
   const pack = await open(url, { cache: false });
   const asked = (headers, method = "GET") => new Request(url, { headers, method });
@@ -214,12 +214,12 @@ export async function responses({ open }, url, path, size) {
   return found;
 }
 
-/** Reads all regions, and tells who has signed. */
+/** Reads all regions, and returns them with the signer of the package. */
 export async function packageOf({ open }, url, options) {
   return tried(async () => {
     const pack = await open(url, options);
     try {
-      // A policy that refuses a head refuses every call.
+      // If a policy refuses the head, every call fails.
       return { signer: pack.signer, contents: await contents(pack) };
     } finally {
       pack.close();
@@ -227,7 +227,7 @@ export async function packageOf({ open }, url, options) {
   });
 }
 
-/** Opens a package by a stale head, takes the fresh one, and meets the stale one again. */
+/** Opens a package by a stale head, refreshes it to the new head, and gets the stale one again. */
 export async function staleHead({ open }, url, staleUrl, path) {
   let isStale = true;
   const behind = (target, init) => fetch(isStale && target === url ? staleUrl : target, init);

@@ -14,10 +14,11 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/npm", "npm"),
 ];
 const TESTS: &str = "tests/browser";
-/// Files of tests for Chromium, and those that need no protocol of Chromium's own.
+/// The files of tests for Chromium, and those that also run in Firefox, because they use no
+/// protocol of Chromium's own.
 const CHROMIUM: &[&str] = &["worker", "site", "updates", "hostile", "inspector", "documentation"];
 const FIREFOX: &[&str] = &["site", "inspector"];
-/// Where screenshots and figures go.
+/// The folder for screenshots and measurements.
 const OUT: &str = "target/web/browser";
 
 /// Runs the tests. `--full` takes the long forms: 1,000 navigations, and all of the toolchain's
@@ -45,7 +46,7 @@ pub fn browser(context: &Context, args: &[String]) -> Result<Outcome> {
         }
         let mut command = Command::new("node");
         command.current_dir(&folder).args(["--test", "--test-reporter=spec"]);
-        // The tests measure times, so one file runs after the other.
+        // The tests measure times, so the files run one after the other.
         command.arg("--test-concurrency=1");
         command.args(files);
         command.env("DACTI", &program).env("DACTI_WEB_OUT", &out);

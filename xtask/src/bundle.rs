@@ -1,8 +1,8 @@
 //! Joins ES modules into one classic script, because some browsers start no service worker from a
 //! module.
 //!
-//! The modules are ours, and keep to a part of the language: they import names from relative paths,
-//! they export declarations, and both begin a line.
+//! The modules are ours, and use only a part of the language. They import names from relative paths
+//! and export declarations, and each import or export begins a line.
 
 use crate::run::Result;
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ pub fn bundle(
 struct Bundle {
     /// The constant that holds the exports of each module.
     names: BTreeMap<PathBuf, String>,
-    /// The modules around the current one.
+    /// The modules that are being added: each one imports the next.
     open: Vec<PathBuf>,
     script: String,
 }
@@ -64,7 +64,7 @@ impl Bundle {
                 body.push_str(&format!("const {{ {names} }} = {constant};\n"));
             } else if let Some(declaration) = line.strip_prefix("export ") {
                 let mut declaration = declaration.to_owned();
-                // Several constants of one declaration may stand on several lines.
+                // The constants of one declaration may be spread over several lines.
                 while declaration.starts_with("const ") && declaration.ends_with(',') {
                     let Some(next) = lines.next() else { return failed("it has no end") };
                     declaration = format!("{declaration} {}", next.trim());
@@ -99,7 +99,7 @@ fn import(statement: &str) -> Option<(&str, &str)> {
     path.starts_with('.').then_some((names.trim().trim_end_matches(','), path))
 }
 
-/// Returns the names that a declaration gives, or those of a list in braces.
+/// Returns the names that an exported declaration defines, or the names of a list in braces.
 fn declared(declaration: &str) -> Option<Vec<String>> {
     if let Some(list) = declaration.strip_prefix('{') {
         let names = list.strip_suffix("};")?.split(',').map(str::trim);

@@ -1,4 +1,4 @@
-//! `ci`: the verbs that judge the tree, one after the other, up to the first that fails.
+//! `ci`: runs the verbs that judge the tree, one after the other, until one fails.
 
 use crate::run::{Context, Outcome, Result, no_args, output, under_ci};
 use crate::{find, snapshots};
@@ -8,8 +8,8 @@ use std::time::Instant;
 #[cfg(test)]
 const BEFORE_A_RELEASE: &[&str] = &["release", "semver"];
 
-/// The order of the steps: fast ones first, and last those whose results people read. `snapshots`
-/// comes after `test`, because it checks what the tests asked for.
+/// The order of the steps: fast steps first, and steps whose results people read last. `snapshots`
+/// comes after `test`, because it checks the list of snapshots that the tests asked for.
 const STEPS: &[(&str, &[&str])] = &[
     ("tidy", &[]),
     ("layers", &[]),
@@ -31,7 +31,8 @@ const STEPS: &[(&str, &[&str])] = &[
 pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
     no_args(args)?;
     let before = state(context)?;
-    // If the lock file was not complete, the cargo that started this program has completed it.
+    // If the committed lock file was not complete, the cargo that started this program has
+    // completed it.
     if under_ci() && before.lines().any(|line| line.ends_with(" Cargo.lock")) {
         return Err("the committed Cargo.lock is not complete: build once and commit it".into());
     }
@@ -48,7 +49,7 @@ pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
         }
         times.push(time);
     }
-    // On a person's machine, files may be edited meanwhile.
+    // Outside CI, a person may edit files during the run.
     if under_ci() && state(context)? != before {
         return Err(format!("it changed the tree:\n{}", state(context)?).into());
     }

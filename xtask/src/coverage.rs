@@ -1,8 +1,8 @@
-//! `fuzz TARGET`: libFuzzer on one entry point, guided by coverage, until it finds a fault or its
-//! time is over.
+//! `fuzz TARGET`: runs libFuzzer on one entry point, guided by coverage, until it finds a fault or
+//! its time is over.
 //!
 //! The program is a workspace of its own, `fuzz/`, because every crate in it is instrumented. The
-//! stable compiler can do that. libFuzzer is C++, so a C++ compiler is needed.
+//! stable compiler is enough for that. libFuzzer is written in C++, so a C++ compiler is needed.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, output, run, succeeds};
@@ -17,7 +17,7 @@ const RUSTFLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module 
     -Cllvm-args=-sanitizer-coverage-trace-compares \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
-/// The longest input. Fixtures with a head of 64 KiB fit.
+/// The maximum length of an input. It is enough for fixtures with a head of 64 KiB.
 const LEN_MAX: &str = "-max_len=200000";
 
 pub fn fuzz(context: &Context, target: &str, seconds: Option<u64>) -> Result<Outcome> {

@@ -15,14 +15,14 @@ pub fn install_under_ci(packages: &[&str]) -> Result {
     run(Command::new("apt-get")
         .args(["install", "-y", "--no-install-recommends"])
         .args(packages)
-        // Debian must not start the servers among them. The tests start them, on ports of their
-        // own.
+        // Keeps Debian from starting the servers among the packages. The tests start the servers,
+        // on ports of their own.
         .env("RUNLEVEL", "1")
         .env(noninteractive.0, noninteractive.1))
 }
 
-/// Sees to it that programs are there: each a file, and Debian's package of it. In CI, missing ones
-/// are installed. Returns `Skipped` if one is still missing.
+/// Makes sure that programs are installed. Each program is given by its file and its Debian
+/// package. In CI, missing programs are installed. Returns `Skipped` if one is still missing.
 pub fn need(programs: &[(&str, &str)]) -> Result<Outcome> {
     let missing = || -> Vec<&str> {
         let missing = programs.iter().filter(|(file, _)| !Path::new(file).exists());

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 const ASSET: &str = "crates/dacti-cli/assets/web.dacti-pack";
 /// The sources of the files that a site needs.
 const SITE: &str = "crates/dacti-web/js/site";
-/// Where the files are laid out.
+/// The folder in which the files are laid out.
 const FOLDER: &str = "target/web/embed";
 
 /// Files of the npm package that the inspector loads. It needs no `inspect.wasm`: the program makes
@@ -29,8 +29,8 @@ pub fn embed(context: &Context, npm: &Path) -> Result {
     run(&mut pack)
 }
 
-/// Compares the committed package with the sources. The module depends on the compiler, so another
-/// one is told and is no fault: the browser tests run with the committed one.
+/// Compares the committed package with the sources. The modules depend on the compiler, so
+/// different modules are only reported: the browser tests run with the committed ones.
 pub fn check(context: &Context, npm: &Path) -> Result {
     let fresh = files(&lay_out(context, npm)?)?;
     let unpacked = context.root.join("target/web/embedded");
@@ -88,7 +88,8 @@ fn lay_out(context: &Context, npm: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Adds a module under a name with its digest. Returns its name and the digest that browsers check.
+/// Adds a module under a name that contains its digest. Returns the name, and the digest that
+/// browsers check.
 fn add_module(folder: &Path, npm: &Path, name: &str) -> Result<serde_json::Value> {
     let module = read(&npm.join(format!("{name}.wasm")))?;
     let digest = Sha256::digest(&module);

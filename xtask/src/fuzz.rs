@@ -1,8 +1,9 @@
-//! `fuzz`: the fuzz tests of the conformance suite, longer than `test` runs them. `fuzz TARGET`:
-//! one of their entry points, guided by coverage.
+//! `fuzz`: runs the fuzz tests of the conformance suite for longer than `test` does. `fuzz TARGET`:
+//! runs one of their entry points, guided by coverage.
 //!
-//! They are ordinary tests, so every machine can run them. Two variables control them:
-//! `DACTI_FUZZ_ITERATIONS`, the rounds of each test, and `DACTI_FUZZ_SEED`, a decimal number.
+//! The fuzz tests are ordinary tests, so every machine can run them. Two variables control them:
+//! `DACTI_FUZZ_ITERATIONS`, the number of rounds of each test, and `DACTI_FUZZ_SEED`, a decimal
+//! number.
 
 use crate::coverage;
 use crate::run::{Context, Failure, Outcome, Result, output, run};
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const ITERATIONS: &str = "DACTI_FUZZ_ITERATIONS";
 const SEED: &str = "DACTI_FUZZ_SEED";
 
-/// Rounds of each test, unless the variable gives another number.
+/// The number of rounds of each test, unless the variable gives another number.
 const ITERATIONS_DEFAULT: &str = "20000";
 
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -9,19 +9,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
-/// Names from the crate's root on.
+/// The names of a path, from the crate's root.
 type Path = Vec<String>;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Imports {
     pub modules: BTreeSet<String>,
-    /// For each pair of modules, from and to, the first place at which the one names the other.
+    /// For each pair of modules, `from` and `to`, the first place at which `from` names `to`.
     pub edges: BTreeMap<(String, String), String>,
 }
 
 impl Imports {
-    /// Reads every file of the library. The root file makes no edges: it names all modules, to
-    /// export their items.
+    /// Reads every file of the library. Names in the root file are not recorded as edges, because
+    /// the root file names all modules to export their items.
     pub fn of(tree: &Tree, metadata: &Metadata, package: &Package) -> Result<Self> {
         let Some(lib) = package.lib() else { return Ok(Self::default()) };
         let root = metadata.relative(&lib.src_path);
@@ -51,8 +51,8 @@ impl Imports {
         Ok(imports)
     }
 
-    /// Returns the top-level module that a path leads to, also through the exports of the root
-    /// file.
+    /// Returns the top-level module to which a path leads, directly or through the exports of the
+    /// root file.
     fn owner(&self, path: &[String], exported: &BTreeMap<Path, Path>) -> Option<String> {
         let own = path.first().filter(|first| self.modules.contains(*first));
         let through = || (1..=path.len()).find_map(|len| exported.get(path.get(..len)?));
@@ -78,8 +78,8 @@ struct Finder {
 }
 
 impl Finder {
-    /// Returns a written path from the crate's root on. In the root file, any path may lead to a
-    /// module; elsewhere only paths that start with `crate`, `super` or `self`.
+    /// Returns a path of the source text as a path from the crate's root. In the root file, any
+    /// path may lead to a module; elsewhere only paths that start with `crate` or `super`.
     fn absolute(&self, written: &[String]) -> Option<Path> {
         let supers = written.iter().take_while(|name| *name == "super").count();
         let rest = written.get(supers.max(1)..)?;
@@ -122,7 +122,7 @@ impl Finder {
         self.exported.extend(self.absolute(&path).map(|to| (own, to)));
     }
 
-    /// In macros, only `crate::` and the names after it are searched for.
+    /// In macros, finds only paths that start with `crate::`.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Path = Vec::new();
         let (mut colons, mut line) = (0, 0);

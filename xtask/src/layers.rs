@@ -145,8 +145,8 @@ fn below_facade(metadata: &Metadata) -> impl Iterator<Item = (&Package, Ground)>
     grounds.filter(|&(_, ground)| ground != Ground::Io)
 }
 
-/// Returns the crate among whose examples a package lies. Such a package shows the use of that
-/// crate alone.
+/// Returns the crate whose folder `examples` contains a package. Such a package may use only that
+/// crate.
 fn shown_by<'m>(metadata: &'m Metadata, package: &Package) -> Option<&'m str> {
     let dir = metadata.dir(package);
     let of = |member: &&Package| dir.starts_with(&format!("{}/examples/", metadata.dir(member)));
@@ -183,9 +183,9 @@ fn io_below_facade(context: &Context, metadata: &Metadata) -> Result<Vec<String>
     Ok(findings)
 }
 
-/// The crates that a user of one package builds, with all features of that package and no others. A
-/// target is named, because other targets add crates of their own: for the web, `uuid` adds
-/// futures.
+/// The arguments of cargo that print the crates that a user of one package builds, with all
+/// features of that package and no others. The target is named, because some targets add crates:
+/// for the web, `uuid` adds futures.
 const TREE: &[&str] = &[
     "tree",
     "--quiet",
@@ -197,7 +197,8 @@ const TREE: &[&str] = &[
     "--package",
 ];
 
-/// Returns the forbidden crates in a printed tree, and those that the package names for any target.
+/// Returns the forbidden crates that the printed tree contains, or that the package names for any
+/// target.
 fn forbidden(package: &Package, tree: &str) -> Vec<String> {
     let built: BTreeSet<&str> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
     let found = FORBIDDEN_BELOW_FACADE.iter();
@@ -231,8 +232,8 @@ const UNSAFE: &[&str] = &[
     "tests/google/library.rs",
 ];
 
-/// The package whose lint table denies `unsafe_code` instead of forbidding it, so that the files
-/// above can expect it. All its other lines are those of the workspace.
+/// The package whose lint table sets `unsafe_code` to `deny` instead of `forbid`, so that the files
+/// above can expect the lint. All other lines of the table are those of the workspace.
 const OWN_LINTS: &str = "dacti-web";
 
 fn unsafe_code(tree: &Tree) -> Result<Vec<String>> {

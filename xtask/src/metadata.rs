@@ -29,7 +29,8 @@ pub struct Package {
     /// The tables `package.metadata`.
     #[serde(default)]
     pub metadata: serde_json::Value,
-    /// The registries that accept the package. `None`: any registry; an empty list: none.
+    /// The registries to which the package may be published. `None`: any registry; an empty list:
+    /// none.
     publish: Option<Vec<String>>,
     pub features: BTreeMap<String, Vec<String>>,
     pub dependencies: Vec<Dependency>,
@@ -50,7 +51,7 @@ pub struct Target {
 }
 
 impl Metadata {
-    /// Asks only for the members, which needs no registry.
+    /// Asks cargo only for the members, which needs no registry.
     pub fn load(context: &Context) -> Result<Self> {
         let call = ["metadata", "--format-version=1", "--no-deps"];
         Self::parse(&output(&mut context.cargo(call))?)
@@ -85,7 +86,7 @@ impl Metadata {
 }
 
 impl Package {
-    /// Returns whether it goes to a registry.
+    /// Returns whether the package is published to a registry.
     pub fn published(&self) -> bool {
         self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
     }
@@ -99,7 +100,7 @@ impl Package {
         self.targets.iter().find(|target| target.kind.iter().any(|kind| kind.ends_with("lib")))
     }
 
-    /// Returns whether a package is part of what users of the crate build.
+    /// Returns whether the package `name` is a direct dependency that users of this package build.
     pub fn ships(&self, name: &str) -> bool {
         let dev = |dependency: &Dependency| dependency.kind.as_deref() == Some("dev");
         self.dependencies.iter().any(|dependency| dependency.name == name && !dev(dependency))

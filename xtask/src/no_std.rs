@@ -1,7 +1,7 @@
 //! `no-std`: builds the lower crates for a target without `std`, so that neither they nor their
 //! dependencies can use it.
 //!
-//! Other targets prove nothing: wasm32-unknown-unknown, for instance, has a `std`, too.
+//! Other targets would prove nothing: wasm32-unknown-unknown, for instance, has a `std`.
 
 use crate::debian::install_under_ci;
 use crate::metadata::Metadata;
@@ -18,13 +18,13 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("dacti-names", &[""]),
     ("dacti-seal", &[""]),
     ("dacti-cdn", &["", "serde"]),
-    // An example.
+    // This package is an example.
     ("photo-card", &[""]),
 ];
 
 const TARGET: &str = "x86_64-unknown-none";
 
-/// The target has no vector registers, and curve25519-dalek would use them on any x86-64.
+/// The target has no vector registers, but curve25519-dalek would use them on any x86-64.
 const RUSTFLAGS: (&str, &str) =
     ("CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS", "--cfg curve25519_dalek_backend=\"serial\"");
 
@@ -44,8 +44,8 @@ pub fn no_std(context: &Context, args: &[String]) -> Result<Outcome> {
             DEBIAN_PACKAGES.join(" ")
         )));
     };
-    // This has its own directory, because another compiler would throw away the other tasks'
-    // builds.
+    // The target directory is separate, because another compiler would discard the builds of the
+    // other tasks.
     let target_dir = metadata.target_directory.join("no-std");
     for &(package, sets) in PACKAGES {
         for &set in sets {

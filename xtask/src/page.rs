@@ -1,7 +1,7 @@
-//! Pages with measurements. Every number in them comes from a run, and none is typed.
+//! Pages with measurements. A run writes every number in them; none is typed by hand.
 //!
-//! A run stands between two marks in the page, with its command, commit, day and machine. This
-//! module writes runs of every kind there.
+//! The results of a run lie between two marks in the page, with the command, commit, day and
+//! machine. This module writes results of every kind of run.
 
 use crate::run::{Context, Result, output};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -21,7 +21,7 @@ pub struct Begun {
 }
 
 impl Begun {
-    /// Notes them before the run, because the run changes the page.
+    /// Records time and commit. Call it before the run, because the run changes the page.
     pub fn now(context: &Context) -> Result<Self> {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self { commit: commit(context)?, day: date(begun.as_secs()) })
@@ -29,7 +29,7 @@ impl Begun {
 }
 
 impl Page<'_> {
-    /// Writes the results of a run into the page. `flags` are added to the verb.
+    /// Writes the results of a run into the page. `flags` are printed after the verb.
     pub fn write(&self, context: &Context, begun: &Begun, flags: &str, found: &str) -> Result<()> {
         let Self { path, verb } = self;
         let Begun { commit, day } = begun;
@@ -43,7 +43,7 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// Returns the lines between which the run stands.
+    /// Returns the marks: the lines before and after the results.
     fn marks(&self) -> (String, String) {
         let verb = self.verb;
         let begin = format!("<!-- begin of a run; written by `cargo xtask {verb} --write` -->");
@@ -93,7 +93,7 @@ fn field(text: &str, name: &str) -> Option<String> {
     })
 }
 
-/// Returns the day of a time in seconds since 1970, as YYYY-MM-DD.
+/// Returns the day of a time as YYYY-MM-DD. The time is in seconds since 1970.
 fn date(seconds: u64) -> String {
     // This is Howard Hinnant's `civil_from_days` for days after 1970, with years that begin in
     // March.

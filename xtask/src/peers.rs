@@ -1,5 +1,5 @@
-//! `bench peers`, `bench update` and `bench cars`: packages and archives compared with other
-//! people's crates, and the page that has the tables.
+//! `bench peers`, `bench update` and `bench cars`: compares packages and archives with other
+//! people's crates, and writes the tables of a page.
 //!
 //! These benches are a workspace of their own, with its own lock file, but share our target
 //! directory.

@@ -1,4 +1,4 @@
-//! Finds other crates whose types and traits a public interface names, by rustdoc's JSON.
+//! Finds the other crates whose types and traits a public interface names, in rustdoc's JSON.
 //!
 //! The JSON is unstable, and rustdoc prints it only under `RUSTC_BOOTSTRAP`. No other process may
 //! see that variable: build scripts react to it, and all dependencies would be built again. So this
@@ -16,7 +16,7 @@ const RUSTDOC: &str = "XTASK_RUSTDOC";
 /// Names of crates, each with an item that uses it.
 pub type Crates = BTreeMap<String, String>;
 
-/// Makes a `cargo doc` write JSON.
+/// Makes a `cargo doc` command write JSON.
 pub fn as_rustdoc(doc: &mut Command) -> &mut Command {
     let rustdoc = std::env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
     let own = std::env::current_exe().unwrap_or_default();
@@ -47,7 +47,7 @@ pub fn crates(json: &str) -> Result<Crates> {
     let items = doc["index"].as_object().ok_or("the JSON of rustdoc has no index")?;
     for (id, item) in items.iter().filter(|(_, item)| item["crate_id"] == 0) {
         let implementation = &item["inner"]["impl"];
-        // The compiler or another crate implements these for every type.
+        // The compiler or another crate implements these traits for every type.
         if implementation["is_synthetic"] == true || !implementation["blanket_impl"].is_null() {
             continue;
         }
@@ -59,7 +59,7 @@ pub fn crates(json: &str) -> Result<Crates> {
     Ok(found)
 }
 
-/// Passes the crate of each type and trait in a value to `found`.
+/// Passes the crate of each type and trait in a JSON value to `found`.
 fn walk(doc: &Value, value: &Value, found: &mut dyn FnMut(&str)) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| walk(doc, value, found)),
@@ -74,7 +74,7 @@ fn walk(doc: &Value, value: &Value, found: &mut dyn FnMut(&str)) {
     }
 }
 
-/// The other crate that an item belongs to.
+/// Returns the other crate to which an item belongs; `None` for the standard library.
 fn crate_of<'d>(doc: &'d Value, id: &Value) -> Option<&'d str> {
     let owner = &doc["paths"][id.as_u64()?.to_string()]["crate_id"];
     let name = doc["external_crates"][owner.as_u64()?.to_string()]["name"].as_str()?;

@@ -1,4 +1,4 @@
-//! Starts other programs. Has the one error type of this program: a text for a person.
+//! Starts other programs. Contains the only error type of this program: a text for a person.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -69,7 +69,7 @@ impl Context {
     }
 }
 
-/// Returns whether this is a CI machine, which may be changed freely.
+/// Returns whether this is a CI machine, on which packages may be installed and files changed.
 pub fn under_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
@@ -82,7 +82,7 @@ pub fn no_args(args: &[String]) -> Result {
     }
 }
 
-/// Returns whether the flag is given, for verbs whose only argument is one flag.
+/// Returns whether the flag is given, for verbs that take only this flag or nothing.
 pub fn one_flag(args: &[String], flag: &str) -> Result<bool> {
     match args {
         [] => Ok(false),
@@ -91,7 +91,7 @@ pub fn one_flag(args: &[String], flag: &str) -> Result<bool> {
     }
 }
 
-/// Runs a command to its end, output included, and fails if the command fails.
+/// Runs a command, shows its output, and fails if the command fails.
 pub fn run(command: &mut Command) -> Result {
     let line = command_line(command);
     eprintln!("$ {line}");
@@ -99,7 +99,7 @@ pub fn run(command: &mut Command) -> Result {
     if status.success() { Ok(()) } else { Err(format!("`{line}` failed: {status}").into()) }
 }
 
-/// Runs a command to its end and returns its output. Its error output is shown.
+/// Runs a command and returns its output. Its error output is shown.
 pub fn output(command: &mut Command) -> Result<String> {
     let line = command_line(command);
     let output = command
@@ -112,7 +112,7 @@ pub fn output(command: &mut Command) -> Result<String> {
     String::from_utf8(output.stdout).map_err(|_| format!("`{line}` printed no UTF-8").into())
 }
 
-/// Runs a command to its end and returns its output, and whether it succeeded.
+/// Runs a command and returns its output, and whether the command succeeded.
 pub fn tried(command: &mut Command) -> Result<(String, bool)> {
     let line = command_line(command);
     let output = command.stderr(Stdio::inherit()).output();
@@ -120,12 +120,12 @@ pub fn tried(command: &mut Command) -> Result<(String, bool)> {
     Ok((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success()))
 }
 
-/// Runs a command without output, and returns whether it succeeded.
+/// Runs a command, hides its output, and returns whether the command succeeded.
 pub fn succeeds(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
-/// Makes one failure of many findings. Without findings, this is a success.
+/// Turns findings into one failure. Without findings, this is a success.
 pub fn judge(verdict: &str, findings: &[String]) -> Result {
     if findings.is_empty() {
         return Ok(());

@@ -197,7 +197,7 @@ fn is_named(attr: &syn::Attribute, name: &str) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == name)
 }
 
-/// Returns the lines of a file that only tests compile.
+/// Returns the lines of a file that are compiled only for tests.
 pub fn test_lines(file: &syn::File) -> Vec<RangeInclusive<usize>> {
     struct Finder(Vec<RangeInclusive<usize>>);
     impl Finder {

@@ -1,5 +1,5 @@
-//! `semver`: checks which other crates the public interfaces name, and whether they break callers
-//! of the last release.
+//! `semver`: checks which other crates the public interfaces name, and whether the interfaces break
+//! callers of the last release.
 
 use crate::metadata::Metadata;
 use crate::public_types::{self, as_rustdoc};
@@ -47,7 +47,8 @@ pub fn semver(context: &Context, args: &[String]) -> Result<Outcome> {
 
 fn external_types(context: &Context, metadata: &Metadata) -> Result {
     let libraries = metadata.members().filter(|p| p.published() && p.lib().is_some());
-    // Other packages of the workspace switch on all features, so nothing is built again here.
+    // This needs no `--all-features`, because other packages of the workspace enable them. So
+    // nothing is built again here.
     let mut doc = context.cargo(["doc", "--quiet", "--no-deps", "--lib", "--workspace"]);
     run(as_rustdoc(&mut doc))?;
     let mut findings = Vec::new();

@@ -30,19 +30,20 @@ pub fn snapshots(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Does the second half of `--check`, after all tests have just run.
+/// Does the second half of `--check`. All tests must have run just before.
 pub fn check_recorded(context: &Context) -> Result<Outcome> {
     let unasked = unasked(context)?;
     judge("snapshot files that no test asks for (`cargo xtask snapshots` removes them)", &unasked)?;
     Ok(Outcome::Done)
 }
 
-/// Returns the path of the list of snapshots that tests asked for.
+/// Returns the path of the list of snapshots that the tests asked for.
 pub fn list_of(context: &Context) -> Result<PathBuf> {
     Ok(Metadata::load(context)?.target_directory.join("xtask-snapshots-asked-for"))
 }
 
-/// Makes insta write that list: it appends the path of each snapshot that an assertion reads.
+/// Makes insta write the list of [`list_of`]: it appends the path of each snapshot that an
+/// assertion reads.
 pub fn record(tests: &mut Command, list: &Path) -> Result {
     let text = |error| format!("{}: {error}", list.display());
     if let Some(dir) = list.parent() {
@@ -70,7 +71,8 @@ fn asked_for(list: &str, root: &Path) -> BTreeSet<String> {
     list.lines().map(path).collect()
 }
 
-/// Returns snapshot files that no test asked for, and files that rejected runs have left.
+/// Returns the snapshot files that no test asked for, and files that rejected runs have left
+/// behind.
 fn stale(tree: &Tree, asked_for: &BTreeSet<String>) -> Vec<String> {
     let left_behind = |path: &str| path.ends_with(".snap.new") || path.ends_with(".pending-snap");
     let unasked = |path: &str| path.ends_with(".snap") && !asked_for.contains(path);

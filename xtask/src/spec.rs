@@ -116,7 +116,8 @@ fn is_test_file(path: &str) -> bool {
     path.split('/').find(|&part| part == "tests" || part == "src") == Some("tests")
 }
 
-/// Returns the text after `// spec:` if that starts a comment, and is not the end of `/// spec:`.
+/// Returns the text after `// spec:`, unless this is a part of `/// spec:` or the start of a
+/// string.
 fn citation(line: &str) -> Option<&str> {
     let (before, list) = line.split_once(COMMENT)?;
     (!before.ends_with('/') && !before.ends_with('"')).then_some(list)
@@ -142,8 +143,8 @@ fn doc_test_lines(text: &str) -> BTreeSet<usize> {
     lines
 }
 
-/// Returns whether a block runs as a test. By rustdoc's rule, it does unless it has other words
-/// than these.
+/// Returns whether a block runs as a test. By rustdoc's rule, it runs if its info string has only
+/// words of the list below.
 fn runs(info: &str) -> bool {
     let rust = ["", "rust", "should_panic", "compile_fail", "edition2021", "edition2024"];
     info.split([',', ' ']).all(|word| rust.contains(&word.trim()))
@@ -183,7 +184,8 @@ fn without_fences(text: &str) -> String {
     kept
 }
 
-/// Returns the lines with a MUST in a block (paragraph, list item, table row) that defines no rule.
+/// Returns the lines that contain MUST in a block that defines no rule. A block is a paragraph, a
+/// list item or a table row.
 fn unnamed_rules(text: &str) -> Vec<usize> {
     let mut unnamed = Vec::new();
     let mut named = false;

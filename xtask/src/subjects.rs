@@ -1,4 +1,4 @@
-//! Subjects of commits must be short enough for one line of a list.
+//! The subject of a commit must fit on one line of a list.
 
 use crate::run::{Context, Result, output};
 
@@ -7,7 +7,7 @@ const SUBJECT_CHARS_MAX: usize = 72;
 /// Commits before this day may have longer subjects.
 const SINCE: &str = "2026-11-29T00:00:00Z";
 
-/// Returns the commits since then whose subject is too long.
+/// Returns the commits since that day whose subject is too long.
 pub fn long(context: &Context) -> Result<Vec<String>> {
     let since = format!("--since={SINCE}");
     Ok(findings(&output(&mut context.git(["log", "--no-merges", "--format=%h %s", &since]))?))

@@ -4,8 +4,8 @@ use crate::run::{Context, Outcome, Result, run, under_ci};
 use crate::snapshots;
 use std::process::Command;
 
-/// `cargo test` over the whole workspace: dependencies then have the same features for every test,
-/// and nothing is built twice.
+/// Returns `cargo test` for the whole workspace. With it, dependencies have the same features for
+/// every test, and nothing is built twice.
 pub fn of_workspace(context: &Context) -> Command {
     context.cargo(["test", "--workspace"])
 }

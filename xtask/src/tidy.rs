@@ -1,4 +1,4 @@
-//! `tidy`: checks for faults that no compiler finds and every reader sees.
+//! `tidy`: checks for faults that readers notice and compilers do not.
 
 use crate::metadata::Metadata;
 use crate::prose::HABITS;
@@ -18,7 +18,7 @@ const MEASURED: &[&str] = &["crates/", "xtask/"];
 /// Words that mark unfinished work. They are split, so that this file does not contain them.
 const UNFINISHED: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("db", "g!")];
 
-/// A test that does not run, or that passes by any panic, tells nothing.
+/// Such tests prove nothing: they do not run, or any panic makes them pass.
 const BANNED_ATTRIBUTES: &[&str] = &["ignore", "should_panic"];
 
 /// Folders of one machine that must not appear in the repository. The home directory and the
@@ -61,7 +61,7 @@ fn source(path: &str, text: &str) -> Result<Vec<String>> {
     }
     for (at, line) in (1..).zip(text.lines()) {
         let columns = line.chars().count();
-        // A line with an address cannot be broken.
+        // A line with a URL cannot be broken.
         if columns > COLUMNS_MAX && !line.contains("://") {
             findings.push(format!("{path}:{at}: {columns} columns, at most {COLUMNS_MAX}"));
         }
@@ -96,7 +96,7 @@ fn dead_files(tree: &Tree, metadata: &Metadata) -> Result<Vec<String>> {
     let roots: Vec<String> = roots.collect();
     let reached = modules(tree, roots.iter().map(String::as_str))?.all;
     let dead = tree.files().map(|(path, _)| path).filter(|&path| {
-        // Files of a package outside the workspace are not checked here.
+        // Files of packages outside the workspace are not checked here.
         let ours = package_dir(tree, path).is_none_or(|dir| packages.contains(dir));
         path.ends_with(".rs") && ours && !reached.contains(path)
     });
@@ -115,7 +115,7 @@ fn package_dir<'p>(tree: &Tree, path: &'p str) -> Option<&'p str> {
     None
 }
 
-/// Returns fixtures without bytes, and bytes without a verdict.
+/// Returns fixtures that lack their bytes, and those that lack their verdict.
 fn half_fixtures(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, _) in tree.files().filter(|(path, _)| path.starts_with(FIXTURES)) {
@@ -155,7 +155,7 @@ fn private(root: &Path) -> Vec<String> {
     PRIVATE.iter().map(|&path| path.to_owned()).chain(found).collect()
 }
 
-/// All files are searched, not only texts, because a fixture can contain a path, too.
+/// Searches all files, not only texts, because a fixture can contain a path, too.
 fn private_paths(tree: &Tree, private: &[String]) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, bytes) in tree.files() {
@@ -168,8 +168,8 @@ fn private_paths(tree: &Tree, private: &[String]) -> Vec<String> {
     findings
 }
 
-/// Returns whether the line contains this path, and not only as the end of a longer path or an
-/// address.
+/// Returns whether the line contains this path. The end of a longer path or of an address does not
+/// count.
 fn names(line: &[u8], folder: &[u8]) -> bool {
     line.windows(folder.len()).enumerate().any(|(at, window)| {
         let before = at.checked_sub(1).and_then(|at| line.get(at));

@@ -12,21 +12,22 @@ use std::process::Command;
 const TARGET: &str = "wasm32-unknown-unknown";
 /// Debian's compiler, which comes with the sources of its own standard library.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-/// The sources of the JavaScript, and the parts of the npm package that are written by hand.
+/// The sources of the JavaScript, which are copied into the npm package.
 const SOURCES: &str = "crates/dacti-web/js";
-/// Folders of the sources that are folders of the npm package.
+/// The folders of these sources that become folders of the npm package.
 const FOLDERS: &[&str] = &["inspector", "worker"];
 const NPM_SOURCES: &str = "crates/dacti-web/npm";
-/// Where the npm package is made.
+/// The folder in which the npm package is made.
 pub const NPM: &str = "target/web/npm";
 /// The modules, and the features of `dacti-web` in them.
 const MODULES: &[(&str, &str)] = &[
     ("dacti.wasm", "reader"),
     ("codec.wasm", "codec"),
-    // It has the tools inside.
+    // This module contains the tools.
     ("inspect.wasm", "map,codec"),
 ];
-/// A panic would be a fault of ours: it stops the module without a text. Nothing shows `Debug`.
+/// A panic would be a fault of ours, so it stops the module without a message. Nothing prints
+/// `Debug`.
 const SMALL_FLAGS: &str =
     "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=shallow";
 const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
@@ -35,12 +36,12 @@ const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
 const PROGRAMS: &[(&str, &str)] =
     &[("/usr/bin/chromium", "chromium"), ("/usr/bin/node", "nodejs"), ("/usr/bin/npm", "npm")];
 
-/// The most bytes, after Brotli, of the files that a page loads before its first region, and of all
-/// files for reading. The aims are 60,000 and 200,000; docs/guide/browser.md explains the
-/// difference.
+/// The maximum sums of bytes, after Brotli: of the files that a page loads before its first region,
+/// and of all files for reading. The aims are 60,000 and 200,000; docs/guide/browser.md explains
+/// the difference.
 const FIRST_LEN_MAX: u64 = 240_000;
 const READER_LEN_MAX: u64 = 315_000;
-/// The files that a page loads first. `codec.wasm` comes when it is needed.
+/// The files that a page loads first. `codec.wasm` is loaded when it is needed.
 const FIRST: &[&str] = &["dacti.js", "engine.js", "error.js", "media.js", "dacti.wasm"];
 const LATER: &[&str] = &["codec.wasm"];
 
@@ -73,7 +74,7 @@ fn check(context: &Context) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Builds the npm package, and puts what the program needs of it into the program.
+/// Builds the npm package, and packs the files that dacti embeds.
 fn embed_it(context: &Context) -> Result<Outcome> {
     if let skipped @ Outcome::Skipped(_) = build(context)? {
         return Ok(skipped);
@@ -82,7 +83,7 @@ fn embed_it(context: &Context) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Prints the size of each file after Brotli, and fails if a sum passes its bound.
+/// Prints the size of each file after Brotli, and fails if a sum exceeds its maximum.
 fn check_sizes(npm: &Path) -> Result {
     let mut sums = [0_u64; 2];
     for (files, sum) in [FIRST, LATER].into_iter().zip(&mut sums) {
@@ -114,7 +115,7 @@ fn brotli_len(path: &Path) -> Result<u64> {
     said.trim().parse().map_err(|_| format!("node: no number: {said}").into())
 }
 
-/// Serves a folder with a page that reads a package of this project's documents.
+/// Serves a folder. It has a page that reads a package of this project's documents.
 fn demo(context: &Context) -> Result<Outcome> {
     if let skipped @ Outcome::Skipped(_) = build(context)? {
         return Ok(skipped);
@@ -167,7 +168,7 @@ fn build(context: &Context) -> Result<Outcome> {
 enum Toolchain {
     /// The target is installed.
     Installed,
-    /// Debian's compiler, with the linker of the other one.
+    /// Debian's compiler, with the linker of the toolchain in use.
     Debian { linker: PathBuf },
 }
 
@@ -190,11 +191,11 @@ impl Toolchain {
         Ok(Some(Self::Debian { linker: rustlib.join(host).join("bin/rust-lld") }))
     }
 
-    /// Builds the module, and returns its place.
+    /// Builds the module, and returns the path of the file.
     fn module(&self, context: &Context, features: &str) -> Result<PathBuf> {
         let mut command = context.cargo(["build", "--release", "--lib", "-p", "dacti-web"]);
         command.args(["--target", TARGET, "--no-default-features", "--features", features]);
-        // A page loads this, so every crate is built small, those of the exceptions too.
+        // Pages load this module, so every crate in it is built for size.
         for setting in small(&context.root)? {
             command.args(["--config", &setting]);
         }
@@ -212,7 +213,7 @@ impl Toolchain {
     }
 }
 
-/// Returns the settings that build small what the release profile builds fast.
+/// Returns settings that build for size those crates that the release profile builds for speed.
 fn small(root: &Path) -> Result<Vec<String>> {
     let manifest = fs::read_to_string(root.join("Cargo.toml"));
     let manifest = manifest.map_err(|error| format!("Cargo.toml: {error}"))?;
@@ -256,7 +257,7 @@ fn copy(from: &Path, to: &Path) -> Result {
     Ok(())
 }
 
-/// Writes the entry that has the modules of the reader inside.
+/// Writes `inline.js`, an entry that contains the modules of the reader.
 fn write_inline(npm: &Path) -> Result {
     let text_of = |name: &str| {
         let path = npm.join(name);
@@ -276,7 +277,7 @@ fn write_inline(npm: &Path) -> Result {
     fs::write(&to, text).map_err(|error| format!("{}: {error}", to.display()).into())
 }
 
-/// Writes bytes as RFC 4648 has it.
+/// Encodes bytes as base64 (RFC 4648).
 pub fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len() / 3 * 4 + 4);

@@ -1,8 +1,8 @@
-//! Counts the crates that a user builds for each set of features, and compares them with the
-//! READMEs, so that the numbers neither grow unseen nor go stale.
+//! Counts the crates that a user builds for each set of features, and compares the numbers with
+//! those in the READMEs. So no number grows unnoticed or becomes stale.
 //!
-//! The README of a crate with features has them in a table below a mark. The first column has the
-//! features, the second the number of crates.
+//! The README of a crate with features has a table below a mark. The first column has the features,
+//! and the second one the number of crates.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Result, judge, output, run};
@@ -41,7 +41,8 @@ pub fn findings(context: &Context, tree: &Tree, metadata: &Metadata) -> Result<V
     Ok(findings)
 }
 
-/// The crates that a user builds, build scripts included. Other systems need other crates.
+/// The arguments of cargo that print the crates which a user builds, including those of build
+/// scripts. The target is named, because other systems need other crates.
 const TREE: &[&str] = &[
     "tree",
     "--quiet",
@@ -51,7 +52,7 @@ const TREE: &[&str] = &[
     "--format={p}",
 ];
 
-/// Counts the crates of a printed tree. A crate that was printed before ends with a star.
+/// Counts the crates of a printed tree. If the tree prints a crate again, it adds a star.
 fn count(tree: &str) -> usize {
     let crates = tree.lines().map(|line| line.trim_end_matches(" (*)")).filter(|l| !l.is_empty());
     crates.collect::<BTreeSet<_>>().len()
@@ -76,10 +77,10 @@ fn row(line: &str) -> Result<Stated> {
 
 /// The package of the program, and the program.
 const PROGRAM: (&str, &str) = ("dacti-cli", "dacti");
-/// Bytes that the program may have, as `cargo install` builds it.
+/// The maximum length of the program, in bytes, as `cargo install` builds it.
 const PROGRAM_LEN_MAX: u64 = 12_000_000;
 
-/// Builds the program as users install it, and judges its length.
+/// Builds the program as users install it, and fails if it is too long.
 pub fn program(context: &Context, metadata: &Metadata) -> Result {
     let (package, name) = PROGRAM;
     run(&mut context.cargo(["build", "--release", "--locked", "-p", package]))?;

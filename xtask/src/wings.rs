@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 /// A top-level module of the facade, and the others that it may name. Argue for a new edge in
 /// ARCHITECTURE.md.
 const WINGS: &[(&str, &[&str])] = &[
-    // An error names the place of a package without its secrets.
+    // An error names the place of a package by a type of `fetch`, which hides secrets.
     ("error", &["fetch"]),
     ("threads", &["error"]),
     ("hash", &["threads"]),
-    // `open_url` and `open_store` are functions of a package, but stand in the module of their
+    // `open_url` and `open_store` are functions of a package, but are in the module of their
     // transport.
     ("fetch", &["error", "read", "remote"]),
     ("find", &["error", "fetch", "read", "threads"]),
@@ -22,10 +22,10 @@ const WINGS: &[(&str, &[&str])] = &[
     ("dar", &["error", "fetch", "read", "remote"]),
     ("read", &["error", "fetch", "find", "hash", "threads"]),
     ("remote", &["error", "fetch", "read"]),
-    // A file that a transport fetches is described, too.
+    // Reports also describe files that a transport fetches.
     ("report", &["error", "fetch", "find", "hash", "read", "remote", "threads"]),
-    // A copy that was pulled is verified before it is kept. Parts go to an object store by the
-    // runner of `remote`.
+    // A copy that was pulled is verified before it is kept. The runner of `remote` uploads parts to
+    // an object store.
     ("write", &["error", "fetch", "find", "hash", "read", "remote", "report", "threads"]),
 ];
 

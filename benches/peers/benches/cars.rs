@@ -1,8 +1,8 @@
 //! CARs of the same blocks, written and read by `dacti-dar` and by other crates.
 //!
-//! `iroh-car` proves no block. `iroh-car-plus-hash` adds the hash of each block, which its users
-//! have to compute, by the function that DAR uses. `rs-car` proves blocks on request, and writes
-//! nothing.
+//! `iroh-car` does not verify blocks. `iroh-car-plus-hash` adds a hash of each block with the
+//! function that DAR uses, because users of `iroh-car` have to verify blocks themselves. `rs-car`
+//! verifies blocks on request, and cannot write.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};

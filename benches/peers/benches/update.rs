@@ -2,9 +2,9 @@
 //! central directory again), redb and SQLite.
 //!
 //! `cargo xtask bench update`; `--test` runs it once on a small work. Each update opens the file,
-//! replaces regions (ZIP cannot replace, so it adds them), and is on disk when it ends. Prints a
-//! table in Markdown: the median of the times, the bytes by which the file grew, and how many
-//! slices of 64 KiB of the old file changed, which a cache in front of it would fetch again.
+//! replaces regions (ZIP cannot replace, so it adds them), and syncs the file to disk. Prints a
+//! table in Markdown: the median time, the growth of the file in bytes, and the number of slices of
+//! 64 KiB of the old file that changed. A cache would have to fetch these slices again.
 
 use dacti::update::{Update, UpdateOptions};
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -29,7 +29,7 @@ type Region = (Uuid, Vec<u8>);
 struct Holder {
     name: &'static str,
     pack: fn(&Path, &[Region]),
-    /// Applies an update. The number distinguishes it from the next.
+    /// Applies an update. The number makes its contents differ from those of other updates.
     update: fn(&Path, &[Region], usize),
 }
 
@@ -184,7 +184,7 @@ fn main() {
         for count in [1, 100, 255] {
             let Cost { time, grown, slices } = measure(holder, &fresh, &regions, count, rounds);
             let ms = time.as_secs_f64() * 1000.0;
-            // The first of them is the package.
+            // The package is measured first, so its time is the reference of the ratio.
             let ratio = ms / *own.entry(count).or_insert(ms);
             let name = holder.name;
             println!("| {name} | {count} | {ms:.2} ms | {ratio:.2} x | {grown} | {slices} |");

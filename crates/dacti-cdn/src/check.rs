@@ -1,8 +1,8 @@
 //! Proves that a plan of any origin keeps the laws.
 //!
-//! It carries out the plan on the snapshot, step by step, and takes nothing from the planner. It
+//! It carries out the plan on the snapshot, step by step, and trusts no claim of the plan. It
 //! compares the content of regions by digests. It can compare a new index only if the snapshot has
-//! the entries. Specification: `docs/spec/dacti-cdn.md`, "Laws".
+//! all entries of the old one. Specification: `docs/spec/dacti-cdn.md`, "Laws".
 
 mod fault;
 mod head;
@@ -25,7 +25,7 @@ use published::Published;
 ///
 /// If the snapshot has the entries of the index, this also proves the content of a new index. If
 /// not, it proves only that a barrier covers all of the new index before the switch. The lengths
-/// that edits replace are proven by those entries, or by [look-ups](Snapshot::set_found).
+/// that edits replace are proven by these entries, or by [look-ups](Snapshot::set_found).
 ///
 /// # Errors
 /// The first broken law, with its step.
@@ -51,8 +51,7 @@ pub fn check(plan: &Plan, snapshot: &Snapshot) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Checks that the lengths that edits replace are those of the package, and that the plan states
-/// its own cost.
+/// Checks the cost that the plan states, and the replaced lengths that its edits state.
 fn check_cost(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     for edit in &plan.edits {
         let Some(id) = edit.region_id() else { continue };
@@ -370,8 +369,8 @@ mod tests {
         (plan, snapshot)
     }
 
-    /// Sets the lengths, the digests of the head and the cost to those that the steps make. A
-    /// changed plan then fails by the change itself, and not by a digest.
+    /// Sets the lengths, the digests of the head and the cost to the values that follow from the
+    /// steps. So a changed plan fails because of the change itself, and not because of a digest.
     fn repair(plan: &mut Plan, snapshot: &Snapshot) {
         let mut head = snapshot.head.clone();
         let mut len = snapshot.len;
@@ -447,13 +446,13 @@ mod tests {
         // spec: R-CDN-10
         use Strategy::{Delta, FirstTable, Fold};
         breaks(Delta, Breach::BytesReused, |plan| shift(plan, |at| at - 65_536));
-        // Writes into the current second table, the layout region, the length of another delta
-        // group.
+        // These writes hit the current second table, the layout region, and the length of another
+        // delta group.
         for at in [504, 1000, 4176 + 12] {
             breaks(Delta, Breach::Read, |plan| reserve(plan).at = at);
         }
-        // Writes into the entry of the first component of the first table, and into the current
-        // place.
+        // These writes hit the entry of the first component of the first table, and the current
+        // place of the second table.
         breaks(FirstTable, Breach::Read, |plan| reserve(plan).at = 52);
         breaks(Fold, Breach::Read, |plan| reserve(plan).at = 504);
         breaks(Delta, Breach::OutsideHead, |plan| reserve(plan).at = 65_535);
@@ -462,7 +461,8 @@ mod tests {
     #[test]
     fn a_new_table_keeps_what_the_old_one_had() {
         // spec: R-CDN-26
-        // The third entry is an unknown component: dropped, of another version, with other data.
+        // The third entry is an unknown component. The changes drop it, change its version, and
+        // change its data.
         for strategy in [Strategy::SecondTable, Strategy::Fold] {
             let entry = 24 + 2 * 28;
             breaks(strategy, Breach::Lost, |plan| reserve(plan).after[20] = 2);
@@ -476,11 +476,11 @@ mod tests {
     fn what_is_published_stands_before_it_behind_a_barrier() {
         // spec: R-CDN-11
         use Strategy::{Delta, FirstTable, Fold, SecondTable};
-        // Another offset of an entry, of a component, of the index.
+        // The changes move the offset of an entry, of a component, and of the index.
         breaks(Delta, Breach::Unwritten, |plan| reserve(plan).after[16] += 1);
         breaks(FirstTable, Breach::Unwritten, |plan| reserve(plan).after[20] += 1);
         breaks(Fold, Breach::Unwritten, |plan| reserve(plan).after[24 + 20] += 8);
-        // An extension whose next table was never written.
+        // The new table has an extension offset, but the plan writes no table there.
         breaks(SecondTable, Breach::Unwritten, |plan| reserve(plan).after[8] = 8);
         for strategy in Strategy::ALL {
             breaks(strategy, Breach::NoBarrier, |plan| drop(plan.steps.remove(2)));
@@ -545,7 +545,7 @@ mod tests {
         let padded = |plan: &mut Plan| drop(append(plan).pieces.pop());
         breaks(Strategy::Delta, Breach::Unaligned, padded);
         breaks(Strategy::Delta, Breach::Unaligned, |plan| shift(plan, |at| at + 4096));
-        // An append that leaves a gap, small or huge, after the end of the file.
+        // An append must not leave a gap after the end of the file, small or huge.
         for by in [65_536, 1 << 62] {
             breaks(Strategy::Delta, Breach::Gap, |plan| shift(plan, |at| at + by));
         }
@@ -556,8 +556,8 @@ mod tests {
             let after = plan.after();
             plan.steps.insert(2, Step { action: second, after });
         });
-        // The first append may be empty: then a caller who asks the plan for its append gets that
-        // one.
+        // An empty first append is refused, too: `Plan::append` would return it instead of the
+        // second one.
         breaks(Strategy::Delta, Breach::SecondAppend, |plan| {
             let (at, after) = (append(plan).at, plan.before);
             let empty = Action::Append(Append { at, pieces: Vec::new() });
@@ -586,7 +586,7 @@ mod tests {
         breaks(Delta, Breach::Strategy, |plan| plan.strategy = Fold);
         breaks(Delta, Breach::Edits, |plan| plan.edits[1] = plan.edits[0]);
         breaks(Delta, Breach::Incomplete, |plan| plan.edits.truncate(1));
-        // As a fold has it: without a seal.
+        // A removal in a fold has no seal.
         let removes = |n| {
             let Edit::Remove(sealed) = remove(n) else { unreachable!() };
             let digest = Digest::default();
@@ -629,7 +629,7 @@ mod tests {
     fn what_dies_is_what_the_package_has() {
         // spec: R-CDN-41
         use Strategy::{Delta, FirstTable, Fold, SecondTable};
-        // Region 1 has 10 bytes and a seal of 32; region 9 is new.
+        // Region 1 has 10 bytes and a seal of 32 bytes. Region 9 is new.
         let lens = |plan: &Plan| plan.edits.iter().map(Edit::replaced_len).collect::<Vec<_>>();
         let (plan, _) = planned(Delta);
         assert_eq!((lens(&plan), plan.cost.bytes_dying), ([0, 42].to_vec(), 42));
@@ -646,7 +646,8 @@ mod tests {
         for strategy in [Delta, FirstTable, SecondTable, Fold] {
             breaks(strategy, Breach::Cost, |plan| plan.cost.bytes_dying += 1);
         }
-        // Look-ups tell as much as the whole index, and without them the sum is checked alone.
+        // Look-ups prove the same as the whole index. Without them only the sum of the lengths is
+        // checked.
         let (mut plan, _) = planned(Delta);
         let mut snapshot = world().snapshot().unwrap();
         snapshot.set_found([(id(1), Some(10)), (id(9), None)]);
@@ -670,7 +671,7 @@ mod tests {
         };
         step(&mut world, &[put(1, 5)]);
         step(&mut world, &[remove(2)]);
-        // Group 8 lists the put, group 7 the removal; now region 1 goes.
+        // Group 8 lists the put, and group 7 the removal. The next update removes region 1.
         let snapshot = world.scanned();
         let removal = [remove(1), remove(0)];
         let sound = plan(&snapshot, &removal, &UpdatePolicy::default()).unwrap();
@@ -681,7 +682,7 @@ mod tests {
             repair(&mut plan, &snapshot);
             assert_eq!(check(&plan, &snapshot).unwrap_err().breach, expected);
         };
-        // The size, then the offset of the first entry, then its id.
+        // The changes hit the first entry: its size, its offset, and its id.
         fails(Breach::Unwritten, &|plan| reserve(plan).after[20] = 1);
         fails(Breach::Unwritten, &|plan| reserve(plan).after[16] += 1);
         fails(Breach::Incomplete, &|plan| reserve(plan).after[0] = 3);
@@ -690,7 +691,8 @@ mod tests {
             removed.digest = Digest::default();
         });
         fails(Breach::Edits, &|plan| plan.edits[0] = remove(77));
-        // The same entries in the group of the puts, and in an older group than that of region 1.
+        // Here the same entries lie in the group of the puts. Below, a removal lies in an older
+        // group than the put of region 1.
         let at = |group: u64| 4168 + 8 + 6136 * group;
         fails(Breach::Incomplete, &|plan| {
             reserve(plan).at = at(8) + 16 + 24;

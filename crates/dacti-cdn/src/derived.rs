@@ -1,7 +1,7 @@
-//! The new index of a fold: its regions in their order, and its bytes, piece by piece.
+//! The new index of a fold: its regions in order, and its bytes in pieces.
 //!
-//! Each pass merges the entries of the snapshot with the edits again, so memory is 16 bytes for
-//! each group. Specification: `docs/spec/dacti-cdn.md`, "Fold".
+//! Each pass merges the entries of the snapshot with the edits again. So only 16 bytes of memory
+//! are needed for each group. Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
 mod emit;
 mod merge;
@@ -21,9 +21,9 @@ use dacti_index::{GROUPS_MAX, index_len};
 use dacti_lookup::{RunSpec, lookup_len, stride_for};
 use daicon_core::Span;
 
-/// The most groups of an index without fences: one fetch brings them.
+/// The maximum number of groups of an index without fences. One fetch reads all of them.
 const GROUPS_WITHOUT_KEYS: u32 = 10;
-/// The most bytes of fences: one fetch brings them.
+/// The maximum length of the fences in bytes. One fetch reads all of them.
 const FENCES_LEN_MAX: u64 = 65_536;
 /// Alignment of fences and index.
 pub(crate) const DERIVED_ALIGN: u64 = 8;

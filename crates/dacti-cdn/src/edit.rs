@@ -38,13 +38,13 @@ pub struct Put {
     pub encoding: Encoding,
     /// Number of its stored bytes.
     pub size: u64,
-    /// Length of the seal that follows the stored bytes: that of the package's seals, or 0 if it
-    /// has none.
+    /// Length of the seal that follows the stored bytes. It is the length of the package's seals,
+    /// or 0 if the package has none.
     pub seal_len: u64,
     /// Digest of the stored bytes and the seal.
     pub digest: Digest,
     /// Length of the replaced region with its seal, or 0 if there is none. A planner sets it if the
-    /// snapshot says it; see [`Snapshot::set_found`](crate::Snapshot::set_found).
+    /// snapshot knows it; see [`Snapshot::set_found`](crate::Snapshot::set_found).
     pub replaced_len: u64,
 }
 
@@ -56,13 +56,13 @@ pub struct Remove {
     /// Its id.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
     pub id: Uuid,
-    /// Length of the seal of the removal: that of the package's seals, or 0 if it has none. In a
-    /// plan that folds it is 0, because a new index lists no removals.
+    /// Length of the seal of the removal. It is the length of the package's seals, or 0 if the
+    /// package has none. In a plan that folds it is 0, because a new index lists no removals.
     pub seal_len: u64,
     /// Digest of the seal's bytes; all zeros in a plan that writes no seal.
     pub digest: Digest,
-    /// Length of the removed region with its seal. A planner sets it as that of a
-    /// [`Put`](Put::replaced_len).
+    /// Length of the removed region with its seal. A planner sets it in the same way as
+    /// [`Put::replaced_len`].
     pub replaced_len: u64,
 }
 
@@ -108,7 +108,7 @@ impl Edit {
         }
     }
 
-    /// Returns the length that it says of the region that it replaces or removes.
+    /// Returns the length that this edit states for the region that it replaces or removes.
     pub(crate) fn replaced_len(&self) -> u64 {
         match self {
             Self::Put(put) => put.replaced_len,
@@ -117,7 +117,8 @@ impl Edit {
         }
     }
 
-    /// Returns length and digest of its bytes in the block.
+    /// Returns the length and the digest of the edit's bytes in the block; `None` if it has none
+    /// there.
     pub(crate) fn bytes(&self) -> Option<(u64, Digest)> {
         match self {
             Self::Remove(remove) => Some((remove.seal_len, remove.digest)),
@@ -132,7 +133,7 @@ impl Edit {
 }
 
 impl NewComponent {
-    /// Returns UUID and major version, by which readers tell components apart.
+    /// Returns the UUID and the major version, which identify a component for readers.
     pub(crate) fn key(&self) -> (Uuid, u16) {
         (self.id, self.version.major)
     }

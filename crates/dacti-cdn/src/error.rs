@@ -115,18 +115,18 @@ pub enum Misuse {
     SliceTooShort {
         /// The package's own.
         expected: u64,
-        /// The slice length that the policy asks for.
+        /// The slice length of the policy.
         found: u64,
     },
     /// An invalid alignment of regions.
     #[error("alignment of regions {0}: expected a power of two of at most the slice length")]
     RegionAlign(u64),
-    /// More delta groups than the head has room for.
+    /// The head has no room for this number of delta groups.
     #[error("{found} delta groups: the head has room for at most {max}")]
     DeltaGroups {
         /// Groups asked for.
         found: u32,
-        /// The most that fit.
+        /// The maximum number that fits.
         max: u32,
     },
     /// No edit changes anything.
@@ -148,7 +148,7 @@ pub enum Misuse {
         /// Length in bytes.
         len: u64,
     },
-    /// A seal of another length than the package's seals have.
+    /// A seal whose length differs from the length of the package's seals.
     #[error(
         "edit {edit}: its seal has {found} bytes, the package's seals have {expected}: seal it \
          like the other regions"
@@ -161,7 +161,7 @@ pub enum Misuse {
         /// Length of the given seal.
         found: u64,
     },
-    /// An encoding tag that is empty, no text, or that of removals.
+    /// An encoding tag that is empty, is not text, or is the tag of removals.
     #[error(
         "edit {edit}: the encoding tag is not UTF-8 text padded with zeros, or is that of removals"
     )]
@@ -209,7 +209,7 @@ pub enum Misuse {
          `Snapshot::entries_reader` first"
     )]
     IndexNeeded,
-    /// Plan and snapshot do not belong together, or the plan derives no bytes.
+    /// The plan was not made from this snapshot.
     #[error("the plan was not made from this snapshot: take both from the same state of the file")]
     NotDerived,
 }
@@ -244,7 +244,7 @@ pub enum Error {
     /// The package cannot be updated in place.
     #[error("the package cannot be updated: {0}")]
     NotUpdatable(Missing),
-    /// A room for updates passes the end of the head.
+    /// Room for updates passes the end of the head.
     #[error("{what} at {at:#x}: ends at {end:#x}, but the head ends at 0x10000")]
     OutsideHead {
         /// The room.
@@ -254,7 +254,7 @@ pub enum Error {
         /// Its end, absolute.
         end: u64,
     },
-    /// A room for updates overlaps bytes in use.
+    /// Room for updates overlaps bytes in use.
     #[error("{what} at {at:#x}: overlaps {other} at {other_at:#x}, which an update would damage")]
     Overlap {
         /// The room.
@@ -278,7 +278,7 @@ pub enum Error {
         /// Number of groups of the index.
         groups: u32,
     },
-    /// The groups of an index behind the head do not fill its region.
+    /// The groups of an index that lies after the head do not fill its region.
     #[error(
         "index header at {at:#x}: {groups} groups do not fill the {len} bytes of the component's \
          region, and an index behind the head has no reserve: fetch the package again"
@@ -291,7 +291,7 @@ pub enum Error {
         /// Length of its region in bytes.
         len: u64,
     },
-    /// A group without entries in an index behind the head.
+    /// A group without entries, in an index that lies after the head.
     #[error(
         "group header at {at:#x}: the group has no entries, and an index behind the head has no \
          reserve: fetch the package again"
@@ -300,7 +300,7 @@ pub enum Error {
         /// Start of the group, absolute.
         at: u64,
     },
-    /// More than readers or this planner accept.
+    /// There are more things of a kind than readers or this planner accept.
     #[error(
         "{what}: {found} are more than the {limit} that are possible: make a new package, with \
          `compact` or by packing again"
@@ -376,7 +376,7 @@ impl Error {
                 dacti_seal::ErrorKind::Unsupported => ErrorKind::Unsupported,
                 dacti_seal::ErrorKind::Limit => ErrorKind::Limit,
                 dacti_seal::ErrorKind::Misuse => ErrorKind::Misuse,
-                // The lower enum may grow. A new kind counts as damage until it is listed here.
+                // `dacti_seal` may add kinds. A new kind counts as damage until it is listed here.
                 _ => ErrorKind::Corrupt,
             },
             Self::Lookup(error) => error.kind(),
@@ -394,7 +394,8 @@ impl Error {
         }
     }
 
-    /// Returns the structure at fault, if it belongs to the layout. Wrapped errors have their own.
+    /// Returns the structure at fault, if it belongs to the layout. Returns `None` for the error of
+    /// a lower crate, which names its own structure.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {
         match self {

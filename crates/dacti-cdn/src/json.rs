@@ -306,7 +306,8 @@ mod tests {
         assert!(error.contains(expected), "{error}");
     }
 
-    /// Returns one changed copy of `value` for each leaf, with the path of that leaf.
+    /// Adds changed copies of `value` to `out`, at least one for each leaf, with the path of that
+    /// leaf.
     fn mutants(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
         let below = |key: &str, child: &Value, put: &dyn Fn(Value) -> Value, out: &mut Vec<_>| {
             let mut inner = Vec::new();
@@ -368,8 +369,8 @@ mod tests {
             let mut changed = Vec::new();
             mutants(&value, "", &mut changed);
             for (path, value) in changed {
-                // These fields inform, and no program carries them out: rejected strategies, dying
-                // bytes.
+                // Readers of the package cannot notice a change of these fields, so the check need
+                // not find it.
                 let told = ["/rejected", "/cost/bytes_dying", "/purge"];
                 let told = told.iter().any(|told| path.contains(told));
                 if told || path.ends_with("/replaced_len") {
@@ -392,7 +393,7 @@ mod tests {
         assert!(refused > 500, "{refused}");
     }
 
-    /// Returns the same with three dots for each digest.
+    /// Returns the value with three dots in place of each digest.
     fn without_digests(value: Value) -> Value {
         match value {
             Value::String(text) if text.len() == 64 => "…".into(),

@@ -19,10 +19,10 @@ pub const LAYOUT_ID: Uuid = Uuid::from_u128(0x198f23aa_227b_499f_9da1_6410035ed4
 pub const LAYOUT_VERSION: Version = Version::new(0, 1);
 /// Length of the layout component's region, in bytes.
 pub const LAYOUT_LEN: u64 = 80;
-/// The default slice length. Behind caches with longer slices readers stay right, and take more
+/// The default slice length. Caches with longer slices are safe, but readers then need more
 /// requests.
 pub const SLICE_LEN: u64 = 65_536;
-/// The shortest and the longest slice length.
+/// The slice lengths that are allowed, from the shortest to the longest.
 pub const SLICE_LEN_RANGE: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
 
 /// Slots of the first table, used ones included.
@@ -41,8 +41,9 @@ pub const PARTS_AT: u64 = 1536;
 pub const PARTS_LEN: u64 = 2048;
 /// Start of the room for lookup fences.
 pub const FENCES_AT: u64 = PARTS_AT + PARTS_LEN;
-/// The most groups that fit the head. Past `LARGE_ENTRIES` entries, fewer delta groups leave room
-/// for more fences.
+/// The maximum number of groups that fit the head. An index that does not fit the head has
+/// `DELTA_GROUPS` delta groups. Above `LARGE_ENTRIES` entries it has fewer, which leaves room for
+/// more fences.
 const HEAD_GROUPS: u32 = 10;
 const DELTA_GROUPS: u32 = 8;
 const DELTA_GROUPS_LARGE: u32 = 4;
@@ -51,8 +52,8 @@ const LARGE_ENTRIES: u64 = 2_000_000;
 /// The content of the layout component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Layout {
-    /// File id: 16 bytes of the digest of the first index and its regions. It tells two packages
-    /// apart.
+    /// File id: 16 bytes of the digest of the first index and its regions. It differs between
+    /// packages.
     pub file_id: [u8; 16],
     /// Slice length in bytes: appends begin at its multiples.
     pub slice_len: u64,
@@ -70,7 +71,7 @@ pub struct Layout {
     pub fences: Span,
 }
 
-/// The component's region as it lies in the file.
+/// The bytes of the component's region.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct LayoutRegion {
@@ -131,8 +132,9 @@ impl Layout {
     /// Returns the bytes of the component's region.
     ///
     /// # Errors
-    /// `Misuse` for a slice length that the format does not allow; `Layout` if the end is not a
-    /// multiple of it, or if the room for fences does not start and end below 4 GiB.
+    /// `Misuse` for a slice length that the format does not allow; `Layout` if the end of the new
+    /// package is not a multiple of the slice length, or if the room for fences ends at 4 GiB or
+    /// later.
     pub fn emit(&self) -> Result<[u8; size_of::<LayoutRegion>()], Error> {
         check_slice_len(self.slice_len)?;
         let fault = |fault| Error::Layout { at: LAYOUT_AT, fault };
@@ -170,18 +172,18 @@ pub struct IndexPlace {
     pub span: Span,
     /// Number of groups, delta groups included.
     pub groups: u32,
-    /// Number of delta groups, which come first.
+    /// Number of delta groups. They are the first groups.
     pub delta_groups: u32,
     /// Room for lookup fences, absolute.
     pub fences: Span,
     /// The stored bytes of hot regions, absolute, right before the index; empty if there are none.
-    /// Their entries stand in the last delta group.
+    /// The last delta group lists them.
     pub hot: Span,
 }
 
 impl IndexPlace {
-    /// Returns the place of an index in the `cdn` layout. If the index does not fit the head whole,
-    /// its delta groups end with the head.
+    /// Returns the place of an index in the `cdn` layout. If the whole index does not fit the head,
+    /// its last delta group ends where the head ends.
     #[must_use]
     pub fn cdn(filled: u32, entries: u64) -> Self {
         let (delta_groups, groups) = if filled <= HEAD_GROUPS {
@@ -205,9 +207,9 @@ impl IndexPlace {
     /// head, seals included. `filled` and `entries` count groups and entries without the hot
     /// regions.
     ///
-    /// Delta groups give way to hot regions, down to the one that lists them. If possible, the
-    /// whole index lies in the head. There are as many fences as without hot regions. `None` if the
-    /// hot regions do not fit.
+    /// There are fewer delta groups if the hot regions need their room, but at least one, which
+    /// lists the hot regions. If possible, the whole index lies in the head. The number of fences
+    /// is the same as without hot regions. Returns `None` if the hot regions do not fit.
     #[must_use]
     pub fn cdn_hot(filled: u32, entries: u64, hot_len: u64) -> Option<Self> {
         let (delta_groups, in_head) = Self::hot_choices(filled, entries)
@@ -222,7 +224,7 @@ impl IndexPlace {
         Some(Self { span, groups, delta_groups, fences, hot })
     }
 
-    /// Returns the most bytes that hot regions may have.
+    /// Returns the maximum length of all hot regions together, in bytes.
     #[must_use]
     pub fn hot_len_max(filled: u32, entries: u64) -> u64 {
         let choices = Self::hot_choices(filled, entries);
@@ -252,7 +254,7 @@ impl IndexPlace {
     }
 
     /// Returns the place of an index in the `cdn` layout with `delta_groups` delta groups, or more
-    /// if the index fits the head whole.
+    /// if the whole index fits the head.
     ///
     /// # Errors
     /// `Misuse` if the delta groups do not fit the head beside the fences.
@@ -271,9 +273,10 @@ impl IndexPlace {
         Ok(Self { span, groups, delta_groups, fences, hot: Span::default() })
     }
 
-    /// Returns the place of an index in the `compact` layout: it starts at `at`, where the table
-    /// ends, and has no room. Without regions the index is empty. An index that would not end in
-    /// the head comes after its fences, whose component makes the table longer.
+    /// Returns the place of an index in the `compact` layout. It starts at `at`, where the table
+    /// ends, and has no room for updates. Without regions the index is empty. If the index would
+    /// end after the head, its fences lie before it, provided that they fit the head. Their
+    /// component makes the table longer.
     #[must_use]
     pub fn compact(runs: &[RunSpec], at: u64) -> Self {
         let groups = runs.iter().fold(0_u32, |sum, run| sum.saturating_add(run.groups));
@@ -284,7 +287,7 @@ impl IndexPlace {
         if start.saturating_add(len) > HEAD_LEN {
             let fences_at = at.saturating_add(COMPONENT_ENTRY_LEN);
             let stride = stride_for(runs, HEAD_LEN.saturating_sub(fences_at));
-            // Each search asks every run, so readers accept only a limited number of runs.
+            // Each search looks into every run, so readers accept only a limited number of runs.
             if let Some(stride) = stride.filter(|_| runs.len() <= RUNS_MAX) {
                 start = fences_at.saturating_add(lookup_len(runs, stride));
                 fences = Span { start: fences_at, end: start };
@@ -295,18 +298,18 @@ impl IndexPlace {
     }
 }
 
-/// Returns the number of delta groups of an index that goes on after the head.
+/// Returns the number of delta groups of an index that does not end in the head.
 const fn delta_groups_behind(entries: u64) -> u32 {
     if entries > LARGE_ENTRIES { DELTA_GROUPS_LARGE } else { DELTA_GROUPS }
 }
 
-/// Returns the start of an index of which that many groups fill the end of the head.
+/// Returns the start of an index whose first `groups` groups end where the head ends.
 fn head_index_start(groups: u32) -> u64 {
     let head_part = GROUP_LEN.saturating_mul(groups.into()).saturating_add(INDEX_HEADER_LEN);
     HEAD_LEN.saturating_sub(head_part)
 }
 
-/// Returns the room for fences before an index of which that many groups lie in the head.
+/// Returns the room for fences before an index whose first `groups_in_head` groups lie in the head.
 pub(crate) fn fences_room(groups_in_head: u32) -> Span {
     Span { start: FENCES_AT, end: head_index_start(groups_in_head) }
 }
@@ -374,13 +377,13 @@ mod tests {
     fn groups_for_updates_give_way_to_hot_regions() {
         // spec: R-LAY-12, R-LAY-13
         let none = Span::default();
-        // One filled group, and the whole index in the head. Ten groups leave 584 bytes, and each
-        // delta group that gives way adds 6,136.
+        // The whole index lies in the head: one filled group and the delta groups. Ten groups leave
+        // 584 bytes for hot regions, and each delta group less adds 6,136 bytes.
         check_hot((1, 200, 584), Some((9, 4168, none)));
         check_hot((1, 200, 585), Some((8, 10_304, none)));
         check_hot((1, 200, 584 + 8 * 6136), Some((1, 53_256, none)));
-        // Then the filled group lies after the head: its one fence takes 8 bytes, after a header of
-        // 32.
+        // With one byte more, the filled group lies after the head. Its one fence takes 8 bytes,
+        // after a header of 32 bytes.
         let fences = |end| Span { start: 3584, end };
         let len = 584 + 8 * 6136 + 1;
         check_hot((1, 200, len), Some((1, 59_392, fences(59_392 - len))));
@@ -389,13 +392,14 @@ mod tests {
         assert_eq!(IndexPlace::hot_len_max(1, 200), 55_808 - 40);
         // Ten filled groups never fit the head: an eleventh group lists the hot regions.
         check_hot((10, 2550, 100), Some((8, 16_440, fences(16_340))));
-        // No filled group: all regions are hot.
+        // There is no filled group, because all regions are hot.
         check_hot((0, 0, 55_808), Some((1, 59_392, none)));
         check_hot((0, 0, 55_809), None);
-        // 393 groups: their fences take 3,144 bytes and 32 for the header, of 12,856.
+        // The fences of 393 groups take 3,144 bytes and a header of 32 bytes. The room has 12,856
+        // bytes.
         check_hot((393, 100_001, 12_856 - 3176), Some((8, 16_440, fences(6760))));
         check_hot((393, 100_001, 12_856 - 3175), Some((7, 22_576, fences(22_576 - 9681))));
-        // 3,922 groups with a stride of 3, as without hot regions: 1,308 fences.
+        // 3,922 groups have 1,308 fences with a stride of 3, as without hot regions.
         let fences_len = 32 + 8 * 1308;
         assert_eq!(IndexPlace::hot_len_max(3922, 1_000_001), 55_808 - fences_len);
         check_hot(

@@ -1,4 +1,4 @@
-//! The room that a new package should leave for expected updates.
+//! Computes the room that a new package should leave for expected updates.
 //!
 //! A packer may leave more or less room. Specification: `docs/spec/dacti-cdn.md`, "Room for
 //! updates".
@@ -8,14 +8,14 @@ use crate::{T1_SLOTS, T2_SLOTS};
 use dacti_index::GROUP_ENTRIES;
 use daicon_core::to_u64;
 
-/// The largest stride of fences that is accepted in exchange for more delta groups. One read of
-/// that many groups, about 64 kB, finds a region.
+/// The largest stride of fences that is accepted to make room for more delta groups. With this
+/// stride, one read of ten groups (about 64 kB) finds a region.
 const STRIDE_MAX: u32 = 10;
 /// The shortest common slice length of caches.
 const SLICE_LEN_MIN: u64 = 65_536;
-/// The longest one: a longer update takes several slices.
+/// The longest slice length that is suggested. A longer update takes several slices.
 const SLICE_LEN_MAX: u64 = 1 << 20;
-/// Length of the digest after each region.
+/// Length of the digest that follows each region.
 const SEAL_LEN: u64 = 32;
 
 /// The expected updates of a package before it is compacted.
@@ -44,11 +44,12 @@ pub struct Padding {
 /// Returns the room that a new package of `entries` regions should leave. `stored_len_mean` is the
 /// mean number of stored bytes.
 ///
-/// - An update takes `regions + 1` entries of one group; the last is for the names list. So a group
-///   takes `255 / (regions + 1)` updates. The number of delta groups is the one that the updates
-///   need, at least one and at most ten, and at most as many as leave room for fences with a stride
-///   of at most ten. Updates of more than 254 regions always fold, so they get one delta group.
-/// - Tables have 16 and 8 slots, because their places are fixed and free slots cost nothing.
+/// - An update takes `regions + 1` entries of one group; one of them is for the names list. So a
+///   group takes `255 / (regions + 1)` updates. There are enough delta groups for the updates, but
+///   at least one and at most ten. The number is lower if the fences would need a stride above ten.
+///   Updates of more than 254 regions always fold, so they get one delta group.
+/// - The tables have 16 and 8 slots, because their places are fixed and free slots need no further
+///   bytes.
 /// - The slice length is the smallest power of two that holds the bytes of an update, from 64 KiB
 ///   to 1 MiB.
 #[must_use]
@@ -86,12 +87,12 @@ mod tests {
 
     #[test]
     fn groups_are_as_many_as_the_updates_take() {
-        // 127 updates of one region and one names list fit a group.
+        // A group has room for 127 updates of one region and one names list.
         check(127, 1, 100_000, 1000, (1, 65_536));
         check(128, 1, 100_000, 1000, (2, 65_536));
         // 255 / 101 = 2 updates in each group: nine groups for 18 updates.
         check(18, 100, 100_000, 1000, (9, 131_072));
-        // At most ten groups, and only one if every update folds.
+        // There are at most ten groups, and only one if every update folds.
         check(u64::MAX, 1, 100_000, 1000, (10, 65_536));
         check(1000, 255, 100_000, 1000, (1, 524_288));
         check(0, 0, 0, 0, (1, 65_536));
@@ -100,8 +101,9 @@ mod tests {
 
     #[test]
     fn keys_leave_fewer_groups_to_large_packages() {
-        // 3,922 groups: ten delta groups leave 584 bytes, for 69 fences: stride 57 is too large.
-        // Nine leave 6,720: 836 fences, stride 5.
+        // The index has 3,922 groups. Ten delta groups leave 584 bytes for 69 fences, whose stride
+        // of 57 is too large. Nine delta groups leave 6,720 bytes for 836 fences with a stride of
+        // 5.
         check(u64::MAX, 1, 1_000_000, 1000, (9, 65_536));
         // 39,216 groups take 3,922 fences of stride 10, in 31,408 bytes. Five delta groups leave
         // 31,264, four leave 37,400.

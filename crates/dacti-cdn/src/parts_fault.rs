@@ -1,4 +1,4 @@
-//! The ways in which the region of a package in parts, or its head, can be wrong.
+//! The faults of a package in parts: of the parts component's region, of the head, and of parts.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "The region", "The list", "The head".
 
@@ -73,12 +73,12 @@ pub enum PartsFault {
     /// The prefix could lead out of the head's folder.
     #[error("the prefix is no relative path of plain segments that ends with a slash")]
     Prefix,
-    /// An entry starts before the end of the entry in front of it.
+    /// An entry starts before the end of the previous entry.
     #[error("the entry starts at {start:#x}, before {end:#x}, the end of the entry before it")]
     EntryOrder {
         /// Absolute start of the entry.
         start: u64,
-        /// Absolute end of the entry before it.
+        /// Absolute end of the previous entry.
         end: u64,
     },
     /// An entry is empty, starts within the head, or passes position 2^56.
@@ -111,10 +111,10 @@ pub enum PartsFault {
         /// Value of the end field.
         end: u64,
     },
-    /// The head has another length than 65,536 bytes.
+    /// The length of the head is not 65,536 bytes.
     #[error("the head of a package in parts has {0} bytes, expected 65536")]
     HeadLen(u64),
-    /// The head's bytes do not have the digest that the head states.
+    /// The head's bytes do not match the digest that the head states.
     #[error(
         "the bytes of the head do not fit their digest: they were altered, or put together from \
          two versions of the head; ask for it again past all caches"
@@ -123,10 +123,10 @@ pub enum PartsFault {
     /// A position lies in no part.
     #[error("no part of the package holds this position")]
     Hole,
-    /// The bytes of a part do not have the digest by which the part is named.
+    /// The bytes of a part do not match the digest in its name.
     #[error("the bytes of the part do not fit the digest in its name")]
     PartDigest,
-    /// An object has another length than its entry says.
+    /// The length of an object differs from the length that its entry states.
     #[error("the object of the part has {found} bytes, expected {expected}")]
     PartLen {
         /// Length that the list implies, in bytes.
@@ -137,7 +137,7 @@ pub enum PartsFault {
 }
 
 impl PartsFault {
-    /// Returns the name of the structure at fault, as the specification calls it.
+    /// Returns the specification's name of the structure at fault.
     #[must_use]
     pub const fn structure(&self) -> &'static str {
         match self {

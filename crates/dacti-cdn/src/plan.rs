@@ -13,7 +13,7 @@ use daicon_core::to_u64;
 pub struct Plan {
     /// File id of the package.
     pub file_id: [u8; 16],
-    /// Slice length: appends begin and end at its multiples.
+    /// Slice length. Appends begin and end at its multiples, unless the package is in parts.
     pub slice_len: u64,
     /// The edits.
     pub edits: Vec<Edit>,
@@ -125,10 +125,10 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Counts what the steps cost, except for `bytes_dying`, which is 0.
+    /// Returns the cost of the steps, with 0 for `bytes_dying`.
     pub(crate) fn of(steps: &[Step], slice_len: u64) -> Self {
         let mut cost = Self::default();
-        // Numbers of slices of the head, which has few.
+        // The numbers of the written slices of the head. There are few.
         let mut dirtied: Vec<u64> = Vec::new();
         for step in steps {
             let (at, written) = match &step.action {

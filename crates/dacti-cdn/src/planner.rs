@@ -44,7 +44,7 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
         reason: fits.err().unwrap_or(Reason::Dearer),
     });
     let rejected = rejected.collect();
-    // A new index lists no removals, so nobody would read their seals.
+    // A fold writes a new index, which lists no removals. So the seals of removals are left out.
     let unsealed = without_seals(&edits);
     let has_seals = strategy == Strategy::Delta && snapshot.seal_len > 0;
     let (edits, wanted) = if has_seals || wanted.removes.is_empty() {
@@ -133,7 +133,7 @@ mod tests {
                 let mut edits = BTreeMap::new();
                 for (n, size, kind) in update_of {
                     let is_there = model.contains_key(&id(n));
-                    // Every third update only removes, every other one does both.
+                    // Every third update only removes regions. The others may also put regions.
                     let removes = is_there && if i % 3 == 0 { kind < 9 } else { kind == 0 };
                     if removes || i % 3 > 0 {
                         edits.insert(n, if removes { remove(n) } else { put(n, size) });
@@ -172,7 +172,8 @@ mod tests {
         let mut world = fresh(5);
         let mut model = world.regions();
         let policy = UpdatePolicy::default();
-        // Nine groups of 255: each takes two updates of 100, because no update is split.
+        // The package has nine delta groups of 255 entries. Each takes two updates of 100 entries,
+        // because no update is split.
         let batch: Vec<_> = (0..100).map(|n| put(n, 3)).collect();
         for i in 0..18 {
             let plan = update(&mut world, &mut model, &batch, &policy);
@@ -181,7 +182,7 @@ mod tests {
             assert_eq!(switch.field, crate::Field::DeltaLength { group });
             assert_eq!(switch.after, [if i % 2 == 0 { 100 } else { 200 }]);
         }
-        // 55 entries are left in group 0.
+        // Group 0 has room for 55 more entries.
         let plan = update(&mut world, &mut model, &batch[..55], &policy);
         assert_eq!(plan.strategy, Strategy::Delta);
         let plan = update(&mut world, &mut model, &batch[..1], &policy);

@@ -7,12 +7,11 @@ use crate::{Error, Misuse, Snapshot, check_slice_len};
 /// How a plan is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdatePolicy {
-    /// Appends begin and end at multiples of this. It must be a power of two, and at least the
-    /// package's own slice length. `None` means the package's own; set it for a package that moves
-    /// to caches with larger slices.
+    /// The slice length: appends begin and end at its multiples. It must be a power of two, and at
+    /// least the package's own slice length. `None` means the package's own slice length. Set a
+    /// longer one if the package moves to caches with longer slices.
     pub slice_len: Option<u64>,
-    /// Each new region begins at a multiple of this power of two, which is at most the slice
-    /// length. 1 means no gaps.
+    /// The alignment of new regions: a power of two, at most the slice length. 1 means no gaps.
     pub region_align: u64,
     /// The bytes to purge from caches at each barrier.
     pub purge: Purge,
@@ -30,13 +29,13 @@ impl Default for UpdatePolicy {
 /// The bytes to purge from caches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Purge {
-    /// None. Barriers wait until caches ask again by themselves.
+    /// Nothing is purged. Barriers wait until caches ask the origin again by themselves.
     #[default]
     Nothing,
     /// The head, as one range.
     Head,
-    /// All ranges that a barrier probes. This helps if a cache has kept the answer that the file
-    /// ends earlier.
+    /// All ranges that a barrier probes. This helps if a cache has kept an answer which says that
+    /// the file ends before these ranges.
     Probed,
 }
 

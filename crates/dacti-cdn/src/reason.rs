@@ -15,7 +15,7 @@ pub enum Reason {
     /// The strategy cannot remove regions.
     #[error("it cannot remove regions")]
     RemovesNoRegion,
-    /// The update adds and removes regions, but a group does one of both.
+    /// The update adds and removes regions, but a delta group lists either regions or removals.
     #[error("it cannot add and remove regions at once")]
     PutsAndRemoves,
     /// The strategy cannot change the table that the edits change.
@@ -30,7 +30,7 @@ pub enum Reason {
         /// Entries that the update needs.
         entries: u64,
     },
-    /// The current delta group has too little room, and no group before it is free.
+    /// The newest delta group has too little room, and no group before it is free.
     #[error("{entries} entries do not fit the last delta group, which has room for {free}")]
     DeltasFull {
         /// Entries that the update needs.
@@ -38,14 +38,14 @@ pub enum Reason {
         /// Entries for which the last group has room.
         free: u32,
     },
-    /// The regions have several encodings, but a group has one.
+    /// The regions have several encodings, but all regions of a group have the same encoding.
     #[error("the regions have several encodings, but a group has one")]
     MixedEncodings,
-    /// The last delta group has another encoding.
+    /// The newest delta group has another encoding.
     #[error("the last delta group has another encoding")]
     OtherEncoding,
-    /// No delta group reaches the block: it lies 4 GiB or more after the base of the last group, or
-    /// the update alone has 4 GiB or more.
+    /// No delta group reaches the block. Its regions lie 4 GiB or more after the base of the newest
+    /// group, or the update alone has 4 GiB or more.
     #[error("no delta group reaches the block: it ends 4 GiB or more after the base of the group")]
     OutOfReach,
     /// The first table has too few free slots.

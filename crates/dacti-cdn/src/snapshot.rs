@@ -1,7 +1,8 @@
 //! A published package as a planner sees it: its head, its tables, and its room for updates.
 //!
-//! A snapshot has no content of regions. It has the entries of the delta groups, and for a fold all
-//! entries. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
+//! A snapshot does not hold the content of regions. It holds the entries of the delta groups, and
+//! for a fold all entries of the index. Specification: `docs/spec/dacti-cdn.md`, "What an updater
+//! reads".
 
 mod reader;
 mod room;
@@ -35,7 +36,8 @@ pub struct Snapshot {
     /// The place of the second table, 0 or 1.
     pub(crate) place: Option<usize>,
     pub(crate) entries: Option<IndexEntries>,
-    /// What look-ups found, ascending by id: stored bytes, or `None` for a missing region.
+    /// The results of look-ups, ascending by id: the number of stored bytes, or `None` for a
+    /// missing region.
     looked_up: Vec<(Uuid, Option<u64>)>,
     pub(crate) is_in_parts: bool,
 }
@@ -43,11 +45,11 @@ pub struct Snapshot {
 /// The region of an id, as far as a snapshot has read it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Found {
-    /// Its stored bytes with its seal.
+    /// The package has the region. `len` is the length of its stored bytes and its seal.
     Region { len: u64 },
     /// The package does not have it.
     Missing,
-    /// Neither the index nor a look-up was read.
+    /// The index was not read, and no look-up of the id was made.
     Unknown,
 }
 
@@ -75,7 +77,8 @@ pub struct DeltaGroup {
 }
 
 impl Snapshot {
-    /// Returns the snapshot as that of a package in parts, whose blocks begin at a multiple of 8.
+    /// Returns the same snapshot, marked as that of a package in parts. Its blocks begin at
+    /// multiples of 8 bytes.
     #[must_use]
     pub fn in_parts(self) -> Self {
         Self { is_in_parts: true, ..self }
@@ -165,17 +168,18 @@ impl Snapshot {
         self.entries = Some(entries);
     }
 
-    /// Returns the entries that count, if they were read.
+    /// Returns the entries that are valid for their ids, if the index was read.
     #[must_use]
     pub const fn entries(&self) -> Option<&IndexEntries> {
         self.entries.as_ref()
     }
 
-    /// Takes what look-ups in the package found: for each id the number of its stored bytes,
+    /// Takes the results of look-ups in the package: for each id the number of its stored bytes,
     /// without the seal, or `None` for a missing region.
     ///
-    /// By them [`plan`](crate::plan) sets the lengths that edits replace, and
-    /// [`check`](crate::check) proves them. All entries of the index tell the same.
+    /// [`plan`](crate::plan) uses them to set the lengths that edits replace, and
+    /// [`check`](crate::check) to prove these lengths. If the snapshot has all entries of the
+    /// index, look-ups are not needed.
     pub fn set_found(&mut self, found: impl IntoIterator<Item = (Uuid, Option<u64>)>) {
         self.looked_up = found.into_iter().collect();
         self.looked_up.sort_unstable();
@@ -197,7 +201,8 @@ impl Snapshot {
         })
     }
 
-    /// Returns the edits with the lengths that they replace, as far as they are known.
+    /// Returns the edits with the lengths that they replace, where the snapshot knows these
+    /// lengths.
     pub(crate) fn informed(&self, edits: &[Edit]) -> Vec<Edit> {
         let mut edits = edits.to_vec();
         for edit in &mut edits {
@@ -216,7 +221,7 @@ impl Snapshot {
         edits
     }
 
-    /// Returns the group of that number as it lies in the head.
+    /// Parses a delta group from the bytes of the head.
     pub(crate) fn delta_group(&self, delta: &DeltaGroup) -> Result<Group<'_>, Error> {
         let rest = Span { start: delta.at, end: HEAD_LEN };
         Ok(Group::parse(rest.slice_of(&self.head, 0).unwrap_or_default(), delta.at)?)

@@ -36,7 +36,7 @@ pub struct Step {
 pub enum Action {
     /// Writes bytes past the end of the file.
     Append(Append),
-    /// A write of head bytes that no reader uses.
+    /// Writes head bytes that no reader uses.
     Reserve(Reserve),
     /// Waits until all caches answer with given bytes.
     Barrier(Barrier),
@@ -49,10 +49,11 @@ pub enum Action {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Append {
-    /// Start of the bytes, absolute. It is a multiple of the slice length.
+    /// Start of the bytes, absolute. It is a multiple of the slice length, or of 8 in a package in
+    /// parts.
     pub at: u64,
-    /// The pieces, without gaps. The last one ends at a multiple of the slice length. Zeros at the
-    /// end need not be written: extending the file has the same effect.
+    /// The pieces, without gaps. The last one ends at such a multiple, too. Zeros at the end need
+    /// not be written, because extending the file has the same effect.
     pub pieces: Vec<Piece>,
 }
 
@@ -135,12 +136,12 @@ pub struct Reserve {
     /// The old bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub before: Vec<u8>,
-    /// The new bytes, as many as the old ones.
+    /// The new bytes, of the same length as the old ones.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub after: Vec<u8>,
 }
 
-/// The proof that all caches have the bytes of the steps before.
+/// The proof that all caches have the bytes of the previous steps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -164,7 +165,8 @@ pub struct Probe {
     pub digest: Digest,
 }
 
-/// A write that publishes: one field of the head, of at most eight naturally aligned bytes.
+/// The write that publishes the plan. It writes one field of the head, of at most eight naturally
+/// aligned bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -176,7 +178,7 @@ pub struct Switch {
     /// The old bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub before: Vec<u8>,
-    /// The new bytes, as many as the old ones.
+    /// The new bytes, of the same length as the old ones.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub after: Vec<u8>,
 }

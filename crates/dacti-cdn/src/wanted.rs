@@ -1,4 +1,4 @@
-//! The edits, checked and sorted by kind. Planner and check both take them from here.
+//! The edits, checked and sorted by kind. Both the planner and the check use this module.
 
 use crate::parts::PARTS_ID;
 use crate::snapshot::Found;
@@ -23,7 +23,7 @@ pub(crate) struct Wanted<'e> {
     pub(crate) puts: Vec<(u32, &'e Put)>,
     pub(crate) removes: Vec<(u32, &'e Remove)>,
     pub(crate) components: Vec<(u32, &'e NewComponent)>,
-    /// Whether the names component must change.
+    /// Whether the flag for explicit ids must be set in the names component.
     pub(crate) explicit_ids: bool,
 }
 
@@ -66,14 +66,14 @@ impl<'e> Wanted<'e> {
         !self.components.is_empty() || self.explicit_ids
     }
 
-    /// Counts the bytes that the edits say to replace or remove.
+    /// Returns the sum of the replaced lengths that the edits state.
     pub(crate) fn replaced_len(&self) -> u64 {
         let puts = self.puts.iter().map(|(_, put)| put.replaced_len);
         let removes = self.removes.iter().map(|(_, remove)| remove.replaced_len);
         puts.chain(removes).fold(0, u64::saturating_add)
     }
 
-    /// Checks that each removal has a seal as the package's regions have.
+    /// Checks that the seal of each removal is as long as the package's seals.
     pub(crate) fn check_seals(&self, snapshot: &Snapshot) -> Result<(), Misuse> {
         for &(edit, remove) in &self.removes {
             let (expected, found) = (snapshot.seal_len, remove.seal_len);

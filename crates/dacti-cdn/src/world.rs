@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 pub(crate) const NONE: Encoding = Encoding::NONE;
 
-/// A sparse file: pieces by their start, zeros between and after them, and its length.
+/// A sparse file: pieces by their start, with zeros between them and up to `len`.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     pub(crate) bytes: Vec<u8>,
@@ -29,8 +29,8 @@ pub(crate) struct World {
     pub(crate) layout: Layout,
 }
 
-/// Returns a fresh package of `entries` regions. Each has 10 stored bytes and a seal of 32, ids
-/// count up from `id(0)`, and the layout is the cdn layout with slices of 64 KiB.
+/// Returns a new package of `entries` regions in the cdn layout, with slices of 64 KiB. Each region
+/// has 10 stored bytes and a seal of 32 bytes. The ids are `id(0)`, `id(1)` and so on.
 pub(crate) fn fresh(entries: u32) -> World {
     let groups: Vec<u32> = (0..entries).collect();
     let filled = entries.div_ceil(255);
@@ -66,7 +66,7 @@ pub(crate) fn fresh(entries: u32) -> World {
 }
 
 impl World {
-    /// Writes tables, layout and seals anew, with further components in either table.
+    /// Writes tables, layout and seals again, with these further components in both tables.
     pub(crate) fn write_tables(&mut self, first: &[ComponentSpec], second: &[ComponentSpec]) {
         self.bytes[1000..1080].copy_from_slice(&self.layout.emit().unwrap());
         self.bytes[1080..1144].copy_from_slice(&Seals::DIGESTS.emit().unwrap());
@@ -128,7 +128,7 @@ impl World {
                     self.bytes[at..at + after.len()].copy_from_slice(after);
                 }
                 Action::Barrier(barrier) => {
-                    // Long regions have no digest, so their probes are skipped.
+                    // Long regions have a placeholder as their digest, so their probes are skipped.
                     let known = |probe: &&Probe| probe.digest != Digest::default();
                     for probe in barrier.probes.iter().filter(known) {
                         assert_eq!(Digest::of(&self.read(probe.span)), probe.digest);
@@ -140,7 +140,8 @@ impl World {
         }
     }
 
-    /// Returns every region as a reader of the lower crates finds it: start and size by id.
+    /// Returns the start and the size of every region, by id, as found by the readers of the lower
+    /// crates.
     pub(crate) fn regions(&self) -> BTreeMap<Uuid, (u64, u64)> {
         let mut walker = TableWalker::new(Some(self.len));
         while let Some(want) = walker.want() {
@@ -185,7 +186,7 @@ pub(crate) fn id(n: u32) -> Uuid {
     Uuid::from_u128(0x0100_0000_0000_4000_8000_0000_0000_0000 + (u128::from(n) << 96))
 }
 
-/// A region too long to store in a test: its digest is a placeholder.
+/// Puts a region that is too long to store in a test. Its digest is a placeholder.
 pub(crate) fn put_long(n: u32, size: u64) -> Edit {
     let digest = Digest::default();
     Edit::Put(Put { id: id(n), encoding: NONE, size, seal_len: 32, digest, replaced_len: 0 })

@@ -22,8 +22,9 @@ pub(crate) struct Barriers {
     /// several times.
     #[arg(long = "edge", value_name = "URL")]
     edges: Vec<String>,
-    /// The longest time that caches keep an answer, in seconds, over all tiers. Without --edge, the
-    /// update waits for so long at each barrier; with it, it fails if a cache is still stale then.
+    /// The maximum time, in seconds over all tiers, for which caches keep an answer. Without
+    /// --edge, the update waits this long at each barrier. With --edge, it fails if a cache is
+    /// still stale after this time.
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<u32>,
     /// A program, and its first arguments, that purges a URL from a cache, such as `curl -X PURGE`.

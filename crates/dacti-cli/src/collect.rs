@@ -53,7 +53,7 @@ pub(crate) enum Symlinks {
 /// The files to pack.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
-    /// Path in the package, and the file.
+    /// Each item is a path in the package, and the file on disk.
     pub(crate) files: Vec<(String, PathBuf)>,
     pub(crate) left_out: LeftOut,
 }
@@ -135,7 +135,8 @@ pub(crate) struct Collector {
     hidden: bool,
     strict: bool,
     symlinks: Symlinks,
-    /// The path of the output. A link there is replaced, and the file that it leads to stays.
+    /// The path of the output. If it is a link, the link is replaced, and the file that it leads to
+    /// stays.
     output: Option<PathBuf>,
 }
 
@@ -224,7 +225,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Returns whether an entry is left out, by patterns or by its name, and counts it then.
+    /// Returns whether an entry is left out, by patterns or by its name. If so, counts it.
     fn leaves_out(
         &self,
         relative: &Path,
@@ -241,7 +242,7 @@ impl Collector {
             left_out.leftovers = left_out.leftovers.saturating_add(1);
             return true;
         }
-        // The file serves this program only, and a package does not need it.
+        // Only this program reads the file, so a package does not need it.
         if entry.file_name() == IGNORE_FILE {
             return true;
         }
@@ -252,7 +253,7 @@ impl Collector {
         false
     }
 
-    /// Takes a file that is named on the command line.
+    /// Adds a file that the command line names.
     fn take_named(
         &self,
         file: &Path,
@@ -277,7 +278,7 @@ impl Collector {
         Ok(())
     }
 
-    /// Takes an entry of a walk that is not a folder, unless it is left out.
+    /// Adds an entry of a walk that is not a folder, unless it is left out.
     fn take_met(
         &self,
         relative: &Path,
@@ -303,8 +304,8 @@ impl Collector {
         Ok(())
     }
 
-    /// Returns whether patterns leave out a path. Patterns of the command line come before those of
-    /// files, and patterns of a deeper folder before those of the folders around it.
+    /// Returns whether patterns leave out a path. Patterns of the command line take precedence over
+    /// those of files, and patterns of a deeper folder over those of the folders around it.
     fn excludes(&self, relative: &Path, is_dir: bool, path: &Path, ignores: &Ignores) -> bool {
         let verdict = self.exclude.verdict(relative, is_dir);
         verdict.or_else(|| ignores.verdict(path, is_dir)).unwrap_or_default()
@@ -364,7 +365,7 @@ impl Names<'_> {
     }
 }
 
-/// The `.dactiignore` files of the folders around the current entry, from the root on.
+/// The `.dactiignore` files of the folders around the current entry, the outermost folder first.
 #[derive(Debug, Default)]
 struct Ignores(Vec<(usize, Gitignore)>);
 
@@ -418,7 +419,7 @@ fn relative<'p>(root: &Path, path: &'p Path) -> &'p Path {
     path.strip_prefix(root).unwrap_or(path)
 }
 
-/// Refuses to replace a file that is not a package: it may be the only copy of something else.
+/// Refuses to replace a file that is not a package, because it may be the only copy of other data.
 fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
     let is_empty = std::fs::metadata(file).is_ok_and(|found| found.len() == 0);
     if is_empty || dacti::Package::open(file).is_ok() {

@@ -1,5 +1,5 @@
-//! The dictionary that a user names: one that is trained, a file of strings, or that of another
-//! package.
+//! The dictionary that `--dictionary` chooses: a trained one, a file of strings, or the dictionary
+//! of another package.
 
 use crate::outcome::Failure;
 use crate::output::shown;
@@ -35,7 +35,7 @@ impl FromStr for Dictionary {
 }
 
 impl Dictionary {
-    /// Returns the file that it is read from.
+    /// Returns the file from which the dictionary is read.
     pub(crate) fn file(&self) -> Option<&Path> {
         match self {
             Self::File(path) => Some(path),
@@ -43,12 +43,12 @@ impl Dictionary {
         }
     }
 
-    /// Reads the dictionary from its file, if it comes from one.
+    /// Reads the dictionary from its file, if it has one.
     pub(crate) fn read(&self) -> Result<Option<Vec<u8>>, Failure> {
         let Some(path) = self.file() else { return Ok(None) };
         let failed = |error| Failure::Failed(format!("cannot read {}: {error}", shown(path)));
         let mut bytes = Vec::new();
-        // One byte more than allowed shows that a file is too long.
+        // Reads one byte more than allowed, to find out whether the file is too long.
         let file = File::open(path).map_err(failed)?;
         file.take(DICTIONARY_LEN_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
         if !bytes.starts_with(SIGNATURE) {

@@ -9,16 +9,18 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Output<'o> {
     pub(crate) path: &'o Path,
-    /// The option that names it.
+    /// The option that names the file.
     pub(crate) option: &'static str,
     /// Whether the verb can write to standard output instead.
     pub(crate) has_standard: bool,
 }
 
 impl Output<'_> {
-    /// Refuses an output that is one of the verb's inputs, or that is no place for a regular file.
+    /// Refuses an output that is one of the verb's inputs, or at which no regular file can be
+    /// written.
     ///
-    /// A link to a regular file is allowed: the link is replaced, and the file stays.
+    /// A link to a regular file is allowed: the link is replaced, and the file that it leads to
+    /// stays.
     pub(crate) fn check(self, inputs: &[&Path]) -> Result<(), Failure> {
         if self.path.as_os_str() == "-" && !self.has_standard {
             let option = self.option;
@@ -114,7 +116,7 @@ pub(crate) fn is_at(path: &Path, place: &Path) -> bool {
         || path.canonicalize().is_ok_and(|found| found == place)
 }
 
-/// Returns the owner of a file that is not this user's, for messages.
+/// Returns the owner of a file, for messages; `None` if this user owns it.
 #[cfg(unix)]
 pub(crate) fn owner(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
@@ -124,7 +126,7 @@ pub(crate) fn owner(path: &Path) -> Option<String> {
     (own != Some(found.uid())).then(|| format!("the user with the id {}", found.uid()))
 }
 
-/// Returns the owner of a file that is not this user's, for messages.
+/// Returns `None`: owners are known on Unix only.
 #[cfg(not(unix))]
 pub(crate) const fn owner(_: &Path) -> Option<String> {
     None

@@ -6,12 +6,12 @@ use dacti::fetch::FetchError;
 use dacti::report::Finding;
 use std::io;
 
-/// Returns an error with the option that helps, if there is one.
+/// Returns the text of an error. If an option helps, the text names it.
 pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
     option(error).map_or_else(|| error.to_string(), |option| format!("{error}, with {option}"))
 }
 
-/// Returns a finding with the option that helps, if there is one.
+/// Returns the text of a finding. If an option helps, the text names it.
 pub(crate) fn of_finding(finding: &Finding) -> String {
     match finding {
         Finding::Region { name, error } => format!("{name:?}: {}", told(&**error)),
@@ -20,7 +20,7 @@ pub(crate) fn of_finding(finding: &Finding) -> String {
     }
 }
 
-/// Finds the option that helps.
+/// Finds the option that helps against an error.
 fn option(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
     // The loop ends, because each step goes to a cause, and the chain of causes is finite.

@@ -24,12 +24,12 @@ impl IdsFile {
     }
 }
 
-/// The paths that are given an id.
+/// Explicit ids by path.
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
-    /// The name of the file, printable.
+    /// The name of the file with the ids, safe to print.
     file: String,
-    /// By path, with the number of the line.
+    /// The id of each path that no region has taken yet, and the number of its line.
     by_path: BTreeMap<String, (Uuid, u64)>,
 }
 
@@ -67,7 +67,7 @@ impl Ids {
         Ok(ids)
     }
 
-    /// Takes the id of a path, with the number of its line.
+    /// Removes the id of a path, and returns it with the number of its line.
     pub(crate) fn take(&mut self, path: &str) -> Option<(Uuid, u64)> {
         self.by_path.remove(path)
     }
@@ -91,7 +91,7 @@ impl Ids {
         })
     }
 
-    /// Fails if a path was not taken.
+    /// Fails if the file gives an id to a path that was not packed.
     pub(crate) fn end(&self) -> Result<(), Failure> {
         match self.by_path.iter().min_by_key(|(_, (_, line))| line) {
             Some((path, (_, line))) => Err(self.wrong(*line, &format!("{path:?} is not packed"))),
@@ -99,7 +99,7 @@ impl Ids {
         }
     }
 
-    /// Returns the failure of a line.
+    /// Returns a failure that names a line of the file.
     pub(crate) fn wrong(&self, line: u64, what: &str) -> Failure {
         Failure::Failed(format!("{}, line {line}: {what}", self.file))
     }

@@ -1,5 +1,5 @@
-//! Interruption by the user or the system. Work stops in order, so that no temporary file is left,
-//! and the program ends by the signal that it received.
+//! Interruption by the user or the system. The work stops at a safe place, so that no temporary
+//! file is left, and the program ends by the signal that it received.
 
 use crate::outcome::Failure;
 use core::ops::ControlFlow;

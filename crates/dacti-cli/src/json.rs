@@ -25,7 +25,7 @@ pub(crate) struct Found {
 pub(crate) type Regions = HashMap<String, (Uuid, Span)>;
 
 impl Found {
-    /// Returns the finding that regions share some of their bytes, with the first of them.
+    /// Returns the finding that regions overlap in a part of their bytes. It names one such region.
     pub(crate) fn of_overlap(found: &Overlapping<'_>) -> Self {
         let Overlapping { region, message } = found;
         Self {

@@ -15,8 +15,7 @@ pub(crate) struct Keep {
     /// this option the same contents give the same package whenever they were written.
     #[arg(long)]
     keep_times: bool,
-    /// Keep which files are programs, by the executable bit of their owner, so that `unpack` makes
-    /// them programs.
+    /// Record which files their owner can execute, so that `unpack` makes them executable.
     #[arg(long)]
     keep_modes: bool,
 }
@@ -36,8 +35,8 @@ impl Keep {
         })
     }
 
-    /// Returns the part of a message that names the dropped attributes. It is empty if there are
-    /// none.
+    /// Returns the part of a message that names the dropped attributes. It is empty if all are
+    /// kept.
     pub(crate) const fn dropped(self) -> &'static str {
         match (self.keep_times, self.keep_modes) {
             (true, true) => "",
@@ -75,7 +74,7 @@ fn time(of: SystemTime) -> Option<Time> {
     }
 }
 
-/// Returns a kept time as one of the system; `None` if the system cannot hold it.
+/// Converts a kept time to the system's type; `None` if the system cannot hold it.
 pub(crate) fn system_time(kept: Time) -> Option<SystemTime> {
     let whole = Duration::from_secs(kept.secs().unsigned_abs());
     let time =
@@ -83,8 +82,8 @@ pub(crate) fn system_time(kept: Time) -> Option<SystemTime> {
     time?.checked_add(Duration::from_nanos(kept.nanos().into()))
 }
 
-/// Returns a time as people read it, in UTC, such as `2026-11-29T22:12:27.5Z`; a time outside of
-/// the years 0 to 9999 as seconds since 1970.
+/// Returns a time in UTC for people, such as `2026-11-29T22:12:27.5Z`. A time outside of the years
+/// 0 to 9999 is given as seconds since 1970.
 pub(crate) fn text(kept: Time) -> String {
     let (secs, nanos) = (kept.secs(), kept.nanos());
     let fraction = match nanos {
@@ -100,9 +99,9 @@ pub(crate) fn text(kept: Time) -> String {
 /// Returns the date of a day, counted from the start of 1970, in the years 0 to 9999.
 #[expect(clippy::arithmetic_side_effects, reason = "the parts of an era are small numbers")]
 fn date(days: i64) -> Option<(i64, i64, i64)> {
-    /// Days of 400 years, after which the calendar repeats.
+    /// The days of 400 years, after which the calendar repeats.
     const ERA: i64 = 146_097;
-    // The first day is that of March in the year 0, so that a leap day ends a year.
+    // Counts days from 1 March of the year 0, so that a leap day is the last day of a year.
     let days = days.checked_add(719_468)?;
     let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -71,8 +71,8 @@ enum Talk {
     Verbose,
 }
 
-/// Prints help, or an error about the arguments. Clap repeats arguments in its messages: URLs among
-/// them are shown without their secrets.
+/// Prints help, or an error about the arguments. Clap repeats arguments in its messages, so secrets
+/// are removed from URLs among them.
 fn usage(error: &clap::Error) -> ExitCode {
     let mut text = error.render().to_string();
     let arguments: Vec<_> = std::env::args_os().filter_map(|arg| arg.into_string().ok()).collect();
@@ -86,7 +86,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     if text == error.render().to_string() {
         error.exit();
     }
-    // Without standard error, nobody can be told.
+    // If standard error is closed, the text is lost; there is no other place for it.
     let _ = write!(std::io::stderr().lock(), "{text}");
     ExitCode::from(2)
 }
@@ -102,7 +102,7 @@ fn main() -> ExitCode {
         _ => Talk::Normal,
     };
     match cli.verb.run(talk) {
-        // If standard output is closed, its reader has seen enough.
+        // If standard output is closed, its reader needs no more output.
         Ok(Outcome::Done) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Outcome::Loss) => ExitCode::from(3),
         Ok(Outcome::Differs) => ExitCode::FAILURE,

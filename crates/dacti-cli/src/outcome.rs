@@ -62,7 +62,7 @@ impl Failure {
         }
     }
 
-    /// Returns the failure if the user or an input has caused it, and not the package.
+    /// Returns the failure if the user or an input has caused the error, and not the package.
     fn of_input(error: &dacti::Error) -> Option<Self> {
         match error {
             dacti::Error::Stopped => Some(Self::Interrupted),
@@ -104,18 +104,19 @@ fn told(error: &dacti::Error) -> String {
     }
 }
 
-/// Returns the fault of a region's content, with the option that allows a longer one.
+/// Returns the text of a fault in a region's content. If an option allows longer content, it is
+/// named.
 pub(crate) fn content_fault(error: &io::Error) -> String {
     with_option(&hint::told(error), error.get_ref().and_then(|error| error.downcast_ref()))
 }
 
-/// Returns whether all regions together have reached their limit.
+/// Returns whether all regions together have exceeded their limit.
 pub(crate) fn is_total(error: &io::Error) -> bool {
     let cause = error.get_ref().and_then(|error| error.downcast_ref());
     matches!(cause, Some(dacti::Error::TotalTooLong { .. }))
 }
 
-/// Returns the fault of a region before its content is read, with the same option.
+/// Does the same as [`content_fault`], for a fault found before the region's content is read.
 pub(crate) fn region_fault(error: &dacti::Error) -> String {
     let cause = match error {
         dacti::Error::Index(cause) => Some(cause),
@@ -137,7 +138,7 @@ impl From<dacti::Error> for Failure {
     }
 }
 
-/// An IO error without further context is one of standard output: errors of files name their file.
+/// An IO error without further context is about standard output: errors of files name their file.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

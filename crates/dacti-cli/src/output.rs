@@ -51,7 +51,7 @@ pub(crate) fn warning(message: &dyn Display) {
     line("warning: ", message);
 }
 
-/// The most messages of one kind that are printed. A hostile package can cause millions.
+/// At most this many messages of one kind are printed. A hostile package can cause millions.
 const SHOWN_MAX: usize = 100;
 
 /// Prints the first of many errors. `hint` says where the rest can be found.
@@ -91,7 +91,7 @@ pub(crate) fn note(message: &dyn Display) {
 }
 
 fn line(prefix: &str, message: &dyn Display) {
-    // Without standard error, the message is lost.
+    // If standard error is closed, the message is lost.
     let message = printable(&message.to_string());
     let _ = writeln!(io::stderr().lock(), "dacti: {prefix}{message}");
 }
@@ -114,12 +114,12 @@ pub(crate) fn printable(text: &str) -> String {
     })
 }
 
-/// Returns the name of a file, or a URL without its secrets, printable.
+/// Returns the name of a file, or a URL without its secrets, safe to print on a terminal.
 pub(crate) fn shown(path: &Path) -> String {
     printable(&place(path))
 }
 
-/// Returns the name of a file, or a URL without its secrets, as it is.
+/// Returns the name of a file, or a URL without its secrets, with no character escaped.
 pub(crate) fn place(path: &Path) -> String {
     Location::from(path).to_string()
 }

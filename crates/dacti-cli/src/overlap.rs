@@ -1,17 +1,17 @@
-//! Warns about regions that share some of their stored bytes, and not all.
+//! Warns about regions that share some, but not all, of their stored bytes.
 
 use crate::{Talk, output};
 use dacti::{Listed, Package};
 
-/// A warning about such regions.
+/// A warning about regions that overlap in a part of their bytes.
 #[derive(Debug)]
 pub(crate) struct Overlapping<'l> {
-    /// The first region that takes bytes of another one.
+    /// The second region of the first overlapping pair.
     pub(crate) region: &'l Listed,
     pub(crate) message: String,
 }
 
-/// Finds such regions among all that are listed.
+/// Returns a warning if listed regions overlap in a part of their bytes.
 pub(crate) fn find<'l>(package: &Package, listed: &'l [Listed]) -> Option<Overlapping<'l>> {
     let found = package.part_overlaps(listed.iter().map(|listed| listed.located));
     let [first, second] = found.first?;

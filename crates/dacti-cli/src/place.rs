@@ -20,11 +20,11 @@ pub(crate) struct PublishArgs {
     /// writes, and a single publisher.
     #[arg(long)]
     unconditional: bool,
-    /// Keep the replaced head for `dacti log`, for one small object more. A head whose parts are
-    /// dropped is always kept.
+    /// Keep the replaced head for `dacti log`, which takes one more small object. A head whose
+    /// parts are dropped is always kept.
     #[arg(long)]
     archive: bool,
-    /// Let the head expire after so many seconds. Readers who require signatures then refuse it.
+    /// Let the head expire after this many seconds. Readers who require signatures then refuse it.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     expires_in: Option<u64>,
     /// How long caches may keep the head, in seconds. Folders ignore it: set the header in the
@@ -42,8 +42,8 @@ impl PublishArgs {
         place(dest, self.head_max_age)
     }
 
-    /// Returns the options of a publication whose head `key` signs. Without a key, a signed head is
-    /// replaced only if it may stay `unsigned`.
+    /// Returns options that sign with `key`. Without one, `unsigned` lets a signed head be
+    /// replaced.
     pub(crate) fn options(&self, key: Option<SecretKey>, unsigned: bool) -> PublishOptions {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         PublishOptions {
@@ -102,8 +102,8 @@ pub(crate) fn is_published(package: &Path) -> bool {
     read.is_ok() && dacti::publish::is_in_parts(&preamble)
 }
 
-/// Opens a package that a verb copies as a whole: a file, a head on this machine, or one in an
-/// object store.
+/// Opens a package that a verb copies as a whole. It is a file, a head on this machine, or a head
+/// in an object store.
 pub(crate) fn open(package: &Path, limits: Limits) -> Result<Package, Failure> {
     let location = Location::from(package);
     let opened = match (location.kind(), location.secret_url()) {
@@ -120,18 +120,18 @@ pub(crate) fn open(package: &Path, limits: Limits) -> Result<Package, Failure> {
     opened.map_err(|error| Failure::with(package, &error))
 }
 
-/// The place of a package that a verb writes anew.
+/// The place to which a verb writes a new package.
 #[derive(Debug)]
 pub(crate) enum Rewritten {
-    /// A file of its own.
+    /// The file that `-o` names.
     File(PathBuf),
-    /// The place of the old package. The new one is written to a temporary file first.
+    /// The place of the old package. The new package is written to a temporary file first.
     Published { place: Place, file: PathBuf, _folder: TempDir },
 }
 
 impl Rewritten {
-    /// Returns the place of the new package: `output`, or else that of the old one if it is
-    /// published in parts.
+    /// Returns the place of the new package: `output` if it is given. Otherwise it is the place of
+    /// the old package, which must be published in parts.
     pub(crate) fn new(
         package: &Path,
         output: Option<&Path>,
@@ -162,8 +162,9 @@ impl Rewritten {
         }
     }
 
-    /// Publishes the new package in the place of the old one, if it has no file of its own. Its
-    /// file id is another one, so readers of the old package keep it until they open it anew.
+    /// Publishes the new package in the place of the old one, unless `-o` names a file. The new
+    /// package has another file id, so readers of the old package keep their view until they open
+    /// the package anew.
     pub(crate) fn finish(
         &self,
         publish_args: &PublishArgs,

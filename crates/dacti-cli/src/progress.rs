@@ -5,10 +5,10 @@ use core::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::time::Instant;
 
-/// The time after which a bar shows itself.
+/// The time after which a bar becomes visible.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// A bar that shows itself once the work takes long, if standard error is a terminal.
+/// A bar that becomes visible once the work takes long, if standard error is a terminal.
 #[derive(Debug)]
 pub(crate) struct Bar {
     inner: ProgressBar,
@@ -26,7 +26,7 @@ impl Bar {
             bar.set_style(style);
         }
         bar.set_message(what);
-        // A quiet bar never shows itself, so it counts as shown.
+        // A quiet bar must never become visible, so it is marked as shown already.
         Self { inner: bar, start: Instant::now(), shown: talk == Talk::Quiet }
     }
 

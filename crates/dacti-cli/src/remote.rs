@@ -34,9 +34,9 @@ pub(crate) struct Remote {
     /// object store.
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     timeout: Option<u64>,
-    /// A header field for each request, as `Name: value`. May be given several times. It may be a
-    /// secret, so it is sent to the server of PKG alone: not to one that a redirect or --head
-    /// names, unless --header-to names it too. It is refused for object stores.
+    /// A header field for each request, as `Name: value`. May be given several times. The field may
+    /// be a secret, so only the server of PKG gets it. A server that a redirect or --head names
+    /// gets it only if --header-to names that server. It is refused for object stores.
     #[arg(long = "header", value_name = "FIELD")]
     headers: Vec<String>,
     /// Send the fields of --header to this server, too, given as `https://HOST` or
@@ -88,7 +88,7 @@ enum Count {
     None,
 }
 
-/// Tells the cost of reading.
+/// The counts of reads, from which the cost of reading is reported.
 #[derive(Debug)]
 pub(crate) struct Costs(Count);
 
@@ -97,8 +97,8 @@ pub(crate) fn url(package: &Path) -> Option<String> {
     kind_and_url(package).map(|(_, url)| url)
 }
 
-/// Returns the URL and its kind: a server or an object store. URLs with other schemes are no
-/// packages.
+/// Returns the URL of a package, and its kind: a server or an object store. Returns `None` for a
+/// path, and for a URL with any other scheme.
 fn kind_and_url(package: &Path) -> Option<(LocationKind, String)> {
     let location = Location::from(package);
     let is_known = matches!(location.kind(), LocationKind::Server | LocationKind::Store);
@@ -270,7 +270,7 @@ impl Remote {
 }
 
 impl Costs {
-    /// Returns the requests, or reads of a file, and the bytes so far, if they are counted.
+    /// Returns how many requests (or file reads) and bytes were spent; zeros if not counted.
     pub(crate) fn spent(&self) -> (u64, u64) {
         match &self.0 {
             Count::None => (0, 0),

@@ -1,7 +1,7 @@
 //! Finds the regions that the paths, ids and patterns of the command line mean.
 //!
 //! A text that names a region means only that region. Other texts are read as patterns. Unicode is
-//! brought into form C first, because file names of some systems are in another form.
+//! converted to form C first, because file names of some systems are in another form.
 
 use crate::outcome::Failure;
 use crate::output::{quoted, shown};
@@ -98,7 +98,7 @@ pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> 
     Failure::Failed(format!("{}: nothing matches {}: {what}", shown(package), quoted(text)))
 }
 
-/// How to find the names of regions.
+/// Advice for messages: how to find the names of regions.
 pub(crate) const LIST: &str = "list the regions with `dacti ls`";
 
 /// Suggests a path instead of one that names no region.

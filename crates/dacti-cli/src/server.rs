@@ -8,8 +8,8 @@ use dacti_serve::{Options, Server, Site};
 use std::io::Write;
 use tokio::signal;
 
-/// Serves a site at an address, prints the URL that `url` makes of the server, and answers until a
-/// signal comes. `hint` is a line for people, made of the server, too.
+/// Serves a site at an address until a signal arrives. First it prints the URL that `url` makes for
+/// the server and, for people, the line that `hint` makes.
 pub(crate) fn run(
     site: Site,
     (listen, options): (SocketAddr, Options),
@@ -40,7 +40,7 @@ pub(crate) fn run(
         server.run(stop).await;
         Ok(Outcome::Done)
     });
-    // Threads that wait for a disk are not waited for.
+    // Does not wait for threads that a disk blocks.
     runtime.shutdown_background();
     outcome
 }

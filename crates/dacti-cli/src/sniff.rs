@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-/// The bytes that are compared: the signature of a tar file stands at 257.
+/// The number of bytes to read. The signature of a tar file is at offset 257.
 const LEN: u64 = 512;
 
 /// Kinds of files by their first bytes.
@@ -31,7 +31,7 @@ const SIGNATURES: [(&[u8], &str); 18] = [
 ];
 const HTML: &str = "it is an HTML page, such as a server sends in place of a file that it lacks";
 
-/// Returns the kind of a file, if its first bytes show it. `start` holds the first of them.
+/// Returns the kind of a file, if its first bytes show it. `start` holds some of these bytes.
 pub(crate) fn kind_of(file: &Path, start: &[u8]) -> Option<&'static str> {
     let mut bytes = Vec::new();
     if remote::url(file).is_none()
@@ -69,7 +69,7 @@ fn is_car(bytes: &[u8]) -> bool {
 fn is_text(bytes: &[u8]) -> bool {
     let valid = match core::str::from_utf8(bytes) {
         Ok(text) => text,
-        // The last character may be cut.
+        // The end of `bytes` may cut the last character.
         Err(error) if error.error_len().is_none() => {
             let valid = bytes.get(..error.valid_up_to()).unwrap_or_default();
             core::str::from_utf8(valid).unwrap_or_default()

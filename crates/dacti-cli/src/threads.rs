@@ -4,7 +4,7 @@ use core::num::NonZeroUsize;
 use std::io;
 use std::thread::{Builder, Scope};
 
-/// No machine gains from more threads than this.
+/// The maximum number of threads. More are of no use on any machine.
 const MAX: usize = 1024;
 
 /// Reads a number of threads.
@@ -13,7 +13,7 @@ pub(crate) fn parse(text: &str) -> Result<NonZeroUsize, String> {
     threads.ok_or_else(|| format!("expected a number from 1 to {MAX}"))
 }
 
-/// Starts up to `wanted` threads. Fewer are no error, unless the system gives none.
+/// Starts up to `wanted` threads. Fails only if the system starts none of them.
 pub(crate) fn start<'scope, Work: FnOnce() + Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     wanted: usize,
@@ -23,7 +23,7 @@ pub(crate) fn start<'scope, Work: FnOnce() + Send + 'scope>(
         match Builder::new().spawn_scoped(scope, work()) {
             Ok(_) => {}
             Err(error) if started == 0 => return Err(error),
-            // The threads that have started do all work.
+            // The threads that have started do the work of the missing ones.
             Err(_) => break,
         }
     }

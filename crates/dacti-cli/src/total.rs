@@ -6,8 +6,8 @@ use dacti::Limits;
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct MaxTotal {
     /// Fail before all regions together take more than this many bytes of content, of a written
-    /// file or of a comparison. By default 64 MiB and 1,000 bytes of content for each stored byte,
-    /// or 100 bytes of a written file or a comparison. Real packages stay below that.
+    /// file or of a comparison. The default is 64 MiB, plus 1,000 bytes of content (or 100 bytes of
+    /// a written file or a comparison) for each stored byte. Real packages stay below that.
     #[arg(long = "max-total", value_name = "BYTES")]
     bytes: Option<u64>,
 }

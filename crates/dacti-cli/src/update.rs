@@ -66,7 +66,7 @@ pub(crate) struct Options {
     json: bool,
 }
 
-/// The time between two tries to get the lock.
+/// The time between two attempts to take the lock.
 const LOCK_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Returns the paths in a package that are not among `paths`.
@@ -103,7 +103,7 @@ fn failed(package: &Path, error: &dacti::Error) -> Failure {
     Failure::Failed(format!("{}: {error}; {way_out}", output::shown(package)))
 }
 
-/// Returns the way out of an error of the system.
+/// Returns advice against an error of the system, if there is any.
 fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
     let dacti::Error::Io { action, source, .. } = error else { return None };
     match source.kind() {

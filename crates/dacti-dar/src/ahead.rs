@@ -1,8 +1,9 @@
-//! Cuts bytes that the blocking reader has read into batches of whole frames. A thread hashes the
-//! blocks of a batch before the machine reaches them.
+//! Cuts the bytes that the blocking reader has read into batches of whole frames. A thread hashes
+//! the blocks of a batch before the machine reaches them.
 //!
-//! The machine judges each frame as usual and reuses only the hash. At the first frame that is not
-//! whole and plain, this file stops, and the machine reads on without hashes from the thread.
+//! The machine judges each frame as usual and reuses only the hash. At the first incomplete or
+//! unusual frame, the cutting stops for good. From there on, the machine computes all hashes
+//! itself.
 
 use alloc::collections::VecDeque;
 use core::mem;
@@ -17,30 +18,30 @@ use crate::hash_thread::{BATCH_LEN, Batch, HashThread, Piece, START_AT};
 use crate::varint::Fault;
 use crate::window::Window;
 
-/// A batch and its place in the archive.
+/// A batch and its offset in the archive.
 #[derive(Debug, Default)]
 struct Lot {
     batch: Batch,
-    /// The place of the frames in the batch's bytes.
+    /// The position of the frames in the batch's bytes.
     frames: Range<usize>,
     /// The archive offset of the first frame.
     start: u64,
 }
 
-/// Reads ahead of the machine, with a thread that hashes.
+/// Reads ahead of the machine and lets a thread hash the blocks.
 #[derive(Debug)]
 pub(crate) struct Ahead {
     /// Whether a thread may be started.
     allowed: bool,
     thread: Option<HashThread>,
-    /// The places of the batches that the thread holds, oldest first.
+    /// The position and the archive offset of each batch that the thread holds, oldest first.
     places: VecDeque<(Range<usize>, u64)>,
     lot: Lot,
     next_piece: usize,
     block_len_max: u64,
-    /// The hash function of the last block. The next block most likely has the same one.
+    /// The hash function of the last block. The next block probably uses the same function.
     code: Option<u64>,
-    /// No more frames are cut.
+    /// Whether cutting has stopped for good.
     stopped: bool,
     error: Option<io::Error>,
 }
@@ -65,7 +66,7 @@ impl Ahead {
         self.code = Some(code);
     }
 
-    /// Makes the frame at `pos` available here, if frames are read ahead. `at_frame` says that the
+    /// Loads the batch of the frame at `pos`, if frames are read ahead. `at_frame` says that the
     /// machine waits for a frame. Returns false if the machine must read from the window.
     pub(crate) fn fill<R: Read>(
         &mut self,
@@ -98,7 +99,7 @@ impl Ahead {
         Ok(true)
     }
 
-    /// Returns the bytes from `pos` on that [`Self::fill`] made available.
+    /// Returns the bytes from offset `pos` on that [`Self::fill`] loaded.
     pub(crate) fn bytes(&self, pos: u64) -> &[u8] {
         self.lot.bytes(pos)
     }
@@ -114,7 +115,7 @@ impl Ahead {
         None
     }
 
-    /// Sends batches until the thread holds as many as it may.
+    /// Sends batches until the thread holds its maximum number of batches.
     fn send<R: Read>(&mut self, window: &mut Window<R>) -> io::Result<()> {
         let code = self.code.unwrap_or_default();
         while let Some(thread) = self.thread.as_mut().filter(|thread| !thread.is_full()) {
@@ -168,12 +169,12 @@ impl Lot {
     }
 }
 
-/// The length of the whole frames at the front of some bytes.
+/// The result of cutting whole frames from the front of some bytes.
 struct Cut {
     len: usize,
     /// The number of bytes needed to see one more frame.
     needed: u64,
-    /// The next bytes are not a valid frame.
+    /// Whether the next bytes are not a valid frame.
     stopped: bool,
 }
 

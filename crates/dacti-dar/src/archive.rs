@@ -36,8 +36,8 @@ pub struct Archive<S> {
 }
 
 impl<S: ReadAt> Archive<S> {
-    /// Opens an archive by one read of at most 64 KiB. A list of roots longer than that costs a
-    /// second read.
+    /// Opens an archive by one read of at most 64 KiB. A long list of roots can move the directory
+    /// of the index before those bytes; two more reads follow then, at most.
     ///
     /// # Errors
     /// A fault of the trailer, or an error of the source.
@@ -74,8 +74,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(archive)
     }
 
-    /// Reads the directory, which stands right before the trailer. The lengths alone prove that the
-    /// directory fits the start of the index, so the start is not read.
+    /// Reads the directory, which ends at the trailer. The lengths in the directory prove where the
+    /// index starts, so the start of the index is not read.
     fn read_buckets(&self, index_at: u64) -> Result<Vec<IndexBucket>, ReadError> {
         let what = Structure::IndexDirectory;
         let tail_at = self.trailer_at.saturating_sub(TAIL_LEN);
@@ -153,7 +153,8 @@ impl<S: ReadAt> Archive<S> {
         &self.options
     }
 
-    /// Returns the offset at which the frames end at the latest.
+    /// Returns the offset of the index or, without an index, of the trailer. The frames end there
+    /// or earlier.
     pub(crate) fn frames_end(&self) -> u64 {
         self.index_at.unwrap_or(self.trailer_at)
     }
@@ -284,9 +285,9 @@ impl<S: ReadAt> Archive<S> {
         Err(Error::OutOfBounds { what: Structure::RootList, at, target, from, to })
     }
 
-    /// Returns the places that the index gives for a CID in either version. It does not read the
-    /// block, so nothing is proved. Almost always there is one place or none; there are more if
-    /// several digests begin alike.
+    /// Returns the places that the index lists for a CID in either version. The blocks are not
+    /// read, so nothing is proved. Usually there is at most one place. There are several if several
+    /// digests share the prefix that the index stores.
     ///
     /// # Errors
     /// [`Misuse::NoIndex`], a fault of the index, or an error of the source.
@@ -302,11 +303,12 @@ impl<S: ReadAt> Archive<S> {
         Ok(found)
     }
 
-    /// Returns the place of a block by the index. Several places are told apart by their blocks.
-    /// Nothing is proved otherwise. Returns `None` if the archive lacks the block.
+    /// Returns the place of a block by the index. If the index lists several places, the blocks
+    /// there are read to find the right one. A single place is returned without proof. Returns
+    /// `None` if the archive lacks the block.
     ///
     /// # Errors
-    /// As [`Self::candidates`], and a fault of a block.
+    /// The errors of [`Self::candidates`], and a fault of a block.
     pub fn locate(&self, cid: &Cid) -> Result<Option<BlockPlace>, ReadError> {
         let found = self.candidates(cid)?;
         if found.len() <= 1 {
@@ -359,8 +361,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(())
     }
 
-    /// Reads a block by its CID through the index: one read of 64 KiB, rarely two, and one of the
-    /// block. Returns `None` if the archive lacks the block.
+    /// Reads a block by its CID through the index: usually one read of 64 KiB in the index, and one
+    /// read of the block. Returns `None` if the archive lacks the block.
     ///
     /// # Errors
     /// [`Misuse::NoIndex`], a fault of the index or the block, or an error of the source.
@@ -376,8 +378,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(None)
     }
 
-    /// Reads the block at a place, if the block has that CID. Returns `None` if another block
-    /// stands there, with a digest that begins alike.
+    /// Reads the block at a place, if the block has that CID. Returns `None` if the block there is
+    /// a different one, whose digest begins with the same bytes.
     ///
     /// # Errors
     /// A fault of the block, or an error of the source.
@@ -454,7 +456,7 @@ impl<S: ReadAt> Archive<S> {
 
 fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, usize), Error> {
     let what = Structure::RootList;
-    // If a root needs bytes beyond the list's end, the list's count is wrong.
+    // A root that needs bytes beyond the list's end proves that the list's count is wrong.
     let wrong = Error::invalid(what, at, Wrong::Cid);
     let (cid, cid_len) = Cid::read(bytes).map_err(|fault| match fault {
         CidFault::DigestTooLong(found) => Error::Unsupported { what, at, found },
@@ -482,7 +484,7 @@ fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, us
 
 type Footer = (u64, Option<u64>, [u8; 64]);
 
-/// Returns the trailer offset, the index offset and the digest, if they make sense.
+/// Returns the trailer offset, the index offset and the digest, if the offsets are plausible.
 fn read_footer(tail: &[u8], len: u64) -> Option<Footer> {
     let (rest, trailer_at) = tail.split_last_chunk::<8>()?;
     let (rest, index_at) = rest.split_last_chunk::<8>()?;

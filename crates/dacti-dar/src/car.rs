@@ -73,7 +73,8 @@ pub(crate) enum CarStep {
     End,
 }
 
-/// Reads a CAR in one pass. The machine names the bytes that it wants and judges those it is fed.
+/// Reads a CAR in one pass. The machine names the range that it wants, and checks the bytes that it
+/// is fed.
 #[derive(Debug)]
 pub struct CarReader {
     options: ReadOptions,
@@ -111,8 +112,9 @@ impl CarReader {
         }
     }
 
-    /// Returns the range that [`Self::feed`] needs next: an upper bound if the length is not known
-    /// yet. `None` means that the CAR is read, or failed.
+    /// Returns the range that [`Self::feed`] needs next. If the needed length is not known yet, the
+    /// range is an upper bound. `None` means that the CAR is read completely, or that the machine
+    /// failed.
     #[must_use]
     pub fn want(&self) -> Option<ByteRange> {
         let len = match self.state {
@@ -143,7 +145,7 @@ impl CarReader {
     /// ends there.
     ///
     /// # Errors
-    /// The first fault of the CAR. The machine has failed then.
+    /// The first fault of the CAR. The machine has then failed.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<CarEvent<'b>>, Error> {
         Ok(self.step(bytes)?.map(|step| match step {
             CarStep::Header => CarEvent::Header,
@@ -156,7 +158,7 @@ impl CarReader {
     }
 
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
-        // Bytes past the blocks of a CAR v2 are not part of them.
+        // Bytes past the end that a CAR v2 states do not belong to its blocks.
         let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.pos));
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let bytes = bytes.get(..left.min(bytes.len())).unwrap_or_default();
@@ -291,7 +293,7 @@ impl CarReader {
         }
         self.pos = start.saturating_add(bytes.len() as u64);
         if bytes.is_empty() {
-            // A CAR v2 must be as long as it says.
+            // A CAR v2 must have the length that its header states.
             if let Some(end) = self.end.filter(|&end| end != start) {
                 return Err(self.truncated(what, start, end.saturating_sub(start), bytes));
             }
@@ -346,7 +348,7 @@ impl CarReader {
 /// The length of one read of padding.
 const PADDING_LEN: u64 = 64 << 10;
 
-/// Returns the version and the roots of a CAR's header, whose keys may stand in any order.
+/// Returns the version and the roots of a CAR's header. The keys of the map may be in any order.
 fn header_node(node: &[u8]) -> Option<(u64, Option<CidList>)> {
     let Attempt::Done(map) = item_head(node) else { return None };
     (map.major == 5).then_some(())?;
@@ -403,7 +405,7 @@ impl<R: Read> CarStream<R> {
             self.window.fill(want.start, want.len)?;
             self.machine.step(self.window.bytes())?;
         }
-        // After a list of millions of roots, its memory is freed.
+        // A list of millions of roots needs much memory; free it.
         self.window.shrink();
         Ok(self.machine.header())
     }
@@ -425,7 +427,7 @@ impl<R: Read> CarStream<R> {
         Ok(None)
     }
 
-    /// Returns the number of blocks that were believed without proof.
+    /// Returns the number of blocks that were accepted without proof.
     #[must_use]
     pub fn unproven(&self) -> u64 {
         self.machine.unproven
@@ -466,7 +468,7 @@ impl<W: Write> CarWriter<W> {
         Ok(Self { sink, head, len })
     }
 
-    /// Writes a block. The caller guarantees that it fits its CID.
+    /// Writes a block. The caller guarantees that the block matches its CID.
     ///
     /// # Errors
     /// An error of the sink.

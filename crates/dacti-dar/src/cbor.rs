@@ -1,5 +1,5 @@
-//! The little CBOR that archives need: heads of items, ends of items, CIDs as tag 42. Walks items
-//! without recursion, by counting the items to come.
+//! The part of CBOR that archives need: heads of items, ends of items, and CIDs as tag 42. Walks
+//! items without recursion: a counter holds the number of items that remain.
 
 use alloc::vec::Vec;
 
@@ -74,13 +74,13 @@ pub(crate) struct Item<'b> {
     pub(crate) content: &'b [u8],
 }
 
-/// Returns the number of bytes that `items` CBOR items take at the front of `bytes`.
+/// Returns the length of the first `items` CBOR items of `bytes`.
 pub(crate) fn items_len(bytes: &[u8], items: u64) -> Attempt<usize> {
     walk(bytes, items, |_| true)
 }
 
-/// Does the same as [`items_len`], and shows every item to `judge`, the contents of lists, maps and
-/// tags included. The walk ends if `judge` returns false. Text need not be UTF-8.
+/// Does the same as [`items_len`], and passes every item to `judge`, also the contents of lists,
+/// maps and tags. The walk ends if `judge` returns false. Text need not be UTF-8.
 pub(crate) fn walk<'b>(
     bytes: &'b [u8],
     items: u64,
@@ -121,7 +121,7 @@ pub(crate) fn walk<'b>(
     Attempt::Done(at)
 }
 
-/// Reads a list of CIDs that takes all of `bytes`; `None` if it is something else.
+/// Reads a list of CIDs that fills all of `bytes`; `None` if `bytes` hold anything else.
 pub(crate) fn cid_list(bytes: &[u8]) -> Option<CidList> {
     let mut list = CidList::default();
     let mut first = true;

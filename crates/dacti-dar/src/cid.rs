@@ -1,5 +1,5 @@
 //! CIDs: version, codec, hash function and digest. The digest of an identity CID is the block
-//! itself, and may be longer than any hash function's.
+//! itself, and may be longer than the digest of any hash function.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -17,7 +17,7 @@ use crate::varint;
 
 /// The multihash code of identity CIDs.
 pub(crate) const IDENTITY: u64 = 0x00;
-/// The multihash code of sha2-256, the one hash function of CIDs of version 0.
+/// The multihash code of sha2-256, the only hash function that CIDs of version 0 use.
 pub(crate) const SHA2_256: u64 = 0x12;
 /// The codec of CIDs of version 0.
 pub(crate) const DAG_PB: u64 = 0x70;
@@ -25,22 +25,22 @@ pub(crate) const DAG_PB: u64 = 0x70;
 /// The length of the text of a CID of version 0.
 const V0_TEXT_LEN: usize = 46;
 
-/// The multibase prefixes of bases that are not a power of two: 58, 36 and 10. Their decoders take
-/// time in the square of the text's length.
+/// The multibase prefixes of bases that are not a power of two: 58, 36 and 10. The time that their
+/// decoders take grows with the square of the text's length.
 const UNEVEN_BASES: [char; 5] = ['z', 'Z', 'k', 'K', '9'];
-/// The longest text in such a base. The CID of any hash function is shorter than this.
+/// The maximum length of a text in such a base. No CID with a digest of a hash function needs more.
 const UNEVEN_TEXT_LEN_MAX: usize = 256;
 
-/// The longest digest of a hash function, in bytes.
+/// The maximum length of a hash function's digest, in bytes.
 pub(crate) const DIGEST_LEN_MAX: usize = 64;
-/// The longest identity CID that can be a root, a CAR section or an argument: 4,096 bytes of
-/// content. See `R-DARLNK-06`.
+/// The maximum length of the content of an identity CID that is a root, a CAR section or an
+/// argument. See `R-DARLNK-06`.
 pub const IDENTITY_LEN_MAX: usize = 4096;
-/// Version, codec, hash code and digest length at their longest.
+/// The maximum length of version, codec, hash code and digest length together.
 const PREFIX_LEN_MAX: usize = 4 * varint::LEN_MAX;
-/// The longest CID of a block that has a frame.
+/// The maximum length of a CID whose block has a frame.
 pub(crate) const CID_LEN_MAX: usize = PREFIX_LEN_MAX + DIGEST_LEN_MAX;
-/// The longest identity CID.
+/// The maximum length of an identity CID.
 pub(crate) const IDENTITY_CID_LEN_MAX: usize = PREFIX_LEN_MAX + IDENTITY_LEN_MAX;
 
 /// All parts of a CID except its digest. The blocks of one bucket of the index have the same
@@ -64,9 +64,9 @@ impl Prefix {
         cid.prefix
     }
 
-    /// Returns the same prefix in the other version; `None` if only version 1 has it.
+    /// Returns the same prefix in the other CID version; `None` if only version 1 can express it.
     ///
-    /// The two name the same blocks.
+    /// CIDs of both prefixes name the same blocks.
     #[must_use]
     pub fn other_version(self) -> Option<Self> {
         self.can_be_v0().then_some(Self { version: 1_u8.saturating_sub(self.version), ..self })
@@ -76,7 +76,7 @@ impl Prefix {
         self.codec == DAG_PB && self.hash == SHA2_256 && self.digest_len == 32
     }
 
-    /// Tells whether the parts fit together.
+    /// Tells whether version, codec, hash code and digest length are a valid combination.
     pub(crate) fn is_valid(&self) -> bool {
         let most = if self.hash == IDENTITY { IDENTITY_LEN_MAX } else { DIGEST_LEN_MAX };
         let known = self.version == 1 || (self.version == 0 && self.can_be_v0());
@@ -109,14 +109,15 @@ impl Prefix {
         version_and_codec.saturating_add(varint::len(self.hash)).saturating_add(digest)
     }
 
-    /// Returns the CID of this prefix and a digest; `None` if they do not fit together.
+    /// Returns the CID of this prefix and a digest; `None` if the prefix states another digest
+    /// length.
     pub(crate) fn with(self, digest: &[u8]) -> Option<Cid> {
         let fits = self.is_valid() && digest.len() == usize::from(self.digest_len);
         fits.then(|| Cid { prefix: self, digest: Digest::new(digest) })
     }
 }
 
-/// A digest. Its length is in the prefix beside it.
+/// A digest. The prefix stored with the digest states its length.
 #[derive(Clone)]
 enum Digest {
     Short([u8; DIGEST_LEN_MAX]),
@@ -184,7 +185,7 @@ impl Cid {
         self.prefix.hash
     }
 
-    /// Returns the digest; the block itself for an identity CID.
+    /// Returns the digest. The digest of an identity CID is the block itself.
     #[must_use]
     pub fn digest(&self) -> &[u8] {
         match &self.digest {
@@ -223,7 +224,7 @@ impl Cid {
         out
     }
 
-    /// Returns the number of these bytes.
+    /// Returns the number of the CID's bytes.
     #[must_use]
     pub fn encoded_len(&self) -> u64 {
         self.prefix.len().saturating_add(self.digest().len() as u64)
@@ -243,7 +244,7 @@ impl Cid {
         Ok((prefix.with(digest).ok_or(CidFault::Invalid)?, end))
     }
 
-    /// Reads a CID that takes all of `bytes`.
+    /// Reads a CID that fills all of `bytes`.
     pub(crate) fn read_all(bytes: &[u8]) -> Result<Self, CidFault> {
         match Self::read(bytes)? {
             (cid, len) if len == bytes.len() => Ok(cid),
@@ -252,7 +253,8 @@ impl Cid {
     }
 }
 
-/// Reads all of a CID but its digest. Returns it, and its length in bytes.
+/// Reads the parts of a CID before its digest. Returns them, and the length of the whole prefix in
+/// bytes.
 fn read_prefix(bytes: &[u8]) -> Result<(Prefix, usize), CidFault> {
     let mut at = 0_usize;
     let mut next = || -> Result<u64, CidFault> {
@@ -292,7 +294,7 @@ impl From<varint::Fault> for CidFault {
     }
 }
 
-/// Bytes or a text that are not a CID, or are a CID that this crate cannot hold.
+/// The error of bytes or text that is not a CID, or that is a CID which this crate cannot hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CidError {
@@ -467,7 +469,8 @@ mod tests {
         assert!(v0.is_same_block(&v1) && v0 != v1);
         assert_eq!(v1.other_version(), Some(v0.clone()));
         assert_eq!(Cid::from(cid::Cid::try_from(&v0).unwrap()), v0);
-        // Other bases are read, too. Long texts in bases that are not a power of two are refused.
+        // Texts in other bases are read, too. Long texts in bases that are not a power of two are
+        // refused.
         for base in [Base::Base16Lower, Base::Base58Btc, Base::Base36Lower, Base::Base64Url] {
             let text = multibase::encode(base, v1.to_bytes());
             assert_eq!(text.parse().as_ref(), Ok(&v1), "{text}");

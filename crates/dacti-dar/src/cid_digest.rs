@@ -1,5 +1,5 @@
 //! The SHA3-512 over the CIDs of all blocks. It is a fifth of all work and independent of the rest,
-//! so a thread of its own may do it.
+//! so a separate thread may compute it.
 
 use alloc::vec::Vec;
 use core::mem;
@@ -44,7 +44,7 @@ impl CidDigest {
 
     fn hand_on(&mut self) {
         if self.may_help {
-            // If no thread can be started, the work is done here.
+            // If no thread can be started, this thread hashes the CIDs.
             self.may_help = false;
             self.helper = start(self.hasher.clone());
         }
@@ -63,7 +63,7 @@ impl CidDigest {
     pub(crate) fn finish(&mut self) -> [u8; 64] {
         if let Some(Helper { batches, thread }) = self.helper.take() {
             drop(batches);
-            // The thread cannot panic. If it did, the resulting digest would fit no archive.
+            // The thread cannot panic. If it did, the resulting digest would match no archive.
             self.hasher = thread.join().unwrap_or_default();
         }
         self.hasher.update(&self.batch);

@@ -1,5 +1,5 @@
-//! A list of CIDs that takes no more memory than their bytes. The list of a CAR's roots may have
-//! millions of them.
+//! A list of CIDs, stored as their bytes one after another. The list of a CAR's roots may have
+//! millions of CIDs.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -7,7 +7,7 @@ use core::fmt;
 
 use crate::cid::Cid;
 
-/// A list of CIDs, kept as their bytes. Clones share them.
+/// A list of CIDs, stored as their bytes. Clones share the bytes.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct CidList {
     bytes: Arc<Vec<u8>>,

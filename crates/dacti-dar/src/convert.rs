@@ -1,5 +1,5 @@
-//! Conversions: CAR to DAR and back, a DAG from a store, a copy with an index or without. Every
-//! block is kept, and so is the CAR's own list of roots.
+//! Conversions: CAR to DAR and back, a DAG from a store, and a copy with or without an index. Every
+//! block and the CAR's own list of roots are kept.
 
 use alloc::vec::Vec;
 use std::io::{Read, Write};
@@ -50,8 +50,9 @@ pub fn write_dag<W: Write>(
         };
         match result {
             Ok(_) => {}
-            // A skipped link names a block with the same bytes, so this block must wait: it can
-            // become a root later. Loops, which only unchecked hashes can make, are skipped too.
+            // A skipped link names a block with the same bytes, so this block cannot be written
+            // now. It can become a root later. Loops, which only unchecked hashes can make, are
+            // skipped too.
             Err(ReadError::Format(Error::Misuse(Misuse::AmbiguousSkip | Misuse::Loop))) => {
                 writer.skip();
             }
@@ -71,17 +72,17 @@ pub struct FromCar {
     pub car_roots: CidList,
     /// Roots in that list whose blocks the CAR lacks.
     pub absent_roots: CidList,
-    /// Blocks that no root of the CAR reaches. They became roots.
+    /// Blocks that no root of the CAR reaches. The conversion made some of them roots.
     pub further_roots: CidList,
     /// The number of sections that repeat an earlier one.
     pub duplicates: u64,
-    /// The work of writing it.
+    /// The work of writing the archive.
     pub work: Work,
     /// The counts of the archive that was written.
     pub summary: Summary,
 }
 
-/// A source of blocks whose places are known, because an earlier pass has found and proved them.
+/// A source of blocks at known places. An earlier pass has found and proved the blocks.
 pub(crate) struct PlacedStore<S> {
     pub(crate) source: S,
     pub(crate) table: BlockTable,
@@ -111,10 +112,10 @@ impl<S: ReadAt> BlockStore for PlacedStore<S> {
     }
 }
 
-/// Makes a DAR of a CAR, version 1 or 2. The CAR's roots come first, in their order. The blocks
-/// that the roots do not reach follow, each under a root of its own DAG.
+/// Makes a DAR from a CAR of version 1 or 2. The CAR's roots are written first, in their order.
+/// Then follow the blocks that these roots do not reach: some of them become further roots.
 ///
-/// Memory: 66 to 133 bytes for each distinct block to find it, and the same again to write it.
+/// Memory: 66 to 133 bytes for each distinct block to find it, and as much again to write it.
 ///
 /// # Errors
 /// A fault of the CAR, a limit, an error of the source or the sink.
@@ -168,7 +169,7 @@ pub fn from_car<S: ReadAt, W: Write>(
     Ok((sink, report))
 }
 
-/// Writes the CAR's roots, and the identity CIDs that it has as sections.
+/// Writes the CAR's roots, and the identity CIDs that have sections in the CAR.
 fn write_roots<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
     store: &mut PlacedStore<S>,
@@ -217,7 +218,7 @@ fn write_links<W: Write, S: ReadAt>(
     Ok(())
 }
 
-/// Writes the blocks that were not reached. Blocks without a link from another such block come
+/// Writes the blocks that no root reached. Blocks to which no other such block links are written
 /// first. The rest form loops, which only unchecked hashes can make.
 pub(crate) fn write_rest<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
@@ -266,8 +267,8 @@ pub struct ToCar {
     pub len: u64,
 }
 
-/// Makes a CAR v1 of a DAR that is read as a stream. Blocks keep their order. The list of roots is
-/// the one in the DAR's header or, without one, `roots`.
+/// Makes a CAR v1 from a DAR that is read as a stream. Blocks keep their order. The CAR gets the
+/// list of roots in the DAR's header. If the header has no list, the CAR gets `roots`.
 ///
 /// # Errors
 /// A fault of the archive, an error of the source or the sink. [`Misuse::NoSuchBlock`] if there is
@@ -300,8 +301,8 @@ pub fn to_car<R: Read, W: Write>(
     Ok((sink, ToCar { roots, summary: reader.summary().clone(), len }))
 }
 
-/// Copies an archive, with an index or without one. Blocks and header stay as they are, unknown
-/// elements of the header included. `car_roots` of the options is not used.
+/// Copies an archive, with or without an index. The blocks and the header are not changed; unknown
+/// elements of the header are kept. Ignores `car_roots` of the options.
 ///
 /// # Errors
 /// A fault of the archive, an error of the source or the sink. An archive without marks is refused:

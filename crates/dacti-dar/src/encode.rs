@@ -1,5 +1,5 @@
 //! The core of the writer: makes the next bytes of an archive and keeps the depth-first order.
-//! Holds no block and does no IO: [`Writer`](crate::Writer) is a loop around it.
+//! Stores no blocks and does no IO: [`Writer`](crate::Writer) is a loop around it.
 
 use alloc::vec::Vec;
 
@@ -22,24 +22,24 @@ use crate::varint;
 /// Options of a writer.
 #[derive(Debug, Clone, Default)]
 pub struct WriteOptions {
-    /// Caps.
+    /// The limits.
     pub limits: Limits,
     /// The treatment of unknown hash functions.
     pub unknown_hash: UnknownHash,
     /// Write an index.
     pub index: bool,
-    /// The root list of the CAR that the blocks come from. It goes into the header.
+    /// The root list of the CAR from which the blocks are read. The header records it.
     pub car_roots: Option<CidList>,
     /// The order of the links of a block. The header states it.
     pub link_order: LinkOrder,
     /// Accept zeros after the last section of a CAR, in [`from_car`](crate::from_car).
     pub allow_padding: bool,
-    /// The most missing blocks that the summary lists.
+    /// The maximum number of missing blocks that the summary lists.
     pub missing_max: u32,
-    /// Lets threads help: one computes the digest of all CIDs, and [`Writer`](crate::Writer) has
-    /// another check blocks against their CIDs. The writer then refuses a block that does not fit
-    /// its CID a little later. It has failed then, and neither the block nor later bytes reach the
-    /// sink. Archives below about 256 KiB start no thread.
+    /// Lets threads help: one computes the digest of all CIDs, and [`Writer`](crate::Writer) uses
+    /// another to check blocks against their CIDs. The writer then reports a block that does not
+    /// match its CID on a later call. The writer has then failed: neither the block nor any later
+    /// byte reaches the sink. Archives below about 256 KiB start no thread.
     pub threads: bool,
 }
 
@@ -63,7 +63,7 @@ pub enum Placed {
 /// When a block is checked against its CID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// Before it is placed.
+    /// The encoder checks it, before it places the block.
     Now,
     /// The caller checks it, before the bytes leave the process.
     Later,
@@ -76,17 +76,17 @@ impl Proof {
     }
 }
 
-/// Makes the bytes of an archive. After each call, the bytes of [`Self::head`] come next in the
-/// archive. After [`Placed::Written`] the block's bytes follow them.
+/// Makes the bytes of an archive. After each call, [`Self::head`] returns the next bytes of the
+/// archive. After [`Placed::Written`], the block's bytes follow them.
 #[derive(Debug)]
 pub struct Encoder {
     order: Order,
     index: bool,
     pos: u64,
     head: Vec<u8>,
-    /// The height of the stack of waiting links at which [`Self::expected`] looks.
+    /// The height of the stack just above the link that [`Self::expected`] returns.
     cursor: usize,
-    /// The links above that height.
+    /// The waiting links above that height.
     skipped: SkippedLinks,
     /// Blocks that were refused because of a skipped link.
     refused: HashSet<Cid>,
@@ -114,7 +114,7 @@ impl Encoder {
     /// Makes an encoder of an archive with the header of another one.
     pub(crate) fn with_header(options: &WriteOptions, mut header: Header) -> Self {
         let missing_max = usize::try_from(options.missing_max).unwrap_or(usize::MAX);
-        // The list may have millions of roots: it is not kept twice.
+        // The list may have millions of roots, so its bytes are moved, not copied.
         let mut head = core::mem::take(&mut header.metadata);
         head.splice(0..0, MAGIC);
         let pos = head.len() as u64;
@@ -126,7 +126,7 @@ impl Encoder {
         Self { order, index, pos, head, cursor, skipped, refused, tail, header }
     }
 
-    /// Returns the bytes that come next, before the block if one is written.
+    /// Returns the archive's next bytes. A written block's bytes follow them.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         &self.head
@@ -152,8 +152,9 @@ impl Encoder {
         self.order.table.prefix(bucket)?.with(digest)
     }
 
-    /// Skips the link that [`Self::expected`] returns. The archive shows no trace of the skip, and
-    /// the block may still be added until the block of a link below it in the stack is added.
+    /// Skips the link that [`Self::expected`] returns. The archive does not record the skip. The
+    /// skipped link's block can still be added, until a block is added for a link deeper in the
+    /// stack.
     pub fn skip(&mut self) {
         self.skipped.insert(&self.order, self.cursor);
         self.cursor = self.order.link_below(self.cursor).map_or(0, |(_, start)| start);
@@ -182,19 +183,19 @@ impl Encoder {
         self.order.work
     }
 
-    /// The stack of waiting links has changed: the topmost link is expected next.
+    /// Makes the topmost link the expected one, after a change of the stack of waiting links.
     fn rewind(&mut self) {
         self.cursor = self.order.height();
         self.skipped.clear();
     }
 
-    /// Empties the bytes of the last frame. The memory of a long header is freed.
+    /// Empties the bytes of the last frame, and frees the memory of a long header.
     fn clear_head(&mut self) {
         self.head.clear();
         self.head.shrink_to(1 << 20);
     }
 
-    /// Begins a DAG. Waiting links of the DAG before it are skipped.
+    /// Begins a DAG. The links that still wait in the previous DAG are skipped.
     ///
     /// # Errors
     /// [`Misuse::DuplicateRoot`], [`Misuse::WrongCid`], [`Misuse::Finished`], an unknown hash, a
@@ -224,7 +225,7 @@ impl Encoder {
         let at = self.pos;
         self.clear_head();
         varint::push_signed(&mut self.head, MARK_ROOT);
-        // A block keeps the version of its CID with which it was written.
+        // A block keeps the CID version with which it was written.
         let written = self.order.table.find_cid(cid).and_then(|id| self.order.table.cid(id));
         written.as_ref().unwrap_or(cid).push(&mut self.head);
         self.order.end_dag(at);
@@ -254,8 +255,8 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Misuse::OutOfOrder`], [`Misuse::WrongCid`], [`Misuse::AmbiguousSkip`], [`Misuse::Loop`],
-    /// [`Misuse::Identity`], [`Misuse::Finished`]: nothing was written, and writing can go on. An
-    /// unknown hash, a limit.
+    /// [`Misuse::Identity`], [`Misuse::Finished`]: nothing was written, and more blocks can be
+    /// added. An unknown hash, a limit.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, Error> {
         Ok(self.place_block(cid, data, Proof::Now)?.0)
     }
@@ -270,7 +271,7 @@ impl Encoder {
         if cid.is_identity() {
             return Err(Error::Misuse(Misuse::Identity));
         }
-        // Each block that may come has a prefix that some link has brought.
+        // A valid next block has a prefix that an earlier link added to the table.
         let table = &self.order.table;
         let digest = cid.digest();
         let key = table.bucket_of(cid).map(|bucket| (bucket, table.hash(bucket, digest)));
@@ -294,7 +295,7 @@ impl Encoder {
         let Some(taken) = self.expected_link(cid) else {
             return Ok((self.fit(cid, data)?, Proof::Now));
         };
-        // If the expected link names the block, only a skipped link can take the block instead.
+        // If the expected link names the block, a reader can only take a skipped link instead.
         if self.skipped.is_empty() && proof.allowed(&Prefix::of(cid)) == Proof::Later {
             return Ok((taken, Proof::Later));
         }
@@ -314,12 +315,13 @@ impl Encoder {
         Ok((taken, Proof::Now))
     }
 
-    /// Returns the link at which [`Self::expected`] looks, if it names the block.
+    /// Returns the link that [`Self::expected`] names, if that link names the block.
     fn expected_link(&self, cid: &Cid) -> Option<Taken> {
         self.order.link_at(self.cursor).filter(|link| self.order.is_taken(link, cid))
     }
 
-    /// Returns the waiting link that a block hashes to. The link must name the block.
+    /// Returns the topmost waiting link whose digest matches the block. Fails if that link does not
+    /// name `cid`.
     fn fit(&mut self, cid: &Cid, data: &[u8]) -> Result<Taken, Error> {
         let mut hashed = Hashed::new(data);
         let Some(taken) = self.order.fit(&mut hashed, self.pos, 0)? else {
@@ -333,7 +335,7 @@ impl Encoder {
         Ok(taken)
     }
 
-    /// Adds a back-reference to a block that was written. Its bytes are not needed.
+    /// Adds a back-reference to a block that was written before. The block's bytes are not needed.
     ///
     /// # Errors
     /// [`Misuse::NeverWritten`], [`Misuse::OutOfOrder`], [`Misuse::Loop`], [`Misuse::Finished`].
@@ -458,7 +460,7 @@ impl Encoder {
     }
 }
 
-/// Tells why a block fits no waiting link.
+/// Tells why no waiting link takes a block.
 fn why_not(cid: &Cid, hashed: &mut Hashed<'_>) -> Misuse {
     let prefix = Prefix::of(cid);
     match hashed.fits(prefix.hash, cid.digest()) {

@@ -113,7 +113,7 @@ pub enum Wrong {
     Cid,
     /// Not DAG-CBOR of the expected form.
     Cbor,
-    /// A mark in the wrong place, or an undefined one.
+    /// A mark in the wrong place, or an undefined mark.
     Mark,
     /// Bytes after the end.
     TrailingBytes,
@@ -121,7 +121,7 @@ pub enum Wrong {
     DuplicateRoot,
     /// Records that are not sorted.
     Unsorted,
-    /// A length of zero.
+    /// A length of zero that is not allowed.
     Empty,
     /// A block that no waiting link takes, without a root mark before it.
     Unexpected,
@@ -133,7 +133,7 @@ pub enum Wrong {
     Loop,
     /// A back-reference to a block that no waiting link names.
     UnexpectedReference,
-    /// Bytes that contradict the blocks.
+    /// Bytes that differ from what the blocks require.
     Differs,
 }
 
@@ -170,7 +170,7 @@ pub enum Misuse {
     /// A root that was written before.
     DuplicateRoot,
     /// A skipped link names the same bytes by another CID, and a reader could not tell the two
-    /// apart. Write the block as a root of its own.
+    /// links apart. Write the block as a root of its own.
     AmbiguousSkip,
     /// The block would contain itself.
     Loop,
@@ -216,7 +216,7 @@ pub enum Error {
         what: Structure,
         /// Its offset.
         at: u64,
-        /// The number of bytes needed from there on, as far as known.
+        /// The number of bytes needed from that offset on, as far as known.
         needed: u64,
         /// The offset at which the bytes end.
         end: u64,

@@ -13,14 +13,15 @@ pub(crate) const MARK_ROOT: i64 = -1;
 pub(crate) const MARK_END: i64 = -2;
 /// An index follows: its length, then the index.
 pub(crate) const MARK_INDEX: i64 = -3;
-/// The lowest mark. Marks are the numbers that would refer to a place inside the magic.
+/// The lowest mark. As back-references, the marks would name a place inside the magic, so they are
+/// free for this use.
 pub(crate) const MARK_LOWEST: i64 = -4;
 
 /// The length of a SHA3-512.
 pub(crate) const DIGEST_LEN: u64 = 64;
 /// The length of the trailer's end: the digest, the index offset and the trailer offset.
 pub(crate) const FOOTER_LEN: u64 = DIGEST_LEN + 16;
-/// The first offset at which a frame can stand: after the magic and an empty list.
+/// The lowest offset of a frame: the length of the magic and an empty list.
 pub(crate) const FRAMES_AT_MIN: u64 = 5;
 
 /// The index offset of an archive without one.

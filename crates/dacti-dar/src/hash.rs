@@ -1,4 +1,4 @@
-//! The hash functions that prove a block to be the one that a CID names.
+//! The hash functions that prove that a block matches a CID.
 
 use alloc::vec::Vec;
 
@@ -22,7 +22,8 @@ const SHA2_384: u64 = 0x20;
 const BLAKE2B_256: u64 = 0xb220;
 const BLAKE2B_512: u64 = 0xb240;
 
-/// The shortest digest that proves a block: 160 bits, as gateways have it. See `R-DARFRM-12`.
+/// The minimum length of a digest that proves a block: 160 bits, the minimum of IPFS gateways. See
+/// `R-DARFRM-12`.
 const DIGEST_LEN_MIN: u16 = 20;
 
 /// Returns the length of a function's whole digest; `None` if the function is unknown.
@@ -39,15 +40,15 @@ pub(crate) fn digest_len(code: u64) -> Option<u16> {
 
 /// Tells whether this crate can check blocks against multihashes of this code and digest length.
 ///
-/// A digest may be cut to 20 bytes, not shorter.
+/// A digest may be truncated, but not to fewer than 20 bytes.
 #[must_use]
 pub fn hash_is_known(code: u64, digest_len: u16) -> bool {
     let whole = self::digest_len(code);
     code == IDENTITY || whole.is_some_and(|whole| (DIGEST_LEN_MIN..=whole).contains(&digest_len))
 }
 
-/// Returns the multihash of some bytes; `None` if the function is unknown, or if the bytes are too
-/// many for an identity multihash of this type.
+/// Returns the multihash of some bytes. Returns `None` if the function is unknown, or if the bytes
+/// are too long for an identity multihash of this type.
 #[must_use]
 pub fn multihash(code: u64, data: &[u8]) -> Option<Multihash<DIGEST_LEN_MAX>> {
     fn wrap(code: u64, digest: &[u8]) -> Option<Multihash<DIGEST_LEN_MAX>> {
@@ -75,9 +76,10 @@ pub fn multihash(code: u64, data: &[u8]) -> Option<Multihash<DIGEST_LEN_MAX>> {
 pub enum Fit {
     /// The block hashes to the CID.
     Yes,
-    /// The block does not fit. Holds the first 8 bytes of the block's own digest.
+    /// The block does not match. Holds the first 8 bytes of the block's own digest.
     No(u64),
-    /// Nothing proves the block: the hash function is unknown, or the digest too short or too long.
+    /// Nothing proves the block: the hash function is unknown, or the digest is too short or too
+    /// long.
     Unknown,
 }
 
@@ -96,13 +98,12 @@ pub(crate) fn digest_head(digest: &[u8]) -> u64 {
     u64::from_be_bytes(head)
 }
 
-/// The bytes of one block, with the digests that were computed of them so far. No digest is
-/// computed twice.
+/// The bytes of one block, and the digests that were computed of them. No digest is computed twice.
 pub(crate) struct Hashed<'a> {
     data: &'a [u8],
     first: Option<Multihash<DIGEST_LEN_MAX>>,
     others: Vec<Multihash<DIGEST_LEN_MAX>>,
-    /// Bytes that were hashed.
+    /// The number of bytes that were hashed.
     work: u64,
 }
 
@@ -111,7 +112,7 @@ impl<'a> Hashed<'a> {
         Self::with(data, None)
     }
 
-    /// Does the same as [`Self::new`], with a digest that was computed of the same bytes before.
+    /// Does the same as [`Self::new`], with a digest of the same bytes that was computed before.
     pub(crate) fn with(data: &'a [u8], first: Option<Multihash<DIGEST_LEN_MAX>>) -> Self {
         Self { data, first, others: Vec::new(), work: 0 }
     }

@@ -1,4 +1,5 @@
-//! A thread that hashes blocks while its caller does other work. Sees batches of bytes, no frames.
+//! A thread that hashes blocks while its caller does other work. It knows batches of bytes, but no
+//! frames.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -11,25 +12,25 @@ use multihash::Multihash;
 use crate::cid::{Cid, DIGEST_LEN_MAX};
 use crate::hash::multihash;
 
-/// The size of a batch: small enough for a core's own cache.
+/// The size of a batch: small enough for the private cache of a CPU core.
 pub(crate) const BATCH_LEN: usize = 128 << 10;
-/// The number of batches that the thread may hold at once.
+/// The maximum number of batches that the thread holds at once.
 const BATCHES_MAX: usize = 3;
-/// The shortest archive for which a thread is started.
+/// The minimum length of an archive for which a thread is started.
 pub(crate) const START_AT: u64 = 256 << 10;
 
 /// One block in a batch.
 #[derive(Debug)]
 pub(crate) struct Piece {
-    /// The archive offset of its frame.
+    /// The archive offset of the block's frame.
     pub(crate) at: u64,
-    /// Its place in the batch.
+    /// The position of the block in the batch.
     pub(crate) data: Range<usize>,
     /// The hash function to use.
     pub(crate) code: u64,
     /// The CID that the caller expects. The thread ignores it.
     pub(crate) expected: Option<Cid>,
-    /// The multihash that the thread has computed; `None` if it does not have the function.
+    /// The multihash that the thread has computed; `None` if the thread does not know the function.
     pub(crate) found: Option<Multihash<DIGEST_LEN_MAX>>,
 }
 
@@ -43,7 +44,7 @@ impl Piece {
     }
 }
 
-/// Bytes, and the blocks among them. Either the caller or the thread owns a batch.
+/// Bytes, and the blocks in them. Either the caller or the thread owns a batch.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
     pub(crate) bytes: Vec<u8>,
@@ -85,12 +86,12 @@ impl HashThread {
         Some(Self { sender, receiver, out: 0, spare: Vec::new() })
     }
 
-    /// Tells whether the thread holds as many batches as it may.
+    /// Tells whether the thread holds its maximum number of batches.
     pub(crate) fn is_full(&self) -> bool {
         self.out >= BATCHES_MAX
     }
 
-    /// Tells whether every batch came back.
+    /// Tells whether the thread has returned every batch.
     pub(crate) fn is_idle(&self) -> bool {
         self.out == 0
     }
@@ -116,7 +117,7 @@ impl HashThread {
         self.spare.push(batch);
     }
 
-    /// Returns a batch without blocks. Its bytes may be those of an earlier one.
+    /// Returns a batch without blocks. Its buffer may still hold the bytes of an earlier batch.
     pub(crate) fn spare(&mut self) -> Batch {
         self.spare.pop().unwrap_or_default()
     }

@@ -1,5 +1,5 @@
 //! The metadata list after the magic. Element 0 may be a CAR's list of roots, and element 1 the
-//! order of links. Other elements are unknown here; they are kept.
+//! order of links. This file does not interpret other elements, but keeps them.
 
 use alloc::vec::Vec;
 
@@ -58,7 +58,7 @@ impl Header {
     }
 }
 
-/// Reads the header from an archive's first bytes. `Ok(None)` means that it needs more bytes.
+/// Reads the header from an archive's first bytes. `Ok(None)` means that more bytes are needed.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Header>, Error> {
     check_magic(bytes)?;
     let at = MAGIC.len() as u64;
@@ -92,7 +92,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<Option<Header>, Erro
     Ok(Some(header))
 }
 
-/// Another fourth byte is another version of the same format.
+/// Checks the magic. A different fourth byte means another version of the same format.
 fn check_magic(bytes: &[u8]) -> Result<(), Error> {
     let what = Structure::Magic;
     for (at, (&expected, &found)) in (0_u64..).zip(MAGIC.iter().zip(bytes)) {
@@ -118,7 +118,7 @@ fn read_elements(elements: &[u8], at: u64, header: &mut Header) -> Result<(), Er
     if header.car_roots.is_some() || first == [NULL] {
         header.unknown_elements = header.unknown_elements.saturating_sub(1);
     }
-    // The order of links is a list of one number.
+    // The order of links is stored as a list of one number.
     let Some(&[0x81, ref number @ ..]) = (header.elements > 1).then_some(rest) else {
         return Ok(());
     };
@@ -153,7 +153,7 @@ mod tests {
         };
         check(b"dar\x01\x80\x03", &Ok(Some(header(0, b"\x80", None))));
         check(b"dar\x01\x81\x80\x03", &Ok(Some(header(1, b"\x81\x80", Some(CidList::default())))));
-        // Unknown elements: a number, a nested map, text.
+        // The list has three unknown elements: a number, a nested map and a text.
         let list = b"\x83\x07\xa1\x61a\x82\x01\x02\x62hi";
         let expected = header(3, list, None);
         assert_eq!(expected.frames_at, 15);

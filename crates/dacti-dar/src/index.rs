@@ -1,6 +1,6 @@
-//! The index, an addition of this project: one bucket per CID prefix, with one record of fixed size
-//! per block, sorted by digest. Writes an index from a table of blocks, and searches one without
-//! loading it. A search names the records that it wants and does no IO.
+//! The index, an addition of this project: one bucket per CID prefix. A bucket has one record of
+//! fixed size per block, sorted by digest. Writes an index from a table of blocks, and searches an
+//! index without loading it. A search names the records that it wants and does no IO.
 
 use alloc::vec::Vec;
 
@@ -12,12 +12,12 @@ use crate::table::{BlockPlace, BlockTable, Id, OFFSET_MAX};
 use crate::varint;
 
 /// The length of a record: 8 bytes of the digest, 6 of the frame offset, 4 of the block's length, 6
-/// of its subtree's length.
+/// of the subtree's length.
 pub(crate) const RECORD_LEN: u64 = 24;
 /// The length of the bytes after the directory: the directory's length, and the index's magic.
 pub(crate) const TAIL_LEN: u64 = 8;
 pub(crate) const INDEX_MAGIC: [u8; 4] = *b"dix\x01";
-/// The longest read of a search.
+/// The maximum length of one read of a search.
 pub(crate) const READ_LEN: u64 = 64 << 10;
 
 /// One record.
@@ -146,12 +146,13 @@ pub(crate) fn read_tail(bytes: &[u8], at: u64) -> Result<u32, Error> {
     Ok(u32::from_be_bytes(*len))
 }
 
-/// Returns the length of the mark and the size at the start of an index of that size.
+/// Returns the length of the mark and of the size field at the start of an index of this size.
 pub(crate) fn head_len(size: u64) -> u64 {
     varint::len_signed(MARK_INDEX).saturating_add(varint::len_signed(size.cast_signed()))
 }
 
-/// Reads the directory at `at`. The records stand right before it, after `index_at`.
+/// Reads the directory at `at`. The records end where the directory starts; they begin after
+/// `index_at`.
 pub(crate) fn read_directory(
     bytes: &[u8],
     at: u64,
@@ -187,7 +188,8 @@ pub(crate) fn read_directory(
         if buckets.last().is_some_and(|last| last.prefix >= prefix) {
             return Err(Error::invalid(what, at, Wrong::Unsorted));
         }
-        // The offsets of records follow once all records are counted.
+        // For now, the offset is relative to the first record. It becomes absolute when all records
+        // are counted.
         buckets.push(IndexBucket { prefix, at: records.saturating_mul(RECORD_LEN), count });
         records = records.saturating_add(count);
     }
@@ -205,7 +207,7 @@ pub(crate) fn read_directory(
     Ok(buckets)
 }
 
-/// A search for the records of one digest. Names the records to read next, and judges them.
+/// A search for the records of one digest. Names the records to read next, and evaluates them.
 #[derive(Debug)]
 pub(crate) struct Search {
     bucket: IndexBucket,
@@ -213,7 +215,7 @@ pub(crate) struct Search {
     /// The records that can still match: from `low` up to `high`.
     low: u64,
     high: u64,
-    /// The bounds of the digests between `low` and `high`.
+    /// The range of the digests of those records.
     low_head: u64,
     high_head: u64,
     tries: u32,
@@ -262,8 +264,8 @@ impl Search {
         if len <= most {
             return Step::Read { record: self.low, count: len };
         }
-        // Digests are spread evenly, so the digest predicts the place. After two wrong guesses,
-        // halving limits the cost of a hostile index.
+        // Digests are spread evenly, so the digest predicts the position of its record. After two
+        // wrong guesses, halving limits the cost of a hostile index.
         let guess = if self.tries < 2 {
             let span = u128::from(self.high_head.saturating_sub(self.low_head)).max(1);
             let into = u128::from(self.head.saturating_sub(self.low_head));
@@ -314,8 +316,8 @@ impl Search {
         Ok(())
     }
 
-    /// Narrows the range of candidates. Of the records read, the first `below` come before the
-    /// digest, and the next `hits` match it.
+    /// Narrows the range of candidates. Of the records read, the first `below` have smaller digests
+    /// than the one searched for, and the next `hits` match it.
     fn narrow(&mut self, record: u64, count: u64, below: u64, hits: u64, first: u64, last: u64) {
         let end = record.saturating_add(count);
         let above = count.saturating_sub(below).saturating_sub(hits);
@@ -325,15 +327,15 @@ impl Search {
             // All records that can match were read.
             self.low = self.high;
         } else if below > 0 {
-            // Matches can only follow.
+            // Only later records can match.
             self.low = end;
             self.low_head = last;
         } else if above > 0 {
             self.high = record;
             self.high_head = first;
         } else if record > self.low {
-            // All records of this read match, so more may stand on both sides. The search goes on
-            // before them, and the limit on candidates soon ends it.
+            // All records of this read match, so matches can lie before and after it. The search
+            // goes on before them. The limit on candidates soon ends it.
             self.high = record;
             self.high_head = first;
         } else {

@@ -6,27 +6,29 @@
 /// [`Error::LimitExceeded`]: crate::Error::LimitExceeded
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// The longest block in bytes. The index has room for 4 GiB. Networks exchange 2 MiB at most,
-    /// so the default of 32 MiB is ample.
+    /// The maximum length of a block in bytes. The format allows 4 GiB. Networks exchange blocks of
+    /// at most 2 MiB. The default is 32 MiB.
     pub block_len_max: u32,
-    /// The longest header of a DAR or a CAR. A list of 250,000 roots takes about 10 MiB; the
-    /// default is 64 MiB.
+    /// The maximum length of the header of a DAR or a CAR. A list of 250,000 roots takes about 10
+    /// MiB; the default is 64 MiB.
     pub header_len_max: u32,
-    /// The most distinct blocks: 2^28, at about 100 bytes of memory each.
+    /// The maximum number of distinct blocks. Each takes about 100 bytes of memory. The default is
+    /// 2^28.
     pub blocks_max: u32,
-    /// The most kinds of CID (version, codec, hash, digest length) in one archive. Real archives
-    /// have two or three; the default is 4,096.
+    /// The maximum number of CID prefixes (version, codec, hash, digest length) in one archive.
+    /// Real archives have two or three; the default is 4,096.
     pub prefixes_max: u16,
-    /// The most bytes of waiting links. Each link takes its digest and two bytes. A link waits
-    /// while the blocks before it in depth-first order are read. The default is 1 GiB.
+    /// The maximum length of all waiting links together. Each link takes its digest and two bytes.
+    /// A link waits while the blocks before it in depth-first order are read. The default is 1 GiB.
     pub pending_len_max: u64,
-    /// The most identity CIDs that one archive may have as roots: 65,536.
+    /// The maximum number of identity CIDs that are roots of one archive: 65,536 by default.
     pub identity_roots_max: u32,
-    /// The most roots in a list of roots that is loaded whole: 2^24.
+    /// The maximum length of a list of roots that is loaded whole: 2^24 roots by default.
     pub roots_max: u32,
-    /// The most records of equal digest heads that a look-up tries: 64.
+    /// The maximum number of records that a look-up tries because their digests begin with the same
+    /// 8 bytes: 64 by default.
     pub candidates_max: u32,
-    /// The longest read of random access: 16 MiB.
+    /// The maximum length of one read of random access: 16 MiB by default.
     pub read_len_max: u32,
 }
 
@@ -46,7 +48,7 @@ impl Default for Limits {
     }
 }
 
-/// The treatment of a CID whose hash function this crate does not have.
+/// The treatment of a CID whose hash function this crate does not know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum UnknownHash {
     /// Refuse each block that cannot be proved.

@@ -1,8 +1,8 @@
 //! The links inside a block, in their order, one file per codec. The links inside an identity CID
 //! count as links of the block; other links are not followed.
 //!
-//! Each codec is walked by its structure alone, without recursion: a block of any nesting is read,
-//! and `R-DARLNK-05` says which blocks are valid.
+//! Each codec is parsed by its structure alone, without recursion, so nesting of any depth is read.
+//! `R-DARLNK-05` says which blocks are valid.
 
 mod dag_cbor;
 mod dag_json;
@@ -18,14 +18,14 @@ const RAW: u64 = 0x55;
 const DAG_CBOR: u64 = 0x71;
 const DAG_JSON: u64 = 0x0129;
 
-/// The depth at which links of identity CIDs inside identity CIDs are no longer looked for. A
-/// reader and a writer must agree on it, see `R-DARLNK-04`.
+/// The depth below which links of identity CIDs inside identity CIDs are ignored. A reader and a
+/// writer must agree on it, see `R-DARLNK-04`.
 const NESTING_MAX: u32 = 16;
 
-/// The way in which the links of a block were found.
+/// How the links of a block were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkSource {
-    /// Read by its codec.
+    /// The block was read by its codec.
     Codec,
     /// The codec is unknown: the block counts as one without links.
     UnknownCodec,
@@ -33,20 +33,21 @@ pub enum LinkSource {
     Undecodable,
 }
 
-/// The order of the links of a block, and so of the blocks of an archive. See `R-DARHDR-05`.
+/// The order of the links of a block. It determines the order of the blocks of an archive. See
+/// `R-DARHDR-05`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum LinkOrder {
     /// The order of their bytes in the block.
     #[default]
     Bytes,
-    /// Like `Bytes`, but links are in the order of keys in nodes of a Merkle search tree, as in
-    /// repositories of the AT protocol.
+    /// Like `Bytes`, but links in nodes of a Merkle search tree are in the order of keys.
+    /// Repositories of the AT protocol consist of such nodes.
     MerkleSearchTree,
 }
 
 impl LinkOrder {
-    /// Returns the number that the header has for this order.
+    /// Returns the number that stands for this order in the header.
     pub(crate) fn number(self) -> u64 {
         match self {
             Self::Bytes => 0,
@@ -64,8 +65,8 @@ impl LinkOrder {
     }
 }
 
-/// Appends the links of a block to `out`, in the given order. An identity CID is replaced by the
-/// links inside of it.
+/// Appends the links of a block to `out`, in the given order. Instead of an identity CID, the links
+/// inside that CID are appended.
 pub fn links(codec: u64, data: &[u8], order: LinkOrder, out: &mut Vec<Cid>) -> LinkSource {
     let before = out.len();
     let source = collect(codec, data, order, out, NESTING_MAX);
@@ -104,14 +105,15 @@ fn collect(
     if valid { LinkSource::Codec } else { LinkSource::Undecodable }
 }
 
-/// Takes the bytes of one link. Returns false if they are not a CID.
+/// Adds one link. Returns false if its bytes are not a CID.
 fn take(bytes: &[u8], order: LinkOrder, out: &mut Vec<Cid>, nesting: u32) -> bool {
     match Cid::read_all(bytes) {
         Ok(cid) if !cid.is_identity() => {
             out.push(cid);
             true
         }
-        // A link may be an identity CID of any length, because only the links in it are kept.
+        // A link may be an identity CID of any length, because only the links inside that CID are
+        // kept.
         Ok(_) | Err(CidFault::DigestTooLong(_)) => {
             let Some((codec, content)) = read_identity(bytes) else { return false };
             if let Some(inner) = nesting.checked_sub(1) {
@@ -203,7 +205,7 @@ mod tests {
     fn text_that_is_not_utf_8_hides_no_links() {
         let x = raw(b"x");
         check(DAG_CBOR, &[&[0x82, 0x61, 0xff][..], &cbor_link(&x)].concat(), Some(&[x]));
-        // A link whose name is not UTF-8, then data.
+        // The block has a link whose name is not UTF-8, and then data.
         let y = raw(b"y");
         let link = [&[0x0a, 36][..], &y.to_bytes(), &[0x12, 1, 0xff, 0x18, 5]].concat();
         let block = [&[0x12, u8::try_from(link.len()).unwrap()][..], &link, &[0x0a, 1, 9]].concat();
@@ -220,21 +222,21 @@ mod tests {
         for float in [&[0xf9, 0, 0][..], &[0xfa, 0, 0, 0, 0], &[0xfb, 0, 0, 0, 0, 0, 0, 0, 0]] {
             check(DAG_CBOR, &list(float), Some(from_ref(&x)));
         }
-        // A number in more bytes than necessary is no fault.
+        // A number that is encoded in more bytes than necessary is valid here.
         check(DAG_CBOR, &list(&[0x18, 1]), Some(from_ref(&x)));
         for wrong in [
-            // A byte after the item, and too few bytes.
+            // One block has a byte after the item; the other ends too early.
             &[0xf6, 0][..],
             &[],
-            // Another tag; then tag 42 on text, on a number, on bytes without the zero, on a CID
-            // with a further byte, on another tag 42.
+            // One block has a tag other than 42. The others have tag 42 on text, on a number, on
+            // bytes without the leading zero, on a CID with an extra byte, and on another tag 42.
             &[0xc0, 0xf6],
             &[0xd8, 0x2a, 0x61, 0],
             &[0xd8, 0x2a, 7],
             &[0xd8, 0x2a, 0x41, 1],
             &[0xd8, 0x2a, 0x45, 0, 1, 0x55, 0, 7],
             &[0xd8, 0x2a, 0xd8, 0x2a, 0x45, 0, 1, 0x55, 0, 0],
-            // Undefined, a simple value, an indefinite list, a break.
+            // These elements are invalid: undefined, a simple value, an indefinite list, a break.
             &[0xf7],
             &[0xf8, 0x20],
             &[0x9f, 0xff],
@@ -255,13 +257,13 @@ mod tests {
         check(DAG_PB, &node(&hash, &[]), Some(from_ref(&x)));
         check(DAG_PB, &node(&hash, &[0x0a, 0]), Some(from_ref(&x)));
         check(DAG_PB, &[], Some(&[]));
-        // No hash, two hashes, no CID, two names, an unknown field.
+        // Invalid links: without a hash, with two hashes, no CID, two names, an unknown field.
         check(DAG_PB, &node(&[0x18, 5], &[]), None);
         check(DAG_PB, &node(&[&hash[..], &hash].concat(), &[]), None);
         check(DAG_PB, &node(&[0x0a, 1, 7], &[]), None);
         check(DAG_PB, &node(&[&hash[..], &[0x12, 0, 0x12, 0]].concat(), &[]), None);
         check(DAG_PB, &node(&[&hash[..], &[0x20, 0]].concat(), &[]), None);
-        // Data twice, a field of another type, a truncated field.
+        // Invalid nodes: data twice, a field of another type, a truncated field.
         check(DAG_PB, &node(&hash, &[0x0a, 0, 0x0a, 0]), None);
         check(DAG_PB, &node(&hash, &[0x08, 0]), None);
         check(DAG_PB, &node(&hash, &[0x0a, 1]), None);
@@ -297,7 +299,7 @@ mod tests {
         good(&format!(" [ 1, -0.5e+3 , null,true,false ,{link}] \n"), from_ref(&x));
         good(&format!("{{ \"\\u002f\" : \"{x}\" }}"), from_ref(&x));
         good(&format!("[{{\"/\":{{\"bytes\":\"AQI\"}}}},{link}]"), from_ref(&x));
-        // An object with another key is not a link.
+        // An object with a second key is not a link.
         good(&format!("{{\"/\":\"{x}\",\"a\":1}}"), &[]);
         good(&format!("{{\"a\":1,\"/\":\"{x}\"}}"), &[]);
         good(&format!("{{\"/\":{{\"a\":{link}}}}}"), from_ref(&x));

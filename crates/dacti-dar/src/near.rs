@@ -1,6 +1,6 @@
-//! Blocks near the block that links to them: the frame at which the next one is expected spares the
-//! look-up. A walk by such places needs no table of blocks, so that its memory does not grow with
-//! the DAG.
+//! Reads blocks at the position where the depth-first order puts them: often right after the last
+//! block. This saves the look-up in the index. Such a walk needs no table of blocks, so its memory
+//! does not grow with the DAG.
 
 use alloc::vec::Vec;
 
@@ -14,12 +14,13 @@ use crate::stream::ByteRange;
 use crate::table::BlockPlace;
 use crate::varint;
 
-/// The place where the frame of a walk's next block is expected.
+/// The place at which a walk expects the frame of its next block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FramePlace {
     /// The offset of the frame.
     at: u64,
-    /// The end of the last block before it. Only back-references stand between the two.
+    /// The end of the last block before it. Only back-references lie between that end and the
+    /// frame.
     from: u64,
 }
 
@@ -36,28 +37,29 @@ impl FramePlace {
         self.at
     }
 
-    /// Returns the offset from which on only back-references stand before the frame.
+    /// Returns the end of the last block before the frame. Only back-references lie between that
+    /// end and the frame.
     #[must_use]
     pub fn from(&self) -> u64 {
         self.from
     }
 }
 
-/// The place of a block that a walk comes to.
+/// The place of a block that a walk needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Near {
-    /// The expected frame holds the block: its bytes, which are proved, and the offset after them.
+    /// The frame at the expected place holds the block.
     Here {
-        /// The block.
+        /// The block's bytes, which are proved.
         data: Vec<u8>,
-        /// The offset of the end of the frame.
+        /// The offset after the frame.
         end: u64,
     },
-    /// The block stands elsewhere, as the index says.
+    /// The block lies at another place, which the index states.
     Elsewhere(BlockPlace),
 }
 
-/// Reads frames of an archive, with read-ahead of 64 KiB.
+/// Reads frames of an archive, and reads 64 KiB ahead.
 #[derive(Debug, Default)]
 pub struct NearReader {
     start: u64,
@@ -65,8 +67,9 @@ pub struct NearReader {
 }
 
 impl NearReader {
-    /// Finds the block of a CID, first at the expected place. Moves the place past the frame if
-    /// the frame holds the block or refers to it. Returns `None` if the archive lacks the block.
+    /// Finds the block of a CID, first at the expected place. If the frame at `place` holds the
+    /// block or refers to it, moves `place` past that frame. Returns `None` if the archive lacks
+    /// the block.
     ///
     /// # Errors
     /// [`Misuse::NoIndex`](crate::Misuse::NoIndex), a fault of the index, or an error of the
@@ -92,7 +95,8 @@ impl NearReader {
         Ok(Some(Near::Elsewhere(found)))
     }
 
-    /// Reads the block of a CID at a place. Returns `None` if another frame is there.
+    /// Reads the block of a CID at a place. Returns `None` if the frame there does not hold that
+    /// block.
     ///
     /// # Errors
     /// An error of the source.
@@ -123,7 +127,7 @@ impl NearReader {
         Ok((fits(cid, data) == Fit::Yes).then(|| (data.to_vec(), end)))
     }
 
-    /// Reads the number at the start of a frame; `None` at the end of the frames.
+    /// Reads the number at the start of a frame; `None` if no valid number starts there.
     fn head<S: ReadAt>(
         &mut self,
         archive: &Archive<S>,
@@ -131,7 +135,7 @@ impl NearReader {
     ) -> Result<Option<(Head, u64)>, ReadError> {
         let len = archive.frames_end().saturating_sub(at).min(varint::LEN_MAX as u64);
         let bytes = self.read(archive, at, len)?;
-        // A wrong frame is no error: the walk has the index, too.
+        // An invalid frame is not an error here, because the index can still find the block.
         Ok(Head::read(bytes).ok().map(|(head, len)| (head, len as u64)))
     }
 

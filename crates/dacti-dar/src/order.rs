@@ -2,10 +2,10 @@
 //! may hold, the ends of subtrees, and the contents of the trailer. Sees no bytes of frames and
 //! does no IO.
 //!
-//! Waiting links are on one stack, as digests with the number of their prefix. Each block that
-//! brought links is a level of the stack. The topmost waiting link to which a block's bytes hash
-//! takes the block, and the links above it are skipped for good. The stack is a vector, so a deep
-//! DAG costs memory but no call stack.
+//! The waiting links are on one stack: each is a digest and the number of its prefix. Each block
+//! that pushed links is a level of the stack. A block is assigned to the topmost waiting link whose
+//! digest matches the block's bytes. The links above that link are skipped for good. The stack is a
+//! vector, so a deep DAG costs memory but no call stack.
 
 use alloc::vec::Vec;
 
@@ -29,10 +29,10 @@ struct Level {
     base: usize,
 }
 
-/// The topmost link that a block or a back-reference fits.
+/// The topmost link that matches a block or a back-reference.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
-    /// The height of the stack below that link.
+    /// The height of the stack just below that link.
     height: usize,
     pub(crate) bucket: u16,
     start: usize,
@@ -52,10 +52,10 @@ pub struct Summary {
     pub roots: u64,
     /// Links that were skipped.
     pub skipped_links: u64,
-    /// Skipped links whose blocks the archive lacks. Each is listed once, up to the number in the
-    /// options.
+    /// Skipped links whose blocks the archive lacks. Each is listed once. The options limit the
+    /// length of the list.
     pub missing: Vec<Cid>,
-    /// Whether there are more such links than listed.
+    /// Whether there are more such links than the list holds.
     pub missing_more: bool,
     /// Blocks of an unknown codec. They count as blocks without links.
     pub unknown_codec: u64,
@@ -63,13 +63,14 @@ pub struct Summary {
     pub undecodable: u64,
     /// Blocks of an unknown hash function, accepted without proof.
     pub unproven: u64,
-    /// Roots that the header lists and whose blocks the archive lacks; identity CIDs are not
-    /// counted. Either the CAR lacked them too, or the header is damaged: the archive cannot tell
+    /// Roots that the header lists but whose blocks the archive lacks, without identity CIDs.
+    /// Either the CAR lacked these blocks too, or the header is damaged: the archive does not tell
     /// which.
     pub absent_car_roots: CidList,
     /// Elements of the header that are not understood.
     pub unknown_elements: u64,
-    /// The order of links that the header states. If no block depends on it, it is not proved.
+    /// The order of links that the header states. If no block depends on this order, it is not
+    /// proved.
     pub link_order: LinkOrder,
     /// Whether the archive has an index.
     pub indexed: bool,
@@ -113,7 +114,7 @@ pub(crate) struct Order {
     pub(crate) link_order: LinkOrder,
     pub(crate) work: Work,
     pub(crate) table: BlockTable,
-    /// The waiting links: each is its digest, then its bucket in two bytes.
+    /// The waiting links. Each is a digest, and then the number of its bucket in two bytes.
     stack: Vec<u8>,
     levels: Vec<Level>,
     found: Vec<Cid>,
@@ -156,7 +157,7 @@ impl Order {
         self.stack.len()
     }
 
-    /// Returns the link that ends at a height of the stack: its bucket, and the start of its
+    /// Returns the link whose end is at a height of the stack: its bucket, and the start of its
     /// digest.
     pub(crate) fn link_below(&self, height: usize) -> Option<(u16, usize)> {
         let tail = height.checked_sub(2)?;
@@ -166,12 +167,12 @@ impl Order {
         Some((bucket, tail.checked_sub(len)?))
     }
 
-    /// Returns the digest of such a link.
+    /// Returns the digest of the link that [`Self::link_below`] found at this height.
     pub(crate) fn link_digest(&self, height: usize, start: usize) -> &[u8] {
         self.stack.get(start..height.saturating_sub(2)).unwrap_or_default()
     }
 
-    /// Finds the topmost waiting link above the height `floor` that the block hashes to. `at` is
+    /// Finds the topmost waiting link above height `floor` whose digest matches the block. `at` is
     /// the block's offset, for errors.
     pub(crate) fn fit(
         &mut self,
@@ -222,7 +223,7 @@ impl Order {
         codes
     }
 
-    /// Finds the topmost waiting link above `floor` to a block of the table.
+    /// Finds the topmost waiting link above height `floor` that names a block of the table.
     pub(crate) fn fit_known(&mut self, id: Id, floor: usize) -> Option<Taken> {
         let key = self.table.key(id)?;
         let (mut taken, mut compared) = (None, 0_u64);
@@ -239,7 +240,7 @@ impl Order {
         taken
     }
 
-    /// Returns the waiting link that ends at a height of the stack.
+    /// Returns the waiting link whose end is at a height of the stack.
     pub(crate) fn link_at(&self, height: usize) -> Option<Taken> {
         let (bucket, start) = self.link_below(height)?;
         Some(Taken { height: start, bucket, start })
@@ -293,7 +294,7 @@ impl Order {
         }
     }
 
-    /// Pops the links above a height, and closes the levels that brought them.
+    /// Pops the links above a height, and closes the levels that pushed them.
     fn pop_to(&mut self, height: usize, keep_top: usize, frame_at: u64) {
         let mut top = self.stack.len();
         while top > keep_top {
@@ -325,7 +326,7 @@ impl Order {
         }
     }
 
-    /// Ends the current DAG: no link waits any more.
+    /// Ends the current DAG: no link waits afterwards.
     pub(crate) fn end_dag(&mut self, at: u64) {
         self.pop_to(0, 0, at);
         while let Some(level) = self.levels.pop() {
@@ -347,9 +348,10 @@ impl Order {
         }
     }
 
-    /// Takes a block by the link that [`Self::fit`] found. Returns its number. The subtrees of the
-    /// blocks above that link end at `here`, the offset of the frame or of a back-reference to it.
-    /// Pass `fresh`, the hash of the block's key, if the table is known to lack the block.
+    /// Takes a block for the link that [`Self::fit`] found. Returns the block's number. The
+    /// subtrees of the blocks above that link end at `here`: the offset of the frame, or of a
+    /// back-reference to it. If the table is known to lack the block, pass the hash of its key as
+    /// `fresh`.
     pub(crate) fn take_block(
         &mut self,
         taken: &Taken,
@@ -375,8 +377,8 @@ impl Order {
         self.add(taken.bucket, digest, fresh, codec, data, frame_at, frame_end)
     }
 
-    /// Takes a block as a root. The caller has ended the DAG before it, asked [`Self::is_root`],
-    /// and proved the block.
+    /// Takes a block as a root. The caller has ended the previous DAG, has checked
+    /// [`Self::is_root`], and has proved the block.
     pub(crate) fn take_root(
         &mut self,
         cid: &Cid,
@@ -416,7 +418,7 @@ impl Order {
             }
             None => self.table.insert(bucket, digest, frame_at, len, &self.limits)?,
         };
-        // Each block has one frame: its repeats are back-references.
+        // Each block has one frame, so a second frame is an error. Repeats are back-references.
         let id = id.ok_or(Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected))?;
         self.digest.push(self.table.prefix_bytes(bucket), digest);
         self.summary.blocks = self.summary.blocks.saturating_add(1);
@@ -428,8 +430,8 @@ impl Order {
         Ok(id)
     }
 
-    /// Pushes a block's links, the first on top. Returns the height of the stack before; `None` if
-    /// the block has no links.
+    /// Pushes a block's links, with the first link on top. Returns the previous height of the
+    /// stack, or `None` if the block has no links.
     fn push_links(&mut self, codec: u64, data: &[u8], at: u64) -> Result<Option<usize>, Error> {
         let mut found = core::mem::take(&mut self.found);
         found.clear();
@@ -457,24 +459,25 @@ impl Order {
             self.stack.extend_from_slice(&bucket.to_le_bytes());
         }
         let any = !found.is_empty();
-        // After a block of very many links, its memory is freed.
+        // Free the memory of a block with very many links.
         found.truncate(0);
         found.shrink_to(4096);
         self.found = found;
         Ok(any.then_some(base))
     }
 
-    /// Tells whether a back-reference at the link taken would name a block that contains it.
+    /// Tells whether a back-reference for this link would name a block that contains it.
     pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
-        // Levels above the link end here. An open block below the link is an ancestor. Blocks are
-        // numbered in the order in which they are opened, so the levels are sorted.
+        // The levels above the link end here. An open block below the link is an ancestor of the
+        // back-reference. Blocks are numbered in the order in which they are opened, so the levels
+        // are sorted.
         let level = self.levels.binary_search_by_key(&id, |level| level.id).ok();
         let level = level.and_then(|place| self.levels.get(place));
         let ends = level.is_some_and(|level| level.base > taken.height);
         !self.table.is_closed(id) && !ends
     }
 
-    /// Takes a repeated block by the link that [`Self::fit_known`] found.
+    /// Takes a repeated block for the link that [`Self::fit_known`] found.
     pub(crate) fn take_reference(&mut self, taken: &Taken, id: Id, frame_at: u64) {
         let len = self.table.key(id).map_or(0, |(_, digest)| digest.len());
         let keep_top = taken.start.saturating_add(len).saturating_add(2);
@@ -502,7 +505,7 @@ impl Order {
         self.note_root(id);
     }
 
-    /// Takes an identity CID as a root: its links wait from here on.
+    /// Takes an identity CID as a root: its links wait from now on.
     pub(crate) fn take_identity_root(&mut self, cid: &Cid, at: u64) -> Result<(), Error> {
         let limit = u64::from(self.limits.identity_roots_max);
         let number = self.identity_roots.len() as u64;
@@ -554,8 +557,8 @@ impl Order {
         self.judge_identity_roots(header);
     }
 
-    /// Lists the missing blocks that identity CIDs of the header link to, up to the number in the
-    /// options. Such a CID has no frame, but its links count.
+    /// Lists the missing blocks to which identity CIDs of the header link, up to the number in the
+    /// options. An identity CID has no frame, but its links count.
     fn judge_identity_roots(&mut self, header: &Header) {
         let mut listed: HashSet<Cid> = self.summary.missing.iter().cloned().collect();
         let mut found = Vec::new();

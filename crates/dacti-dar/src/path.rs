@@ -1,5 +1,5 @@
-//! Paths through DAGs: names of UnixFS folders, keys of DAG-CBOR and DAG-JSON maps, and numbers of
-//! their lists.
+//! Paths through DAGs: names in UnixFS folders, keys of DAG-CBOR and DAG-JSON maps, and positions
+//! in lists of these codecs.
 
 use alloc::vec::Vec;
 
@@ -11,10 +11,11 @@ use crate::unixfs::{NameSearch, Node, Step, UnixFsError};
 const DAG_CBOR: u64 = 0x71;
 const DAG_JSON: u64 = 0x0129;
 
-/// Resolves a path of names from a block on. Returns the CID that it leads to; `None` if a block
-/// has no such name, or if the path ends inside a block.
+/// Resolves a path of names that starts at a block. Returns the CID at the end of the path. Returns
+/// `None` if a block has no such name, or if the path ends inside a block.
 ///
-/// A path may have any number of names; each takes a block at most, and a sharded folder a few.
+/// A path may have any number of names. Each name costs at most one block, or a few in a sharded
+/// folder.
 ///
 /// # Errors
 /// A missing block, a wrong UnixFS node, an error of the store.
@@ -45,13 +46,13 @@ pub fn resolve(
 pub enum PathEnd {
     /// The path leads to this block.
     At(Cid),
-    /// Nothing has the name of this number.
+    /// The name at this position of the path does not exist.
     Missing(usize),
-    /// The path ends inside a block: from the name of this number on, it leads to no link.
+    /// The path ends inside a block: from the name at this position on, no link follows.
     Inside(usize),
 }
 
-/// A path through DAGs, followed block by block: a machine that names the block it needs next.
+/// A path through DAGs, followed block by block: a machine that names the next block that it needs.
 #[derive(Debug)]
 pub struct PathWalk {
     cid: Cid,
@@ -64,7 +65,7 @@ pub struct PathWalk {
 }
 
 impl PathWalk {
-    /// Begins at a block. Without names, the path ends there, and no block is read.
+    /// Begins at a block. A path without names ends there, and no block is read.
     #[must_use]
     pub fn new(cid: &Cid, names: Vec<Vec<u8>>) -> Self {
         let end = names.is_empty().then(|| PathEnd::At(cid.clone()));
@@ -79,22 +80,23 @@ impl PathWalk {
         self.end.is_none().then_some(&self.cid)
     }
 
-    /// Returns the end of the path, once it is reached.
+    /// Returns the end of the path, once the end is known.
     #[must_use]
     pub fn end(&self) -> Option<&PathEnd> {
         self.end.as_ref()
     }
 
-    /// Returns the blocks that names led to so far, the first one included.
+    /// Returns the CIDs to which names have led so far, starting with the first block's CID.
     #[must_use]
     pub fn roots(&self) -> &[Cid] {
         &self.roots
     }
 
-    /// Takes the block that [`Self::want`] names. The caller guarantees that it fits the CID.
+    /// Takes the block that [`Self::want`] names. The caller guarantees that the block matches the
+    /// CID.
     ///
     /// # Errors
-    /// A wrong UnixFS node. It can be fed no more.
+    /// A wrong UnixFS node. Do not feed the machine after an error.
     pub fn feed(&mut self, block: &[u8]) -> Result<(), UnixFsError> {
         let rest = self.names.get(self.followed..).unwrap_or_default();
         let Some(name) = rest.first().filter(|_| self.end.is_none()) else { return Ok(()) };
@@ -134,18 +136,18 @@ impl PathWalk {
     }
 }
 
-/// The result of following names inside of a block.
+/// The result of following names inside a block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Followed {
-    /// A link, after so many names.
+    /// A link, and the number of names that led to it.
     Link(Cid, usize),
-    /// Nothing has the name of this number.
+    /// The name at this position does not exist.
     Missing(usize),
-    /// From this name on, the path leads to no link.
+    /// From the name at this position on, no link follows.
     Inside(usize),
 }
 
-/// Follows names inside of a DAG-CBOR block up to a link.
+/// Follows names inside a DAG-CBOR block up to a link.
 fn in_cbor(block: &[u8], path: &[Vec<u8>]) -> Followed {
     let (mut item, mut count) = (block, 0_usize);
     loop {
@@ -166,7 +168,7 @@ fn in_cbor(block: &[u8], path: &[Vec<u8>]) -> Followed {
     }
 }
 
-/// Returns the item of a number in a list, and all after it.
+/// Returns the bytes from the list item of this number on.
 fn cbor_item<'b>(items: &'b [u8], count: u64, name: &[u8]) -> Option<&'b [u8]> {
     let number: u64 = core::str::from_utf8(name).ok()?.parse().ok()?;
     (number < count).then_some(())?;
@@ -174,7 +176,7 @@ fn cbor_item<'b>(items: &'b [u8], count: u64, name: &[u8]) -> Option<&'b [u8]> {
     items.get(len..)
 }
 
-/// Returns the value of a key among the items of a map, and all after it.
+/// Returns the bytes from the value of a map's key on.
 fn cbor_value<'b>(items: &'b [u8], count: u64, name: &[u8]) -> Option<&'b [u8]> {
     let mut rest = items;
     for _ in 0..count {
@@ -199,7 +201,7 @@ fn cbor_link(bytes: &[u8]) -> Option<Cid> {
     Cid::read_all(link.strip_prefix(&[0])?).ok()
 }
 
-/// Does the same as [`in_cbor`], in a DAG-JSON block of ordinary depth.
+/// Does the same as [`in_cbor`] for a DAG-JSON block, if it is not nested too deeply.
 fn in_json(block: &[u8], path: &[Vec<u8>]) -> Followed {
     let Ok(value) = serde_json::from_slice::<serde_json::Value>(block) else {
         return Followed::Missing(0);

@@ -1,4 +1,4 @@
-//! The little protobuf that DAG-PB and UnixFS need: fields of bytes and of numbers.
+//! The part of protobuf that DAG-PB and UnixFS need: fields of bytes and of numbers.
 
 use alloc::vec::Vec;
 

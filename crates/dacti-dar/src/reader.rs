@@ -14,8 +14,8 @@ use crate::window::Window;
 /// Reads an archive in one pass over any source.
 ///
 /// Memory: 66 to 133 bytes for each distinct block (with 32-byte digests), the links that wait for
-/// their block, and a buffer of twice the longest block; with threads up to six such buffers, of
-/// 128 KiB at least.
+/// their block, and a buffer of twice the longest block. With threads, there are up to six such
+/// buffers of at least 128 KiB each.
 #[derive(Debug)]
 pub struct Reader<R> {
     window: Window<R>,
@@ -49,13 +49,13 @@ impl<R: Read> Reader<R> {
     /// Reads the next event; `None` after [`StreamEvent::End`].
     ///
     /// # Errors
-    /// A fault of the archive, or an error of the source. The reader has failed then.
+    /// A fault of the archive, or an error of the source. The reader has then failed.
     pub fn next_event(&mut self) -> Result<Option<StreamEvent<'_>>, ReadError> {
         let Some(step) = self.step()? else { return Ok(None) };
         Ok(Some(step.event(self.bytes())))
     }
 
-    /// Returns the machine's next step; `None` after the last.
+    /// Returns the machine's next step; `None` after the last step.
     fn step(&mut self) -> Result<Option<Step>, ReadError> {
         while let Some(want) = self.machine.want() {
             let pos = want.start;
@@ -78,7 +78,7 @@ impl<R: Read> Reader<R> {
         Ok(None)
     }
 
-    /// Returns the bytes from which the last step was read.
+    /// Returns the bytes that the last step refers to.
     fn bytes(&self) -> &[u8] {
         match self.ahead_at {
             Some(pos) => self.ahead.bytes(pos),
@@ -99,7 +99,7 @@ impl<R: Read> Reader<R> {
         Ok(None)
     }
 
-    /// Reads to the end, which proves the archive.
+    /// Reads the archive to its end. Success proves the whole archive.
     ///
     /// # Errors
     /// The errors of [`Self::next_event`].
@@ -108,7 +108,7 @@ impl<R: Read> Reader<R> {
         Ok(self.machine.summary().clone())
     }
 
-    /// Returns the archive's header; an empty one before the first event.
+    /// Returns the archive's header, which is empty before the first event.
     #[must_use]
     pub fn header(&self) -> &Header {
         self.machine.header()

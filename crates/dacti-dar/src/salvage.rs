@@ -1,9 +1,10 @@
-//! Salvage: the blocks of a cut or damaged archive that its bytes still prove, as a new archive.
+//! Salvage: finds the blocks of a cut or damaged archive that can still be proved, and writes them
+//! as a new archive.
 //!
-//! Two ways find them. The first reads in order, from the header on: a frame whose block no waiting
-//! link takes is lost, and the next frames are read as far as they fit. The second uses the index,
-//! if it is readable: each record names a place and the first bytes of a digest, and the block
-//! there must prove its own CID.
+//! Two passes find the blocks. The first pass reads the frames in order, from the header on. A
+//! frame whose block no waiting link takes is lost; the pass then tries the next frames. The second
+//! pass uses the index, if it is readable: each record states a place and the first bytes of a
+//! digest, and the block there must match them.
 
 use alloc::vec::Vec;
 use std::io::Write;
@@ -31,11 +32,11 @@ use crate::writer::Writer;
 pub struct Salvaged {
     /// Frames whose blocks could not be proved.
     pub lost_frames: u64,
-    /// The offset at which reading in order ended, if not at the end mark.
+    /// The offset at which reading in order ended, if it did not end at the end mark.
     pub stopped_at: Option<u64>,
-    /// Blocks that only the index led to.
+    /// Blocks that only the index found.
     pub by_index: u64,
-    /// Roots that the archive names and whose blocks are lost.
+    /// Roots that the archive names, but whose blocks are lost.
     pub lost_roots: Vec<Cid>,
     /// Blocks that became roots, because no block above them was saved.
     pub further_roots: u64,
@@ -43,11 +44,11 @@ pub struct Salvaged {
     pub summary: Summary,
 }
 
-/// The most comparisons with waiting links while frames are read in order. Each lost frame is
-/// compared with every waiting link, so a hostile archive could cause more.
+/// The maximum number of comparisons with waiting links in the pass that reads frames in order.
+/// Each lost frame is compared with every waiting link, so a hostile archive could cause more.
 const COMPARED_MAX: u64 = 1 << 28;
 
-/// Writes a new archive of all blocks that a damaged one still proves.
+/// Writes a new archive of all blocks that can still be proved in a damaged archive.
 ///
 /// Memory: 66 to 133 bytes for each distinct block, twice.
 ///
@@ -110,7 +111,7 @@ impl<'s, S: ReadAt> Saver<'s, S> {
         Ok(Self { source, options, len, header, table: BlockTable::default(), roots: Vec::new() })
     }
 
-    /// Notes the place of a block's bytes.
+    /// Records the place of a block's bytes.
     fn keep(&mut self, cid: &Cid, body_at: u64, len: u64) -> Result<bool, ReadError> {
         let limits = &self.options.limits;
         let bucket = self.table.intern(Prefix::of(cid), body_at, limits)?;
@@ -123,7 +124,7 @@ impl<'s, S: ReadAt> Saver<'s, S> {
         self.roots.push(cid.clone());
     }
 
-    /// Reads the frames in order, as far as their borders can be found.
+    /// Reads the frames in order, as long as the end of each frame is known.
     fn read_frames(&mut self, report: &mut Salvaged) -> Result<(), ReadError> {
         let limits = self.options.limits;
         let mut order = Order::new(limits, self.options.unknown_hash, 0, false);
@@ -198,7 +199,7 @@ impl<'s, S: ReadAt> Saver<'s, S> {
         }
         let buckets: Vec<IndexBucket> = archive.buckets().unwrap_or_default().to_vec();
         for bucket in buckets {
-            // Each read has at most 48 KB, because the records stand one after another.
+            // The records are adjacent, so each read returns up to 2,048 records in 48 KiB.
             let mut record = 0_u64;
             while record < bucket.count {
                 let count = bucket.count.saturating_sub(record).min(2048);
@@ -244,7 +245,7 @@ impl<'s, S: ReadAt> Saver<'s, S> {
     }
 }
 
-/// Takes the block of a frame, if it is the announced root or fits a waiting link.
+/// Takes the block of a frame, if the block is the announced root or matches a waiting link.
 fn take(
     order: &mut Order,
     root: Option<Cid>,

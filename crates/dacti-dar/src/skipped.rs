@@ -1,5 +1,6 @@
 //! The waiting links that a writer has skipped since it last wrote a block, found by their digests.
-//! A reader cannot see a skip, so a block that hashes to a skipped link must not follow it.
+//! A reader cannot see a skip: it would give a block that hashes to a skipped link to that link. So
+//! the writer must not write such a block for a link deeper in the stack.
 
 use alloc::collections::BTreeSet;
 use core::hash::BuildHasher;
@@ -14,9 +15,9 @@ use crate::order::Order;
 /// each link.
 #[derive(Debug, Default)]
 pub(crate) struct SkippedLinks {
-    /// The height of the stack at each link.
+    /// For each link, the height of the stack of waiting links at its end.
     heights: HashTable<usize>,
-    /// The hash functions and digest lengths of the links: a few hundred known ones at most.
+    /// The hash functions and digest lengths of the links. At most a few hundred of them are known.
     kinds: BTreeSet<(u64, u16)>,
     hasher: DefaultHashBuilder,
 }
@@ -26,7 +27,7 @@ impl SkippedLinks {
         self.heights.is_empty()
     }
 
-    /// Forgets all links. Memory that many links took is freed, so that a later call is cheap.
+    /// Forgets all links. Frees the memory that many links took, so that a later call is cheap.
     pub(crate) fn clear(&mut self) {
         if !self.is_empty() {
             *self = Self::default();

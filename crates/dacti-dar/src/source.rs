@@ -39,10 +39,10 @@ pub trait BlockStore {
     fn get(&mut self, cid: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError>;
 }
 
-/// Positioned reads: all that random access needs of a source.
+/// Positioned reads: the only operations of a source that random access needs.
 pub trait ReadAt {
-    /// Fills `buffer` from `offset` on. Returns the number of bytes read; it is smaller only at the
-    /// end.
+    /// Fills `buffer` with the bytes from `offset` on. Returns the number of bytes read. The number
+    /// is smaller than the buffer only at the end of the source.
     ///
     /// # Errors
     /// An error of the source.

@@ -1,9 +1,9 @@
 //! The machine of the streaming reader. It reads in one pass, proves every block by its CID, and at
 //! the end checks roots, digest and index against the blocks. It does no IO and owns no block.
 //!
-//! [`StreamReader::want`] is an upper bound if the length is not known yet. A shorter slice means
-//! that the source ends there, and may still be enough. A frame takes at most three feeds. No want
-//! is longer than the longest block, the header, or 64 KiB.
+//! [`StreamReader::want`] is an upper bound if the needed length is not known yet. A shorter slice
+//! means that the source ends there; such a slice may still be enough. A frame takes at most three
+//! feeds. No want is longer than the longest block, the header, or 64 KiB.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -40,15 +40,16 @@ impl ByteRange {
 /// Options of a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadOptions {
-    /// Caps.
+    /// The limits.
     pub limits: Limits,
     /// The treatment of unknown hash functions.
     pub unknown_hash: UnknownHash,
-    /// The most missing blocks that the summary lists. Each costs the memory of its CID.
+    /// The maximum number of missing blocks that the summary lists. Each costs the memory of its
+    /// CID.
     pub missing_max: u32,
-    /// Lets threads help: one computes the digest of all CIDs, and [`Reader`](crate::Reader) has
-    /// another hash blocks ahead of it. Archives below about 256 KiB start no thread. With threads
-    /// a reader reads up to 1 MiB ahead, or five times the longest block.
+    /// Lets threads help: one computes the digest of all CIDs, and [`Reader`](crate::Reader) uses
+    /// another to hash blocks ahead of time. Archives below about 256 KiB start no thread. With
+    /// threads, a reader reads up to 1 MiB ahead, or five times the longest block.
     pub threads: bool,
     /// Accepts zeros after the last section of a CAR.
     pub allow_padding: bool,
@@ -60,7 +61,7 @@ pub struct ReadOptions {
 pub enum StreamEvent<'b> {
     /// The header was read.
     Header,
-    /// A root mark. The next block or repeat is that root, unless the CID is an identity CID.
+    /// A root mark. The next block or repeat is that root, unless the root is an identity CID.
     Root {
         /// The root.
         cid: Cid,
@@ -89,7 +90,7 @@ pub enum StreamEvent<'b> {
     End,
 }
 
-/// An event without its borrow: data is a range of the bytes fed.
+/// An event that borrows nothing: data is given as a range of the bytes fed.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Header,
@@ -119,7 +120,7 @@ enum State {
         len: u64,
     },
     Item,
-    /// A root mark with a long identity CID.
+    /// A root mark with an identity CID that is longer than other CIDs can be.
     LongRoot,
     Body {
         frame_at: u64,
@@ -134,7 +135,7 @@ enum State {
     Failed,
 }
 
-/// The roots and the end of the blocks, taken from the trailer of an archive without marks.
+/// The roots and the end of the blocks, read from the trailer of an archive without marks.
 #[derive(Debug)]
 struct Unmarked {
     roots: Vec<Cid>,
@@ -160,19 +161,19 @@ pub struct StreamReader {
     index_at: Option<u64>,
     trailer_at: u64,
     next_root: usize,
-    /// The bytes that must come next in index or trailer.
+    /// The only valid next bytes of the index or trailer.
     expected: Vec<u8>,
     /// A digest of the current frame's block, if the caller has computed one.
     hash: Option<Multihash<DIGEST_LEN_MAX>>,
 }
 
-/// The longest mark and CID of a block with a frame.
+/// The maximum length of a root mark and the CID of a block with a frame.
 const ROOT_LEN_MAX: u64 = (varint::LEN_MAX + CID_LEN_MAX) as u64;
-/// The longest mark and identity CID.
+/// The maximum length of a root mark and an identity CID.
 const LONG_ROOT_LEN_MAX: u64 = (varint::LEN_MAX + IDENTITY_CID_LEN_MAX) as u64;
 
-/// The first bytes to ask for. Every archive is longer, so a reader of a pipe never waits for bytes
-/// that do not come.
+/// The number of bytes that the first want asks for. Every archive is longer than this. So a reader
+/// of a pipe never waits for more bytes than the archive has.
 const HEADER_TRY: u64 = 64;
 
 impl StreamReader {
@@ -215,8 +216,8 @@ impl StreamReader {
         reader
     }
 
-    /// Returns the range that [`Self::feed`] needs next; `None` once the archive is read, or
-    /// failed.
+    /// Returns the range that [`Self::feed`] needs next. `None` means that the archive is read
+    /// completely, or that the machine failed.
     #[must_use]
     pub fn want(&self) -> Option<ByteRange> {
         if matches!(self.state, State::Done | State::Failed) {
@@ -270,11 +271,12 @@ impl StreamReader {
         self.order.table.located(id)
     }
 
-    /// Takes bytes that begin at the start of [`Self::want`]. Further bytes are ignored, or used if
-    /// they complete the frame. A shorter slice means that the source ends there.
+    /// Takes bytes that begin at the start of [`Self::want`]. Bytes past the wanted range are used
+    /// if they complete the frame, and ignored otherwise. A shorter slice means that the source
+    /// ends there.
     ///
     /// # Errors
-    /// The first fault of the archive. The machine has failed then.
+    /// The first fault of the archive. The machine has then failed.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<StreamEvent<'b>>, Error> {
         Ok(self.step(bytes)?.map(|step| step.event(bytes)))
     }
@@ -489,7 +491,7 @@ impl StreamReader {
             self.order.take_block(&taken, None, data, frame_at, frame_at, frame_end)?;
             return Ok(cid);
         }
-        // Without marks, a block that no link takes is the next root.
+        // Without marks, a block that no waiting link takes is the next root.
         let Some(cid) = self.next_unmarked_root() else {
             return Err(fit.err().unwrap_or(unexpected));
         };
@@ -512,7 +514,7 @@ impl StreamReader {
         None
     }
 
-    /// Ends the blocks of an archive without marks: index or trailer begins here.
+    /// Ends the blocks of an archive without marks, where the index or the trailer begins.
     fn end_unmarked(&mut self) -> Result<Option<Step>, Error> {
         let at = self.pos;
         let found = self.order.end_blocks(at);

@@ -1,9 +1,9 @@
-//! Every distinct block of an archive in its order: CID, frame offset, length, length of its
-//! subtree.
+//! All distinct blocks of an archive, in the order of the archive: CID, frame offset, length, and
+//! length of the subtree.
 //!
 //! Memory per distinct block: 24 bytes of record, the digest (32 bytes for sha2-256), and 9 bytes
-//! of hash table at a load of at most 7/8. The three grow by doubling, so a block takes 66 to 133
-//! bytes, 100 on average.
+//! of hash table at a load of at most 7/8. Records, digests and hash table grow by doubling, so a
+//! block takes 66 to 133 bytes, and 100 on average.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,18 +15,19 @@ use crate::cid::{Cid, Prefix};
 use crate::error::{Error, Structure};
 use crate::limits::Limits;
 
-/// The largest offset or length: both have 48 bits, in the index and here.
+/// The maximum of an offset or length. Both have 48 bits, in the index and in this table.
 pub(crate) const OFFSET_MAX: u64 = (1 << 48) - 1;
 
-/// The number of a block. Blocks count from 0 in their order in the archive.
+/// The number of a block: its position in the order of the archive, counted from 0.
 pub(crate) type Id = u32;
 
 /// A CID prefix, and the digests of the blocks that have it.
 #[derive(Debug)]
 struct Bucket {
     prefix: Prefix,
-    /// The bucket by which its keys are hashed and compared. The two versions of a prefix share the
-    /// bucket that came first, so that both versions of a CID find one block.
+    /// The bucket under which the keys of this bucket are hashed and compared. Both versions of a
+    /// prefix share the bucket that was added first, so that both versions of a CID find the same
+    /// block.
     home: u16,
     bytes: Vec<u8>,
     digests: Vec<u8>,
@@ -51,7 +52,7 @@ const ROOT: u64 = 2;
 pub struct BlockPlace {
     /// The offset of its frame.
     pub offset: u64,
-    /// Its length in bytes.
+    /// The length of the block in bytes.
     pub len: u32,
     /// The length from the start of its frame to the end of the last frame under it.
     pub subtree_len: u64,
@@ -63,8 +64,8 @@ pub(crate) struct BlockTable {
     buckets: Vec<Bucket>,
     by_prefix: BTreeMap<Prefix, u16>,
     entries: Vec<Entry>,
-    /// Each element has the upper half of its key's hash, so the table can grow without reading the
-    /// keys.
+    /// Each element holds the upper half of its key's hash, so the table can grow without reading
+    /// the keys.
     table: HashTable<(u32, Id)>,
     hasher: DefaultHashBuilder,
 }
@@ -97,7 +98,7 @@ impl BlockTable {
         Ok(number)
     }
 
-    /// Returns the number of a prefix that was seen before.
+    /// Returns the number of a known prefix.
     pub(crate) fn bucket(&self, prefix: &Prefix) -> Option<u16> {
         // Nearly all CIDs of an archive share one or two prefixes.
         for (i, bucket) in self.buckets.iter().take(4).enumerate() {
@@ -108,14 +109,14 @@ impl BlockTable {
         self.by_prefix.get(prefix).copied()
     }
 
-    /// Returns the number of a CID's prefix, in either version.
+    /// Returns the number of a CID's prefix or of the same prefix in the other CID version.
     pub(crate) fn bucket_of(&self, cid: &Cid) -> Option<u16> {
         let prefix = Prefix::of(cid);
         self.bucket(&prefix).or_else(|| self.bucket(&prefix.other_version()?))
     }
 
-    /// Tells whether two links, or a link and a block, name one block. Their CIDs may differ in
-    /// their version.
+    /// Tells whether two links, or a link and a block, name the same block. Their CIDs may differ
+    /// in their version.
     pub(crate) fn is_same(&self, one: (u16, &[u8]), other: (u16, &[u8])) -> bool {
         self.home(one.0) == self.home(other.0) && one.1 == other.1
     }
@@ -154,7 +155,7 @@ impl BlockTable {
         self.prefix(bucket)?.with(digest)
     }
 
-    /// Returns a key's hash, for callers that use it twice.
+    /// Returns a key's hash. A caller that needs the hash twice computes it only once.
     pub(crate) fn hash(&self, bucket: u16, digest: &[u8]) -> u32 {
         let hash = self.hasher.hash_one((self.home(bucket), digest));
         u32::try_from(hash >> 32).unwrap_or(0)
@@ -219,7 +220,8 @@ impl BlockTable {
         let Some(home) = self.buckets.get_mut(usize::from(bucket)) else {
             return Err(Error::LimitExceeded { what, at: offset, found: 0, limit: 0 });
         };
-        // An unknown hash may have digests of zero bytes. At most one block has such a CID.
+        // The digest of an unknown hash function may have no bytes. At most one block has such a
+        // CID.
         let stride = usize::from(home.prefix.digest_len).max(1);
         let slot = u32::try_from(home.digests.len().checked_div(stride).unwrap_or(0)).unwrap_or(0);
         home.digests.extend_from_slice(digest);
@@ -241,7 +243,7 @@ impl BlockTable {
         self.entry(id).is_some_and(|entry| entry.subtree & CLOSED != 0)
     }
 
-    /// Marks a block as a root. Returns false if it was one.
+    /// Marks a block as a root. Returns false if the block was already a root.
     pub(crate) fn set_root(&mut self, id: Id) -> bool {
         let Some(entry) = self.entry_mut(id) else { return false };
         let fresh = entry.subtree & ROOT == 0;
@@ -292,7 +294,8 @@ impl BlockTable {
     }
 }
 
-/// Spreads a hash: the table takes the place from its lower bits, and a tag from its upper ones.
+/// Spreads a hash over 64 bits: the table derives the position from the lower bits, and a tag from
+/// the upper bits.
 fn spread(hash: u32) -> u64 {
     u64::from(hash).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

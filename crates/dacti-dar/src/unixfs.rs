@@ -1,8 +1,8 @@
 //! UnixFS: files and folders as DAGs. Reads nodes, resolves names in folders and sharded folders,
 //! reads files, and builds the same nodes as IPFS nodes do.
 //!
-//! Blocks come from a [`BlockStore`](crate::BlockStore), which proves them. They are not proved
-//! again here.
+//! Blocks are read from a [`BlockStore`](crate::BlockStore), which proves them. This module does
+//! not prove them again.
 
 mod build;
 mod error;

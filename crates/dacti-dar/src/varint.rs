@@ -6,15 +6,15 @@
 
 use alloc::vec::Vec;
 
-/// The longest encoding of a 64-bit number.
+/// The maximum length of the encoding of a 64-bit number.
 pub(crate) const LEN_MAX: usize = 10;
 
 /// The fault of bytes that are not a varint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The bytes end inside it.
+    /// The bytes end inside the varint.
     Short,
-    /// It does not fit in 64 bits.
+    /// The number does not fit in 64 bits.
     Overflow,
     /// The same number has a shorter encoding.
     NotMinimal,

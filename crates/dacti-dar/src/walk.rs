@@ -1,7 +1,8 @@
-//! Walks the DAG under one block by random access: its contiguous range, and the ranges of blocks
-//! that stand earlier in the archive. Follows the order of the frames and never recurses.
+//! Walks the DAG under one block by random access. Reads the block's own contiguous range, and the
+//! ranges of blocks that lie earlier in the archive. Follows the order of the frames and never
+//! recurses.
 //!
-//! The index gives the end of a subtree. Without an index, one reading of the whole archive gives
+//! The index gives the end of a subtree. Without an index, one pass over the whole archive gives
 //! it. The walk checks that a waiting link takes each frame inside a subtree, and that no waiting
 //! link takes the frame after it.
 
@@ -49,7 +50,7 @@ struct Ahead {
     bytes: Vec<u8>,
 }
 
-/// A frame after a subtree, with the digests of its block that were computed so far.
+/// A frame after a subtree, and the digests of its block that were computed so far.
 #[derive(Debug)]
 struct After {
     head: Head,
@@ -72,10 +73,10 @@ pub struct Walked<'w> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SubDag {
-    /// The contiguous range of the block and of all blocks first written under it. Empty for an
-    /// identity CID, whose links lead to ranges outside.
+    /// The contiguous range of the block and of all blocks that were first written under it. The
+    /// range is empty for an identity CID: the links in that CID lead to the ranges in `outside`.
     pub range: ByteRange,
-    /// Ranges outside of it that back-references name: ascending, not overlapping.
+    /// Ranges outside `range` to which back-references lead: ascending, not overlapping.
     pub outside: Vec<ByteRange>,
     /// The counts of the walk: distinct blocks, skipped links, missing blocks.
     pub summary: Summary,
@@ -90,16 +91,16 @@ pub struct Walk<'a, S> {
     archive: &'a Archive<S>,
     map: Map,
     order: Order,
-    /// The top of the DAG, until it is read. An identity CID has no place.
+    /// The top of the DAG, until the walk has read it. An identity CID has no place.
     start: Option<(Cid, Option<BlockPlace>)>,
-    /// The header was read, if the order of links depends on it.
+    /// Whether the header was read. It is read only if the order of links depends on it.
     knows_link_order: bool,
-    /// Frames after subtrees that were checked before.
+    /// The frames after subtrees that the walk has already checked.
     after: HashMap<u64, After>,
     regions: Vec<Region>,
     by_offset: HashMap<u64, Id>,
     spans: Vec<ByteRange>,
-    /// Bytes read ahead in the first region, and in the current one.
+    /// Bytes that were read ahead in the first region, and in the current region.
     first: Ahead,
     other: Ahead,
     done: bool,
@@ -111,8 +112,8 @@ enum Next {
 }
 
 impl<S: ReadAt> Archive<S> {
-    /// Walks the DAG under a block: depth-first, each block once, back-references followed. With an
-    /// index this takes one look-up; without an index the archive is read once.
+    /// Walks the DAG under a block depth-first: follows back-references, and returns each block
+    /// once. With an index, this costs one look-up. Without an index, it reads the archive once.
     ///
     /// # Errors
     /// [`Misuse::NoSuchBlock`], a fault of the index, or an error of the source.
@@ -157,7 +158,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(walk)
     }
 
-    /// Finds the place of a block. With `at`, only the record with that offset counts.
+    /// Finds the place of a block. If `at` is given, ignores records with other offsets.
     fn locate(&self, cid: &Cid, at: Option<u64>) -> Result<Option<BlockPlace>, ReadError> {
         match (&self.map, at) {
             (Map::Scan(scan), _) => Ok(scan.locate(cid)),
@@ -172,7 +173,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     /// Reads the next block in depth-first order; `None` after the last.
     ///
     /// # Errors
-    /// A fault of the blocks or the index, or an error of the source. The walk has ended then.
+    /// A fault of the blocks or the index, or an error of the source. The walk has then ended.
     pub fn next_block(&mut self) -> Result<Option<Walked<'_>>, ReadError> {
         let found = loop {
             if self.done {
@@ -198,7 +199,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(Some(Walked { cid, at, data }))
     }
 
-    /// Returns the counts so far. They are complete at the end.
+    /// Returns the counts so far. They are complete at the end of the walk.
     #[must_use]
     pub fn summary(&self) -> &Summary {
         &self.order.summary
@@ -248,7 +249,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         }
         let at = region.pos;
         if let Some(&id) = self.by_offset.get(&at) {
-            // A back-reference has led to this frame before.
+            // The walk has already read this frame, because an earlier back-reference led to it.
             let taken = self.order.fit_known(id, region.floor);
             let taken = taken.ok_or(bad_reference(at, Wrong::UnexpectedReference))?;
             if self.order.loops(&taken, id) {
@@ -319,7 +320,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(Next::Moved)
     }
 
-    /// Walks the subtree of the topmost waiting link, if the DAG's top is an identity CID.
+    /// Walks the subtree of the topmost waiting link, if the top of the DAG is an identity CID.
     fn step_identity(&mut self) -> Result<Option<Next>, ReadError> {
         let height = self.order.height();
         let Some(taken) = self.order.link_at(height) else { return Ok(None) };
@@ -347,7 +348,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(())
     }
 
-    /// Checks that a frame's body lies in its region, and reads it.
+    /// Checks that a frame's body lies in its region, and reads the body.
     fn need(&mut self, at: u64, body_at: u64, len: u64, region_end: u64) -> Result<u64, ReadError> {
         let (what, limit) = (Structure::Block, u64::from(self.order.limits.block_len_max));
         if len > limit {
@@ -397,12 +398,12 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             self.order.take_reference(&taken, id, at);
             return Ok(Next::Moved);
         }
-        // The block stands before this DAG and was not read yet, so the walk enters the block's own
+        // The block lies before this DAG and was not read yet, so the walk enters the block's own
         // range.
         self.enter(at, target, floor)
     }
 
-    /// Walks a subtree that stands elsewhere. `at` is the place of the reference, for errors.
+    /// Walks a subtree in another range. `at` is the offset of the reference, for errors.
     fn enter(&mut self, at: u64, target: u64, floor: usize) -> Result<Next, ReadError> {
         let to = self.archive.frames_end();
         let unknown = BlockPlace { offset: target, len: 0, subtree_len: to.saturating_sub(target) };
@@ -453,8 +454,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(())
     }
 
-    /// Checks that no waiting link takes the frame after a subtree. Otherwise the subtree is longer
-    /// than stated. No frame is read or hashed twice for this.
+    /// Checks that no waiting link takes the frame after a subtree. If a link takes it, the subtree
+    /// is longer than stated. No frame is read or hashed twice for this check.
     fn check_after(&mut self, region: &Region) -> Result<(), ReadError> {
         let (at, to) = (region.end, self.archive.frames_end());
         if at >= to {
@@ -474,7 +475,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(())
     }
 
-    /// Tells whether a waiting link above `floor` takes a frame.
+    /// Tells whether a waiting link above height `floor` takes a frame.
     fn takes_frame(
         &mut self,
         mut after: After,
@@ -526,8 +527,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
             return Ok(());
         }
         let most = u64::from(self.order.limits.read_len_max);
-        // The first range is read once. The walk leaves other ranges and comes back, so reading
-        // ahead starts small there and doubles while the reading goes on.
+        // The first range is read once, from start to end. The walk may leave and re-enter other
+        // ranges, so read-ahead starts small there and doubles while the reads are consecutive.
         let other = &self.other.bytes;
         let on = self.other.start.saturating_add(other.len() as u64) == at;
         let doubled = (other.len() as u64).saturating_mul(2);
@@ -544,7 +545,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     }
 }
 
-/// Returns the bytes read ahead in the current region.
+/// Returns the bytes that were read ahead in the current region.
 fn current<'a>(regions: &[Region], first: &'a Ahead, other: &'a Ahead) -> &'a Ahead {
     if regions.len() <= 1 { first } else { other }
 }

@@ -5,10 +5,10 @@ use core::mem;
 use core::ops::Range;
 use std::io::{self, Read};
 
-/// The least number of bytes to read at once, so that small blocks share a call.
+/// The minimum number of bytes to read at once, so that small blocks share a call.
 const READ_LEN: usize = 128 << 10;
 
-/// A window over a stream: the bytes that were read and not used yet.
+/// A window over a stream: the bytes that were read and are not used yet.
 #[derive(Debug)]
 pub(crate) struct Window<R> {
     source: R,
@@ -32,7 +32,7 @@ impl<R: Read> Window<R> {
     }
 
     /// Makes at least `len` bytes from `start` on available, or all that the source has. The buffer
-    /// grows as bytes arrive, never ahead of them.
+    /// grows only as bytes arrive.
     pub(crate) fn fill(&mut self, start: u64, len: u64) -> io::Result<()> {
         loop {
             let drop = start.saturating_sub(self.start);
@@ -69,7 +69,7 @@ impl<R: Read> Window<R> {
         Ok(())
     }
 
-    /// Frees the memory of a long item that was used.
+    /// Frees the memory that a long item needed.
     pub(crate) fn shrink(&mut self) {
         if self.buffer.len() > READ_LEN.saturating_mul(8) {
             let held = self.bytes().to_vec();
@@ -78,8 +78,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Takes the first `len` unused bytes: returns a buffer, and their place in it. Later bytes
-    /// move to another buffer.
+    /// Takes the first `len` unused bytes: returns a buffer, and the position of the bytes in it.
+    /// Later bytes move to another buffer.
     pub(crate) fn take(&mut self, len: usize, mut other: Vec<u8>) -> (Vec<u8>, Range<usize>) {
         let end = self.from.saturating_add(len).min(self.to);
         let taken = self.from..end;

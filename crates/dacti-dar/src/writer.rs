@@ -19,23 +19,23 @@ use crate::source::ReadError;
 /// reader refuses it as truncated.
 ///
 /// Memory: 66 to 133 bytes for each distinct block (with 32-byte digests), and the links that wait
-/// for their block; with an index 4 bytes more per block at the end. With threads, five buffers of
-/// 128 KiB and the longest block.
+/// for their block. An index takes 4 bytes more per block at the end. Threads take five buffers of
+/// 128 KiB plus the longest block.
 #[derive(Debug)]
 pub struct Writer<W: Write> {
     sink: W,
     encoder: Encoder,
-    /// Bytes that were not written yet, with the blocks in them that were not proved.
+    /// Bytes that are not written yet, and the blocks in them that are not proved yet.
     batch: Batch,
     may_start: bool,
     thread: Option<HashThread>,
-    /// A block was refused after it was placed.
+    /// Whether a block was refused after it was placed.
     failed: bool,
 }
 
-/// The least number of bytes written at once: small enough for a core's own cache.
+/// The minimum number of bytes written at once: small enough for the private cache of a CPU core.
 const WRITE_LEN: usize = 32 << 10;
-/// Longer blocks go to the sink without a copy.
+/// Blocks longer than this are written to the sink without a copy.
 const COPY_LEN: usize = 8 << 10;
 
 impl<W: Write> Writer<W> {
@@ -113,7 +113,7 @@ impl<W: Write> Writer<W> {
         self.encoder.expected()
     }
 
-    /// Skips that link. See [`Encoder::skip`].
+    /// Skips the link that [`Self::expected`] returns. See [`Encoder::skip`].
     pub fn skip(&mut self) {
         self.encoder.skip();
     }
@@ -153,7 +153,8 @@ impl<W: Write> Writer<W> {
         self.encoder.summary()
     }
 
-    /// Writes index and trailer, and flushes the sink. Returns the sink and the counts.
+    /// Writes the index, if there is one, and the trailer, and flushes the sink. Returns the sink
+    /// and the counts.
     ///
     /// # Errors
     /// An error of the sink, or a limit.
@@ -176,7 +177,7 @@ impl<W: Write> Writer<W> {
         Ok((self.sink, self.encoder.summary().clone()))
     }
 
-    /// Returns the time at which the next block is proved.
+    /// Returns when the next block is proved.
     fn proof(&self) -> Result<Proof, Error> {
         match self.thread {
             _ if self.failed => Err(Error::Misuse(Misuse::WrongCid)),
@@ -214,7 +215,7 @@ impl<W: Write> Writer<W> {
     fn put(&mut self, data: &[u8]) -> Result<(), ReadError> {
         let head = self.encoder.head();
         if self.thread.is_none() && head.len() > COPY_LEN {
-            // The header of an archive with a long list of roots.
+            // This is the header of an archive with a long list of roots.
             self.sink.write_all(head)?;
         } else {
             self.batch.bytes.extend_from_slice(head);
@@ -228,7 +229,7 @@ impl<W: Write> Writer<W> {
         if self.batch.bytes.len() > most { self.hand_on() } else { Ok(()) }
     }
 
-    /// Gives the batch to the thread or, without a thread, to the sink.
+    /// Sends the batch to the thread or, without a thread, writes it to the sink.
     fn hand_on(&mut self) -> Result<(), ReadError> {
         let Some(thread) = &self.thread else {
             self.sink.write_all(&self.batch.bytes)?;
@@ -246,7 +247,7 @@ impl<W: Write> Writer<W> {
         Ok(())
     }
 
-    /// Writes the thread's oldest batch, if all its blocks fit their CIDs.
+    /// Writes the thread's oldest batch, if all its blocks match their CIDs.
     fn write_proved(&mut self) -> Result<(), ReadError> {
         let Some(thread) = &mut self.thread else { return Ok(()) };
         let batch = thread.receive()?;

@@ -2,8 +2,9 @@
 
 use crate::Options;
 
-/// Returns the wait before retry number `n`, from 0. It doubles each time up to the longest. Its
-/// upper half is random, so that readers that failed together do not return together.
+/// Returns the wait before retry number `n`, from 0. The wait doubles with each retry, up to the
+/// maximum. Its upper half is random, so that readers that failed at the same time do not retry at
+/// the same time.
 pub(crate) fn backoff_millis(options: &Options, n: u32, random: u64) -> u64 {
     let full = options
         .backoff_millis

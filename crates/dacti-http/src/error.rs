@@ -1,4 +1,4 @@
-//! Why a fetch failed, and the way out.
+//! The errors of fetches. Their messages also say what to do.
 //!
 //! Errors hold no text and no boxes. The caller keeps the messages of its network library.
 //! [`Error::kind`] is for programs, `Display` for people.
@@ -11,7 +11,7 @@ use daicon_core::Span;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// A cache lacks bytes that a newer head refers to, or has other bytes.
+    /// A cache lacks bytes that a newer head refers to, or has wrong bytes in their place.
     Stale,
     /// Another file is at the URL now.
     Replaced,
@@ -82,7 +82,7 @@ pub enum Error {
         /// The file's length, if the server reported it.
         len: Option<u64>,
     },
-    /// The server encodes its answers, so its ranges are no ranges of the file.
+    /// The server compresses its answers, so their ranges are not ranges of the file.
     #[error(
         "bytes {span}: the server sends {coding}, although only identity was accepted: disable \
          compression for packages there"

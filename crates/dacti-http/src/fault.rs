@@ -6,13 +6,13 @@
 use core::fmt;
 use daicon_core::Span;
 
-/// Why an answer cannot be used, or did not come.
+/// Why an answer cannot be used, or why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
     /// No connection was made.
     Unreachable,
-    /// The server's TLS was refused: its certificate, or its version of the protocol.
+    /// TLS failed: the client refused the server's certificate, or its version of the protocol.
     Tls,
     /// The connection ended before the answer did.
     Reset,
@@ -44,14 +44,14 @@ pub enum Fault {
         /// The length of the body, or a lower bound of it.
         found: u64,
     },
-    /// An object of another length in place of an immutable one.
+    /// An object whose length differs from the length of the wanted immutable object.
     OtherTotal {
         /// The length of the wanted object, in bytes.
         expected: u64,
-        /// The length that the answer told.
+        /// The length that the answer stated.
         found: u64,
     },
-    /// The body ended in good order before the range did.
+    /// The body ended without an error, but before the end of the range.
     Short {
         /// The absolute position at which it ended.
         at: u64,
@@ -63,8 +63,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Returns whether an unfinished upload can explain the fault of a range that ends at `end`.
-    /// The bytes may come later.
+    /// Returns whether an unfinished upload can explain the fault of a range that ends at `end`. If
+    /// so, a later request may find the bytes.
     pub(crate) const fn may_be_upload(&self, end: u64) -> bool {
         match self {
             Self::NotSatisfiable { .. } | Self::Short { .. } | Self::Doubt(_) => true,

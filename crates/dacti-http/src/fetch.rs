@@ -30,22 +30,22 @@ pub enum Want {
 /// How an answer, or the attempt to get one, ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum End {
-    /// In good order.
+    /// The answer ended without an error.
     Complete,
     /// The connection broke.
     Reset,
-    /// It took longer than the request's bounds.
+    /// The answer took longer than the request allows.
     Timeout,
     /// No connection was made.
     Unreachable,
-    /// The server's TLS was refused: its certificate, or its way of talking.
+    /// TLS failed: the client refused the server's certificate, or its version of the protocol.
     Tls,
 }
 
 /// Bytes of the file.
 ///
-/// The bytes count only once the fetch is done. Before that, a later delivery may begin at an
-/// earlier position; it replaces everything that was delivered from there on.
+/// The bytes are final only after the fetch is done. Before that, a later delivery may begin at an
+/// earlier position. It then replaces all bytes that were delivered from that position on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Delivery<'b> {
     /// The absolute position of the first byte.
@@ -66,7 +66,8 @@ enum Kind {
 }
 
 impl Kind {
-    /// Whether bytes that came before a fault still count.
+    /// Returns whether the bytes that arrived before a fault are kept, so that the next request
+    /// asks only for the rest.
     const fn resumes(self) -> bool {
         matches!(self, Self::Range | Self::Object { .. })
     }
@@ -86,9 +87,11 @@ enum State {
 /// A wait before the next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Pause {
-    /// Before retry number `n`, from 0. The server may have asked for a number of seconds.
+    /// The wait before retry number `n`, counted from 0. `secs` is the wait that the server asked
+    /// for.
     Retry { n: u32, secs: Option<u64> },
-    /// Before try number `n`, from 0, for bytes of an upload that goes on.
+    /// The wait before try number `n`, counted from 0, for bytes that an upload in progress may
+    /// still add.
     Upload { n: u32 },
 }
 
@@ -101,7 +104,8 @@ struct Reading {
     end: u64,
     /// Whether the body may end anywhere, because the file's length is unknown.
     open: bool,
-    /// Whether a byte past the end is a fault: the answer is a range without `Content-Length`.
+    /// Whether a byte past `end` is a fault, because no `Content-Length` states that the body ends
+    /// there.
     strict: bool,
 }
 
@@ -119,15 +123,15 @@ pub struct Fetch {
     asked_at: u64,
     /// The end of the range to request for a head: 65,536, or the length that a 416 stated.
     head_end: u64,
-    /// The end of the latest answer to a head that had `*` as its total.
+    /// The end of the latest answer for the head whose `Content-Range` had `*` as its total.
     short_end: Option<u64>,
-    /// Bytes of the session's budget that are set aside for this fetch.
+    /// Bytes of the session's budget that are reserved for this fetch.
     held: u64,
     /// Failed attempts without progress in this step.
     failures: u32,
-    /// Retries of stale answers from the plain URL.
+    /// Retries after stale answers to the plain URL.
     stale_retries: u32,
-    /// Waits for an upload so far.
+    /// The number of waits for an upload so far.
     waits: u32,
     resumes: u32,
     resolved: bool,
@@ -140,7 +144,7 @@ pub struct Fetch {
     /// The state of the file that the bytes come from. For a range, the latest state that the
     /// session did not know.
     mark: Option<Mark>,
-    /// Ranges that the session had fetched when this fetch began.
+    /// The number of ranges that the session had fetched when this fetch began.
     ranges_before: u64,
 }
 
@@ -182,8 +186,8 @@ impl Fetch {
         Self::new(session, Kind::Head, Span { start: 0, end: HEAD_LEN }, 0, Begin::PLAIN)
     }
 
-    /// Returns the fetch of a fresh head. It begins with a nonce, because the plain URL may bring a
-    /// cache's copy.
+    /// Returns the fetch of a fresh head. It begins with a nonce, because the plain URL may return
+    /// a cached copy.
     #[must_use]
     pub fn fresh_head(session: &Session) -> Self {
         let step = if session.options().tags { Step::Nonce } else { Step::Plain };
@@ -191,7 +195,7 @@ impl Fetch {
         Self::new(session, Kind::Head, span, 0, Begin { step, waits: 0 })
     }
 
-    /// Returns the fetch of a region, or of a part of a larger range that was found wrong.
+    /// Returns the fetch of a region, or of a part of a larger range that the caller found wrong.
     #[must_use]
     pub fn range(session: &Session, span: Span) -> Self {
         // spec: R-HTTP-05
@@ -234,9 +238,10 @@ impl Fetch {
         Ok(Self { len, ..fetch })
     }
 
-    /// Returns the span of the bytes. It is final once the fetch is done. A head is shorter if the
-    /// file is, and is the whole file if the server sent a short file whole. A whole file ends
-    /// where its body ends.
+    /// Returns the span of the bytes. The span is final after the fetch is done. The span of a head
+    /// ends earlier in a shorter file. If the server answers a request for the head with a whole
+    /// file of at most [`Options::whole_len_max`] bytes, the span can cover that file. The span of
+    /// a whole file ends where its body ends.
     #[must_use]
     pub const fn span(&self) -> Span {
         self.span
@@ -251,8 +256,8 @@ impl Fetch {
     /// Returns the next thing to do. `random` is a fresh random number.
     ///
     /// # Errors
-    /// The reason why the bytes cannot be had. The fetch has ended then. A session that has ended
-    /// for good gives its reason to every fetch.
+    /// The reason why the bytes cannot be fetched. The fetch has ended then. If the session has
+    /// ended for good, every fetch returns the reason for that.
     pub fn want(&mut self, session: &mut Session, random: u64) -> Result<Want, Error> {
         if let Err(ended) = session.check_ended() {
             self.cancel(session);
@@ -290,7 +295,7 @@ impl Fetch {
         }
     }
 
-    /// Takes the head of an answer. Returns whether to read its body.
+    /// Takes the status and the fields of an answer. Returns whether to read its body.
     pub fn response(&mut self, session: &mut Session, response: &Response) -> bool {
         if self.state != State::Sent {
             self.out_of_turn(session);
@@ -339,7 +344,7 @@ impl Fetch {
         let start = reading.at;
         reading.at = start.saturating_add(to_u64(taken));
         self.state = State::Reading(reading);
-        // In a whole file, other bytes come before the wanted ones.
+        // In a whole file, other bytes precede the wanted bytes.
         let skip = usize::try_from(self.next_at.saturating_sub(start)).unwrap_or(usize::MAX);
         let delivery = bytes.get(..taken).and_then(|bytes| bytes.get(skip..));
         let at = self.next_at;
@@ -352,8 +357,9 @@ impl Fetch {
         (delivery.map(|bytes| Delivery { at, bytes }), more)
     }
 
-    /// Takes the end of an answer, or of an attempt that got none. Do not call it after
-    /// [`response`](Self::response) or [`body`](Self::body) has asked for no further bytes.
+    /// Takes the end of an answer, or of an attempt that got no answer. Do not call it after
+    /// [`response`](Self::response) or [`body`](Self::body) has returned that no more bytes are to
+    /// be read.
     pub fn end(&mut self, session: &mut Session, end: End) {
         let fault = match end {
             End::Complete | End::Reset => Fault::Reset,
@@ -377,7 +383,7 @@ impl Fetch {
     }
 
     /// Records that the bytes of a finished fetch are wrong. The fetch takes the next step of the
-    /// escalation and fetches them anew.
+    /// escalation and fetches the bytes again.
     pub fn doubt(&mut self, session: &mut Session, doubt: Doubt) {
         if self.state != State::Done {
             self.out_of_turn(session);
@@ -391,17 +397,18 @@ impl Fetch {
         self.fail(session, Fault::Doubt(doubt), None);
     }
 
-    /// Gives back the budget of a fetch that is abandoned.
+    /// Ends the fetch, and frees the bytes of the budget that are reserved for it.
     pub fn cancel(&mut self, session: &mut Session) {
         self.release(session);
         self.state = State::Ended;
     }
 
-    /// Returns whether this finished fetch needs a look at the head before its bytes are used: an
-    /// answer came from a state that is not known to belong to the session's file. Call
-    /// [`looked`](Self::looked) after the look.
+    /// Returns whether to look at the head again before the bytes of this finished fetch are used.
+    /// This is so if an answer came from a state that is not known to belong to the session's file.
+    /// Call [`looked`](Self::looked) after the look.
     ///
-    /// Returns false after [`Session::LOOKS_MAX`] looks, for servers whose answers always differ.
+    /// Returns false after [`Session::LOOKS_MAX`] looks, because the answers of some servers always
+    /// differ.
     #[must_use]
     pub fn wants_look(&self, session: &Session) -> bool {
         let states = session.states();
@@ -409,8 +416,8 @@ impl Fetch {
             && self.mark.is_some_and(|mark| !states.knows(&mark))
     }
 
-    /// Records that the head was fetched since and belongs to the session's file. From now on the
-    /// state of these bytes is known.
+    /// Records that the head was fetched after these bytes and belongs to the session's file. From
+    /// now on the state of these bytes is known.
     pub fn looked(&self, session: &mut Session) {
         session.states_mut().count_look();
         if let Some(mark) = self.mark {
@@ -422,7 +429,8 @@ impl Fetch {
     /// file is the same, the state of the answer is known from now on.
     ///
     /// # Errors
-    /// `Replaced`, which ends the session, and the reason if it had ended before.
+    /// `Replaced` for a head of another file, which ends the session. If the session had ended
+    /// before, the reason for that.
     pub fn judge(&self, session: &mut Session, head: Identity) -> Result<News, Error> {
         let news = session.judge(head)?;
         if let Some(mark) = self.mark {
@@ -453,7 +461,7 @@ impl Fetch {
         Request { range, tag, resolve, first_byte_millis_max, silence_millis_max, millis_max }
     }
 
-    /// Sets aside the bytes of a body of `len` bytes that are not set aside yet.
+    /// Reserves bytes until `len` bytes, the length of a body, are reserved for this fetch.
     fn hold_up_to(&mut self, session: &mut Session, len: u64) -> Result<(), Error> {
         let more = len.saturating_sub(self.held);
         session.ledger_mut().hold(more)?;
@@ -461,8 +469,8 @@ impl Fetch {
         Ok(())
     }
 
-    /// Counts bytes that came. The bytes of a whole file of unknown length were not set aside
-    /// before.
+    /// Counts `len` bytes that arrived. It reserves them first if needed, because nothing is
+    /// reserved for a whole file of unknown length.
     fn account(&mut self, session: &mut Session, len: u64) -> Result<(), Error> {
         self.hold_up_to(session, len)?;
         session.ledger_mut().take(len);
@@ -474,7 +482,7 @@ impl Fetch {
         session.ledger_mut().release(core::mem::take(&mut self.held));
     }
 
-    /// Ends an answer whose bytes have all come.
+    /// Ends an answer after all its bytes have arrived.
     fn finish(&mut self, session: &mut Session) {
         if self.kind == Kind::Head && self.ends_with_file() {
             self.span.end = self.next_at;
@@ -491,15 +499,15 @@ impl Fetch {
         }
         match (self.kind, self.mark) {
             (Kind::Head, Some(mark)) => session.begin_with(mark),
-            // The name of an immutable object proves its file.
+            // An immutable object is named by its content, so no head has to confirm it.
             (Kind::Head, None) | (Kind::Object { .. }, _) => {}
             (Kind::Range | Kind::Whole, _) => session.count_range(),
         }
         self.state = State::Done;
     }
 
-    /// Returns whether the file ends with the bytes of a head: the answer states that total, or two
-    /// answers in a row with the total `*` ended there.
+    /// Returns whether the file ends where the bytes of a head end. This is so if the answer states
+    /// this total, or if two answers in a row with the total `*` ended there.
     fn ends_with_file(&mut self) -> bool {
         if self.len.is_some() {
             return self.len == Some(self.next_at);

@@ -7,7 +7,8 @@ use daicon_core::{Joining, Slices};
 /// The layout of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Grid {
-    /// Appended bytes start at a multiple of this length, and caches may keep slices of it.
+    /// The slice length. Appended bytes start at a multiple of it, and caches may keep the file in
+    /// slices of this length.
     pub slice_len: u64,
     /// The end of the bytes that the file was packed with. Later bytes were appended.
     pub fresh_end: u64,
@@ -29,8 +30,8 @@ impl Grid {
         }
     }
 
-    /// Returns how [`coalesce`](daicon_core::coalesce) may join ranges of this file: never across
-    /// slices past the fresh end.
+    /// Returns the rules by which [`coalesce`](daicon_core::coalesce) joins ranges of this file.
+    /// Past the fresh end, no join crosses the border of a slice.
     #[must_use]
     pub const fn joining(&self, gap_len_max: u64, len_max: u64) -> Joining {
         let slices = Some(Slices { from: self.fresh_end, len: self.slice_len });
@@ -75,7 +76,7 @@ mod tests {
         check(&[(630, 640), (640, 650)], &[(630, 640), (640, 650)]);
         check(&[(640, 650), (655, 704)], &[(640, 704)]);
         check(&[(690, 704), (704, 710)], &[(690, 704), (704, 710)]);
-        // A single range may cross a slice: it stays as it is.
+        // A single range that crosses the border of a slice is not split.
         check(&[(690, 710), (710, 720)], &[(690, 710), (710, 720)]);
     }
 

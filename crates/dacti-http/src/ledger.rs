@@ -11,13 +11,13 @@ use crate::{Error, Fault};
 pub struct Stats {
     /// Requests sent, redirects included.
     pub requests: u64,
-    /// Bytes of bodies taken.
+    /// Bytes of bodies that were read.
     pub bytes: u64,
     /// Answers that ended early and were continued by a request for the missing bytes.
     pub resumes: u64,
     /// Requests that were sent again unchanged.
     pub retries: u64,
-    /// Steps to the next tag: from the plain URL to the slice's tag, and on to a nonce.
+    /// Steps of the escalation: to the slice's tag, or to a nonce.
     pub escalations: u64,
     /// Stale answers: every 416, and bytes that the caller found wrong.
     pub stale: u64,
@@ -66,15 +66,14 @@ pub(crate) fn more(count: &mut u64) {
 
 /// Bounds on requests and bytes, and the amounts spent.
 ///
-/// A request takes its bytes out of the budget before it is sent ([`request`](Self::request)).
-/// Bytes that arrive are [taken](Self::take); those that never arrive are
-/// [released](Self::release).
+/// A [`request`](Self::request) reserves its bytes before it is sent. [`take`](Self::take) counts
+/// bytes that arrive; [`release`](Self::release) frees the rest.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     requests_max: u64,
     bytes_max: u64,
     stats: Stats,
-    /// Bytes that requests in progress may still bring.
+    /// Reserved bytes, which requests in progress may still receive.
     held: u64,
 }
 
@@ -91,10 +90,11 @@ impl Ledger {
         self.stats
     }
 
-    /// Takes one request that may bring `len` bytes out of the budget. Call it before sending.
+    /// Counts one request, and reserves the `len` bytes that its answer may have. Call it before
+    /// sending.
     ///
     /// # Errors
-    /// `RequestsSpent` or `BytesSpent`; nothing is taken then.
+    /// `RequestsSpent` or `BytesSpent`; nothing is counted or reserved then.
     pub fn request(&mut self, len: u64) -> Result<(), Error> {
         if self.stats.requests >= self.requests_max {
             return Err(Error::RequestsSpent { max: self.requests_max });
@@ -104,10 +104,10 @@ impl Ledger {
         Ok(())
     }
 
-    /// Sets `len` bytes of the budget aside.
+    /// Reserves `len` bytes of the budget.
     ///
     /// # Errors
-    /// `BytesSpent`; nothing is set aside then.
+    /// `BytesSpent`; nothing is reserved then.
     pub fn hold(&mut self, len: u64) -> Result<(), Error> {
         let max = self.bytes_max;
         let left = max.saturating_sub(self.stats.bytes).saturating_sub(self.held);
@@ -118,12 +118,12 @@ impl Ledger {
         Ok(())
     }
 
-    /// Gives back `len` bytes that were set aside.
+    /// Frees `len` reserved bytes.
     pub fn release(&mut self, len: u64) {
         self.held = self.held.saturating_sub(len);
     }
 
-    /// Counts `len` bytes that came, out of those set aside.
+    /// Counts `len` bytes that arrived, which are no longer reserved.
     pub fn take(&mut self, len: u64) {
         self.release(len);
         self.stats.bytes = self.stats.bytes.saturating_add(len);

@@ -4,12 +4,12 @@
 
 use alloc::vec::Vec;
 
-/// The state of the file that an answer's bytes come from.
+/// The state of the file from which the bytes of an answer were read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Mark {
     /// A hash of the `ETag`, or else of `Last-Modified`.
     pub(crate) validator: Option<u64>,
-    /// `Last-Modified`, as a number that grows with it.
+    /// `Last-Modified` as a number: a later date has a larger number.
     pub(crate) modified: Option<u64>,
     /// The file's length.
     pub(crate) len: Option<u64>,
@@ -25,7 +25,8 @@ impl Mark {
     }
 }
 
-/// States that are remembered. A session learns at most one from each look, and one from each head.
+/// The maximum number of remembered states. A session learns at most one from each look, and one
+/// from each head.
 const STATES_MAX: usize = 16;
 
 /// The states that are known to belong to the session's file.
@@ -71,8 +72,8 @@ impl States {
     }
 }
 
-/// Reads a date as a number that grows with it. Only the form that HTTP writes today counts:
-/// `Sun, 06 Nov 1994 08:49:37 GMT`.
+/// Reads a date as a number: a later date has a larger number. Only the form that HTTP prescribes
+/// today is accepted: `Sun, 06 Nov 1994 08:49:37 GMT`.
 pub(crate) fn date(value: &[u8]) -> Option<u64> {
     let value = core::str::from_utf8(value).ok().filter(|value| value.is_ascii())?;
     let (_, value) = value.split_once(", ")?;
@@ -152,11 +153,12 @@ mod tests {
             (mark(Some(1), None, None), true),
             (mark(None, None, Some(100)), true),
             (mark(None, None, None), true),
-            // A later state and an earlier one.
+            // Another date makes another state, whether the date is later or earlier.
             (mark(Some(2), Some(11), Some(100)), false),
             (mark(Some(2), Some(9), Some(100)), false),
             (mark(None, Some(9), None), false),
-            // The same second, or no date.
+            // Another validator or length makes another state, even within the same second or
+            // without a date.
             (mark(Some(2), Some(10), Some(100)), false),
             (mark(Some(2), None, None), false),
             (mark(None, None, Some(101)), false),

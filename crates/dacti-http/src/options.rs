@@ -8,7 +8,7 @@ pub struct Options {
     /// How often a request is repeated in one step of the escalation, if the server did not answer
     /// or could not serve it at the moment.
     pub retries_max: u32,
-    /// How many of these retries may follow a server's long silence.
+    /// How many of these retries may follow a timeout.
     pub silent_retries_max: u32,
     /// How often in one step a range is resumed after an answer ended early.
     pub resumes_max: u32,
@@ -27,29 +27,31 @@ pub struct Options {
     pub first_byte_millis_max: u64,
     /// The longest silence in the middle of an answer.
     pub silence_millis_max: u64,
-    /// Bytes a second that an answer must bring, in addition to that silence.
+    /// The slowest accepted transfer, in bytes a second. The time limit of a whole answer is the
+    /// time at this rate, plus the longer of the two limits above.
     pub bytes_per_second_min: u64,
     /// Whether query strings may be added to the URL. Signed URLs accept none.
     pub tags: bool,
-    /// Bytes of a whole-file answer that may be skipped to reach the wanted ones.
+    /// The maximum number of bytes of a whole-file answer that are read to reach the end of the
+    /// wanted range.
     pub skip_len_max: u64,
     /// The longest file that is read whole from a server without ranges.
     pub whole_len_max: u64,
     /// Whether a file of any length may be read whole from such a server.
     pub allow_whole: bool,
-    /// Bytes of bodies that the session may take.
+    /// The maximum number of bytes of bodies that the session may read.
     pub bytes_max: u64,
-    /// Requests that the session may send.
+    /// The maximum number of requests that the session may send.
     pub requests_max: u64,
 }
 
 impl Options {
-    /// Returns the most requests that one fetch can take.
+    /// Returns the maximum number of requests that one fetch can send.
     ///
     /// Each step of the escalation has its retries and resumes. There are four steps at most,
     /// because a fetch that began with a tag may fall back to the plain URL. Each wait for an
-    /// upload adds one step. One more retry each is for a stale answer, for a redirect to a wrong
-    /// place, and for a head that is requested again by a shorter range.
+    /// upload adds one step. Three more requests are possible: after a stale answer, after a
+    /// redirect to a wrong place, and for a shorter range of the head.
     #[must_use]
     pub const fn requests_per_fetch_max(&self) -> u64 {
         // Sums of a few u32 are far below the maximum of u64.

@@ -1,6 +1,6 @@
 //! A request to send: its range, its header fields, and the tag on its URL.
 //!
-//! Of a URL it reads the query and the fragment only. Specification: `docs/spec/dacti-http.md`,
+//! It reads only the query and the fragment of a URL. Specification: `docs/spec/dacti-http.md`,
 //! "Requests", "Tags".
 
 use alloc::borrow::Cow;
@@ -9,16 +9,17 @@ use alloc::string::String;
 use core::fmt;
 use daicon_core::Span;
 
-/// An addition to the URL, so that caches treat it as another one.
+/// An addition to the URL. With it, caches treat the URL as a different one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Tag {
     /// Nothing.
     #[default]
     None,
-    /// `g=SLICE`: the start of the aligned slice in which the region starts. No reader asks for it
-    /// before those bytes are published, so caches may keep it for ever.
+    /// `g=SLICE`, where `SLICE` is the start of the aligned slice in which the region starts. No
+    /// reader requests this URL before those bytes are published, so caches may keep its answers
+    /// for ever.
     Slice(u64),
-    /// `g=SLICE-NONCE`: a URL that no reader has ever asked for.
+    /// `g=SLICE-NONCE`: a URL that no reader has requested before.
     Nonce {
         /// The slice.
         slice: u64,

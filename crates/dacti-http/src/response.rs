@@ -1,6 +1,7 @@
-//! The head of an answer: its status, and the fields that matter.
+//! The status of an answer, and the fields that the machine reads.
 //!
-//! It records and does not judge. Specification: `docs/spec/dacti-http.md`, "Answers".
+//! This module reads them, and does not judge them. Specification: `docs/spec/dacti-http.md`,
+//! "Answers".
 
 use crate::fault::Coding;
 use crate::mark::{Mark, date};
@@ -62,7 +63,7 @@ impl Response {
         self
     }
 
-    /// Returns the state of the file, of length `len`, that the bytes come from.
+    /// Returns the state of the file, which has length `len`, from which the bytes were read.
     pub(crate) const fn mark(&self, len: Option<u64>) -> Mark {
         Mark { validator: self.validator, modified: self.modified, len }
     }
@@ -117,7 +118,7 @@ fn digits(value: &[u8]) -> Option<u64> {
     core::str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// Hashes a validator by FNV-1a, which suffices for a hint.
+/// Hashes a validator by FNV-1a. A validator is only a hint, so no cryptographic hash is needed.
 fn hash(value: &[u8]) -> u64 {
     value.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

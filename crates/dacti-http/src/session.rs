@@ -1,8 +1,8 @@
 //! A session: the state that all fetches of one file share.
 //!
-//! It keeps the budget, counts events, remembers the slices for which a cache was stale, and judges
-//! heads: the same state, a later one, an earlier one, another file. It reads no head itself.
-//! Specification: `docs/spec/dacti-http.md`, "Budget", "Heads".
+//! It keeps the budget, counts events, and remembers the slices for which a cache was stale. It
+//! also judges whether a head is of the same state, a later state, an earlier state or another
+//! file. It parses no head. Specification: `docs/spec/dacti-http.md`, "Budget", "Heads".
 
 use crate::ledger::more;
 use crate::mark::{Mark, States};
@@ -37,7 +37,8 @@ pub struct Session {
     options: Options,
     ledger: Ledger,
     grid: Grid,
-    /// From this slice on, the plain URL was stale and a slice's tag was not.
+    /// The first slice for which the plain URL was stale and the slice's tag was not. The session
+    /// assumes the same of all later slices.
     stale_from: Option<u64>,
     states: States,
     identity: Option<Identity>,
@@ -46,20 +47,20 @@ pub struct Session {
     regions: VecDeque<Span>,
     /// Why the session has ended for good.
     ended: Option<Error>,
-    /// Whether a wait for an upload has already failed.
+    /// Whether the latest wait for an upload did not bring the bytes.
     waited_in_vain: bool,
-    /// Ranges that were fetched so far.
+    /// The number of ranges that were fetched so far.
     ranges: u64,
     /// The number of ranges that were fetched before the latest head that proved the file id.
     confirmed: u64,
 }
 
-/// Regions of several slices that are remembered.
+/// The maximum number of remembered regions of several slices.
 const REGIONS_MAX: usize = 64;
-/// Ranges that are remembered as wrong.
+/// The maximum number of remembered ranges that the caller found wrong.
 const DOUBTED_MAX: usize = 64;
 
-/// A range that the caller found wrong, and how often.
+/// A range that the caller found wrong, and the number of times.
 #[derive(Debug, Clone, Copy)]
 struct Doubted {
     span: Span,
@@ -97,13 +98,13 @@ impl Session {
         self.ledger.lower(requests, bytes);
     }
 
-    /// Stops tagging: the URL turned out to take no query.
+    /// Stops adding tags. Call it if the server accepts no query on this URL.
     pub const fn forbid_tags(&mut self) {
         self.options.tags = false;
     }
 
-    /// Notes a region that is read part by part: its start gives the tag of each part. Only regions
-    /// of several slices count, and only the latest of them are remembered.
+    /// Notes a region that is read part by part, because the region's start gives the tag of each
+    /// part. The session ignores regions within one slice, and remembers only the latest 64 others.
     pub fn note_region(&mut self, region: Span) {
         let last = Span { start: region.end.saturating_sub(1), ..region };
         let is_in_one = self.grid.slice_start(region.start) == self.grid.slice_start(last.start);
@@ -116,11 +117,11 @@ impl Session {
         self.regions.push_back(region);
     }
 
-    /// Records that the bytes of `span`, which were fetched, are wrong: the next fetch that touches
-    /// them takes the next step of the escalation.
+    /// Records that the fetched bytes of `span` are wrong. The next fetch that overlaps `span`
+    /// begins at the next step of the escalation.
     ///
     /// # Errors
-    /// `Stale` if no step is left, and the reason if the session has ended.
+    /// `Stale` if no step is left. If the session has ended, the reason for that.
     pub fn doubt(&mut self, span: Span, doubt: Doubt) -> Result<(), Error> {
         self.check_ended()?;
         let fault = Fault::Doubt(doubt);
@@ -137,7 +138,8 @@ impl Session {
         } else {
             more(&mut stats.escalations);
         }
-        // The oldest range is dropped. It is most likely cured; if not, its escalation begins anew.
+        // Drop the oldest range, because its bytes are most likely right by now. If they are not,
+        // its escalation begins again.
         if self.doubted.len() >= DOUBTED_MAX {
             self.doubted.pop_front();
         }
@@ -203,8 +205,8 @@ impl Session {
         self.identity = Some(viewed);
     }
 
-    /// Forgets the file, as long as no view of it was taken: its heads, its states, and the end of
-    /// the session. The budget and the counts stay.
+    /// Forgets the file: its latest head, its known states, and the reason why the session ended.
+    /// Call it only before a view of the file was taken. The budget and the counts stay.
     pub fn restart(&mut self) {
         self.identity = None;
         self.states = States::default();
@@ -214,7 +216,7 @@ impl Session {
     /// Compares a head with the latest one. A head of another file ends the session.
     ///
     /// # Errors
-    /// `Replaced`, and the reason if the session had ended before.
+    /// `Replaced` for a head of another file. If the session had ended before, the reason for that.
     pub fn judge(&mut self, head: Identity) -> Result<News, Error> {
         self.check_ended()?;
         let Some(known) = self.identity else {
@@ -241,7 +243,7 @@ impl Session {
     }
 
     /// Ends the session for good: the file at the URL cannot be read as the session's file any
-    /// more. Returns the error of every later call.
+    /// more. Every later call returns the same error.
     pub fn end_unreadable(&mut self) -> Error {
         *self.ended.get_or_insert(Error::Unreadable)
     }
@@ -250,14 +252,14 @@ impl Session {
         self.ended.map_or(Ok(()), Err)
     }
 
-    /// Returns whether ranges were fetched since the latest head proved the file id. If so, look at
-    /// the head again before you report success on regions that were read together.
+    /// Returns whether ranges were fetched since the latest head proved the file id. If so, fetch
+    /// and judge the head again before you report success on regions that were read together.
     #[must_use]
     pub const fn wants_confirmation(&self) -> bool {
         self.ranges > self.confirmed
     }
 
-    /// The most looks at the head that changed validators may cause.
+    /// The maximum number of looks at the head that changed validators may cause.
     pub const LOOKS_MAX: u32 = 8;
 
     /// Returns the counts.
@@ -313,7 +315,7 @@ impl Session {
         self.confirmed = self.confirmed.max(ranges);
     }
 
-    /// Returns whether the wait number `n`, from 0, for an upload is worthwhile.
+    /// Returns whether to wait for an upload once more, after `n` waits.
     pub(crate) const fn may_wait(&self, n: u32) -> bool {
         !self.waited_in_vain && n < self.options.upload_waits_max
     }
@@ -327,15 +329,15 @@ impl Session {
         self.stale_from.is_some_and(|from| slice >= from)
     }
 
-    /// Notes that a slice's tag brought bytes that the plain URL did not.
+    /// Notes that the URL with a slice's tag returned the right bytes, and the plain URL did not.
     pub(crate) fn learn_stale(&mut self, slice: u64) {
-        // A fault in bytes that the packer wrote says nothing about appended bytes.
+        // A fault in bytes that the packer wrote does not show that a cache lacks appended bytes.
         if self.grid.is_appended(slice) {
             self.stale_from = Some(self.stale_from.map_or(slice, |from| from.min(slice)));
         }
     }
 
-    /// Notes that a slice's tag did not help.
+    /// Notes that a slice's tag did not lead to the right bytes.
     pub(crate) const fn unlearn_stale(&mut self) {
         self.stale_from = None;
     }

@@ -17,7 +17,8 @@ pub(crate) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Begin {
     pub(crate) step: Step,
-    /// Waits for an upload so far. The fetch begins with the last of them.
+    /// The number of waits for an upload so far. If it is not 0, the fetch begins with the last
+    /// wait.
     pub(crate) waits: u32,
 }
 

@@ -1,11 +1,11 @@
-//! A Brotli stream that is decoded piece by piece, by the decoder of this crate or by another one.
+//! Decodes a Brotli stream piece by piece, with the decoder of this crate or with another one.
 //!
-//! A program in a page loads its decoder only when the first region needs it. Specification:
-//! `docs/spec/dacti-index.md`, "Encodings".
+//! For example, a program in a page loads its decoder only when the first region needs it.
+//! Specification: `docs/spec/dacti-index.md`, "Encodings".
 
 use alloc::boxed::Box;
 
-/// The decoding of one Brotli stream (RFC 7932), without windows past 16 MiB.
+/// The decoding of one Brotli stream (RFC 7932). Refuses windows larger than 16 MiB.
 pub trait BrotliStream: Send + Sync {
     /// Decodes some of `stored` into `out`. `stored` starts with the first byte that was not taken
     /// yet.
@@ -19,22 +19,22 @@ pub struct BrotliStep {
     pub read: usize,
     /// Decoded bytes written to the start of the output.
     pub written: usize,
-    /// Where the stream stands now.
+    /// The state of the stream after the call.
     pub standing: BrotliStanding,
 }
 
-/// Where a stream stands.
+/// The state of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BrotliStanding {
-    /// It has come to its end.
+    /// The stream has ended.
     Done,
-    /// It needs more input or more room.
+    /// The stream needs more input or more room for output.
     More,
-    /// Its bytes are no Brotli stream.
+    /// The bytes are not a Brotli stream.
     Wrong,
 }
 
-/// Begins a stream. Its window is preceded by the dictionary, if there is one.
+/// Begins a stream. The dictionary, if there is one, precedes the content in the stream's window.
 pub type OpenBrotli = fn(dictionary: Option<&[u8]>) -> Box<dyn BrotliStream>;
 
 /// Begins a stream that the decoder of this crate decodes.
@@ -55,7 +55,7 @@ mod built_in {
     type State = BrotliState<Heap, Heap, Heap>;
 
     pub(super) fn open(dictionary: Option<&[u8]>) -> Box<dyn BrotliStream> {
-        // Strict, because RFC 7932 has no windows past 16 MiB.
+        // Strict mode is used, because RFC 7932 has no windows larger than 16 MiB.
         let Some(dictionary) = dictionary else {
             return Box::new(State::new_strict(Heap, Heap, Heap));
         };

@@ -1,5 +1,5 @@
-//! Turns stored bytes into a region's content, piece by piece or into a buffer, within a limit of
-//! the caller.
+//! Decodes stored bytes to a region's content, in pieces or into a buffer, within a limit that the
+//! caller sets.
 //!
 //! Specification: `docs/spec/dacti-index.md`, "Encodings".
 
@@ -18,7 +18,7 @@ pub struct Progress {
     pub read: usize,
     /// Decoded bytes written to the start of the output.
     pub written: usize,
-    /// Whether the region is decoded to its end.
+    /// Whether the whole region is decoded.
     pub done: bool,
 }
 
@@ -64,15 +64,15 @@ enum Codec {
     Awaiting(OpenBrotli),
 }
 
-/// How much of a stream's window is left for content.
+/// The part of a stream's window that is left for content.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, Copy)]
 enum Window {
-    /// Any content fits: there is no dictionary.
+    /// Without a dictionary, content of any length is valid.
     Any,
-    /// The window is not known yet; the dictionary has this many bytes.
+    /// The window is not known yet. The value is the length of the dictionary in bytes.
     Unread(u64),
-    /// The most bytes of content, and how far the window reaches back.
+    /// The maximum length of the content, and the distance that the window reaches back, in bytes.
     Read(u64, u64),
 }
 
@@ -105,7 +105,7 @@ impl Decoder {
         }
     }
 
-    /// Does the same as [`new`](Self::new), with a decoder of the caller's for Brotli.
+    /// Does the same as [`new`](Self::new), with a Brotli decoder that the caller provides.
     ///
     /// # Errors
     /// The errors of [`new`](Self::new).
@@ -156,8 +156,9 @@ impl Decoder {
         false
     }
 
-    /// Gives the decoder of a `brod` region the package's dictionary, before the first byte is
-    /// decoded. Does nothing for a region that does not [await](Self::awaits_dictionary) one.
+    /// Gives the package's dictionary to the decoder of a `brod` region. Call it before the first
+    /// byte is decoded. Does nothing for a region that does not [await](Self::awaits_dictionary) a
+    /// dictionary.
     pub fn give_dictionary(&mut self, dictionary: &[u8]) {
         #[cfg(feature = "alloc")]
         if let Codec::Awaiting(open) = self.codec {
@@ -171,7 +172,8 @@ impl Decoder {
     /// Decodes some of `stored` into `out`. `stored` starts with the first byte that was not taken
     /// yet.
     ///
-    /// Call it until it is done. If it takes and writes nothing, it needs more input or more room.
+    /// Call this until the progress says that the region is done. If a call takes and writes
+    /// nothing, the decoder needs more input or more room.
     ///
     /// # Errors
     /// `Brotli`, `TrailingBytes`, `TooLong`; `NoDictionary` and `PastWindow` for `brod`.
@@ -199,7 +201,7 @@ impl Decoder {
     /// Checks, after the last stored byte, that the region is complete.
     ///
     /// # Errors
-    /// `Truncated` if stored bytes are missing, `Incomplete` if the stream goes on.
+    /// `Truncated` if stored bytes are missing, `Incomplete` if the stream has not ended.
     pub fn finish(&self) -> Result<(), Error> {
         if self.done || (self.stored_len == 0 && matches!(self.codec, Codec::None)) {
             return Ok(());
@@ -262,12 +264,12 @@ impl Decoder {
         }
     }
 
-    /// Returns the most bytes of content: the caller's limit, or what the dictionary leaves of the
-    /// stream's window.
+    /// Returns the maximum length of the content. It is the smaller of the caller's limit and the
+    /// part of the stream's window that the dictionary leaves free.
     #[cfg(feature = "alloc")]
     fn content_max(&mut self, stored: &[u8]) -> Result<u64, Error> {
         if let (Window::Unread(dictionary_len), Some(first)) = (self.window, stored.first()) {
-            // The decoder itself refuses a stream without a window of the RFC.
+            // The decoder itself refuses a stream whose window RFC 7932 does not allow.
             self.window = match window_len(*first) {
                 Some(window_len) => match window_len.checked_sub(dictionary_len) {
                     Some(left) => Window::Read(left, window_len),
@@ -310,7 +312,8 @@ impl Decoder {
 /// Decodes all stored bytes of a region into `out`. Returns the decoded length.
 ///
 /// # Errors
-/// The errors of [`Decoder`]; `TooLong` if `out` is too short, `Truncated` if `stored` is.
+/// The errors of [`Decoder`]; `TooLong` if `out` is too short; `Truncated` if `stored` is too
+/// short.
 pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<usize, Error> {
     let mut decoder = Decoder::new(located, to_u64(out.len()))?;
     let (mut read, mut written) = (0, 0);
@@ -335,8 +338,9 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
 
 /// Decodes all stored bytes of a region into a new vector of at most `decoded_len_max` bytes.
 ///
-/// `len_hint` is the expected length of the content. A wrong hint costs time, not memory: this
-/// first reserves at most eight times the stored length, and never more than `decoded_len_max`.
+/// `len_hint` is the expected length of the content. A wrong hint costs time, not memory: at first,
+/// this function reserves at most eight times the stored length. It never reserves more than
+/// `decoded_len_max`.
 ///
 /// # Errors
 /// The errors of [`Decoder`]; `Truncated` if `stored` is too short; `NoDictionary` for a `brod`
@@ -367,7 +371,7 @@ pub fn decode_to_vec_with(
     decode_all(decoder, dictionary, located, stored, len_hint, decoded_len_max)
 }
 
-/// Does the same as [`decode_to_vec_with`], with a decoder of the caller's for Brotli.
+/// Does the same as [`decode_to_vec_with`], with a Brotli decoder that the caller provides.
 ///
 /// # Errors
 /// The errors of [`Decoder`]; `Truncated` if `stored` is too short.
@@ -585,7 +589,7 @@ mod tests {
         }
     }
 
-    /// Bytes that differ for each seed, and do not compress.
+    /// Returns bytes that do not compress. Each seed gives different bytes.
     fn noise(seed: u32, len: usize) -> Vec<u8> {
         let mut state = seed.wrapping_mul(2_654_435_761) | 1;
         let step = |_| {
@@ -631,7 +635,7 @@ mod tests {
             let past = Error::PastWindow { at, window_len: window_len as u64 };
             let expected = if fits { Ok(&content[..]) } else { Err(past) };
             check_with(&dictionary, &stored, 1 << 20, expected);
-            // The caller's limit comes first.
+            // If both limits are exceeded, the error names the caller's limit.
             let (what, limit) = (Structure::BrotliStream, 100);
             check_with(&dictionary, &stored, 100, Err(Error::TooLong { what, at, limit }));
         }
@@ -642,7 +646,7 @@ mod tests {
         check_with(&noise(5, window_len - 1), &stored, 9, Ok(b"x"));
     }
 
-    /// A decoder whose streams are content after one byte.
+    /// A decoder of test streams: a stream is one byte to skip, and then the content itself.
     struct Plain(bool);
 
     impl crate::BrotliStream for Plain {

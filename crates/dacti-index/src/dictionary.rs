@@ -1,5 +1,5 @@
-//! The dictionary that the `brod` regions of a package refer to: its component, its limits, and the
-//! reach of a stream's window.
+//! The dictionary to which the `brod` regions of a package refer: its component, its limits, and
+//! the reach of a stream's window.
 //!
 //! Specification: `docs/spec/dacti-index.md`, "The dictionary".
 
@@ -10,16 +10,16 @@ use uuid::Uuid;
 pub const DICTIONARY_ID: Uuid = Uuid::from_u128(0x58bc9b0a_a4fc_45f4_b4e5_efea35336faf);
 /// The version of the dictionary component that this crate writes and reads.
 pub const DICTIONARY_VERSION: Version = Version::new(0, 1);
-/// The most bytes that a dictionary decodes to.
+/// The maximum length of a decoded dictionary.
 pub const DICTIONARY_LEN_MAX: u64 = 1 << 20;
 
-/// Returns how far back the window of a stream reaches, in bytes, by the first byte of the stream;
-/// `None` if RFC 7932 has no such window.
+/// Returns how far back the window of a stream reaches, in bytes. The first byte of the stream
+/// states it. Returns `None` if RFC 7932 does not define such a window.
 ///
 /// A window of 2^n reaches back 2^n - 16 bytes.
 #[must_use]
 pub const fn window_len(first: u8) -> Option<u64> {
-    // RFC 7932, section 9.1: the codes are read from the lowest bit on.
+    // RFC 7932, section 9.1: the codes are read from the lowest bit upwards.
     let bits = match (first & 1, first >> 1 & 7, first >> 4 & 7) {
         (0, ..) => 16,
         (_, 0, 0) => 17,
@@ -57,7 +57,7 @@ mod tests {
         ];
         for (bits, code) in codes {
             let low = u8::from_str_radix(code, 2).unwrap();
-            // The bits after the code are of the next field.
+            // The bits after the code belong to the next field.
             let rest = 0xff_u8.checked_shl(code.len() as u32).unwrap();
             for first in [low, low | rest] {
                 assert_eq!(window_len(first), Some((1 << bits) - 16), "{code}");

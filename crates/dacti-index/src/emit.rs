@@ -1,4 +1,4 @@
-//! Writes index headers and groups into a caller's buffer. Room for later entries is zeros.
+//! Writes index headers and groups into a caller's buffer. Fills room for later entries with zeros.
 //!
 //! Specification: `docs/spec/dacti-index.md`.
 
@@ -27,8 +27,8 @@ pub fn emit_header(groups: u32, out: &mut [u8]) -> Result<usize, Error> {
 /// Returns the number of bytes written, which is always 6136.
 ///
 /// # Errors
-/// `Misuse` if `out` is too short, if the header's length is not that of `entries`, or if readers
-/// would reject an entry or the encoding.
+/// `Misuse` if `out` is too short, if the header's length differs from the number of `entries`, or
+/// if readers would reject an entry or the encoding.
 pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Result<usize, Error> {
     let length = header.length;
     if usize::from(length) != entries.len() {

@@ -47,8 +47,8 @@ impl Encoding {
 }
 
 impl fmt::Display for Encoding {
-    /// Writes the name if it is visible ASCII, and else the four bytes escaped, because other
-    /// characters could change what a terminal shows.
+    /// Writes the name as it is if it is visible ASCII. Otherwise escapes the four bytes, because
+    /// other characters could change what a terminal shows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) if name.bytes().all(|byte| byte.is_ascii_graphic()) => f.pad(name),

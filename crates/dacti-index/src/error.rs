@@ -47,7 +47,7 @@ pub enum Misuse {
         /// Bytes given.
         len: u64,
     },
-    /// The length in a group's header is not the number of its entries.
+    /// The length in a group's header differs from the number of its entries.
     #[error("the group header says {length} entries, but {entries} were given")]
     GroupLength {
         /// The length in the header.
@@ -55,7 +55,7 @@ pub enum Misuse {
         /// Entries given.
         entries: u64,
     },
-    /// More groups than fit an index region, whose size has 32 bits.
+    /// More groups than fit into an index region, whose size has 32 bits.
     #[error(
         "{groups} groups: an index has room for at most {}, so split the package",
         crate::GROUPS_MAX
@@ -64,7 +64,7 @@ pub enum Misuse {
         /// Groups needed.
         groups: u64,
     },
-    /// A region longer than its 32-bit size can say.
+    /// A region longer than its 32-bit size field can state.
     #[error("region of {len} bytes: an entry has room for less than 4 GiB, so split the region")]
     RegionTooLong {
         /// Its stored length.
@@ -87,7 +87,7 @@ pub enum Misuse {
     FedAfterEnd,
 }
 
-/// Why an index or a region cannot be read or written.
+/// The reason for which an index or a region cannot be read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -147,7 +147,7 @@ pub enum Error {
         /// Its size.
         size: u32,
     },
-    /// An entry that removes its region, and has stored bytes.
+    /// An entry that removes its region but has stored bytes.
     #[error(
         "entry at {at:#x}: an entry of a group `gone` removes its region, so its size must be 0, \
          but it is {size}"
@@ -169,7 +169,7 @@ pub enum Error {
         /// The tag found.
         encoding: Encoding,
     },
-    /// A `brod` region without the dictionary that it refers to.
+    /// A `brod` region in a package without the dictionary to which the region refers.
     #[error(
         "stored region at {at:#x}: encoding \"brod\" needs the package's dictionary, but the \
          package has none: read the stored bytes, or get the package anew"
@@ -178,7 +178,7 @@ pub enum Error {
         /// Start of the stored bytes, absolute.
         at: u64,
     },
-    /// A `brod` region whose content and dictionary are together longer than the stream's window.
+    /// A `brod` region whose content and dictionary together are longer than the stream's window.
     #[error(
         "brotli stream at {at:#x}: content and dictionary together are longer than the stream's \
          window of {window_len} bytes: pack it again"
@@ -194,10 +194,10 @@ pub enum Error {
     Brotli {
         /// Start of the stored bytes, absolute.
         at: u64,
-        /// Bytes that were sound.
+        /// Number of valid bytes before the fault.
         offset: u64,
     },
-    /// A brotli stream that does not end with its region.
+    /// A brotli stream that does not end at the end of its region.
     #[error(
         "brotli stream at {at:#x}: the region's {size} stored bytes end before the stream does: \
          fetch it again or pack it again"
@@ -213,7 +213,7 @@ pub enum Error {
     TrailingBytes {
         /// Start of the stored bytes, absolute.
         at: u64,
-        /// Bytes of the stream.
+        /// Length of the stream in bytes.
         used: u64,
         /// Length of the region in bytes.
         size: u64,

@@ -22,7 +22,7 @@ pub struct Located {
 }
 
 impl Located {
-    /// Returns whether the entry removes its id. A package does not have the region then.
+    /// Returns whether the entry removes its id. The package then does not have the region.
     #[must_use]
     pub fn is_removal(&self) -> bool {
         self.encoding == Encoding::GONE
@@ -112,8 +112,8 @@ impl<'b> Group<'b> {
         self.entries.get(i).map(|entry| self.locate(entry, i)).transpose()
     }
 
-    /// Returns the regions in the order of the file, oldest first. A later one replaces an earlier
-    /// one of the same id.
+    /// Returns the regions in the order of the file, oldest first. A later region replaces an
+    /// earlier one of the same id.
     #[must_use]
     pub fn regions(
         &self,
@@ -122,7 +122,7 @@ impl<'b> Group<'b> {
         self.entries.iter().enumerate().map(move |(i, entry)| group.locate(entry, i))
     }
 
-    /// Finds the entry of `id`: the last entry with that id counts. It may be a
+    /// Finds the entry of `id`. If several entries have the id, the last one decides. It may be a
     /// [removal](Located::is_removal).
     ///
     /// # Errors
@@ -156,8 +156,8 @@ pub(crate) fn used_len(header: &GroupHeader) -> u64 {
     u64::from(header.length).saturating_mul(INDEX_ENTRY_LEN)
 }
 
-/// Returns the error for `bytes`, fed for file position `fed_at`, that end inside the structure at
-/// `at`.
+/// Returns the error for bytes that end inside the structure at `at`. `bytes` were fed for file
+/// position `fed_at`.
 pub(crate) fn truncated(what: Structure, at: u64, needed: u64, fed_at: u64, bytes: &[u8]) -> Error {
     let len = to_u64(bytes.len());
     Error::Truncated { what, at, needed, end: fed_at.saturating_add(len) }

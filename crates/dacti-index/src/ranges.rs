@@ -1,8 +1,8 @@
-//! Divides regions, sorted by id, into ranges of less than 4 GiB each, which one group base
-//! reaches.
+//! Divides regions, sorted by id, into id ranges of less than 4 GiB each. One group base reaches
+//! all regions of an id range.
 //!
-//! A package below 4 GiB is one range. In a larger package each range has a base of its own, so
-//! that each group reaches all of its regions and the groups still ascend by id. Specification:
+//! A package below 4 GiB is one range. In a larger package, each range has its own base: each group
+//! reaches all of its regions, and the groups still ascend by id. Specification:
 //! `docs/spec/dacti-index.md`, "What a writer of sorted groups does".
 
 use crate::{Error, GROUP_ENTRIES, GROUPS_MAX, Misuse, RANGE_LEN_MAX, REGION_LEN_MAX};
@@ -12,16 +12,16 @@ use daicon_core::to_u64;
 /// Regions that follow each other in id order and share a group base.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct IdRange {
-    /// Number of its first region, in id order.
+    /// Number of the range's first region, in id order.
     pub first: usize,
     /// Number of regions.
     pub count: usize,
-    /// The most bytes that they can take when stored.
+    /// The maximum length of the regions in bytes when stored.
     pub stored_len_max: u64,
 }
 
 impl IdRange {
-    /// Returns the number of groups that the range fills. The last may be filled in part.
+    /// Returns the number of groups that the range fills. The last group may be filled in part.
     #[must_use]
     pub const fn groups(&self) -> usize {
         self.count.div_ceil(GROUP_ENTRIES)
@@ -30,8 +30,9 @@ impl IdRange {
 
 /// Divides regions into as few ranges as their sizes allow. Without regions there is no range.
 ///
-/// `sizes` are the most bytes that each region can take when stored, in the order of ids. Bytes
-/// between stored regions, such as a seal, count as part of the region before them. Cost: one pass,
+/// `sizes` has the maximum stored length of each region, in the order of ids. Bytes between stored
+/// regions, such as a seal, count as part of the region before them. Cost: one pass, and memory for
+/// the ranges only.
 /// and memory for the ranges only.
 ///
 /// # Errors

@@ -1,7 +1,7 @@
 //! Reads an index group by group, one wanted span at a time, and searches it.
 //!
-//! Groups stand newest first, and the first group that has an id counts. So a search ends there.
-//! Specification: `docs/spec/dacti-index.md`.
+//! Groups are stored newest first, and the first group that has an id decides. So a search ends at
+//! that group. Specification: `docs/spec/dacti-index.md`.
 
 use crate::group::{truncated, used_len};
 use crate::{
@@ -15,12 +15,12 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// The index header. It always comes first.
+    /// The index header. It is always the first event.
     Header {
         /// Number of groups that follow.
         groups: u32,
     },
-    /// A group, newest first. A group of length 0 comes too, because it is room for updates.
+    /// A group, newest first. A group of length 0 is also an event, because it is room for updates.
     Group(Group<'b>),
 }
 
@@ -32,7 +32,7 @@ enum State {
     Ended,
 }
 
-/// The walk over an index: a machine that says which bytes it wants and is fed them.
+/// The walk over an index: a machine that names the bytes that it wants and is fed them.
 ///
 /// It takes at most `1 + 2 * groups` feeds.
 #[derive(Debug, Clone)]
@@ -42,8 +42,8 @@ pub struct IndexReader {
 }
 
 impl IndexReader {
-    /// Starts a walk over the region of the index component, absolute. A region of size 0 is an
-    /// empty index.
+    /// Starts a walk over the region of the index component. `region` is absolute. A region of size
+    /// 0 is an empty index.
     ///
     /// # Errors
     /// `RegionTooSmall` if the region is too short for a header.
@@ -72,9 +72,9 @@ impl IndexReader {
     /// span. A shorter slice means that the file ends there.
     ///
     /// # Errors
-    /// Any fault of the index. The walk has ended then.
+    /// Any fault of the index. The walk has then ended.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Event<'b>>, Error> {
-        // Only the functions that go on set the state again, so an error ends the walk.
+        // Only the code that continues the walk sets the state again, so an error ends the walk.
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Header => self.feed_header(bytes).map(Some),
             State::GroupHeader { at, left } => self.feed_group_header(bytes, at, left),
@@ -160,20 +160,20 @@ impl Finder {
     /// Takes the wanted bytes.
     ///
     /// # Errors
-    /// Any fault of the index. The search has ended then.
+    /// Any fault of the index. The search has then ended.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         if let Some(Event::Group(group)) = self.reader.feed(bytes)? {
             let found = group.find(self.id).inspect_err(|_| self.reader.stop())?;
             if found.is_some() {
                 self.reader.stop();
             }
-            // The entry that counts may say that the region was removed.
+            // The entry that decides may be a removal: the region is then absent.
             self.found = found.filter(|found| !found.is_removal());
         }
         Ok(())
     }
 
-    /// Returns the region that was found. `None` while the search goes on, and if the index does
+    /// Returns the region that was found. Returns `None` during the search, and if the index does
     /// not have the region.
     #[must_use]
     pub const fn found(&self) -> Option<Located> {
@@ -194,7 +194,7 @@ mod tests {
     use std::{vec, vec::Vec};
     use uuid::Uuid;
 
-    /// An index at 100 of groups with one entry each, given as (id, offset); `None` is an empty
+    /// Returns an index at 100. Each group has one entry, given as (id, offset); `None` is an empty
     /// group.
     fn index(groups: &[Option<(u128, u32)>]) -> Vec<u8> {
         let mut file = vec![0xaa; 100 + index_len(groups.len() as u32) as usize];
@@ -217,7 +217,7 @@ mod tests {
         Span { start: 100, end: file.len() as u64 }
     }
 
-    /// Finds `id`. Returns its offset, and how many feeds and bytes it took.
+    /// Finds `id`. Returns its offset, the number of feeds, and the number of bytes fed.
     fn find(file: &[u8], id: u128) -> (Option<u64>, usize, u64) {
         let mut finder = Finder::new(region(file), Uuid::from_u128(id)).unwrap();
         let (mut feeds, mut bytes) = (0, 0);
@@ -232,7 +232,8 @@ mod tests {
     #[test]
     fn newest_group_wins_and_ends_the_search() {
         let file = index(&[None, Some((7, 1)), Some((7, 2)), Some((8, 3))]);
-        // Header, empty group's header, then header and one entry of the group that has it.
+        // The search reads the index header and the empty group's header. Then it reads the header
+        // and the one entry of the group that has the id.
         assert_eq!(find(&file, 7), (Some(1001), 4, 8 + 16 + 16 + 24));
         assert_eq!(find(&file, 8), (Some(1003), 8, 8 + 16 + 3 * 40));
         assert_eq!(find(&file, 9), (None, 8, 8 + 16 + 3 * 40));

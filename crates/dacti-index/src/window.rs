@@ -1,11 +1,11 @@
-//! The memory of the brotli decoder, by the decoder's own allocator traits.
+//! Allocates the memory of the Brotli decoder, through the decoder's own allocator traits.
 
 use alloc::boxed::Box;
 use alloc::vec;
 use brotli_decompressor::{Allocator, SliceWrapper, SliceWrapperMut};
 
-/// Gives the decoder zeroed slices of the heap. The format bounds them: a window has at most 16
-/// MiB.
+/// Allocates zeroed slices on the heap for the decoder. The format limits them: a window has at
+/// most 16 MiB.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Heap;
 

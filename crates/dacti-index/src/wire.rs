@@ -13,7 +13,7 @@ pub const INDEX_HEADER_LEN: u64 = 8;
 pub const GROUP_HEADER_LEN: u64 = 16;
 /// Length of an entry.
 pub const INDEX_ENTRY_LEN: u64 = 24;
-/// The most entries of a group.
+/// The maximum number of entries of a group.
 pub const GROUP_ENTRIES: usize = 255;
 /// Length of a group with room for all its entries.
 pub const GROUP_LEN: u64 = 6136;

@@ -1,6 +1,7 @@
-//! A block: the groups from one fence to the next, searched by interpolation and checked for order.
+//! An index block: the groups from one fence to the next, searched by interpolation and checked for
+//! order.
 //!
-//! A block has the two fences that bound it, and no other part of its run. Specification:
+//! A block knows the two fences that bound it, but not the rest of its run. Specification:
 //! `docs/spec/dacti-lookup.md`, "Search", "When a miss counts".
 
 use crate::order::{RunOrder, first_id, prefix};
@@ -16,18 +17,18 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Block<'b> {
     bytes: &'b [u8],
-    /// Start of its first group, absolute.
+    /// Start of the block's first group, absolute.
     pub(crate) at: u64,
-    /// How many groups it has, at least one.
+    /// The number of its groups, at least one.
     groups: u32,
     /// The fence that leads to it.
     fence: u64,
-    /// The fence of the run's next block, if there is one. `bytes` then go on to the end of that
-    /// block's first entry.
+    /// The fence of the run's next block, if there is a next block. `bytes` then extend to the end
+    /// of that block's first entry.
     pub(crate) next_fence: Option<u64>,
 }
 
-/// The place of an id, as far as a block shows it.
+/// The position of an id relative to the ids of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Place {
     Found(Located),
@@ -40,9 +41,10 @@ pub(crate) enum Place {
 }
 
 impl Lookup<'_> {
-    /// Proves that a miss in block number `n`, among the blocks of all runs, counts: the block
-    /// begins with its fence, ascends, and ends before the next block's first entry, which has the
-    /// next fence. `bytes` are those of [`block_span`](Self::block_span).
+    /// Proves that the absence of an id in block number `n`, among the blocks of all runs, is
+    /// certain. The block must begin with its fence, ascend, and end before the next block's first
+    /// entry, which must have the next fence. `bytes` are those of
+    /// [`block_span`](Self::block_span).
     ///
     /// # Errors
     /// `Contradiction`, and other faults of the block.
@@ -76,8 +78,8 @@ impl<'b> Block<'b> {
         Self { bytes, at, groups, fence, next_fence: Some(next_fence) }
     }
 
-    /// Finds `id`, or the place at which it would be. Assumes that the block is sorted, and looks
-    /// at few entries.
+    /// Finds `id`, or the position at which it would be. Assumes that the block is sorted, and
+    /// reads only a few entries.
     pub(crate) fn find(&self, id: Uuid) -> Result<Place, Error> {
         let target = id.as_u128();
         let gap = gap(self.fence, self.next_fence.unwrap_or(u64::MAX), entries_in(self.groups));
@@ -87,7 +89,7 @@ impl<'b> Block<'b> {
         let mut g =
             u32::try_from(skipped.checked_div(entries).unwrap_or(0)).unwrap_or(last).min(last);
         let mut guess = skipped.saturating_sub(u64::from(g).saturating_mul(entries));
-        // The direction of the last step. The search never turns back, so it ends.
+        // The direction of the last step. The search never reverses its direction, so it ends.
         let mut from = Ordering::Equal;
         loop {
             let group = self.group(g)?;
@@ -95,7 +97,7 @@ impl<'b> Block<'b> {
             match found {
                 Ok(i) => {
                     let located = group.located(i)?;
-                    // `seek` returns positions within the group only.
+                    // `seek` returns only positions within the group.
                     return Ok(located.map_or(Place::Between, Place::Found));
                 }
                 Err(0) if g == 0 => return Ok(Place::Before),
@@ -112,8 +114,8 @@ impl<'b> Block<'b> {
         }
     }
 
-    /// Proves that the block begins with its fence, ascends without a break, and ends before the
-    /// next block's first entry, which has the next fence. Looks at every entry.
+    /// Proves that the block begins with its fence, ascends, and ends before the next block's first
+    /// entry, which must have the next fence. Reads every entry.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mut order = RunOrder::default();
         for g in 0..self.groups {
@@ -144,7 +146,7 @@ impl<'b> Block<'b> {
         Ok(group)
     }
 
-    /// Returns the bytes from group `g` on, and where they start, absolute.
+    /// Returns the bytes from group `g` on, and their absolute start.
     fn group_bytes(&self, g: u32) -> (&'b [u8], u64) {
         let offset = GROUP_LEN.saturating_mul(u64::from(g));
         let start = usize::try_from(offset).unwrap_or(usize::MAX);

@@ -1,4 +1,4 @@
-//! The search in delta groups, which no run and no fence describes.
+//! The search in delta groups. They belong to no run and have no fences.
 //!
 //! Specification: `docs/spec/dacti-lookup.md`, "Search".
 
@@ -9,9 +9,9 @@ use uuid::Uuid;
 /// Finds the region `id` in the first `groups` groups of `bytes`, which start at file position
 /// `at`.
 ///
-/// The groups may be in any order. The first group that has the id counts, and in that group the
-/// last entry. It may be a [removal](Located::is_removal): the region is absent then, even if the
-/// runs list it.
+/// The groups may be in any order. The first group that has the id decides, and in that group the
+/// last entry with the id. The entry may be a [removal](Located::is_removal): the region is then
+/// absent, even if the runs list it.
 ///
 /// # Errors
 /// The bytes end before the groups do, or the span of an entry passes 2^64.

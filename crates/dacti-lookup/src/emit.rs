@@ -1,4 +1,5 @@
-//! Writes a lookup region into a caller's buffer, and chooses the stride that fits a room.
+//! Writes a lookup region into a caller's buffer, and chooses the stride with which the region fits
+//! into a given room.
 //!
 //! The caller says which groups form runs, and returns the first id of each group that gets a
 //! fence. Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
@@ -16,14 +17,14 @@ use uuid::Uuid;
 pub struct RunSpec {
     /// Number of its first group in the index.
     pub first_group: u32,
-    /// How many groups it has.
+    /// The number of its groups.
     pub groups: u32,
 }
 
 /// Returns the smallest stride with which the lookup region of `runs` fits into `room` bytes.
 ///
-/// `None` if the largest stride that readers accept is too small. The package then has no lookup
-/// component.
+/// Returns `None` if the region is too long even with the largest stride that readers accept. The
+/// package then has no lookup component.
 #[must_use]
 pub fn stride_for(runs: &[RunSpec], room: u64) -> Option<u32> {
     (1..=STRIDE_MAX).find(|stride| lookup_len(runs, *stride) <= room)
@@ -37,10 +38,10 @@ pub fn lookup_len(runs: &[RunSpec], stride: u32) -> u64 {
     LOOKUP_HEADER_LEN.saturating_add(records).saturating_add(FENCE_LEN.saturating_mul(fences))
 }
 
-/// Writes the lookup region of the index at `index_at` at the start of `out`. Returns the bytes
-/// written.
+/// Writes the lookup region of the index at `index_at` at the start of `out`. Returns the number of
+/// bytes written.
 ///
-/// `runs` stand newest first, follow each other, and end with the last group of the index.
+/// `runs` are ordered newest first, are consecutive, and end with the last group of the index.
 /// `first_id` takes the number of a group and returns the group's first id. It is called once for
 /// each fence, in ascending order of groups.
 ///
@@ -172,14 +173,16 @@ mod tests {
     #[test]
     fn the_smallest_stride_that_fits_is_taken() {
         // spec: R-LKP-19
-        // 16 + 2 * 16 + 8 * fences: four fences with stride 1, three with 2, two with 3.
+        // The length is 16 + 2 * 16 + 8 * fences. There are four fences with stride 1, three with
+        // stride 2, and two with stride 3.
         for (room, stride) in
             [(80, Some(1)), (79, Some(2)), (72, Some(2)), (71, Some(3)), (64, Some(3)), (63, None)]
         {
             assert_eq!(stride_for(&RUNS, room), stride);
         }
         let run = |groups| [RunSpec { first_group: 8, groups }];
-        // The room of the cdn layout: 12,856 bytes, or 37,400 above 2,000,000 entries.
+        // The cdn layout leaves 12,856 bytes for the lookup region, or 37,400 above 2,000,000
+        // entries.
         let strides = [(393, 12_856, 1), (3922, 12_856, 3), (39_216, 37_400, 9)];
         for (groups, room, stride) in strides {
             assert_eq!(stride_for(&run(groups), room), Some(stride));

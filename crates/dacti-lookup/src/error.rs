@@ -13,7 +13,7 @@ pub enum Structure {
     LookupRun,
     /// A fence.
     LookupFence,
-    /// The groups that a fence leads to.
+    /// The groups to which a fence leads.
     LookupBlock,
 }
 
@@ -32,7 +32,7 @@ impl fmt::Display for Structure {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum RunFault {
-    /// No groups, or no run at all.
+    /// A run has no groups, or the region has no runs.
     Empty,
     /// A stride of 0.
     Stride,
@@ -40,9 +40,9 @@ pub enum RunFault {
     FirstGroup,
     /// The number of fences is not groups / stride, rounded up.
     Fences,
-    /// Its groups pass the limit of an index, or the last position of a file.
+    /// The groups of the run exceed the limit of an index or the last position of a file.
     Groups,
-    /// The last run does not end where the index does.
+    /// The last run does not end with the last group of the index.
     End,
 }
 
@@ -61,7 +61,7 @@ impl fmt::Display for RunFault {
     }
 }
 
-/// How groups and fences contradict each other.
+/// The contradiction between groups and fences.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Contradiction {
@@ -69,7 +69,7 @@ pub enum Contradiction {
     FirstFence,
     /// The next block's first entry does not have the next fence.
     NextFence,
-    /// An entry does not ascend from the one before it.
+    /// The id of an entry is not larger than the id before it.
     Unsorted,
     /// A group of a run has no entries.
     EmptyGroup,
@@ -104,7 +104,7 @@ pub enum Misuse {
         /// Bytes given.
         len: u64,
     },
-    /// Runs that do not follow each other, have no groups, or are too many.
+    /// Runs that are not consecutive, have no groups, or have too many groups.
     #[error("a run cannot be written: {0}")]
     Runs(RunFault),
     /// More runs than readers accept.
@@ -129,7 +129,7 @@ pub enum Misuse {
     NoSuchFence(u64),
 }
 
-/// Why fences cannot be used or written.
+/// The reason for which fences cannot be used or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -138,16 +138,16 @@ pub enum Error {
         "{what} at {at:#x}: needs {needed} bytes, but the source ends at {end:#x}: fetch it again"
     )]
     Truncated {
-        /// The structure that is cut.
+        /// The structure that is incomplete.
         what: Structure,
         /// Its start, absolute.
         at: u64,
-        /// How long it is, in bytes.
+        /// Its length in bytes.
         needed: u64,
         /// End of the source, absolute.
         end: u64,
     },
-    /// A lookup region of a layout that this reader does not know.
+    /// A lookup region of a version that this reader does not know.
     #[error(
         "lookup header at {at:#x}: version {found}, but only version 0 is supported: scan the index"
     )]
@@ -184,7 +184,7 @@ pub enum Error {
     Contradiction {
         /// A fence, or the block of a fence.
         what: Structure,
-        /// The fence, group or entry that contradicts, absolute.
+        /// The absolute offset of the fence, group or entry that contradicts.
         at: u64,
         /// The contradiction.
         fault: Contradiction,
@@ -200,7 +200,8 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48);
 
 impl Error {
-    /// `bytes`, read from file position `read_at` on, end inside the structure at `at`.
+    /// Makes the error of `bytes`, read from file position `read_at` on, that end inside the
+    /// structure at `at`.
     pub(crate) fn truncated(
         what: Structure,
         at: u64,
@@ -211,7 +212,7 @@ impl Error {
         Self::Truncated { what, at, needed, end: read_at.saturating_add(to_u64(bytes.len())) }
     }
 
-    /// The group or entry at `at` contradicts the fences of its block.
+    /// Makes the error of a group or entry at `at` that contradicts the fences of its block.
     pub(crate) const fn contradiction(at: u64, fault: Contradiction) -> Self {
         Self::Contradiction { what: Structure::LookupBlock, at, fault }
     }

@@ -1,13 +1,13 @@
 //! Every limit of the look-up, by name.
 
-/// The most runs that one index may have.
+/// The maximum number of runs in one index.
 ///
-/// A search looks into every run in turn, so this bounds its reads. A fresh package has one run,
-/// and a folded package a few.
+/// A search reads from every run in turn, so this limits its reads. A new package has one run, and
+/// a folded package has a few.
 pub const RUNS_MAX: usize = 64;
 
-/// The most groups from one fence to the next.
+/// The maximum number of groups from one fence to the next.
 ///
-/// This bounds one read to 1.5 MiB. The largest possible index needs a stride of 143 to fit its
-/// fences into the 37,400 bytes that the cdn layout leaves for them.
+/// This limits one read to 1.5 MiB. The largest possible index needs a stride of 143, so that its
+/// fences fit into the 37,400 bytes that the cdn layout leaves for them.
 pub const STRIDE_MAX: u32 = 256;

@@ -6,8 +6,8 @@ use crate::{Contradiction, Error, FIRST_ENTRY_LEN, Structure};
 use dacti_index::{Entry, GROUP_HEADER_LEN, Group, GroupHeader, INDEX_ENTRY_LEN};
 use daicon_core::struct_at;
 
-/// Checks the groups of a run, one after the other: the ids ascend, and the groups begin with their
-/// fences.
+/// Checks the groups of a run, one after the other: the ids must ascend, and each group that has a
+/// fence must begin with it.
 #[derive(Debug, Clone, Default)]
 pub struct RunOrder {
     /// The last id so far.
@@ -18,7 +18,7 @@ impl RunOrder {
     /// Takes the run's next group. `fence` is the group's fence, if it has one.
     ///
     /// # Errors
-    /// `Contradiction`: the group has no entries or another fence, or an id does not ascend.
+    /// `Contradiction`: the group has no entries, its fence differs, or an id does not ascend.
     pub fn take(&mut self, group: &Group<'_>, fence: Option<u64>) -> Result<(), Error> {
         let Some(first) = group.entries().first() else {
             return Err(Error::contradiction(group.at(), Contradiction::EmptyGroup));
@@ -57,12 +57,12 @@ pub(crate) fn first_id(bytes: &[u8], at: u64) -> Result<u128, Error> {
     Ok(order(entry))
 }
 
-/// Returns an entry's id as a number that compares as ids do in text order.
+/// Returns an entry's id as a number. These numbers have the same order as the ids as text.
 pub(crate) fn order(entry: &Entry) -> u128 {
     entry.id.get().as_u128()
 }
 
-/// Returns the part of an id that its fence holds.
+/// Returns the part of an id that is stored in its fence.
 pub(crate) fn prefix(id: u128) -> u64 {
     u64::try_from(id >> 64).unwrap_or(u64::MAX)
 }

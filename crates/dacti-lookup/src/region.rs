@@ -1,6 +1,6 @@
 //! The lookup region as a borrowed view: the runs of an index, and their fences.
 //!
-//! It never looks into groups; a search compares them with the fences. Specification:
+//! This file never reads groups; a search compares groups with the fences. Specification:
 //! `docs/spec/dacti-lookup.md`, "The lookup region", "Binding".
 
 use crate::{
@@ -22,20 +22,20 @@ pub struct Lookup<'b> {
 /// One run and its fences.
 #[derive(Debug, Clone, Copy)]
 pub struct Run<'b> {
-    /// Its first group's number in the index.
+    /// The number of the run's first group in the index.
     pub first_group: u32,
-    /// How many groups it has, at least one.
+    /// The number of groups, at least one.
     pub groups: u32,
-    /// Groups from one fence to the next, at least one.
+    /// The number of groups from one fence to the next, at least one.
     pub stride: u32,
-    /// One fence for every `stride` groups, made of the first id of those groups.
+    /// One fence for every `stride` groups: the fence is made of the first id of those groups.
     pub fences: &'b [Fence],
     /// Number of the run's first fence among all fences.
     pub first_fence: usize,
 }
 
 impl Run<'_> {
-    /// Returns the number of a block's first group in the index, and how many groups the block has.
+    /// Returns the number of a block's first group in the index, and the block's number of groups.
     pub(crate) fn block_groups(&self, block: usize) -> (u32, u32) {
         let skipped = u32::try_from(block).unwrap_or(u32::MAX).saturating_mul(self.stride);
         let groups = self.groups.saturating_sub(skipped).min(self.stride);
@@ -53,8 +53,9 @@ impl<'b> Lookup<'b> {
     /// Views `bytes`, which start at file position `at`, as a lookup region. Ignores bytes after
     /// the fences.
     ///
-    /// Cost: a few nanoseconds a run. This does not check the fences: a search compares those that
-    /// it uses with the index, and [`check_fences`](Self::check_fences) checks all of them.
+    /// Cost: a few nanoseconds for each run. This does not check the fences. A search compares the
+    /// fences that it uses with the index, and [`check_fences`](Self::check_fences) checks all of
+    /// them.
     ///
     /// # Errors
     /// Faults of the header and of the runs.
@@ -90,18 +91,19 @@ impl<'b> Lookup<'b> {
         Ok(Self { at, index_at, runs, fences })
     }
 
-    /// Returns the start of the index region that the fences belong to, absolute.
+    /// Returns the absolute start of the index region to which the fences belong.
     #[must_use]
     pub const fn index_at(&self) -> u64 {
         self.index_at
     }
 
-    /// Returns whether the fences belong to the index at `index`, which has `groups` groups.
-    /// Fences of another index are unused and no fault of the file: the reader scans instead.
+    /// Returns whether the fences belong to the index at `index`, which has `groups` groups. Fences
+    /// of another index are unused, but they are not a fault of the file: the reader scans the
+    /// index instead.
     ///
     /// # Errors
-    /// `Run` if the fences belong to the index but do not end with its last group. A search would
-    /// miss the groups after them.
+    /// `Run` if the fences belong to the index, but their last run does not end with the last
+    /// group. A search would miss the groups after that run.
     pub fn is_of(&self, index: Span, groups: u32) -> Result<bool, Error> {
         if index.is_empty() || index.start != self.index_at {
             return Ok(false);
@@ -115,8 +117,8 @@ impl<'b> Lookup<'b> {
         Ok(true)
     }
 
-    /// Returns the number of delta groups, which are the groups before all runs. Their entries
-    /// count before those of the runs; [`find_in_groups`](crate::find_in_groups) searches them.
+    /// Returns the number of delta groups, which precede all runs. Their entries take precedence
+    /// over the entries of the runs. [`find_in_groups`](crate::find_in_groups) searches them.
     #[must_use]
     pub fn delta_groups(&self) -> u32 {
         self.runs.first().map_or(0, |run| run.first_group.get())
@@ -142,7 +144,7 @@ impl<'b> Lookup<'b> {
     /// Checks that no fence is smaller than the one before it in its run.
     ///
     /// A search does not need this check, because the groups themselves prove its answers. A
-    /// verifier of whole files does.
+    /// program that verifies whole files needs it.
     ///
     /// # Errors
     /// `Contradiction`, at the first fence that is too small.
@@ -173,8 +175,8 @@ impl<'b> Lookup<'b> {
         Some(self.run_block_span(&run, block))
     }
 
-    /// Returns the span of a block of `run`, with the first entry of the next block if there is
-    /// one.
+    /// Returns the span of a block of `run`. If the run has a next block, the span includes that
+    /// block's first entry.
     pub(crate) fn run_block_span(&self, run: &Run<'_>, block: usize) -> Span {
         let (first, groups) = run.block_groups(block);
         let Span { start, end } = self.groups_span(first, groups);
@@ -232,8 +234,8 @@ impl<'b> Lookup<'b> {
     }
 }
 
-/// Checks that the runs follow each other and fit an index. Returns how many fences they have in
-/// all.
+/// Checks that the runs are consecutive and fit into an index. Returns the total number of their
+/// fences.
 fn check_runs(runs: &[RunRecord], runs_at: u64, index_at: u64) -> Result<usize, Error> {
     let (mut at, mut next_group, mut fences) = (runs_at, None, 0_usize);
     for run in runs {
@@ -290,8 +292,8 @@ mod tests {
     use std::vec::Vec;
     use uuid::Uuid;
 
-    /// Groups 8 and 9, then 10 to 14, stride 2: header, two records at 16 and 32, four fences at
-    /// 48.
+    /// Returns the region of two runs: groups 8 and 9, then 10 to 14, with stride 2. It has a
+    /// header, two records at 16 and 32, and four fences at 48.
     fn region() -> Vec<u8> {
         let runs = [RunSpec { first_group: 8, groups: 2 }, RunSpec { first_group: 10, groups: 5 }];
         let mut out = std::vec![0; 80];
@@ -372,7 +374,7 @@ mod tests {
         // spec: R-LKP-20
         let mut region = region();
         assert_eq!(Lookup::parse(&region, 1536).unwrap().check_fences(), Ok(()));
-        // Equal fences are in order, and each run has an order of its own.
+        // Equal fences are in order, and each run is ordered separately.
         region[71] = 10;
         assert_eq!(Lookup::parse(&region, 1536).unwrap().check_fences(), Ok(()));
         region[71] = 9;

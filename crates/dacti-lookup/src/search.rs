@@ -1,9 +1,9 @@
-//! The search for one region in the runs of an index: a machine that says which groups it wants and
-//! is fed them.
+//! The search for one region in the runs of an index: a machine that names the groups that it wants
+//! and is fed them.
 //!
-//! Fences lead to a block, and the block's own entries decide the answer. The delta groups, which
-//! come before the runs, are left to the caller. Specification: `docs/spec/dacti-lookup.md`,
-//! "Search", "When a miss counts".
+//! Fences lead to a block, and the block's own entries decide the answer. The caller searches the
+//! delta groups, which precede the runs. Specification: `docs/spec/dacti-lookup.md`, "Search",
+//! "When a miss counts".
 
 use crate::block::{Block, Place};
 use crate::order::{first_id, prefix};
@@ -13,13 +13,13 @@ use dacti_index::{GROUP_HEADER_LEN, Located};
 use daicon_core::{Span, to_u64};
 use uuid::Uuid;
 
-/// How a search ended.
+/// The outcome of a search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SearchOutcome {
-    /// A run has an entry of the id. If it is a [removal](Located::is_removal), the region is
-    /// absent.
+    /// A run has an entry for the id. If the entry is a [removal](Located::is_removal), the region
+    /// is absent.
     Found(Located),
-    /// No run has the region. The entries around its place prove that.
+    /// No run has the region. The entries before and after its position prove that.
     Absent,
 }
 
@@ -30,7 +30,7 @@ enum State<'b> {
         i: usize,
         run: Run<'b>,
     },
-    /// The id is in block `block`, or else in one of `low..=high`.
+    /// The id is in block `block`, or in another of the blocks `low..=high`.
     Block {
         i: usize,
         run: Run<'b>,
@@ -43,8 +43,9 @@ enum State<'b> {
 
 /// A search in progress.
 ///
-/// As a rule a search takes one feed a run. If `n` fences in a row are equal to the region's fence,
-/// it takes at most `2 + log2(n + 1)`: at most 22 a run, in at most 64 runs.
+/// A search usually takes one feed for each run. If `n` consecutive fences are equal to the
+/// region's fence, it takes at most `2 + log2(n + 1)` feeds. That is at most 22 for each run, and
+/// there are at most 64 runs.
 #[derive(Debug, Clone)]
 pub struct Search<'b> {
     lookup: Lookup<'b>,
@@ -54,8 +55,8 @@ pub struct Search<'b> {
 }
 
 impl<'b> Lookup<'b> {
-    /// Starts a search of the runs for `id`. Search the delta groups first: their entries count
-    /// before those of the runs.
+    /// Starts a search of the runs for `id`. Search the delta groups first: their entries take
+    /// precedence over the entries of the runs.
     #[must_use]
     pub fn search(&self, id: Uuid) -> Search<'b> {
         let mut search = Search { lookup: *self, id, state: State::Ended, outcome: None };
@@ -67,7 +68,7 @@ impl<'b> Lookup<'b> {
 impl<'b> Search<'b> {
     /// Returns the span to feed next, absolute; `None` after an outcome or an error.
     ///
-    /// As a rule the span is `stride` groups and the first entry after them.
+    /// The span is usually `stride` groups and the first entry after them.
     #[must_use]
     pub fn want(&self) -> Option<Span> {
         match &self.state {
@@ -80,8 +81,8 @@ impl<'b> Search<'b> {
         }
     }
 
-    /// Returns the number of the wanted block, among the blocks of all runs; `None` if the search
-    /// wants no whole block. Callers use it to remember which blocks were
+    /// Returns the number of the wanted block, among the blocks of all runs. Returns `None` if the
+    /// search does not want a whole block. With this number, callers remember which blocks were
     /// [checked](Self::feed_checked).
     #[must_use]
     pub const fn block(&self) -> Option<usize> {
@@ -91,21 +92,21 @@ impl<'b> Search<'b> {
         }
     }
 
-    /// Returns a part of the [wanted](Self::want) span that almost certainly has the region, if the
-    /// region is there and ids are spread evenly. `None` if that part would be the whole block, or
-    /// if the fences give no hint.
+    /// Returns a part of the [wanted](Self::want) span. If the region exists and ids are spread
+    /// evenly, this part almost certainly has its entry. Returns `None` if that part would be the
+    /// whole block, or if the fences give no hint.
     ///
-    /// Use it if it is worth one more read for each absent region to read fewer bytes for the
-    /// others. A reader that shares a cache should ask for whole blocks, because other readers ask
-    /// for the same ones.
+    /// With it, a look-up of an existing region reads fewer bytes, but a look-up of an absent
+    /// region costs one more read. A reader that shares a cache with others should ask for whole
+    /// blocks, because other readers ask for the same blocks.
     #[must_use]
     pub fn likely(&self) -> Option<Span> {
         let (first, likely) = self.likely_groups()?;
         Some(self.lookup.groups_span(first, likely.groups))
     }
 
-    /// Takes the [likely](Self::likely) bytes. Returns whether the region is in them; the search
-    /// has ended then. Otherwise the search still wants the same span.
+    /// Takes the [likely](Self::likely) bytes. Returns whether the region is in them. If it is, the
+    /// search has ended. Otherwise the search still wants the same span.
     pub fn feed_likely(&mut self, bytes: &[u8]) -> bool {
         let Some((first, likely)) = self.likely_groups() else { return false };
         let at = self.lookup.groups_span(first, likely.groups).start;
@@ -116,7 +117,8 @@ impl<'b> Search<'b> {
         true
     }
 
-    /// Returns the likely groups of the wanted block, and the number of the first one in the index.
+    /// Returns the likely groups of the wanted block, and the number in the index of the first of
+    /// them.
     fn likely_groups(&self) -> Option<(u32, LikelyGroups)> {
         let State::Block { run, block, low, high, .. } = &self.state else { return None };
         if low != high {
@@ -132,18 +134,18 @@ impl<'b> Search<'b> {
     /// Takes the wanted bytes, and ignores bytes past them. A shorter slice means that the file
     /// ends there. Returns the outcome if the search has ended.
     ///
-    /// A hit looks at a few entries. A miss looks at the whole block: it counts only if the block
-    /// begins with its fence, ascends, and ends before the next fence.
+    /// If the block has the id, this reads a few entries. If not, it reads the whole block: the id
+    /// is absent only if the block begins with its fence, ascends, and ends before the next fence.
     ///
     /// # Errors
-    /// `Contradiction` if groups and fences do not fit each other, and other faults of the index.
-    /// The search has ended then.
+    /// `Contradiction` if groups and fences do not agree, and other faults of the index. The search
+    /// has then ended.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<Option<SearchOutcome>, Error> {
         self.take(bytes, true)
     }
 
-    /// Does the same as [`feed`](Self::feed), for a block that was checked before in the same
-    /// bytes: a miss does not check it again.
+    /// Does the same as [`feed`](Self::feed) for a block that was checked before in the same bytes:
+    /// if the id is absent, the block is not checked again.
     ///
     /// # Errors
     /// The errors of [`feed`](Self::feed).
@@ -159,7 +161,7 @@ impl<'b> Search<'b> {
 
     fn take(&mut self, bytes: &[u8], check: bool) -> Result<Option<SearchOutcome>, Error> {
         let want = self.want();
-        // Only the arms that go on set the state again, so an error ends the search.
+        // Only the match arms that continue set the state again, so an error ends the search.
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Front { i, run } => {
                 let at = want.map_or(0, |want| want.start);
@@ -198,7 +200,7 @@ impl<'b> Search<'b> {
         Ok(self.outcome)
     }
 
-    /// Returns where the search goes on from a block that does not have the region.
+    /// Returns where the search continues after a block that does not have the region.
     fn turn(&self, view: &Block<'_>, place: Place, block: usize) -> Result<Turn, Error> {
         match place {
             Place::Before if block > 0 => Ok(Turn::Left),
@@ -211,7 +213,7 @@ impl<'b> Search<'b> {
         }
     }
 
-    /// Turns to a run, or ends the search if there is no further run.
+    /// Starts the search of a run, or ends the search if no run is left.
     fn enter(&mut self, run: Option<(usize, Run<'b>)>) {
         let Some((i, run)) = run else {
             self.state = State::Ended;
@@ -223,15 +225,16 @@ impl<'b> Search<'b> {
             self.state = State::Front { i, run };
             return;
         };
-        // A block whose fence is the region's own may have the region, and so may the block before
-        // it, at its end.
+        // A block whose fence equals the region's fence may have the region. So may the end of the
+        // block before it.
         let equal = run.fences.get(high).is_some_and(|last| last.get() == fence);
         let low = if equal { below(run.fences, high, fence).saturating_sub(1) } else { high };
         self.probe(i, run, low, high);
     }
 
     fn probe(&mut self, i: usize, run: Run<'b>, low: usize, high: usize) {
-        // Rounded up: if one fence is equal, the region is most likely the first of its block.
+        // The middle is rounded up: if one fence is equal, the region is most likely the first of
+        // that block.
         let block = high.saturating_sub(high.saturating_sub(low) / 2);
         self.state = State::Block { i, run, low, high, block };
     }
@@ -245,8 +248,8 @@ enum Turn {
     Absent,
 }
 
-/// Counts the sorted `fences` that are at most `fence`. Looks first where the fence would be if ids
-/// were spread evenly.
+/// Counts the sorted `fences` that are at most `fence`. Looks first at the position that `fence`
+/// would have if ids were spread evenly.
 fn at_most(fences: &[Fence], fence: u64) -> usize {
     let (mut low, mut high) = (0, fences.len());
     let spread = u128::from(fence).saturating_mul(u128::from(to_u64(fences.len()))) >> 64;
@@ -315,7 +318,7 @@ mod tests {
         let lookup = world.lookup();
         for id in &world.all {
             let want = lookup.search(*id).want().unwrap();
-            // The last block has two groups and nothing after it.
+            // The last block has two groups, and no group follows it.
             assert!(matches!(want.len(), 18_448 | 12_272), "{want}");
             assert_eq!(world.search(*id).1, 1);
         }
@@ -323,8 +326,9 @@ mod tests {
 
     #[test]
     fn evenly_spread_ids_are_in_the_likely_part_of_their_block() {
-        // One group is enough if the place is at least 2 √n from the group's ends, except for ends
-        // of the block: 2 x 211 of 510 places, 147 + 2 x 201 of 765, 6 x 75 + 2 x 165 of 2,040.
+        // One group is enough if the id's position is at least 2 √n from the group's ends. The
+        // outer ends of the block do not count. This leaves 2 x 211 of 510 positions, 147 + 2 x 201
+        // of 765, and 6 x 75 + 2 x 165 of 2,040.
         for (stride, per_cent) in [(2, 82), (3, 71), (8, 38)] {
             let world = World::new(&[ids(Kind::Random, 40_000)], 255, stride);
             let lookup = world.lookup();
@@ -397,7 +401,8 @@ mod tests {
 
     #[track_caller]
     fn check(change: impl Fn(&mut World), id: u128, at: u64, fault: Contradiction) {
-        // Groups of two at 100: 1 2 | 3 4 | 5 6 | 7 8, a fence for every two groups.
+        // Groups of two ids, starting at 100: 1 2 | 3 4 | 5 6 | 7 8, with one fence for every two
+        // groups.
         let mut world = World::new(&[(1..9).map(|n| Uuid::from_u128(n << 64)).collect()], 2, 2);
         change(&mut world);
         let what = Structure::LookupBlock;
@@ -462,8 +467,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// With any fences, a search in sorted groups either gives the answer of a scan or an
-        /// error.
+        /// Whatever the fences hold, a search of sorted groups answers as a scan does, or fails.
         #[test]
         fn wrong_fences_neither_hide_nor_make_up_a_region(
             kind in kind(),
@@ -491,9 +495,9 @@ mod tests {
             }
         }
 
-        /// After a flip of a bit in the groups or the region, no untouched region is reported
-        /// absent. Equal fences do not bound a block, so the ids of this test differ in their
-        /// fences.
+        /// After one bit of the groups or the lookup region is flipped, no unchanged region is
+        /// reported absent. Equal fences do not bound a block, so all ids of this test have
+        /// different fences.
         #[test]
         fn a_flipped_bit_costs_no_more_than_what_it_hits(
             kind in prop::sample::select(&[Kind::Random, Kind::V1, Kind::V7][..]),
@@ -508,19 +512,19 @@ mod tests {
             for (i, id) in world.all.iter().enumerate().filter(|(i, _)| Some(*i) != touched) {
                 match flipped.try_search(*id) {
                     Ok(Some(SearchOutcome::Absent)) => prop_assert!(false, "{} was there", id),
-                    // The found entry is the region's own, or the entry whose id the flip turned
-                    // into this id.
+                    // The found entry belongs to the region, or it is the entry whose id the flip
+                    // changed into this id.
                     Ok(Some(answer)) => {
                         let entry = world.entry(answer);
                         prop_assert!(entry == Some(i) || entry == touched, "{}", id);
                     }
-                    // It was detected.
+                    // The flip was detected.
                     Ok(None) | Err(_) => {}
                 }
             }
         }
 
-        /// For any bytes: no panic, and the search ends.
+        /// For any bytes, nothing panics and the search ends.
         #[test]
         fn any_region_over_any_index_ends(
             header in prop::collection::vec(any::<u8>(), 0..200),

@@ -4,15 +4,15 @@ use crate::order::{order, prefix};
 use core::cmp::Ordering;
 use dacti_index::Entry;
 
-/// How often the search guesses a position by interpolation.
+/// The number of positions that the search guesses by interpolation.
 const GUESSES: u32 = 2;
-/// The longest step away from a good guess. Past it the search halves the rest.
+/// The longest step away from a good guess. After longer steps, the search halves the rest instead.
 const STEP_MAX: usize = 8;
 
-/// Returns the position of `target` among sorted `entries`, or the position where it would be.
+/// Returns the position of `target` among sorted `entries`, or the position at which it would be.
 ///
-/// `guess` is a likely position, and `gap` the average distance of ids. The search ends after at
-/// most `len` looks for any entries, and after a few if ids are spread evenly.
+/// `guess` is a likely position, and `gap` the average distance of ids. The search reads at most
+/// `len` entries. If ids are spread evenly, it reads only a few.
 pub(crate) fn seek(
     entries: &[Entry],
     target: u128,

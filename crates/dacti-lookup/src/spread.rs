@@ -1,6 +1,7 @@
-//! The expected place of an id if ids are spread evenly, as hashed and random ids are.
+//! The expected position of an id if ids are spread evenly, as hashed and random ids are.
 //!
-//! All of this is guesswork: it chooses the bytes to read first, and no answer depends on it.
+//! These positions are only guesses: they choose the bytes to read first, and no answer depends on
+//! them.
 
 use crate::order::prefix;
 use dacti_index::GROUP_ENTRIES;
@@ -13,18 +14,18 @@ pub(crate) struct LikelyGroups {
     /// Number of the first group in the block, from 0.
     pub(crate) first: u32,
     pub(crate) groups: u32,
-    /// The fence that would lead to the first group, if ids were spread evenly.
+    /// The fence that the first group would have, if ids were spread evenly.
     pub(crate) fence: u64,
-    /// The fence that would follow the last group.
+    /// The fence that the group after the last would have, if ids were spread evenly.
     pub(crate) next_fence: u64,
 }
 
 impl LikelyGroups {
-    /// Returns the groups that almost certainly have `id` if a block of `groups` groups from
-    /// `fence` to `next_fence` has it. `None` if these are all groups of the block.
+    /// Returns the groups that almost certainly have `id`, if it exists, out of a block of `groups`
+    /// groups from `fence` to `next_fence`. Returns `None` if these are all groups of the block.
     ///
-    /// Among n evenly spread entries, an id is more than 2 √n places away from its expected place
-    /// once in 16,000. The usual distance is a quarter of that.
+    /// Among n evenly spread entries, only one id in 16,000 is more than 2 √n positions from its
+    /// expected position. The usual distance is a quarter of that.
     pub(crate) fn of(fence: u64, next_fence: u64, groups: u32, id: Uuid) -> Option<Self> {
         let entries = entries_in(groups);
         let gap = gap(fence, next_fence, entries);
@@ -43,12 +44,12 @@ impl LikelyGroups {
     }
 }
 
-/// Returns the average distance of ids between two fences; at least 1.
+/// Returns the average distance of ids between two fences, at least 1.
 pub(crate) fn gap(fence: u64, next_fence: u64, entries: u64) -> u64 {
     next_fence.saturating_sub(fence).checked_div(entries).unwrap_or(0).max(1)
 }
 
-/// Returns the number of entries of that many full groups.
+/// Returns the number of entries in `groups` full groups.
 pub(crate) fn entries_in(groups: u32) -> u64 {
     to_u64(GROUP_ENTRIES).saturating_mul(u64::from(groups))
 }

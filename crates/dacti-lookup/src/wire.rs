@@ -28,7 +28,7 @@ pub(crate) const FIRST_ENTRY_LEN: u64 = GROUP_HEADER_LEN.saturating_add(INDEX_EN
 pub struct LookupHeader {
     /// Version of the region's layout.
     pub version: U32Le,
-    /// How many runs follow.
+    /// The number of runs that follow.
     pub runs: U32Le,
     /// Start of the index region that the fences belong to, absolute.
     pub index_at: U64Le,
@@ -47,18 +47,18 @@ pub struct LookupHeader {
 pub struct RunRecord {
     /// The number of the run's first group in the index.
     pub first_group: U32Le,
-    /// How many groups the run has.
+    /// The number of groups in the run.
     pub groups: U32Le,
     /// Groups from one fence to the next.
     pub stride: U32Le,
-    /// How many fences the run has.
+    /// The number of fences in the run.
     pub fences: U32Le,
 }
 
 /// A fence: the first eight bytes of a region id in text order, most significant first.
 ///
 /// A fence is the only number of the format that is not little-endian. So the bytes of fences sort
-/// as ids do.
+/// in the same order as ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Fence([u8; 8]);
@@ -71,7 +71,7 @@ impl Fence {
         Self(high.to_be_bytes())
     }
 
-    /// Returns the fence as a number that compares as fences do.
+    /// Returns the fence as a number. These numbers have the same order as fences.
     #[must_use]
     pub const fn get(self) -> u64 {
         u64::from_be_bytes(self.0)

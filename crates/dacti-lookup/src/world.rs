@@ -1,6 +1,6 @@
-//! Indexes made for tests: ids of many kinds, in groups and runs, with their lookup region.
+//! Indexes for tests: ids of many kinds, in groups and runs, with their lookup region.
 //!
-//! The expected outcome of a search comes from the list of ids alone, never from a group.
+//! The expected outcome of a search is computed from the list of ids only, never from a group.
 
 use crate::{Error, Lookup, RunSpec, SearchOutcome, emit_lookup, lookup_len};
 use dacti_index::{Encoding, Entry, GroupHeader, emit_group, emit_header, index_len};
@@ -8,25 +8,25 @@ use daicon_core::Span;
 use std::vec::Vec;
 use uuid::Uuid;
 
-/// Where the index starts, and the base of its groups.
+/// The start of the index, which is also the base of its groups.
 const INDEX_AT: u64 = 100;
 const BASE: u64 = 1 << 33;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Random,
-    /// Ids 0, 1, 2 and so on: all fences but the last are equal.
+    /// Ids 0, 1, 2 and so on: all fences except the last are equal.
     Sequential,
     EqualPrefix,
-    /// Ids of which two or three in a row have equal fences.
+    /// Ids of which two or three consecutive ones have equal fences.
     Pairs,
-    /// The low part of the time comes first, so successive ids are spread out.
+    /// The id begins with the low part of the time, so successive ids are spread out.
     V1,
-    /// The time comes first: all ids of a batch are close together.
+    /// The id begins with the time, so all ids of a batch are close together.
     V7,
 }
 
-/// `count` ids, ascending, none twice.
+/// Returns `count` distinct ids, ascending.
 pub(crate) fn ids(kind: Kind, count: usize) -> Vec<Uuid> {
     let id = |n: u128| match kind {
         Kind::Random => *Uuid::new_v5(&Uuid::nil(), &n.to_le_bytes()).as_bytes(),
@@ -167,7 +167,7 @@ impl World {
         Some(number)
     }
 
-    /// Returns the most feeds that the documentation of `Search` allows for one run.
+    /// Returns the maximum number of feeds that the documentation of `Search` allows for one run.
     pub(crate) fn feeds_max(&self) -> usize {
         2 + (self.fence_count() + 1).ilog2() as usize
     }

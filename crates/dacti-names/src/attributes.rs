@@ -4,19 +4,19 @@
 
 use crate::wire::NamesAttributes;
 
-/// Nanoseconds of a second.
+/// The number of nanoseconds in a second.
 const NANOS: u32 = 1_000_000_000;
 
-/// The attributes of a file that a names list keeps. By default it keeps none.
+/// The attributes of a file that a names list records. By default it records none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Attributes {
     /// The modification time.
     pub modified: Option<Time>,
-    /// Whether the file is a program that its owner may run.
+    /// Whether the file is a program that its owner may execute.
     pub executable: Option<bool>,
 }
 
-/// A time of UTC.
+/// A time in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time {
     secs: i64,
@@ -24,8 +24,8 @@ pub struct Time {
 }
 
 impl Time {
-    /// Creates a time: whole seconds since the start of 1970, rounded down, and the nanoseconds
-    /// after them. `None` if these are a second or more.
+    /// Creates a time from whole seconds since the start of 1970, rounded down, and the nanoseconds
+    /// after them. Returns `None` if the nanoseconds are a second or more.
     #[must_use]
     pub const fn new(secs: i64, nanos: u32) -> Option<Self> {
         if nanos < NANOS { Some(Self { secs, nanos }) } else { None }
@@ -49,7 +49,7 @@ impl Attributes {
     const MODE: u32 = 2;
     const EXECUTABLE: u32 = 4;
 
-    /// Returns whether nothing is kept.
+    /// Returns whether no attribute is recorded.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -70,7 +70,7 @@ impl Attributes {
         }
     }
 
-    /// Reads attributes; `Err` has the nanoseconds if they are a second or more.
+    /// Reads attributes. If the nanoseconds are a second or more, returns them as the error.
     pub(crate) fn from_wire(stored: &NamesAttributes) -> Result<Self, u32> {
         let (flags, nanos) = (stored.flags.get(), stored.nanos.get());
         let has = |flag: u32| flags & flag != 0;

@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Structure {
-    /// A path that is in no segment, such as an argument.
+    /// A path that is not in a segment, such as an argument.
     Path,
     /// The first 32 bytes of a segment.
     NamesHeader,
@@ -73,18 +73,18 @@ impl fmt::Display for PathFault {
     }
 }
 
-/// Why a path or a names list is refused.
+/// The reason for which a path or a names list is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A path breaks a rule.
     #[error("{}: the path {fault}", At { what: *.what, at: *.at })]
     Path {
-        /// `Path` for a path that is in no segment.
+        /// `Path` for a path that is not in a segment.
         what: Structure,
-        /// Its start in the segment; 0 for a path that is in no segment.
+        /// Its start in the segment; 0 for a path that is not in a segment.
         at: u64,
-        /// The rule that it breaks.
+        /// The rule that the path breaks.
         fault: PathFault,
     },
     /// The segment ends inside a structure.
@@ -111,7 +111,7 @@ pub enum Error {
         /// The number found.
         found: u64,
     },
-    /// The path of a record is not above the path of the record before.
+    /// The path of a record is not larger than the path of the record before.
     #[error(
         "names record at {at:#x}: its path is not above the path before it: the paths are not \
          sorted, or a path is listed twice"
@@ -139,12 +139,12 @@ pub enum Error {
         /// Start of this segment's stored bytes, absolute in the file.
         start: u64,
     },
-    /// More segments than a reader follows.
+    /// A chain has more segments than a reader follows.
     #[error(
         "names link at 0x8: the chain has more than {limit} segments: download the package again"
     )]
     TooManySegments {
-        /// The most segments that a reader follows.
+        /// The maximum number of segments that a reader follows.
         limit: u64,
     },
     /// A reserved id.
@@ -208,7 +208,7 @@ impl Error {
     }
 }
 
-/// A structure with its place. A path that is in no segment has no place.
+/// A structure with its place. A path that is not in a segment has no place.
 struct At {
     what: Structure,
     at: u64,

@@ -11,11 +11,11 @@ use uuid::Uuid;
 /// The namespace in which paths are hashed to ids.
 pub const NAMESPACE: Uuid = Uuid::from_u128(0x8d44e5dd_b871_4639_9f80_630abffdaf58);
 
-/// The most bytes of a path.
+/// The maximum length of a path in bytes.
 pub const PATH_LEN_MAX: usize = 4096;
 
-/// Checks the rules of paths: normalisation form C, relative, and no part that is empty, `.` or
-/// `..`. Returns the path.
+/// Checks the rules of paths: a path is in normalisation form C and relative, and no part of it is
+/// empty, `.` or `..`. Returns the path.
 ///
 /// # Errors
 /// `Path`, with the rule that the path breaks.
@@ -35,8 +35,8 @@ pub fn region_id(path: &str) -> Result<Uuid, Error> {
     check_path(path).map(hashed_id)
 }
 
-/// Returns the path in normalisation form C. File names of some systems need this. Checks no other
-/// rule.
+/// Returns the path in normalisation form C, because file names of some systems are in another
+/// form. Checks no other rule.
 #[must_use]
 pub fn normalize(path: &str) -> Cow<'_, str> {
     if unicode_normalization::is_nfc(path) {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn ids_are_those_of_the_specification() {
         // spec: R-PATH-04
-        // Made with another implementation of UUIDv5.
+        // The expected ids were made with another implementation of UUIDv5.
         let pairs: [(&str, Uuid); 4] = [
             ("a.txt", uuid!("d9605574-3c5e-5a23-81f4-04e95c3cdd40")),
             ("hello.txt", uuid!("3d97e44e-13d6-543b-ac7c-a138f7307a35")),

@@ -12,8 +12,8 @@ use alloc::vec::Vec;
 use daicon_core::{Span, bytes_of, slice_at, struct_at, to_u64};
 use uuid::Uuid;
 
-/// The most segments that a reader follows. Writers merge segments long before a chain is that
-/// long.
+/// The maximum number of segments that a reader follows. Writers merge segments long before a chain
+/// reaches this length.
 pub const SEGMENTS_MAX: usize = 64;
 
 /// A path with the id of its region.
@@ -23,7 +23,7 @@ pub struct Name<'b> {
     pub path: &'b str,
     /// The region's id.
     pub id: Uuid,
-    /// Expected length of the region's content in bytes. It is a hint, and nothing may depend on
+    /// Expected length of the region's content in bytes. It is only a hint; nothing may depend on
     /// it.
     pub decoded_len: Option<u64>,
     /// The attributes of the file.
@@ -40,7 +40,7 @@ impl<'b> Name<'b> {
         Ok(Self { path, id, decoded_len: None, attributes })
     }
 
-    /// Returns whether the id is another than the hashed id of the path.
+    /// Returns whether the id differs from the hashed id of the path.
     #[must_use]
     pub fn is_explicit(&self) -> bool {
         self.id != hashed_id(self.path)
@@ -62,9 +62,10 @@ pub struct Link {
 
 impl Link {
     /// Returns the span of the earlier segment. `start` is the start of the stored bytes of the
-    /// segment with this link.
+    /// segment that has this link.
     ///
-    /// Links lead back only, so a chain of them ends.
+    /// The earlier segment must end at or before `start`. So each link leads back in the file, and
+    /// every chain ends.
     ///
     /// # Errors
     /// `LinkForward`.
@@ -80,7 +81,7 @@ impl Link {
 pub struct Segment<'b> {
     link: Option<Link>,
     records: &'b [NamesRecord],
-    /// One for each record, or none.
+    /// The attributes: one for each record, or none at all.
     attributes: &'b [NamesAttributes],
     heap: &'b [u8],
 }
@@ -100,10 +101,10 @@ impl<'b> Segment<'b> {
     /// Views content that [`parse`](Self::parse) has accepted before, without checking its records
     /// again.
     ///
-    /// Other content only leads to wrong or missing names.
+    /// Content that `parse` would refuse causes only wrong or missing names.
     ///
     /// # Errors
-    /// Faults of the header, and records that do not fit.
+    /// Faults of the header, or records that do not fit into `content`.
     pub fn reopen(content: &'b [u8]) -> Result<Self, Error> {
         let end = to_u64(content.len());
         let truncated = |what, at, needed| Error::Truncated { what, at, needed, end };
@@ -218,7 +219,7 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
     Ok(out)
 }
 
-/// Checks each record: its path lies in the heap, is valid, and ascends from the path before.
+/// Checks each record: its path lies in the heap, is valid, and is larger than the path before.
 fn check_records(segment: &Segment<'_>, heap_at: u64) -> Result<(), Error> {
     let Segment { records, attributes, heap, .. } = *segment;
     let heap_len = to_u64(heap.len());
@@ -264,7 +265,7 @@ fn check_records(segment: &Segment<'_>, heap_at: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks the attributes, which stand after `records` records.
+/// Checks the attributes, which follow `records` records.
 fn check_attributes(attributes: &[NamesAttributes], records: usize) -> Result<(), Error> {
     let records_len = records.saturating_mul(RECORD_LEN);
     let attributes_at = to_u64(HEADER_LEN.saturating_add(records_len));

@@ -1,6 +1,6 @@
 //! The seal component: the kind of a package's seals, the publisher's package, and public keys.
 //!
-//! Readers trust nothing in it: a policy names the trusted keys. Specification:
+//! Readers trust no claim of the component: a policy names the trusted keys. Specification:
 //! `docs/spec/dacti-seal.md`, "The component".
 
 use crate::{Error, KEYS_MAX, Misuse, Structure};
@@ -9,7 +9,7 @@ use bytemuck::{Pod, Zeroable};
 use daicon_core::{U32Le, UuidLe, bytes_of, slice_at, struct_at, to_u64};
 use uuid::Uuid;
 
-/// Length of the component's region without any key.
+/// Length of the component's region without keys.
 pub const COMPONENT_LEN_MIN: u64 = 64;
 /// The prefix of the bytes that the component's own digest hashes.
 pub const COMPONENT_DOMAIN: &[u8; 23] = b"dacti-seal component v0";
@@ -67,7 +67,7 @@ const _: () = assert!(size_of::<Header>() == 32);
 pub struct Seals {
     /// The kind of a package's seals.
     pub kind: Kind,
-    /// The publisher's package that signatures are for; nil if there are none.
+    /// The publisher's package that the signatures are for; nil if there are no signatures.
     pub package: Uuid,
     /// The public keys of the signatures, as the publisher claims.
     pub keys: Vec<[u8; 32]>,
@@ -77,8 +77,8 @@ impl Seals {
     /// Seals without signatures.
     pub const DIGESTS: Self = Self { kind: Kind::Digest, package: Uuid::nil(), keys: Vec::new() };
 
-    /// Reads the component's region, which starts at file position `at`. Ignores bytes after its
-    /// digest.
+    /// Reads the component's region, which starts at file position `at`. Ignores bytes after the
+    /// component's digest.
     ///
     /// # Errors
     /// Any fault of the component; `Altered` if its own digest does not match.

@@ -1,5 +1,5 @@
-//! The digest of a region, over its id, its encoding, its size and its stored bytes, and over the
-//! dictionary that these refer to.
+//! The digest of a region, over its id, its encoding, its size, its stored bytes, and the
+//! dictionary to which these bytes refer.
 //!
 //! Specification: `docs/spec/dacti-seal.md`, "The digest".
 
@@ -10,17 +10,18 @@ use uuid::Uuid;
 
 /// Length of a digest.
 pub const DIGEST_LEN: usize = 32;
-/// The prefix of the bytes that a region's digest hashes. No other use of BLAKE3 begins with it.
+/// The prefix of the bytes that a region's digest hashes. No other BLAKE3 input of this project
+/// begins with it.
 pub const DIGEST_DOMAIN: &[u8; 20] = b"dacti-seal digest v0";
-/// Number of bytes under a digest, without the hash of a dictionary.
+/// Number of bytes that a digest hashes, without the hash of a dictionary.
 const INPUT_LEN: usize = 80;
 
-/// The BLAKE3 hashes under a region's digest.
+/// The BLAKE3 hashes from which a region's digest is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Hashes {
-    /// That of the stored bytes.
+    /// The hash of the stored bytes.
     pub stored: [u8; DIGEST_LEN],
-    /// That of the package's dictionary, decoded. Only the digest of a region of the encoding
+    /// The hash of the package's decoded dictionary. Only the digest of a region with the encoding
     /// `brod` covers it.
     pub dictionary: Option<[u8; DIGEST_LEN]>,
 }
@@ -37,8 +38,9 @@ impl From<&[u8; DIGEST_LEN]> for Hashes {
     }
 }
 
-/// Returns the digest of a region from the BLAKE3 hash of its stored bytes and, for the encoding
-/// `brod`, that of the dictionary. Without the latter, the digest fits no seal of such a region.
+/// Returns the digest of a region from the BLAKE3 hash of its stored bytes. For the encoding
+/// `brod`, the hash of the dictionary is also needed: without it, the digest matches no seal of
+/// such a region.
 ///
 /// Use it if you hash the stored bytes yourself, for example with several threads.
 #[must_use]
@@ -60,7 +62,7 @@ pub fn digest_of_hash(
     }
 }
 
-/// Joins parts whose total length is fixed.
+/// Joins byte slices whose total length is `LEN`.
 pub(crate) fn concat<const LEN: usize>(parts: &[&[u8]]) -> [u8; LEN] {
     let mut out = [0; LEN];
     let bytes = parts.iter().copied().flatten();
@@ -79,7 +81,7 @@ pub fn digest(id: Uuid, encoding: Encoding, stored: &[u8]) -> [u8; DIGEST_LEN] {
     digest_of_hash(id, encoding, len, *blake3::hash(stored).as_bytes())
 }
 
-/// The digest of a region whose stored bytes come in pieces.
+/// The digest of a region whose stored bytes are given in pieces.
 #[derive(Clone, Default)]
 pub struct Digester {
     hasher: blake3::Hasher,
@@ -175,7 +177,7 @@ mod tests {
         let hashes = Hashes { stored: [7; 32], dictionary: Some([9; 32]) };
         let digest = digest_of_hash(id, Encoding::BROTLI_DICTIONARY, 0x0102, hashes);
         assert_eq!(digest, *blake3::hash(&input).as_bytes());
-        // The other encodings do not refer to it.
+        // Regions with other encodings do not refer to the dictionary.
         let digest = digest_of_hash(id, Encoding::BROTLI, 0x0102, hashes);
         assert_eq!(digest, digest_of_hash(id, Encoding::BROTLI, 0x0102, [7; 32]));
     }

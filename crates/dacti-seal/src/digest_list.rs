@@ -1,8 +1,9 @@
 //! The digest list: the first bytes of every region's digest, in one place.
 //!
-//! Digests stand after the regions, so a holder of an older package would read all of them to learn
-//! which regions are new. This list tells it at once. It proves nothing: bytes are still held
-//! against their seals. Specification: `docs/spec/dacti-seal.md`, "The digest list".
+//! Digests are stored after the regions. Without this list, a holder of an older package would read
+//! all digests to learn which regions are new. The list has them in one place, but proves nothing:
+//! bytes are still verified against their seals. Specification: `docs/spec/dacti-seal.md`, "The
+//! digest list".
 
 use alloc::vec::Vec;
 use daicon_core::{Version, to_u64};
@@ -14,16 +15,16 @@ pub const DIGEST_LIST_ID: Uuid = Uuid::from_u128(0x8284bc13_60f6_4b72_8229_1358c
 pub const DIGEST_LIST_VERSION: Version = Version::new(0, 1);
 /// Length of the region before the digests, in bytes.
 pub const DIGEST_LIST_HEADER_LEN: u64 = 80;
-/// Bytes of each digest that are listed.
+/// Number of bytes of each digest in the list.
 pub const LISTED_LEN: usize = 16;
 /// The prefix of the bytes that the list's own digest hashes.
 pub const DIGEST_LIST_DOMAIN: &[u8; 19] = b"dacti-digestlist v0";
 
-/// Why a digest list is not used.
+/// The reason for which a digest list is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DigestListFault {
-    /// The region is shorter than the list.
+    /// The region is shorter than its list.
     #[error("digest list: needs {needed} bytes, but its region has {len}")]
     Short {
         /// Bytes needed.
@@ -34,10 +35,10 @@ pub enum DigestListFault {
     /// An unsupported version.
     #[error("digest list: version {0}, but only version 0 is supported")]
     Version(u32),
-    /// Bytes that were altered.
+    /// The bytes do not match the list's own digest.
     #[error("digest list: altered: its bytes are not those of its digest")]
     Altered,
-    /// Digests that are not those of the regions.
+    /// The listed digests differ from those of the regions.
     #[error("digest list: its digests are not those of the regions")]
     OtherRegions,
 }
@@ -54,8 +55,8 @@ pub enum DigestListFault {
 /// | 80 | 16 × count | the first bytes of each digest, ascending by id |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestList {
-    /// Start of the index whose packed groups list the regions. A fold writes another index, and
-    /// the list then says nothing.
+    /// Start of the index whose packed groups list the regions. A fold writes another index, for
+    /// which the list is unused.
     pub index_at: u64,
     /// The hash of the regions' ids, by [`hash_ids`](Self::hash_ids).
     pub ids: [u8; 32],
@@ -64,13 +65,13 @@ pub struct DigestList {
 }
 
 impl DigestList {
-    /// Returns the length of the region of a list for so many regions.
+    /// Returns the length of the digest list's region for this number of regions.
     #[must_use]
     pub fn len_of(count: u64) -> u64 {
         count.saturating_mul(to_u64(LISTED_LEN)).saturating_add(DIGEST_LIST_HEADER_LEN)
     }
 
-    /// Returns the hash of ids, which ascend.
+    /// Returns the hash of ids, which must ascend.
     #[must_use]
     pub fn hash_ids(ids: impl IntoIterator<Item = Uuid>) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
@@ -95,10 +96,10 @@ impl DigestList {
         out
     }
 
-    /// Reads a region. Bytes after the list are ignored.
+    /// Reads the digest list's region. Bytes after the list are ignored.
     ///
     /// # Errors
-    /// The first fault. A reader then goes on without the list.
+    /// The first fault. A reader should then continue without the list.
     pub fn parse(region: &[u8]) -> Result<Self, DigestListFault> {
         // spec: R-DIG-03
         let short = |needed| DigestListFault::Short { needed, len: to_u64(region.len()) };
@@ -150,7 +151,8 @@ mod tests {
         let bytes = list().emit();
         assert_eq!(bytes.len(), 80 + 2 * 16);
         assert_eq!(bytes[..16], [0, 0, 0, 0, 2, 0, 0, 0, 0x48, 0x10, 0, 0, 1, 0, 0, 0]);
-        // By hand: the ids as they are stored, the first three fields little-endian.
+        // The expected bytes are made by hand: ids as they are stored, with the first three fields
+        // little-endian.
         let mut ids = [0; 32];
         (ids[15], ids[31]) = (1, 2);
         assert_eq!(bytes[16..48], *blake3::hash(&ids).as_bytes());

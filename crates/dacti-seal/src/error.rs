@@ -3,18 +3,18 @@
 use core::fmt;
 use uuid::Uuid;
 
-/// The kind of an error, for programs to branch on: the kinds of the lower crates, and one for
-/// refusals of a policy.
+/// The kind of an error, for programs to branch on: the kinds of the lower crates, and one kind for
+/// refusals by a policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The bytes are not the sealed ones.
+    /// The bytes differ from the sealed bytes.
     Corrupt,
     /// The source ends before a structure does.
     Truncated,
     /// A version or kind that this reader does not support.
     Unsupported,
-    /// More than a reader accepts.
+    /// A count that exceeds what a reader accepts.
     Limit,
     /// A mistake of the caller, such as a text that is not a key.
     Misuse,
@@ -29,7 +29,7 @@ impl From<daicon_core::ErrorKind> for ErrorKind {
             daicon_core::ErrorKind::Unsupported => Self::Unsupported,
             daicon_core::ErrorKind::Limit => Self::Limit,
             daicon_core::ErrorKind::Misuse => Self::Misuse,
-            // The lower enum may grow. A new kind counts as damage until it is listed here.
+            // A new kind of the lower enum counts as damage until it is listed here.
             _ => Self::Corrupt,
         }
     }
@@ -63,7 +63,7 @@ impl fmt::Display for Structure {
     }
 }
 
-/// Why a text is not a key.
+/// The reason for which a text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyFault {
@@ -75,9 +75,9 @@ pub enum KeyFault {
     Several,
     /// The line does not have four words.
     Words,
-    /// The line begins with another word.
+    /// The first word is not that of a public key.
     NotPublic,
-    /// The line begins with another word.
+    /// The first word is not that of a private key.
     NotPrivate,
     /// The version is not 1.
     Version,
@@ -148,7 +148,7 @@ pub enum Misuse {
     KeyText(KeyFault),
 }
 
-/// Why a region is refused, or cannot be sealed.
+/// The reason for which a region is refused, or cannot be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -188,14 +188,14 @@ pub enum Error {
         /// The kind found.
         found: u32,
     },
-    /// More keys than a reader takes.
+    /// More keys than a reader accepts.
     #[error("seal component at {at:#x}: {found} keys, but the limit is {limit}")]
     LimitExceeded {
         /// Start of the component's region, absolute.
         at: u64,
         /// Number of keys found.
         found: u64,
-        /// The most keys that readers accept.
+        /// The maximum number of keys that readers accept.
         limit: u64,
     },
     /// A seal that passes the last position of a file, 2^64 - 1.
@@ -204,7 +204,7 @@ pub enum Error {
         /// Start of the seal, absolute.
         at: u64,
     },
-    /// Bytes that are not the sealed ones.
+    /// Bytes that differ from the sealed bytes.
     #[error(
         "{what} at {at:#x}: altered: its bytes are not the sealed ones: fetch it again, or get the \
          package anew"
@@ -215,7 +215,7 @@ pub enum Error {
         /// Its start, absolute.
         at: u64,
     },
-    /// The bytes of another region.
+    /// The bytes were sealed under the id of a different region.
     #[error(
         "stored region at {at:#x}: swapped: asked for {asked}, but it was sealed as {sealed}: \
          the index is not the publisher's"
@@ -243,8 +243,8 @@ pub enum Error {
         /// Start of the stored bytes, absolute.
         at: u64,
     },
-    /// A region of the encoding `brod` cannot be judged, because its digest covers the dictionary,
-    /// and the package has none.
+    /// A region with the encoding `brod` cannot be verified: its digest covers the dictionary, but
+    /// the package has no dictionary.
     #[error(
         "stored region at {at:#x}: its seal covers the package's dictionary, but the package has \
          none: get the package anew"
@@ -262,7 +262,7 @@ pub enum Error {
         /// Start of the stored bytes, absolute.
         at: u64,
     },
-    /// Signed for another package than the trusted key's.
+    /// Signed for a package other than the trusted key's.
     #[error(
         "stored region at {at:#x}: wrong package: signed for {found}, but the trusted key is \
          for {expected}"

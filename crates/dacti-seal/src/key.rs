@@ -1,8 +1,8 @@
 //! Private and public keys, and their one-line texts.
 //!
 //! A key is for one package of a publisher, so a signature cannot be moved to another package. The
-//! caller stores keys and brings the randomness: a private key comes from a seed. Specification:
-//! `docs/spec/dacti-seal.md`, "The signature", "Key files".
+//! caller stores keys and provides the randomness: a private key is made from a seed.
+//! Specification: `docs/spec/dacti-seal.md`, "The signature", "Key files".
 
 use crate::digest::concat;
 use crate::{DIGEST_LEN, KeyFault, Misuse};
@@ -16,13 +16,13 @@ use uuid::Uuid;
 
 /// Length of a signature.
 pub const SIGNATURE_LEN: usize = 64;
-/// The prefix of a signed message. No other use of the keys begins with it.
+/// The prefix of a signed message. No message for another use of the keys begins with it.
 pub const SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-seal signature v0";
 /// The first bytes of the signed message of a head.
 pub const HEAD_SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-head signature v0";
 /// Length of a signed message.
 pub const MESSAGE_LEN: usize = 71;
-/// The most bytes of the text of a key, comments included.
+/// The maximum length in bytes of the text of a key, comments included.
 pub const KEY_TEXT_LEN_MAX: usize = 4096;
 
 const PUBLIC: &str = "dacti-ed25519-public";
@@ -42,15 +42,15 @@ fn head_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
 
 /// The Ed25519 checks of one key.
 ///
-/// The checks of this crate are those of `ed25519-dalek`. A program that loads its cryptography
-/// when it is needed brings its own, by [`PublicKey::checked_by`].
+/// The default checks are those of `ed25519-dalek`. A program that loads its cryptography on demand
+/// passes its own checks to [`PublicKey::checked_by`].
 pub trait SignatureCheck: fmt::Debug + Send + Sync {
-    /// Returns whether `signature` is one of the key over `message`. The check is the strict one:
-    /// it accepts one form of each signature.
+    /// Returns whether `signature` is a signature of this key over `message`. The check is strict:
+    /// of each signature, it accepts only one form.
     fn is_signed(&self, message: &[u8; MESSAGE_LEN], signature: &[u8; SIGNATURE_LEN]) -> bool;
 
-    /// Returns the checks of another key; `None` if the bytes are not a key, or are one of the few
-    /// keys under which signatures prove nothing.
+    /// Returns the checks of another key. Returns `None` if the bytes are not a key, or are one of
+    /// the few keys under which signatures prove nothing.
     fn of_key(&self, key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>>;
 }
 
@@ -64,8 +64,8 @@ impl SignatureCheck for VerifyingKey {
     }
 }
 
-/// Returns the checks of a key by `ed25519-dalek`; `None` if the bytes are not a key, or are one of
-/// the few keys under which signatures prove nothing.
+/// Returns the checks of a key by `ed25519-dalek`. Returns `None` if the bytes are not a key, or
+/// are one of the few keys under which signatures prove nothing.
 #[must_use]
 pub fn check_of_key(key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>> {
     checks_of(key).map(|checks| Arc::new(checks) as Arc<dyn SignatureCheck>)
@@ -108,7 +108,7 @@ impl PublicKey {
         Ok(Self::checked_by(key, package, Arc::new(checks)))
     }
 
-    /// Creates the key with these bytes, whose signatures `checks` checks.
+    /// Creates the key with these bytes. `checks` checks its signatures.
     #[must_use]
     pub fn checked_by(key: &[u8; 32], package: Uuid, checks: Arc<dyn SignatureCheck>) -> Self {
         Self { key: *key, package, checks }
@@ -126,7 +126,7 @@ impl PublicKey {
         &self.key
     }
 
-    /// Returns the package that it is for.
+    /// Returns the package that the key is for.
     #[must_use]
     pub const fn package(&self) -> Uuid {
         self.package
@@ -149,7 +149,7 @@ impl PublicKey {
         self.checks.is_signed(&signed_message(package, digest), signature)
     }
 
-    /// Returns whether `signature` is one of this key over the digest of a package's head, for the
+    /// Returns whether this key has made `signature` over the digest of a package's head, for the
     /// key's package.
     ///
     /// Specification: `docs/spec/dacti-parts.md`, R-PART-17.
@@ -167,8 +167,8 @@ impl PublicKey {
         Self::new(&key, package)
     }
 
-    /// Does the same as [`from_text`](Self::from_text), with checks of the caller's: `checks_of`
-    /// returns those of a key, as [`SignatureCheck::of_key`] does.
+    /// Does the same as [`from_text`](Self::from_text), with checks that the caller provides:
+    /// `checks_of` returns the checks of a key, as [`SignatureCheck::of_key`] does.
     ///
     /// # Errors
     /// `KeyText`.
@@ -190,8 +190,8 @@ impl PublicKey {
     }
 }
 
-/// A key that signs, and the package that it is for. Dropping it wipes it from memory, and `Debug`
-/// hides it.
+/// A key that signs, and the package that it is for. Dropping the key wipes it from memory, and
+/// `Debug` hides it.
 #[derive(Clone)]
 pub struct SecretKey {
     key: SigningKey,
@@ -205,21 +205,21 @@ impl fmt::Debug for SecretKey {
 }
 
 impl SecretKey {
-    /// Creates the key of `seed`, for `package`. The seed must be 32 truly random bytes. Anybody
-    /// who has the seed can sign.
+    /// Creates the key of `seed`, for `package`. The seed must be 32 random bytes from a
+    /// cryptographic source. Anybody who has the seed can sign.
     #[must_use]
     pub fn from_seed(seed: &[u8; 32], package: Uuid) -> Self {
         Self { key: SigningKey::from_bytes(seed), package }
     }
 
-    /// Returns the key that checks its signatures.
+    /// Returns the public key, which checks the signatures of this key.
     #[must_use]
     pub fn public(&self) -> PublicKey {
         let checks = self.key.verifying_key();
         PublicKey::checked_by(&checks.to_bytes(), self.package, Arc::new(checks))
     }
 
-    /// Returns the package that it is for.
+    /// Returns the package that the key is for.
     #[must_use]
     pub const fn package(&self) -> Uuid {
         self.package
@@ -286,10 +286,10 @@ fn parse(text: &str, word: &str, not_this: KeyFault) -> Result<([u8; 32], Uuid),
         return Err(KeyFault::Words);
     }
     let key = from_hex(digits).ok_or(KeyFault::Hex)?;
-    // `Uuid` would accept other forms than the one with hyphens.
+    // `Uuid` also accepts forms without hyphens, which have other lengths.
     let package = Some(package).filter(|text| text.len() == 36);
     let package = package.and_then(|text| Uuid::try_parse(text).ok());
-    // The nil UUID stands for no package.
+    // A nil UUID is not a package.
     let package = package.filter(|package| !package.is_nil()).ok_or(KeyFault::Package)?;
     Ok((key, package))
 }
@@ -367,7 +367,7 @@ mod tests {
         }
     }
 
-    /// Checks that accept one key, whose signatures are all the same byte.
+    /// Checks that accept one key. A valid signature of that key repeats one byte.
     #[derive(Debug)]
     struct Ones;
 
@@ -427,8 +427,8 @@ mod tests {
         check(&line(["dacti-ed25519-public", "1", HEX, &UUID.replace('-', "")]), KeyFault::Package);
         let nil = Uuid::nil().to_string();
         check(&line(["dacti-ed25519-public", "1", HEX, &nil]), KeyFault::Package);
-        // The neutral element, under which a forged signature is valid, and bytes that are no
-        // point.
+        // One text has the neutral element, under which a forged signature is valid. The other has
+        // bytes that are not a point of the curve.
         let one: String = format!("01{}", "00".repeat(31));
         let none: String = format!("02{}", "00".repeat(31));
         for bytes in [one, none] {

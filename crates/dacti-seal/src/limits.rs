@@ -1,4 +1,4 @@
 //! Every limit of the seal component, by name.
 
-/// The most public keys that a seal component may name.
+/// The maximum number of public keys that a seal component may name.
 pub const KEYS_MAX: usize = 64;

@@ -6,33 +6,33 @@ use crate::{DIGEST_LEN, Error, Kind, Misuse, SIGNATURE_LEN, SecretKey, Structure
 use dacti_index::Located;
 use daicon_core::{Span, to_u64};
 
-/// A digest, and perhaps a signature over it.
+/// A digest, and optionally a signature over it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seal {
     /// The region's digest.
     pub digest: [u8; DIGEST_LEN],
-    /// A signature over the digest, if there is one.
+    /// The signature over the digest, if there is one.
     pub signature: Option<[u8; SIGNATURE_LEN]>,
 }
 
 impl Seal {
-    /// Creates the seal of a region with this digest, signed if there is a key.
+    /// Creates the seal of a region with this digest. Signs it if there is a key.
     #[must_use]
     pub fn new(digest: [u8; DIGEST_LEN], key: Option<&SecretKey>) -> Self {
         Self { digest, signature: key.map(|key| key.sign(&digest)) }
     }
 
-    /// Returns the span of the seal of a region, in a package with seals of `kind`.
+    /// Returns the span of a region's seal, in a package with seals of `kind`.
     ///
     /// # Errors
-    /// `OutOfBounds` if it passes the last position of a file.
+    /// `OutOfBounds` if the seal passes the last position of a file.
     pub fn span(located: &Located, kind: Kind) -> Result<Span, Error> {
         let at = located.span.end;
         Span::new(at, kind.seal_len()).ok_or(Error::OutOfBounds { at })
     }
 
-    /// Reads a seal of `kind` from `bytes`, which start at file position `at`. Ignores further
-    /// bytes.
+    /// Reads a seal of `kind` from `bytes`, which start at file position `at`. Ignores bytes after
+    /// the seal.
     ///
     /// # Errors
     /// `Truncated`.
@@ -52,7 +52,7 @@ impl Seal {
         Ok(Self { digest: *digest, signature })
     }
 
-    /// Writes the seal as one of `kind` at the start of `out`. Returns the number of bytes written.
+    /// Writes a seal of `kind` at the start of `out`. Returns the number of bytes written.
     ///
     /// # Errors
     /// `Misuse` if `out` is too short, or if `kind` has no room for the signature.

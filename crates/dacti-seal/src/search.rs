@@ -1,23 +1,23 @@
 //! Finds private keys in bytes of any kind, so that no program publishes one by mistake.
 //!
-//! It takes bytes piece by piece and keeps a few numbers between pieces. It allocates nothing.
-//! Specification: `docs/spec/dacti-seal.md`, "Key files".
+//! The search takes bytes piece by piece, and keeps a few numbers between pieces. It allocates
+//! nothing. Specification: `docs/spec/dacti-seal.md`, "Key files".
 
 /// The text before the digits of each private key.
 const MARKER: &[u8; 21] = b"dacti-ed25519-private";
-/// After 8 matched bytes and a mismatch, the eighth byte counts as the first of a new match.
+/// If a mismatch follows 8 matched bytes, the eighth byte may begin a new match, because it is `d`.
 const REPEATED: (usize, usize) = (8, 1);
-/// Hexadecimal digits of a private key.
+/// Number of hexadecimal digits of a private key.
 const DIGITS: u32 = 64;
-/// Bytes after a marker in which the search looks for digits.
+/// Number of bytes after a marker in which the search looks for digits.
 const WINDOW: u32 = 512;
 
-/// A search for private keys in bytes that come piece by piece.
+/// A search for private keys in bytes that are given piece by piece.
 ///
-/// It finds the marker `dacti-ed25519-private`, in any case, with 64 hexadecimal digits in the 512
-/// bytes after it. The text around them does not matter: quotes, JSON, a mail's `>`, a comment,
-/// bytes that are not text. Blanks, line ends and punctuation may stand between the digits. Zero
-/// bytes are skipped, so that UTF-16 is searched as well.
+/// It finds the marker `dacti-ed25519-private`, in upper or lower case, if 64 hexadecimal digits
+/// follow it within 512 bytes. The text around them does not matter: quotes, JSON, a mail's `>`, a
+/// comment, bytes that are not text. Blanks, line ends and punctuation between the digits are
+/// ignored. Zero bytes are skipped, so that UTF-16 is searched as well.
 ///
 /// ```
 /// use dacti_seal::KeySearch;
@@ -31,9 +31,9 @@ const WINDOW: u32 = 512;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct KeySearch {
-    /// Bytes of the marker that match the end of the bytes so far.
+    /// Number of the marker's bytes that match the end of the bytes so far.
     matched: usize,
-    /// Bytes in which digits of the last marker may still come.
+    /// Number of further bytes in which digits can belong to the last marker.
     window: u32,
     /// Digits so far.
     digits: u32,
@@ -57,7 +57,7 @@ impl KeySearch {
                 return;
             }
             if self.matched == 0 && self.window == 0 {
-                // Almost all bytes are passed here.
+                // This line skips almost all bytes.
                 let Some(start) = first_of_marker(rest) else { return };
                 rest = rest.get(start..).unwrap_or_default().get(1..).unwrap_or_default();
                 self.matched =
@@ -101,8 +101,8 @@ impl KeySearch {
     }
 }
 
-/// Returns the place of the marker's first letter, in any case. Blocks without it are passed by a
-/// few instructions, because no byte of a block decides whether the next one is looked at.
+/// Returns the position of the marker's first letter, in upper or lower case. Blocks without that
+/// letter take a few instructions, because the check of one byte does not depend on the others.
 fn first_of_marker(bytes: &[u8]) -> Option<usize> {
     let is_first = |byte: &u8| byte | 0x20 == MARKER[0];
     let (blocks, _) = bytes.as_chunks::<32>();
@@ -112,7 +112,7 @@ fn first_of_marker(bytes: &[u8]) -> Option<usize> {
     rest.iter().position(is_first).map(|i| passed.saturating_add(i))
 }
 
-/// Returns whether a byte may come after the marker's first letter.
+/// Returns whether a byte is the marker's second letter, or a zero byte.
 const fn is_second_of_marker(byte: u8) -> bool {
     byte == 0 || byte | 0x20 == MARKER[1]
 }
@@ -132,7 +132,7 @@ mod tests {
         000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
         00112233-4455-6677-8899-aabbccddeeff";
 
-    /// Searches in the whole of `bytes`, and in `bytes` cut at every place.
+    /// Searches in all of `bytes`, and in `bytes` cut into two pieces at every position.
     #[track_caller]
     fn check(bytes: &[u8], expected: bool) {
         assert_eq!(KeySearch::finds_in(bytes), expected, "{}", bytes.escape_ascii());

@@ -1,6 +1,6 @@
-//! Seal policies, and the verification of a region against one.
+//! Seal policies, and the verification of a region against a policy.
 //!
-//! It hands out no bytes. A caller must wait for the verdict before it hands out a region.
+//! A verifier returns no bytes. A caller must wait for the verdict before it hands out a region.
 //! Specification: `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::{
@@ -12,7 +12,7 @@ use dacti_index::Located;
 use daicon_core::{Span, to_u64};
 use uuid::Uuid;
 
-/// What a reader requires of a region before it hands the region out.
+/// The requirement of a reader on a region. The reader hands out only regions that fulfil it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SealPolicy {
     /// Nothing. Seals are not read.
@@ -35,13 +35,13 @@ pub enum Verdict {
     Signature([u8; 32]),
 }
 
-/// The verification of one region whose stored bytes come in pieces.
+/// The verification of one region whose stored bytes are given in pieces.
 ///
-/// [`new`](Self::new) refuses a region that the policy would refuse for any stored bytes.
+/// [`new`](Self::new) refuses a region that the policy refuses whatever the stored bytes are.
 #[derive(Debug, Clone)]
 pub struct Verifier<'p> {
     located: Located,
-    /// The BLAKE3 of the package's dictionary.
+    /// The BLAKE3 hash of the package's dictionary.
     dictionary: Option<[u8; DIGEST_LEN]>,
     /// `None` if the policy requires nothing.
     required: Option<(Required<'p>, Digester)>,
@@ -72,7 +72,7 @@ impl<'p> Verifier<'p> {
         Ok(Self { located, dictionary: None, required })
     }
 
-    /// Sets the BLAKE3 hash of the package's dictionary, decoded. The digest of a region of the
+    /// Sets the BLAKE3 hash of the package's decoded dictionary. The digest of a region with the
     /// encoding `brod` covers it.
     #[must_use]
     pub fn with_dictionary(self, dictionary: Option<[u8; DIGEST_LEN]>) -> Self {
@@ -93,7 +93,7 @@ impl<'p> Verifier<'p> {
         }
     }
 
-    /// Returns the verdict, after all stored bytes. `seal` is the bytes of
+    /// Returns the verdict, after all stored bytes were given. `seal` holds the bytes of
     /// [`seal_span`](Self::seal_span).
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl<'p> Verifier<'p> {
         required.judge(&self.located, &hashes, seal)
     }
 
-    /// Does the same as [`finish`](Self::finish), with the BLAKE3 hash of all stored bytes.
+    /// Does the same as [`finish`](Self::finish), given the BLAKE3 hash of all stored bytes.
     ///
     /// # Errors
     /// The refusal; `NoDictionary`.
@@ -181,11 +181,11 @@ impl<'p> Required<'p> {
             let expected = key.package();
             Error::WrongPackage { at, expected, found }
         };
-        // A trusted key has signed, but for another package.
+        // A trusted key has signed, but for a different package.
         if let Some(key) = other.iter().find(|key| key.signed(found, digest, signature)) {
             return wrong_package(key);
         }
-        // The component names the key that has signed, but it is not trusted.
+        // The component names the key that has signed, but this key is not trusted.
         let is_trusted = |key: &[u8; 32]| trusted.iter().any(|trusted| trusted.key() == key);
         let mut strangers = { self.seals.keys.iter() }
             .filter(|key| !is_trusted(key))
@@ -193,7 +193,7 @@ impl<'p> Required<'p> {
         if strangers.any(|key| key.signed(found, digest, signature)) {
             return Error::WrongKey { at };
         }
-        // No known key has signed. The claims of the component tell the most likely reason.
+        // No known key has signed. The claims of the component show the most likely reason.
         match (own.is_empty(), other.first()) {
             (true, Some(key)) => wrong_package(key),
             _ if own.iter().any(|key| self.seals.keys.contains(key.key())) => Error::Altered {
@@ -217,8 +217,8 @@ pub fn seal_span(
     Ok(Required::new(located, seals, policy)?.map(|required| required.seal))
 }
 
-/// Verifies a region whose bytes are in memory: all stored bytes, and the seal if `policy` needs
-/// it.
+/// Verifies a region whose bytes are in memory: all stored bytes, and also the seal if `policy`
+/// needs it.
 ///
 /// `bytes` start at the region's first stored byte. This is faster than a [`Verifier`] for short
 /// regions.
@@ -243,8 +243,8 @@ pub fn verify(
     required.judge(&located, &blake3::hash(stored).as_bytes().into(), seal)
 }
 
-/// Does the same as [`verify`], with the BLAKE3 hash of the stored bytes and the bytes of
-/// [`seal_span`]. A region of the encoding `brod` also needs the hash of the dictionary.
+/// Does the same as [`verify`], given the BLAKE3 hash of the stored bytes and the bytes of
+/// [`seal_span`]. A region with the encoding `brod` also needs the hash of the dictionary.
 ///
 /// # Errors
 /// The refusal; `NoDictionary`.
@@ -275,7 +275,7 @@ pub fn explain(
     explain_with(error, located, *blake3::hash(stored).as_bytes(), seal, others)
 }
 
-/// Does the same as [`explain`], with the hashes under the region's digest.
+/// Does the same as [`explain`], given the hashes from which the region's digest is made.
 #[must_use]
 pub fn explain_with(
     error: Error,
@@ -325,7 +325,7 @@ mod tests {
         expected: Result<Verdict, Error>,
     ) {
         assert_eq!(verify(hello(), bytes, seals, policy), expected);
-        // Pieces give the same result.
+        // A verifier that is fed pieces gives the same result.
         let piecewise = Verifier::new(hello(), seals, policy).and_then(|mut verifier| {
             bytes[..6].chunks(4).for_each(|piece| verifier.update(piece));
             verifier.finish(&bytes[6..])
@@ -416,24 +416,24 @@ mod tests {
         // spec: R-SEAL-14, R-SEAL-17
         let wrong_key = Err(Error::WrongKey { at: AT });
         check(&HELLO_SEALED, Some(&signed()), &trust(&other_key()), wrong_key);
-        // The component does not name that key, either.
+        // The result is the same if the component does not name the key.
         let unnamed = Seals { keys: std::vec![], ..signed() };
         check(&HELLO_SEALED, Some(&unnamed), &trust(&other_key()), wrong_key);
 
-        // The trusted key has signed, but the reader wants another package.
+        // The trusted key has signed, but the reader requires a signature for a different package.
         let expected = Uuid::from_u128(9);
         let wanted = PublicKey::new(key().public().key(), expected).unwrap();
         let policy = SealPolicy::Signature(std::vec![wanted]);
         let wrong = |found| Err(Error::WrongPackage { at: AT, expected, found });
         check(&HELLO_SEALED, Some(&signed()), &policy, wrong(PACKAGE));
-        // The component states a wrong package: the signature fits neither package.
+        // The component states a wrong package, so the signature is valid for neither package.
         let liar = Seals { package: expected, ..signed() };
         let altered = Error::Altered { what: Structure::Signature, at: AT + 38 };
         check(&HELLO_SEALED, Some(&liar), &policy, Err(altered));
         let found = Uuid::from_u128(10);
         let liar = Seals { package: found, ..signed() };
         check(&HELLO_SEALED, Some(&liar), &policy, wrong(found));
-        // An unknown key signs for the wanted package.
+        // An unknown key signs for the required package.
         let stranger = SecretKey::from_seed(&[9; 32], PACKAGE);
         let mut bytes = HELLO_SEALED;
         let sealed = Seal::new(bytes[6..38].try_into().unwrap(), Some(&stranger));
@@ -450,7 +450,7 @@ mod tests {
         let encoding = dacti_index::Encoding::BROTLI;
         let located = dacti_index::Located { encoding, ..hello() };
         assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &SealPolicy::Digest), altered);
-        // With one byte less, the seal is expected one byte too early.
+        // If the region is one byte shorter, the seal is expected one byte too early.
         let span = Span { start: AT, end: AT + 5 };
         let located = dacti_index::Located { span, ..hello() };
         assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &SealPolicy::Digest), altered);
@@ -497,7 +497,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// A digest that the caller has computed counts like the verifier's own.
+        /// A digest that the caller has computed counts as the verifier's own does.
         #[test]
         fn a_callers_own_hasher_is_as_good(stored: Vec<u8>, id: u128, right: bool) {
             let end = AT + stored.len() as u64;

@@ -1,7 +1,7 @@
 //! Answers: status, fields and body.
 //!
-//! Files have no validators: a cache that compares the validators of slices would stop a transfer
-//! if the package has grown between two slices. `docs/spec/dacti-cdn.md` has the reasons.
+//! Answers with files have no validators. A cache that compares the validators of two slices would
+//! stop a transfer if the package has grown between them. `docs/spec/dacti-cdn.md` has the details.
 
 use crate::body::Body;
 use crate::lifetime::Lifetimes;
@@ -55,7 +55,7 @@ impl<'r> Request<'r> {
         self.lifetimes
     }
 
-    /// Tells whether only the fields are asked for.
+    /// Returns whether the client asks for the header fields only.
     pub(crate) const fn is_head(&self) -> bool {
         self.head
     }
@@ -64,7 +64,8 @@ impl<'r> Request<'r> {
         self.headers.get(name)
     }
 
-    /// Returns the wanted range; `None` if the client wants it only of content with another tag.
+    /// Returns the wanted range. Returns `None` for a HEAD request, and if `If-Range` differs from
+    /// `tag`.
     pub(crate) fn range(&self, tag: Option<&HeaderValue>) -> Option<&'r [u8]> {
         if self.head || self.field(&IF_RANGE).is_some_and(|wanted| Some(wanted) != tag) {
             return None;
@@ -72,8 +73,8 @@ impl<'r> Request<'r> {
         self.field(&RANGE).map(HeaderValue::as_bytes)
     }
 
-    /// Returns whether the client takes a Brotli stream. A client that gives weights gets no
-    /// stream: only a client that asks for Brotli without weights can use a range of it.
+    /// Returns whether the client accepts a Brotli stream: `Accept-Encoding` lists `br` without a
+    /// weight.
     pub(crate) fn accepts_brotli(&self) -> bool {
         let accepted = self.field(&ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
         accepted.is_some_and(|codings| codings.split(',').any(|coding| coding.trim() == "br"))
@@ -93,7 +94,8 @@ pub(crate) async fn file(opened: &Opened, path: &str, request: &Request<'_>) -> 
     part(&asked, opened.len, content_type(path), lifetime, |_| body)
 }
 
-/// A short answer is read at once, so that its first bytes leave with the header.
+/// Returns the body of a span. A short body is read at once, so that it is sent together with the
+/// header fields.
 async fn read(opened: &Opened, span: Range<u64>) -> Body {
     let file = &opened.file;
     let len = usize::try_from(span.end.saturating_sub(span.start)).unwrap_or(usize::MAX);
@@ -166,7 +168,7 @@ pub(crate) fn without_body(status: StatusCode) -> Answer {
     empty(status, &NO_STORE)
 }
 
-/// Answers with an index page. The page holds its permit until the client has it.
+/// Answers with an index page. The answer holds the permit until the client has received the page.
 pub(crate) fn page(
     text: String,
     request: &Request<'_>,
@@ -184,13 +186,14 @@ pub(crate) fn page(
     let headers = answer.headers_mut();
     headers.remove(ACCEPT_RANGES);
     headers.insert(CONTENT_LENGTH, len.into());
-    // Scripts do not run, even if a file's name has one in it.
+    // The policy stops scripts, even if the name of a file contains one.
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     answer
 }
 
-/// Answers with a page from memory, which the next start of the server may change.
+/// Answers with a page from memory. No cache keeps it, because it may differ after the next start
+/// of the server.
 pub(crate) fn memory(content: Bytes, path: &str, request: &Request<'_>) -> Answer {
     let len = content.len();
     let body = if request.head { Body::empty() } else { Body::whole(content) };
@@ -201,7 +204,7 @@ pub(crate) fn memory(content: Bytes, path: &str, request: &Request<'_>) -> Answe
     answer
 }
 
-/// Makes an answer with a file one for a missing file.
+/// Changes an answer with a page into the answer for a missing file.
 pub(crate) fn set_missing(answer: &mut Answer) {
     *answer.status_mut() = StatusCode::NOT_FOUND;
     let headers = answer.headers_mut();
@@ -214,7 +217,7 @@ pub(crate) fn unchanged(lifetime: &HeaderValue) -> Answer {
     empty(StatusCode::NOT_MODIFIED, lifetime)
 }
 
-/// Answers with a fault in words.
+/// Answers with a status, and with the reason as text.
 pub(crate) fn failed(status: StatusCode, why: &str) -> Answer {
     let text = HeaderValue::from_static("text/plain; charset=utf-8");
     let mut answer = whole(text, &NO_STORE, Body::whole(format!("{why}\n").into()));
@@ -229,7 +232,7 @@ pub(crate) fn failed(status: StatusCode, why: &str) -> Answer {
     answer
 }
 
-/// Answers a browser's question whether scripts of other sites may read.
+/// Answers a browser that asks whether scripts of other sites may read (a CORS preflight).
 pub(crate) fn preflight() -> Answer {
     let mut answer = empty(StatusCode::NO_CONTENT, &NO_STORE);
     let headers = answer.headers_mut();
@@ -258,7 +261,7 @@ pub(crate) fn content_type(path: &str) -> HeaderValue {
     known_type(path).and_then(|kind| HeaderValue::try_from(kind).ok()).unwrap_or(octets)
 }
 
-/// Returns the media type that the end of a path tells.
+/// Returns the media type of a path's extension; `None` if it is unknown.
 pub(crate) fn known_type(path: &str) -> Option<String> {
     Some(match mime_guess::from_path(path).first_raw()? {
         // Text files of packages and sites are taken to be UTF-8.

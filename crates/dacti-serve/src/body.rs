@@ -1,4 +1,4 @@
-//! The body of an answer, made piece by piece as the client takes it.
+//! The body of an answer, made piece by piece as the client receives it.
 
 use crate::read::{PIECE, read_later, read_now};
 use bytes::Bytes;
@@ -15,8 +15,8 @@ use std::time::Instant;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::Receiver;
 
-/// The least bytes a second after [`PATIENCE`]. A slower client is cut off, because it would hold
-/// its connection and its permit for ever.
+/// The slowest accepted transfer after [`PATIENCE`], in bytes a second. A slower client is cut off,
+/// because it could hold its connection and its permit for ever.
 const RATE_MIN: u64 = 1024;
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -25,9 +25,9 @@ pub(crate) struct Body {
     source: Source,
     sent: u64,
     started: Instant,
-    /// A fault that is told at the next call, so that the pieces before it are sent first.
+    /// A fault that the next call returns, so that the pieces before it are sent first.
     fault: Option<io::Error>,
-    /// The permit is given back when the client has the whole body, or leaves.
+    /// The permit is released when the client has received the whole body, or leaves.
     _turn: Option<OwnedSemaphorePermit>,
 }
 
@@ -99,8 +99,8 @@ impl http_body::Body for Body {
                 body.sent = body.sent.saturating_add(len(&piece));
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
-            // An error drops the bytes that the connection has not written yet. It writes them
-            // whenever the body has to wait.
+            // An error would drop the bytes that the connection has not written yet. The connection
+            // writes these bytes if the body is pending, so the next call returns the error.
             Some(Err(fault)) => {
                 body.fault = Some(fault);
                 context.waker().wake_by_ref();

@@ -1,4 +1,4 @@
-//! A request from its path to its answer.
+//! Answers requests: finds the file or the region at the path of a request.
 
 use crate::answer::{self, Answer, Request};
 use crate::gateway::Gateway;
@@ -24,7 +24,7 @@ use tokio::time::timeout;
 /// The suffix of the URL of a copy of a package's head. Caches that hold whole objects keep the
 /// copy for a shorter time than the package.
 const SIDE_CAR: &str = ".head";
-/// The page of a site for missing files, as most static hosts have it.
+/// The path of a site's own page for missing files. Most static hosts use this name.
 const MISSING: &str = "404.html";
 /// The longest wait of a request for a permit.
 const TURN: Duration = Duration::from_secs(10);
@@ -36,7 +36,7 @@ pub(crate) struct Origin {
     lifetimes: Lifetimes,
     packages: Packages,
     gateway: Gateway,
-    /// The permits for reading regions: each region takes a thread and some memory.
+    /// The permits for reading regions: each region needs a thread and some memory.
     regions: Arc<Semaphore>,
     index_pages: bool,
 }
@@ -89,7 +89,7 @@ impl Origin {
                 | io::ErrorKind::NotADirectory
                 | io::ErrorKind::InvalidInput
                 | io::ErrorKind::InvalidFilename
-                // A link that leads outside.
+                // A symbolic link that leads outside of the site gives this error.
                 | io::ErrorKind::PermissionDenied => missing(),
                 _ => answer::failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
             },
@@ -213,7 +213,7 @@ impl Origin {
             let folder = region.strip_suffix("index.html").unwrap_or(&region);
             return self.folder(served, folder, path, request).await;
         }
-        // The folder of that name, if there is one.
+        // If there is a folder of this name, the answer redirects to the folder.
         let index = format!("{region}/index.html");
         let (prepared, _) = self.prepare(served, index, request).await?;
         if matches!(prepared, Ok(Prepared::Page(_))) {
@@ -222,15 +222,15 @@ impl Origin {
         Ok(answer::failed(StatusCode::NOT_FOUND, "no such region"))
     }
 
-    /// Finds a region and reads a short one, after loading the parts of the package that this
-    /// needs.
+    /// Finds a region, and reads it if it is short. Before that, it loads the parts of the package
+    /// that the look-up needs.
     async fn prepare(
         &self,
         served: &Arc<Served>,
         region: String,
         request: &Request<'_>,
     ) -> io::Result<(Result<Prepared, String>, Option<OwnedSemaphorePermit>)> {
-        // At most three rounds: load the names list, load the index, and look up.
+        // There are at most three rounds: load the names list, load the index, and look up.
         for _ in 0..3 {
             let Some(turn) = self.turn().await else { break };
             let brotli = request.accepts_brotli();
@@ -326,7 +326,8 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use tokio::sync::Semaphore;
 
-    /// A package whose names list has explicit ids, so that every look-up needs it.
+    /// Builds a package whose names list has explicit ids, so that every look-up needs the names
+    /// list.
     fn build(to: &Path, regions: u128) {
         let mut builder = PackageBuilder::new(BuildOptions::default());
         for n in 0..regions {
@@ -351,7 +352,7 @@ mod tests {
     fn a_names_list_is_loaded_once_and_a_failure_is_remembered() {
         let dir = tempfile::tempdir().unwrap();
         build(&dir.path().join("p.dacti-pack"), 50);
-        // With room for the names list, and without.
+        // The first limit has room for the names list, and the second is too small.
         for (names_len_max, expected) in
             [(1 << 20, StatusCode::OK), (64, StatusCode::INTERNAL_SERVER_ERROR)]
         {
@@ -375,7 +376,7 @@ mod tests {
         }
     }
 
-    /// A file that reports each read past its head, and waits for a permission.
+    /// A file that reports each read after its head, and then waits for a message before it reads.
     #[derive(Debug)]
     struct Slow {
         bytes: BytesSource,
@@ -404,7 +405,7 @@ mod tests {
         let path = dir.path().join("p");
         let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
         let mut builder = PackageBuilder::new(options);
-        // Several reads of 64 KiB.
+        // This region takes several reads of 64 KiB.
         builder.add("a.bin", vec![7; 1 << 20]).unwrap();
         builder.build(&path).unwrap();
         let (told, tells) = channel();

@@ -1,8 +1,8 @@
 //! How long caches may keep an answer.
 //!
-//! A package that grows in place changes its head only, and appended bytes are aligned. So any
-//! whole range after the head stays the same for ever. Answers that depend on the length do not.
-//! Specification: `docs/spec/dacti-cdn.md`.
+//! An update of a package that grows changes only the head, and appends bytes. So a range that lies
+//! after the head and within the file never changes. An answer that depends on the file's length
+//! may change. Specification: `docs/spec/dacti-cdn.md`.
 
 use crate::range::{Asked, Form};
 use dacti::HEAD_LEN;
@@ -15,13 +15,13 @@ pub(crate) enum Kind {
     Grows,
     /// A part of a package in parts, whose name is the hash of its bytes.
     Part,
-    /// Another file, which may be replaced at any time.
+    /// Any other file. It may be replaced at any time.
     Other,
 }
 
 impl Kind {
-    /// Returns whether a path is that of a part: a name of 64 hexadecimal digits, and perhaps the
-    /// number of a piece, in a folder `.parts`.
+    /// Returns whether a path names a part. The name of the file has 64 hexadecimal digits, which
+    /// `-` and the number of a piece may follow. The name of its folder ends with `.parts`.
     pub(crate) fn is_part(path: &str) -> bool {
         let Some((folder, name)) = path.rsplit_once('/') else { return false };
         let (digest, piece) = name.split_once('-').unwrap_or((name, "0"));

@@ -1,19 +1,20 @@
 //! Finds regions of a package that is served, with bounded work and memory.
 //!
-//! Most look-ups read a block of the index, or nothing. Some need the names list or the whole
-//! index. These are loaded once, by one request at a time. A failure is remembered as long as the
-//! file stays the same.
+//! Most look-ups read one index block, or nothing. Some need the names list or the whole index.
+//! These are loaded once, by one request at a time. A failure is remembered as long as the file
+//! stays the same.
 
 use crate::work::{Client, Work};
 use core::time::Duration;
 use dacti::{Located, Package, Uuid, region_id};
 use std::sync::{Arc, OnceLock};
 
-/// Bytes that a look-up may read before the whole index is loaded for it.
+/// The maximum number of bytes that a look-up reads. If it needs more, the whole index is loaded.
 const LOOKUP_LEN_MAX: u64 = 1 << 20;
-/// Bytes of an index that is loaded whole. Its entries take 56 bytes of memory for 24 of these.
+/// The maximum length of an index that is loaded whole, in bytes. An entry has 24 bytes in the
+/// index, and 56 bytes in memory.
 const INDEX_LEN_MAX: u64 = 32 << 20;
-/// Bytes that a load of a names list may read.
+/// The maximum number of bytes that are read to load a names list.
 const NAMES_READ_MAX: u64 = 64 << 20;
 
 /// A package that is served, with the parts of it that were loaded.
@@ -68,7 +69,7 @@ impl Served {
         &self.package
     }
 
-    /// Finds the region at `path`. It blocks on the disk.
+    /// Finds the region at `path`. It may block on reads from the disk.
     pub(crate) fn find(&self, path: &str) -> Result<Found, Fault> {
         // A text that is not a valid path names no region.
         let Ok(hashed) = region_id(path) else { return Ok(Found::Absent) };
@@ -120,8 +121,9 @@ impl Served {
         }
     }
 
-    /// Loads a part within `time`, and returns the bytes of memory that it takes. It blocks on the
-    /// disk, and goes on if the client leaves: the next client needs the result, too.
+    /// Loads a part within `time`. Returns the number of bytes of memory that the part takes. It
+    /// may block on reads from the disk. It continues if the client leaves, because the next client
+    /// needs the result, too.
     pub(crate) fn load(&self, load: Load, time: Duration) -> u64 {
         match load {
             Load::Names => {
@@ -156,7 +158,8 @@ impl Served {
 
 /// Returns the limits on the work of reading one region for a client.
 pub(crate) fn region_work() -> (Work, Client) {
-    // A region is read whole up to 4 MiB, with its seal, and once more if it is longer.
+    // This suffices to read a region of up to 4 MiB with its seal, and to read it again if its
+    // content is longer.
     Work::new(32 << 20, Duration::from_mins(1))
 }
 

@@ -12,6 +12,6 @@ pub(crate) struct Opened {
     /// The length that is served.
     pub(crate) len: u64,
     pub(crate) kind: Kind,
-    /// The package that the file is, if it is one.
+    /// The package, if the file is one.
     pub(crate) package: Option<Arc<Served>>,
 }

@@ -1,24 +1,25 @@
-//! The bounds of the server, and the lifetimes that it tells caches.
+//! The limits of the server, and the lifetimes that its answers state for caches.
 
 use core::time::Duration;
 
-/// The bounds of the server, and the lifetimes that it tells caches.
+/// The limits of the server, and the lifetimes that its answers state for caches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// Connections at once; further ones wait to be accepted.
+    /// The maximum number of connections at the same time. Further ones wait to be accepted.
     pub connections_max: usize,
-    /// Regions in progress at once. Each takes a thread while it is read, and at most 8 MiB until
-    /// the client has it.
+    /// The maximum number of regions in progress at the same time. Each needs a thread while it is
+    /// read, and at most 8 MiB of memory until the client has received it.
     pub regions_max: usize,
-    /// Bytes that a region may decode to.
+    /// The maximum length of a region's content, in bytes.
     pub region_len_max: u64,
-    /// Bytes that the names list of a package may decode to.
+    /// The maximum length of a package's decoded names list, in bytes.
     pub names_len_max: u64,
-    /// Files whose kind is remembered. A package takes 64 KiB, and more for its fences, its names
-    /// list and its index if requests need them: at most 256 MiB in all.
+    /// The maximum number of files whose kind is remembered. A package takes 64 KiB of memory, and
+    /// more for its fences, and for its names list and index if requests need them. All packages
+    /// together take at most 256 MiB.
     pub packages_max: usize,
-    /// The longest time for loading a names list or an index. One is loaded at a time.
+    /// The longest time for loading a names list or an index. Only one of them is loaded at a time.
     pub load_max: Duration,
     /// Whether directories, and folders of packages, without an `index.html` are listed.
     pub index_pages: bool,

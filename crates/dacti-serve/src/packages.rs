@@ -18,7 +18,8 @@ use std::time::SystemTime;
 use tokio::sync::{OnceCell, Semaphore};
 use tokio::task::spawn_blocking;
 
-/// Bytes and time that opening a package may take: its head, its tables and its fences.
+/// The maximum number of bytes and the longest time for opening a package, which reads its head,
+/// its tables and its fences.
 const OPEN_READ_MAX: u64 = 64 << 20;
 const OPEN_TIME_MAX: Duration = Duration::from_secs(10);
 
@@ -48,8 +49,9 @@ impl State {
     }
 }
 
-/// Tells a file from another file that took its place with the same length and time. Lengths of
-/// packages are often equal, because packages are padded, and many tools copy the times of files.
+/// Distinguishes a file from another file that replaced it with the same length and time. Lengths
+/// of packages are often equal, because packages are padded, and many tools copy the times of
+/// files.
 #[cfg(unix)]
 type Identity = (u64, u64, i64, i64);
 #[cfg(not(unix))]
@@ -75,17 +77,18 @@ pub(crate) enum Known {
     Secret,
 }
 
-/// A file's kind, found once: requests for it wait for the first one.
+/// The kind of a file. The first request for the file finds it, and other requests wait for the
+/// result.
 type Cell = Arc<OnceCell<Known>>;
 
-/// Packages that are opened at once.
+/// The maximum number of packages that are opened at the same time.
 const OPENS_MAX: usize = 4;
 /// Bytes of memory that an open package takes, without its names list and table.
 const PACKAGE_LEN: u64 = 64 << 10;
-/// Bytes of memory that all of them may take.
+/// The maximum number of bytes of memory that all open packages may take.
 const KEPT_LEN_MAX: u64 = 256 << 20;
 
-/// The kinds of files, for as many files as may be kept.
+/// The kinds of files, for at most `max` files.
 #[derive(Debug)]
 pub(crate) struct Packages {
     known: Mutex<HashMap<State, Cell>>,
@@ -106,7 +109,7 @@ impl Packages {
             region_len_max: options.region_len_max,
             stream_len_max: options.region_len_max,
             names_len_max: options.names_len_max,
-            // A client gets no explanation of a damaged region, so no index is read for one.
+            // Clients get no explanation of a damaged region, so no index is read to find one.
             explained_entries_max: 0,
             ..Limits::default()
         };
@@ -149,7 +152,7 @@ impl Packages {
         known.await.cloned()
     }
 
-    /// Loads a part of a package, after the loads of other requests.
+    /// Loads a part of a package. It first waits for the loads of other requests to end.
     pub(crate) async fn load(&self, served: &Arc<Served>, load: Load) -> io::Result<()> {
         let loads = Arc::clone(&self.loads).acquire_owned().await;
         let permit = loads.map_err(io::Error::other)?;
@@ -182,7 +185,8 @@ impl Packages {
         Arc::clone(known.entry(state).or_default())
     }
 
-    /// Counts `len` bytes that are kept, and forgets all packages if they are too many.
+    /// Adds `len` to the number of bytes in memory, and forgets all packages if the sum is too
+    /// large.
     fn keep(&self, len: u64) {
         let kept = self.kept_len.fetch_add(len, Ordering::Relaxed).saturating_add(len);
         if kept > KEPT_LEN_MAX {
@@ -190,19 +194,21 @@ impl Packages {
         }
     }
 
-    /// This is rare, and packages that are asked for again are soon back.
+    /// Forgets all files. This is rare, and packages that are requested again are soon opened
+    /// again.
     fn forget(&self, known: &mut HashMap<State, Cell>) {
         known.clear();
         self.kept_len.store(0, Ordering::Relaxed);
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<State, Cell>> {
-        // No call on the map can leave it half changed.
+        // A panic cannot leave the map half changed, so a poisoned lock is used as well.
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns whether the file only grows, as the layout of a package promises.
+/// Returns `Grows` for a package with a layout component, which promises that it grows by
+/// appending. Returns `Other` for all other files.
 pub(crate) fn growth(known: &Known) -> Kind {
     let Known::Package(served) = known else { return Kind::Other };
     if served.package().view().layout().is_some() { Kind::Grows } else { Kind::Other }
@@ -218,8 +224,8 @@ struct Source {
 impl Source {
     /// Finds the kind of the file.
     ///
-    /// A file that is not a package is searched once for a private key, as long as it stays the
-    /// same. A private key is not served, because anybody who has it can sign as its owner. The
+    /// A file that is not a package is searched for a private key, once as long as the file stays
+    /// the same. A private key is not served, because anybody who has it can sign as its owner. The
     /// regions of a package were searched when they were packed.
     fn kind(self, limits: Limits) -> io::Result<Known> {
         let mut signature = [0; SIGNATURE.len()];

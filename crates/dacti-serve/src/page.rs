@@ -6,7 +6,7 @@ use dacti::Names;
 use percent_encoding::utf8_percent_encode;
 use std::collections::BTreeSet;
 
-/// Names on one page.
+/// The maximum number of names on one page.
 const NAMES_MAX: usize = 2_000;
 
 /// Returns the page of a directory at `path`, which ends with `/`.
@@ -62,7 +62,7 @@ pub(crate) fn regions(path: &str, names: &Names, folder: &str) -> Option<String>
 /// Returns a relative reference to `name`, which may end with `/`.
 fn href(name: &str) -> String {
     let (name, slash) = name.strip_suffix('/').map_or((name, ""), |name| (name, "/"));
-    // A name with a colon would be a scheme.
+    // Without `./`, the part of a name before a colon would be read as the scheme of a URL.
     format!("./{}{slash}", utf8_percent_encode(name, crate::target::ESCAPED))
 }
 

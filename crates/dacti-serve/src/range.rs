@@ -18,7 +18,7 @@ pub(crate) enum Asked {
     Unsatisfiable,
 }
 
-/// The form of a range, which tells whether its answer depends on the length.
+/// The form of a range. It determines whether the answer depends on the length.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// `a-b`, within the length.
@@ -54,7 +54,7 @@ fn set(value: &[u8]) -> Option<&str> {
     unit.eq_ignore_ascii_case("bytes").then_some(set)
 }
 
-/// Reads a decimal number; one that is too large counts as the largest.
+/// Reads a decimal number. A number above `u64::MAX` is read as `u64::MAX`.
 fn number(digits: &str) -> Option<u64> {
     let all = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
     all.then(|| digits.parse().unwrap_or(u64::MAX))

@@ -1,5 +1,5 @@
 //! Positioned reads that block no other request. If the system has the bytes in memory, a read is
-//! immediate. Otherwise it runs on a thread that may wait.
+//! immediate. Otherwise it runs on a thread that may block.
 
 use bytes::{Bytes, BytesMut};
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::io;
 use std::sync::Arc;
 use tokio::task::spawn_blocking;
 
-/// Bytes of one read.
+/// The maximum length of one read, in bytes.
 pub(crate) const PIECE: usize = 64 * 1024;
 
 /// Reads `len` bytes from `at`, at most [`PIECE`]. Returns `None` if the read would wait, or if the
@@ -35,7 +35,7 @@ pub(crate) fn read_now(file: &File, at: u64, len: usize) -> Option<io::Result<By
     }
 }
 
-/// Reads `len` bytes from `at`, at most [`PIECE`], on a thread that may wait.
+/// Reads `len` bytes from `at`, at most [`PIECE`], on a thread that may block.
 pub(crate) async fn read_later(file: Arc<File>, at: u64, len: usize) -> io::Result<Bytes> {
     let read = spawn_blocking(move || {
         let mut piece = BytesMut::zeroed(len.min(PIECE));

@@ -1,4 +1,4 @@
-//! A region of a package as a page of its own.
+//! Answers a request for a region of a package.
 
 use crate::answer::{self, Answer, Request};
 use crate::body::Body;
@@ -19,7 +19,7 @@ use tokio::task::spawn_blocking;
 /// A region of at most this many stored and decoded bytes is verified whole before it is sent.
 const WHOLE_MAX: u64 = 4 << 20;
 
-/// A region that was found, or the reason why not.
+/// A region that was found, or the reason why there is none yet.
 pub(crate) enum Prepared {
     Page(Box<(Page, Content)>),
     Absent,
@@ -27,8 +27,9 @@ pub(crate) enum Prepared {
     Needs(Load),
 }
 
-/// Finds the region at `path` and reads a short one. The permit moves with the work and comes back
-/// with the result. So it is given back when the work ends, and not when the client leaves.
+/// Finds the region at `path`, and reads it if it is short. The permit moves to the thread of the
+/// work, and is returned with the result. So it stays in use until the work ends, even if the
+/// client leaves earlier.
 pub(crate) async fn prepare(
     served: Arc<Served>,
     path: String,
@@ -67,7 +68,7 @@ fn find_and_read(served: &Served, path: &str, brotli: bool) -> Result<Prepared, 
     Ok(Prepared::Page(Box::new((page, content))))
 }
 
-/// Answers with a region. The answer holds the permit while it takes memory or a thread.
+/// Answers with a region. The answer holds the permit while it uses memory or a thread.
 pub(crate) fn answer(
     (page, content): (Page, Content),
     file: Arc<File>,
@@ -85,8 +86,8 @@ pub(crate) struct Page {
     located: Located,
     /// Whether the stored Brotli stream is sent.
     encoded: bool,
-    /// An `ETag` that never names other bytes: a package that grows by appending uses no place
-    /// twice.
+    /// An `ETag` made of the file id and the region's place. It never names other bytes, because an
+    /// update never writes to a place that was in use.
     tag: Option<HeaderValue>,
 }
 
@@ -155,12 +156,13 @@ impl Page {
                 let (start, len) = (self.located.span.start, self.located.span.len());
                 let asked = asked(request.range(tag), len);
                 answer::part(&asked, len, kind, lifetime(lifetimes, &asked), |span| {
-                    // Without a seal, the bytes cannot be checked.
+                    // Without a seal there is nothing to check, so the bytes are read directly from
+                    // the file.
                     if content.verdict() == Some(Verdict::Unchecked) {
                         let at = |n: u64| start.saturating_add(n);
                         return Body::file(file, at(span.start)..at(span.end));
                     }
-                    // A position past the end has no bytes.
+                    // A seek from the start cannot fail. A position past the end has no bytes.
                     let _ = content.seek(SeekFrom::Start(span.start));
                     let len = span.end.saturating_sub(span.start);
                     stream(content.take(len), turn)
@@ -203,7 +205,7 @@ const fn lifetime<'l>(lifetimes: &'l Lifetimes, asked: &Asked) -> &'l HeaderValu
     }
 }
 
-/// Reads the content on a thread that may wait, as fast as the client takes it.
+/// Reads the content on a thread that may block, as fast as the client receives it.
 fn stream(mut content: impl Read + Send + 'static, turn: OwnedSemaphorePermit) -> Body {
     let (pieces, taken) = mpsc::channel(2);
     spawn_blocking(move || {

@@ -1,4 +1,4 @@
-//! Connections: how many there are, how long they may take, and how they end.
+//! Accepts connections, limits their number and their time, and ends them when the server stops.
 
 use crate::Site;
 use crate::answer::{self, Answer};
@@ -27,12 +27,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 
-/// Bytes of a request's fields.
+/// The maximum length of a request's header fields, in bytes.
 const FIELDS_MAX: usize = 16 * 1024;
 /// The wait if the system has no room for another connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// A server that listens. It answers once it [runs](Self::run).
+/// A server that listens. It answers requests while [`run`](Self::run) is in progress.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
@@ -54,7 +54,7 @@ fn names_its_host(request: &hyper::Request<Incoming>) -> bool {
 
 type TakeLogged = dyn Fn(&Logged<'_>) + Send + Sync;
 
-/// A function that takes each answered request.
+/// A function that is called for each answered request.
 #[derive(Clone, Default)]
 struct Log(Option<Arc<TakeLogged>>);
 
@@ -80,26 +80,27 @@ impl Log {
     }
 }
 
-/// A request and the head of its answer. `Display` writes one line without control characters, and
-/// without values of the query that may be secrets.
+/// A request, and the status and length of its answer. `Display` writes one line without control
+/// characters. It leaves out values of the query that may be secret.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Logged<'l> {
     /// The method.
     pub method: &'l str,
-    /// The path with its query, escaped as it came.
+    /// The path with its query, escaped as the client sent it.
     pub target: &'l str,
-    /// The `Range` field, if it came and is text.
+    /// The `Range` field, if the request has one and it is text.
     pub range: Option<&'l str>,
     /// The status of the answer.
     pub status: u16,
-    /// The length of its body, if it is known.
+    /// The length of the answer's body, if it is known.
     pub len: Option<u64>,
-    /// The time from the request's head to the answer's.
+    /// The time from receiving the request's header fields to having the answer's.
     pub time: Duration,
 }
 
-/// Fields of a query that are no secrets: tags of readers, and those of a gateway.
+/// The fields of a query whose values are not secret: the tags of readers, and fields of the
+/// gateway.
 const PUBLIC_FIELDS: [&str; 4] = ["g", "format", "dag-scope", "entity-bytes"];
 
 impl fmt::Display for Logged<'_> {
@@ -124,7 +125,7 @@ impl fmt::Display for Logged<'_> {
 }
 
 impl Server {
-    /// Listens at `address`; port 0 takes any free port.
+    /// Listens at `address`. With port 0, the system chooses a free port.
     ///
     /// # Errors
     /// The system's error.
@@ -135,7 +136,7 @@ impl Server {
         Ok(Self { listener, address, origin, options, log: Log::default() })
     }
 
-    /// Calls `log` for each request, when the head of its answer is ready.
+    /// Calls `log` for each request, when the status and the header fields of its answer are ready.
     #[must_use]
     pub fn log_to(self, log: impl Fn(&Logged<'_>) + Send + Sync + 'static) -> Self {
         Self { log: Log(Some(Arc::new(log))), ..self }
@@ -189,10 +190,10 @@ impl Server {
     }
 
     fn connect(&self, stream: TcpStream, place: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
-        // If the system refuses, answers only come a little later.
+        // If the system refuses, answers only arrive a little later.
         let _ = stream.set_nodelay(true);
-        // Only writes have a timeout here: a client that takes a long answer, or waits for one,
-        // sends nothing meanwhile. The wait for a request is limited below.
+        // Only writes have a timeout here, because a client sends nothing while it waits for an
+        // answer or receives one. The wait for a request is limited below.
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.options.idle_max));
         let (origin, log) = (Arc::clone(&self.origin), self.log.clone());
@@ -218,7 +219,8 @@ impl Server {
             .serve_connection(TokioIo::new(Box::pin(stream)), service);
         let connection = graceful.watch(connection);
         tokio::spawn(async move {
-            // It is not the server's fault if a client leaves or sends something that is not HTTP.
+            // Errors are ignored: most often a client has left, or has sent something that is not
+            // HTTP.
             let _ = connection.await;
             drop(place);
         });

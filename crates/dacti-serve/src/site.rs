@@ -1,4 +1,4 @@
-//! A site: one file, or the files of one directory and its directories.
+//! A site: one file, or the files of one directory and its subdirectories.
 
 use crate::target::is_served;
 use bytes::Bytes;
@@ -10,8 +10,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// The files that a server sends. The server never opens another file, for any request path and any
-/// symbolic link.
+/// The files that a server sends. No request path and no symbolic link can make the server open
+/// another file.
 #[derive(Debug)]
 pub struct Site {
     /// `None` in a site without files.
@@ -64,8 +64,8 @@ impl Site {
         Self { dir, only: None, parts: None, below: String::new(), pages: BTreeMap::new() }
     }
 
-    /// Serves all paths of the site below a folder, such as `7f3a`, and nothing beside it. A folder
-    /// that nobody can guess keeps the site from programs that are not told.
+    /// Serves all paths of the site below a folder, such as `7f3a`, and no other paths. If nobody
+    /// can guess the folder's name, only programs that were told the name can read the site.
     #[must_use]
     pub fn below(self, folder: &str) -> Self {
         Self { below: format!("{folder}/"), ..self }
@@ -144,7 +144,7 @@ pub(crate) struct Entry {
     pub(crate) is_directory: bool,
 }
 
-/// Entries of one directory that are read.
+/// The maximum number of entries of one directory that are read.
 const ENTRIES_MAX: usize = 10_000;
 
 impl Site {

@@ -3,11 +3,11 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
 
-/// All characters but those that a URL has unescaped: RFC 3986, section 2.3.
+/// All characters except those that need no escape in a URL: RFC 3986, section 2.3.
 pub(crate) const ESCAPED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Separates the path of a package from that of a region.
+/// Separates the path of a package from the path of a region in it.
 const REGION: &str = "/-/";
 
 /// The meaning of a request's path.
@@ -29,7 +29,8 @@ impl Target {
         let directory = asked.is_empty() || asked.ends_with('/');
         let path = asked.strip_suffix('/').unwrap_or(asked);
         let served = |part: &str| Some(part) == only || is_served(part);
-        // The path of a region must be valid in packages.
+        // Only the file's part of the path is checked. The look-up in the package checks the
+        // region's path.
         let file = path.find(REGION).and_then(|at| path.get(..at)).unwrap_or(path);
         let good = asked.is_empty() || file.split('/').all(served);
         good.then(|| Self { path: path.into(), directory })

@@ -23,8 +23,8 @@ pub(crate) struct Work {
     passed: bool,
 }
 
-/// The client that waits for some work. When this is dropped, the client is gone, and the work
-/// ends.
+/// Stands for the client that waits for the work. Dropping it means that the client is gone. The
+/// work then ends at its next read.
 #[derive(Debug)]
 pub(crate) struct Client(Arc<AtomicBool>);
 

@@ -125,7 +125,8 @@ impl Host for JavaScript {
     }
 }
 
-/// The tools of this module, if it was built with them. Otherwise a second module has them.
+/// The tools of this module, if it was built with the feature `codec`. Otherwise they are in a
+/// second module.
 #[cfg(feature = "codec")]
 const TOOLS: Tools = Tools {
     open_brotli: dacti_index::open_brotli,
@@ -137,7 +138,7 @@ const TOOLS: Tools = Tools {
 thread_local! {
     /// The engine of this instance of the module. WebAssembly has one thread.
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
-    /// The bytes that JavaScript hands over with its next call.
+    /// The bytes that JavaScript has written for its next call.
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -155,8 +156,8 @@ fn taken_text() -> String {
     String::from_utf8(taken()).unwrap_or_default()
 }
 
-/// Makes room for the bytes of the next call, and returns where they go. If the memory has no room,
-/// it returns 0.
+/// Reserves memory for the bytes of the next call, and returns its address; 0 if there is not
+/// enough memory.
 #[unsafe(no_mangle)]
 extern "C" fn input(len: usize) -> *const u8 {
     INPUT.with_borrow_mut(|bytes| {
@@ -169,7 +170,7 @@ extern "C" fn input(len: usize) -> *const u8 {
     })
 }
 
-/// Starts a task. The input is its text. A range that ends before it starts is none.
+/// Starts a task. The input is its text. If the range ends before it starts, the task has no range.
 #[unsafe(no_mangle)]
 extern "C" fn start(task: u32, verb: u32, object: u32, start: f64, end: f64) {
     let verb = match verb {
@@ -200,7 +201,7 @@ extern "C" fn close(object: u32) {
     with_engine(|engine| engine.close(object));
 }
 
-/// Takes an answer for a slot. The input is its bytes or its text.
+/// Receives an answer for a slot. The input is the answer's bytes or text.
 #[unsafe(no_mangle)]
 extern "C" fn feed(slot: u32, kind: u32, number: u32) {
     let message = match kind {

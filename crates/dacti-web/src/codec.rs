@@ -13,14 +13,14 @@ use dacti_seal::{SIGNATURE_LEN, SignatureCheck, check_of_key};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// The bytes that JavaScript hands over, those that it fetches, and the streams in progress.
+/// The input that JavaScript has written, the output that it will read, and the open streams.
 #[derive(Default)]
 struct State {
     input: Vec<u8>,
     output: Vec<u8>,
     last: u32,
     streams: BTreeMap<u32, Box<dyn BrotliStream>>,
-    /// Bytes read and written by the last call.
+    /// How many bytes the last call read and wrote.
     read: usize,
     written: usize,
 }
@@ -34,7 +34,8 @@ fn with_state<T>(work: impl FnOnce(&mut State) -> T) -> T {
     STATE.with_borrow_mut(work)
 }
 
-/// Makes room for the bytes of the next call, and returns where they go; 0 without room.
+/// Reserves memory for the bytes of the next call, and returns its address; 0 if there is not
+/// enough memory.
 #[unsafe(no_mangle)]
 extern "C" fn input(len: usize) -> *const u8 {
     with_state(|state| {
@@ -47,7 +48,7 @@ extern "C" fn input(len: usize) -> *const u8 {
     })
 }
 
-/// Begins a stream, and returns its number. The input is the dictionary, if there is one.
+/// Opens a stream, and returns its number. The input is the dictionary, if there is one.
 #[unsafe(no_mangle)]
 extern "C" fn open(has_dictionary: u32) -> u32 {
     with_state(|state| {
@@ -59,8 +60,8 @@ extern "C" fn open(has_dictionary: u32) -> u32 {
     })
 }
 
-/// Decodes the input into at most `room` bytes. Returns 0 at the stream's end, 1 if it goes on, 2
-/// if the bytes are wrong.
+/// Decodes the input into at most `room` bytes. Returns 0 at the end of the stream, 1 if more
+/// follows, and 2 if the bytes are invalid or memory is missing.
 #[unsafe(no_mangle)]
 extern "C" fn decompress(number: u32, room: usize) -> u32 {
     with_state(|state| {
@@ -106,18 +107,20 @@ extern "C" fn close(number: u32) {
     with_state(|state| drop(state.streams.remove(&number)));
 }
 
-/// Returns the checks of the key in the first 32 bytes of the input.
+/// Returns a checker of signatures for the key in the first 32 bytes of the input; `None` if that
+/// is not a valid key.
 fn checks(input: &[u8]) -> Option<Arc<dyn SignatureCheck>> {
     check_of_key(input.first_chunk()?)
 }
 
-/// Returns 1 if the input is a key.
+/// Returns 1 if the first 32 bytes of the input are a valid key, and 0 otherwise.
 #[unsafe(no_mangle)]
 extern "C" fn is_key() -> u32 {
     with_state(|state| u32::from(checks(&state.input).is_some()))
 }
 
-/// Returns 1 if the input is a key, a signature of it, and the message that it signs.
+/// The input is a key, a signature and a message. Returns 1 if the key has signed the message, and
+/// 0 otherwise.
 #[unsafe(no_mangle)]
 extern "C" fn is_signed() -> u32 {
     with_state(|state| {

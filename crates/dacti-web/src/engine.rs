@@ -1,4 +1,4 @@
-//! The tasks of the host: started by an order, polled when answers come, ended by an outcome.
+//! The tasks of the host. An order starts a task, answers resume it, and an outcome ends it.
 
 use crate::outcome::{Outcome, described};
 use crate::reader::{Opening, Reader};
@@ -23,13 +23,15 @@ use std::task::Wake;
 /// The kinds of tasks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verb {
-    /// Opens a package. The text is the options, and the object the host's number of the client.
+    /// Opens a package. The text holds the options, and the object is the host's number of the
+    /// client.
     Open,
     /// Reads a region, or a range of it. The text is its path.
     Get,
-    /// Reads many regions. The text is their paths, which NULs separate. The outcome has, for each,
-    /// 0 or 1 for content or an error, the length, and the bytes; numbers have four bytes, the
-    /// lowest first.
+    /// Reads many regions. The text holds their paths, with a NUL between two of them. The outcome
+    /// has, for each region: 0 for content or 1 for an error, the length of the bytes, and the
+    /// bytes of the content or of the error's description. The first two are numbers of four
+    /// bytes, in little-endian order.
     GetMany,
     /// Opens a region as a stream. The text is its path.
     Stream,
@@ -39,7 +41,8 @@ pub enum Verb {
     Locate,
     /// Lists regions. The text is a prefix of their paths.
     List,
-    /// Takes a later view, if there is one. The range starts at the time, in seconds since 1970.
+    /// Opens a later view, if there is one. The start of the range is the current time, in seconds
+    /// since 1970.
     Refresh,
     /// Describes a daicon file of any kind, as [`Open`](Self::Open) opens it. Needs the feature
     /// `map`.
@@ -64,7 +67,7 @@ pub struct Engine {
     slots: Arc<Slots>,
     objects: Rc<RefCell<Objects>>,
     tasks: FuturesUnordered<LocalBoxFuture<'static, ()>>,
-    /// The tasks in progress, to cancel them.
+    /// The tasks in progress, by number, so that they can be cancelled.
     handles: Rc<RefCell<BTreeMap<u32, AbortHandle>>>,
     flag: Arc<Flag>,
 }
@@ -90,7 +93,7 @@ impl Objects {
     }
 }
 
-/// Tells that a task can go on.
+/// Records that a task can go on.
 #[derive(Debug, Default)]
 struct Flag(AtomicBool);
 
@@ -113,7 +116,7 @@ impl Engine {
         }
     }
 
-    /// Starts a task under a number of the host's. Its outcome goes to [`Host::done`].
+    /// Starts a task under a number that the host has chosen. Its outcome goes to [`Host::done`].
     pub fn start(&mut self, task: u32, order: Order) {
         let (slots, objects) = (Arc::clone(&self.slots), Rc::clone(&self.objects));
         let (work, handle) = abortable(done(slots, objects, task, order));
@@ -127,7 +130,7 @@ impl Engine {
         self.run();
     }
 
-    /// Ends a task without an outcome. Its requests end, too.
+    /// Ends a task and its requests. The task has no outcome.
     pub fn cancel(&mut self, task: u32) {
         let handle = self.handles.borrow_mut().remove(&task);
         if let Some(handle) = handle {
@@ -143,7 +146,7 @@ impl Engine {
         objects.streams.remove(&object);
     }
 
-    /// Takes an answer of the host, and lets the tasks go on that waited for it.
+    /// Receives an answer of the host, and resumes the tasks that waited for it.
     pub fn feed(&mut self, slot: u32, message: Message) {
         self.slots.feed(slot, message);
         self.run();
@@ -157,7 +160,7 @@ impl Engine {
             self.flag.0.store(false, Ordering::Relaxed);
             match Pin::new(&mut self.tasks).poll_next_unpin(&mut context) {
                 Poll::Ready(Some(())) => {}
-                // A task may have woken another one.
+                // The flag is set, so one task has woken another.
                 Poll::Pending if self.flag.0.load(Ordering::Relaxed) => {}
                 Poll::Ready(None) | Poll::Pending => return,
             }
@@ -165,10 +168,11 @@ impl Engine {
     }
 }
 
-/// Does a task, and hands its outcome to the host.
+/// Does a task, and passes its outcome to the host.
 async fn done(slots: Arc<Slots>, objects: Rc<RefCell<Objects>>, task: u32, order: Order) {
     let mut done = outcome(&slots, &objects, &order).await;
-    // Bytes that were in memory already did not wait for the tools.
+    // Bytes that were in memory already are decoded without a wait for the tools. If a tool was
+    // missing then, loads the tools and does the task again.
     if (slots.tools().take_missed)() {
         done = match slots.load_tools().await {
             Ok(()) => outcome(&slots, &objects, &order).await,
@@ -222,7 +226,7 @@ async fn outcome(
     }
 }
 
-/// Does a task that an open package is needed for.
+/// Does a task that needs an open package.
 async fn of_package(
     slots: &Arc<Slots>,
     objects: &RefCell<Objects>,
@@ -249,7 +253,7 @@ async fn of_package(
         }
         Verb::Stream => {
             let located = reader.located_region(slots, text).await?;
-            // A stream that was begun without its tools could not be begun again.
+            // A stream cannot restart, so wait for its tools before starting it.
             slots.tools_if_wanted().await;
             let stream = reader.package.reader_at(located)?;
             let mut objects = objects.borrow_mut();
@@ -266,7 +270,7 @@ async fn of_package(
 async fn described_file(remote: Arc<dyn Remote>) -> Result<String, Error> {
     let limits = dacti::fetch::HttpOptions::default().limits;
     let inspection = dacti::report::inspect::Inspection::fetch(remote, limits).await?;
-    // Every value of it can be written as JSON.
+    // This cannot fail: every value of an inspection can be written as JSON.
     Ok(serde_json::to_string(&inspection).unwrap_or_default())
 }
 
@@ -349,7 +353,7 @@ pub(crate) mod tests {
         }
     }
 
-    /// The tools of this program, which are always there.
+    /// The tools of the test program. They are part of it, so nothing loads them.
     const TOOLS: Tools = Tools {
         open_brotli: dacti_index::open_brotli,
         checks_of: dacti_seal::check_of_key,
@@ -388,7 +392,7 @@ pub(crate) mod tests {
         host.taken();
         engine.cancel(3);
         assert_eq!(host.taken(), ["stop 1"]);
-        // Neither a late answer nor a second call does anything.
+        // A late answer has no effect, and neither has a second cancellation.
         engine.feed(1, Message::Begun(200, "\n".into()));
         engine.cancel(3);
         assert!(host.taken().is_empty());

@@ -33,7 +33,7 @@ unsafe extern "C" {
     ) -> u32;
 }
 
-/// The answer of a tool that is not there.
+/// The code that a tool returns while the second module is not loaded.
 const ABSENT: u32 = 3;
 
 /// The tools in the second module.
@@ -48,13 +48,13 @@ pub(crate) const TOOLS: Tools = Tools {
     are_here: false,
 };
 
-/// A Brotli stream of the second module, by its number; 0 if the module was not there.
+/// A Brotli stream of the second module, by its number; 0 if that module was not loaded.
 #[derive(Debug)]
 struct Stream(u32);
 
 impl BrotliStream for Stream {
     fn decompress(&mut self, stored: &[u8], out: &mut [u8]) -> BrotliStep {
-        // Both are copied between the modules at each call.
+        // Each call copies stored bytes and output between the modules, at most this many of each.
         const PIECE: usize = 64 << 10;
         let stored_len = stored.len().min(PIECE);
         let mut progress = [0_u32; 2];
@@ -77,7 +77,7 @@ impl Drop for Stream {
     }
 }
 
-/// A key whose signatures the second module checks.
+/// A key. The second module checks its signatures.
 #[derive(Debug)]
 struct Key([u8; 32]);
 
@@ -96,6 +96,6 @@ impl SignatureCheck for Key {
 }
 
 thread_local! {
-    /// Whether a tool was asked for while it was not there.
+    /// Whether a tool was called before the second module was loaded.
     static MISSED: Cell<bool> = const { Cell::new(false) };
 }

@@ -10,18 +10,18 @@ use dacti::Span;
 /// Each call only starts something: it returns at once, and calls nothing of the engine. An answer
 /// is fed later, by [`Engine::feed`](crate::Engine::feed), under the number of its slot.
 pub trait Host: fmt::Debug + Send + Sync {
-    /// Sends a request for a client, which is a package as the host opened it. `fields` are lines
-    /// of the form `name: value`. The times are the longest ones: until the answer begins, between
-    /// two pieces of it, and in all.
+    /// Sends a request. `client` is the host's number for a package and its options. `fields` are
+    /// lines of the form `name: value`. `times` are the maximum times: until the answer begins,
+    /// between two pieces of it, and for all of it.
     fn send(&self, slot: u32, client: u32, url: &str, fields: &str, times: [Duration; 3]);
 
     /// Asks for the next piece of an answer's body.
     fn more(&self, slot: u32);
 
-    /// Ends an exchange whose rest is not wanted.
+    /// Ends an exchange, because the rest of its answer is not needed.
     fn stop(&self, slot: u32);
 
-    /// Waits.
+    /// Answers the slot after `time`.
     fn sleep(&self, slot: u32, time: Duration);
 
     /// Reads bytes of a local file, the `Blob` of a client.
@@ -30,16 +30,16 @@ pub trait Host: fmt::Debug + Send + Sync {
     /// Asks for the bytes of a part from the cache of a client.
     fn cached(&self, slot: u32, client: u32, name: &str, span: Span);
 
-    /// Gives bytes of a part to the cache of a client.
+    /// Stores bytes of a part in the cache of a client.
     fn keep(&self, client: u32, name: &str, span: Span, bytes: &[u8]);
 
-    /// Loads the module of the [`Tools`](crate::Tools), if it is not there yet. It is there once
-    /// the slot's answer has come.
+    /// Loads the module of the [`Tools`](crate::Tools), unless it is loaded already. An answer to
+    /// the slot says that the module is loaded, or that loading failed.
     fn load_tools(&self, slot: u32);
 
     /// Returns 32 random bits.
     fn random(&self) -> u32;
 
-    /// Takes the outcome of a task.
+    /// Receives the outcome of a task.
     fn done(&self, task: u32, kind: OutcomeKind, bytes: &[u8]);
 }

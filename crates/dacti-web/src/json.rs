@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Display, Write};
 
-/// A JSON object that grows.
+/// A JSON object, to which members are added one by one.
 #[derive(Debug)]
 pub(crate) struct Object(String);
 
@@ -16,12 +16,12 @@ impl Object {
         if self.0.len() > 1 {
             self.0.push(',');
         }
-        // A string takes every text.
+        // Writing to a `String` never fails.
         let _ = write!(self.0, "\"{name}\":{value}");
         self
     }
 
-    /// Adds a number, as a string of digits if JavaScript could not hold it.
+    /// Adds a number. If JavaScript cannot hold it exactly, it is written as a string of digits.
     pub(crate) fn number(self, name: &str, value: u64) -> Self {
         if value < 1 << 53 { self.raw(name, value) } else { self.text(name, &value.to_string()) }
     }
@@ -45,7 +45,7 @@ impl Object {
     }
 }
 
-/// A text as JSON shows it.
+/// A text that is displayed as a JSON string.
 #[derive(Debug, Clone, Copy)]
 struct Text<'t>(&'t str);
 

@@ -1,13 +1,14 @@
 //! Reads dacti packages in browsers, workers, Node and Deno, over `fetch`.
 //!
-//! This crate is compiled to WebAssembly, and the npm package `dacti` wraps it. It makes two
-//! modules: the reader, and the tools that it loads when the first region needs them (feature
-//! `codec`). With both features, one module has everything. It has no rule of
-//! its own: packages are read by `dacti`, and the rules of HTTP are those of `dacti-http`. This
-//! crate sends their requests through its host, the JavaScript around it.
+//! This crate is compiled to WebAssembly, and the npm package `dacti` wraps it. There are two
+//! modules: the reader, and the tools (feature `codec`), which are loaded when the first region
+//! needs them. With both features, one module has everything. The crate has no rules of its own:
+//! `dacti` reads packages, and `dacti-http` has the rules of HTTP. This crate sends requests
+//! through its host, the JavaScript around it.
 //!
-//! The boundary is free of callbacks into WebAssembly: the host starts a task, does the requests
-//! that the engine asks for, feeds their answers, and receives the task's outcome.
+//! JavaScript never calls the engine while the engine calls JavaScript. The host starts a task,
+//! does the requests that the engine asks for, feeds their answers, and receives the task's
+//! outcome.
 
 #![expect(
     clippy::std_instead_of_alloc,

@@ -40,7 +40,7 @@ impl Network {
         };
         let (redirected, _) = lines.split_once('\n').unwrap_or((&lines, ""));
         let redirected = (!redirected.is_empty()).then(|| redirected.to_owned());
-        // A browser follows all redirects by itself and tells only that there were some.
+        // The browser follows redirects by itself, and only says afterwards that there were some.
         if redirected.is_some() {
             hop()?;
         }
@@ -51,7 +51,7 @@ impl Network {
 
 impl HttpClient for Network {
     fn check_url(&self, url: &str) -> Result<String, Error> {
-        // The host has parsed it.
+        // The host has already parsed the URL.
         Ok(url.to_owned())
     }
 
@@ -59,8 +59,8 @@ impl HttpClient for Network {
         let (url, _) = url.split_once('#').unwrap_or((url, ""));
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let (folder, _) = path.rsplit_once('/')?;
-        // `fetch` encodes characters that a path cannot have. A name has none that it would read
-        // otherwise: see R-PART-09.
+        // `fetch` encodes characters that a path cannot contain. A prefix and an object's name
+        // contain no character that has a meaning of its own in a URL: see R-PART-09 and R-PART-10.
         let mark = if keeps_query && !query.is_empty() { "?" } else { "" };
         let query = if keeps_query { query } else { "" };
         Some([folder, "/", name, mark, query].concat())
@@ -89,7 +89,7 @@ impl HttpClient for Network {
     }
 }
 
-/// An answer whose body has not come to its end.
+/// An answer whose body has not been read to its end.
 #[derive(Debug)]
 struct Answer {
     slot: Slot,
@@ -128,7 +128,7 @@ impl HttpAnswer for Answer {
     }
 }
 
-/// Returns how an exchange ended that brought no whole answer.
+/// Returns the reason why an exchange ended without a whole answer.
 fn ended(slot: &mut Slot, message: Message) -> HttpEnd {
     slot.stop_when_dropped(false);
     let (number, cause) = match message {

@@ -14,7 +14,7 @@ use dacti::{
 };
 use std::sync::Arc;
 
-/// The place of a package.
+/// The place from which a package is read.
 #[derive(Debug, Clone)]
 enum Place {
     Url(String),
@@ -30,9 +30,10 @@ pub(crate) struct Opening {
     place: Place,
     head_url: Option<String>,
     bytes_max: Option<u64>,
-    /// Seconds for which a head is accepted after its expiry, if the expiry is checked.
+    /// How many seconds after its expiry a head is still accepted; `None` if the expiry is not
+    /// checked.
     late_max: Option<u64>,
-    /// Seconds since 1970.
+    /// The current time, in seconds since 1970.
     now: u64,
     is_cached: bool,
     keys: Vec<PublicKey>,
@@ -46,8 +47,9 @@ pub(crate) struct Reader {
 }
 
 impl Opening {
-    /// Reads the options, which NULs separate: URL, URL of the head, budget in bytes, seconds after
-    /// the expiry, time, whether ranges are cached, length of a blob, and the keys.
+    /// Reads the options, with a NUL between two of them: URL, URL of the head, budget in bytes,
+    /// seconds after the expiry, current time, 1 if ranges are cached, length of a blob, and then
+    /// the keys.
     pub(crate) fn parse(client: u32, text: &str, tools: &Tools) -> Result<Self, Error> {
         let mut fields = text.split('\0');
         let mut next = || fields.next().unwrap_or_default();
@@ -133,7 +135,8 @@ impl Reader {
         }
         let fresh = self.opening.at(now).open(slots).await?;
         let is_later = fresh.package.is_later_than(&self.package);
-        // A replayed head may claim to be another file. A publisher's sequence never falls.
+        // An old head that is sent again may have another file id, and then counts as later. But
+        // the sequence of a publisher's package never falls.
         let is_replay = !self.opening.keys.is_empty() && fresh.sequence() < self.sequence();
         Ok((is_later && !is_replay).then_some(fresh))
     }
@@ -142,8 +145,8 @@ impl Reader {
         self.package.view().parts().map(|parts| parts.region.sequence)
     }
 
-    /// Returns the key that vouches for the package: it signed the head of a package in parts, and
-    /// signs the regions of any other.
+    /// Returns the trusted key of the package. For a package in parts, it is the key that signed
+    /// the head. For any other package, it is one of the keys that sign the regions.
     fn signer(&self) -> Option<String> {
         let view = self.package.view();
         let signs = |key: &&PublicKey| match view.parts() {
@@ -169,7 +172,8 @@ impl Reader {
         object.end()
     }
 
-    /// Finds a region, and makes the host load the tools that it needs beside its bytes.
+    /// Finds a region. If decoding it needs tools, makes the host load them while the bytes are
+    /// fetched.
     pub(crate) async fn located_region(
         &self,
         slots: &Arc<Slots>,
@@ -178,7 +182,8 @@ impl Reader {
         let located = self.package.locate(region_name(name)).await?;
         if located.encoding != Encoding::NONE {
             slots.want_tools();
-            // Bytes that are fetched come no sooner than the tools, but those of the head are here.
+            // A fetch of bytes waits for the tools. The bytes of the head are not fetched, so wait
+            // here.
             if located.span.end <= HEAD_LEN {
                 slots.tools_if_wanted().await;
             }
@@ -202,7 +207,7 @@ impl Reader {
     /// Reads many regions: see [`Verb::GetMany`](crate::Verb::GetMany).
     pub(crate) async fn get_many(&self, slots: &Arc<Slots>, text: &str) -> Result<Vec<u8>, Error> {
         let names: Vec<&str> = text.split('\0').collect();
-        // Nearly every package has encoded regions, and some of them may be in the head.
+        // Nearly every package has encoded regions, and some of them may lie in the head.
         slots.want_tools();
         slots.tools_if_wanted().await;
         let regions = self.package.get_many(names.iter().map(|name| region_name(name))).await;
@@ -229,7 +234,7 @@ impl Reader {
     /// Lists the regions whose paths begin with `prefix`. Regions without a path are listed only if
     /// the prefix is empty.
     pub(crate) async fn list(&self, slots: &Arc<Slots>, prefix: &str) -> Result<String, Error> {
-        // A names list is encoded, unless it is very short, and it may be in the head.
+        // A names list is encoded, unless it is very short, and it may lie in the head.
         slots.want_tools();
         slots.tools_if_wanted().await;
         let listed = self.package.list().await?;

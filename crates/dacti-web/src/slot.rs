@@ -1,4 +1,4 @@
-//! Answers of the host that are waited for.
+//! Slots: places where the engine waits for answers of the host.
 
 use crate::{Host, Tools};
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -12,15 +12,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// An answer of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Message {
-    /// An answer over HTTP begins: its status, and lines of text. The first line is the URL to
-    /// which redirects led, or empty; the others are header fields.
+    /// An answer over HTTP begins: its status, and lines of text. The first line is the URL after
+    /// redirects, or empty without redirects. The other lines are header fields.
     Begun(u16, String),
     /// Bytes: a piece of a body, a part of a file, or cached bytes.
     Bytes(Vec<u8>),
-    /// The end of a body or of a wait; or the cache does not have the bytes.
+    /// The end of a body or of a wait, or the cache does not have the bytes.
     End,
-    /// The exchange failed. The number is 0 for a broken connection, 1 for a time that passed, 2
-    /// for a server that was not reached; the text is the system's.
+    /// The exchange failed. The number is 0 for a broken connection, 1 for a timeout, and 2 for a
+    /// server that was not reached. The text is the message of the system.
     Failed(u32, String),
 }
 
@@ -29,9 +29,9 @@ pub enum Message {
 pub(crate) struct Slots {
     host: Arc<dyn Host>,
     tools: Tools,
-    /// Whether the tools are needed from now on.
+    /// Whether the tools were requested.
     are_tools_wanted: AtomicBool,
-    /// Whether they are there.
+    /// Whether the tools are loaded.
     are_tools_here: AtomicBool,
     waiting: Mutex<Waiting>,
 }
@@ -59,7 +59,7 @@ impl Slots {
         &self.tools
     }
 
-    /// Makes the host load the tools beside the next requests.
+    /// Makes the host load the tools, at the same time as the next requests.
     pub(crate) fn want_tools(self: &Arc<Self>) {
         let is_here = self.are_tools_here.load(Ordering::Relaxed);
         if !is_here && !self.are_tools_wanted.swap(true, Ordering::Relaxed) {
@@ -68,17 +68,17 @@ impl Slots {
         }
     }
 
-    /// Waits for the tools if they are wanted. Each fetch does so when bytes have come, so that the
-    /// tools are there when the bytes are decoded.
+    /// Waits for the tools if they were requested. Fetches call this before their bytes are
+    /// decoded.
     pub(crate) async fn tools_if_wanted(self: &Arc<Self>) {
         let is_wanted = self.are_tools_wanted.load(Ordering::Relaxed);
         if is_wanted && !self.are_tools_here.load(Ordering::Relaxed) {
-            // A failure is reported once a tool is missed.
+            // A failure is reported later, by the task that needs a tool.
             let _ = self.load_tools().await;
         }
     }
 
-    /// Waits until the tools are there.
+    /// Waits until the tools are loaded.
     ///
     /// # Errors
     /// `Remote` of the kind `Unavailable` if they cannot be loaded.
@@ -111,7 +111,7 @@ impl Slots {
         Slot { slots: Arc::clone(self), number, stops: false }
     }
 
-    /// Takes an answer. An answer to a slot that was closed is dropped.
+    /// Receives an answer. If its slot was closed, the answer is dropped.
     pub(crate) fn feed(&self, number: u32, message: Message) {
         let mut waiting = self.waiting();
         let Some(state) = waiting.slots.get_mut(&number) else { return };
@@ -135,12 +135,12 @@ impl Slots {
     }
 }
 
-/// A place for the host's answers to one question. Dropping it closes it.
+/// A place for the host's answers to one question. Dropping a slot closes it.
 #[derive(Debug)]
 pub(crate) struct Slot {
     slots: Arc<Slots>,
     number: u32,
-    /// Whether the host is told when the slot is closed.
+    /// Whether the host is told to stop its work when the slot is closed.
     stops: bool,
 }
 
@@ -157,7 +157,7 @@ impl Slot {
         &self.slots
     }
 
-    /// Makes the host end its work if the slot is closed before.
+    /// Sets whether the host is told to stop its work when the slot is closed.
     pub(crate) const fn stop_when_dropped(&mut self, stops: bool) {
         self.stops = stops;
     }

@@ -1,5 +1,5 @@
-//! Brotli and signatures, which the host brings: they stand in a module of their own, and it is
-//! loaded when the first region needs it.
+//! Brotli and signatures. The host provides them in a module of their own, which is loaded when the
+//! first region needs it.
 
 use dacti::seal::SignatureCheck;
 use dacti_index::OpenBrotli;
@@ -12,9 +12,8 @@ pub struct Tools {
     pub open_brotli: OpenBrotli,
     /// Returns the checks of a key; `None` if the bytes are not a key.
     pub checks_of: fn(&[u8; 32]) -> Option<Arc<dyn SignatureCheck>>,
-    /// Returns whether the module of these functions was asked for and is not there, and forgets
-    /// it.
+    /// Returns whether a tool was called before its module was loaded, and resets this record.
     pub take_missed: fn() -> bool,
-    /// Whether they are part of this module, so that nothing is loaded.
+    /// Whether the tools are part of this module, so that nothing must be loaded.
     pub are_here: bool,
 }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 pub enum ErrorKind {
     /// The bytes contradict the format.
     Corrupt,
-    /// The source ends before a structure does.
+    /// The source ends within a structure.
     Truncated,
     /// Well-formed, but of an unknown format, version or encoding.
     Unsupported,
@@ -108,7 +108,7 @@ pub enum Error {
         place: Location,
         /// The kind to branch on.
         kind: ErrorKind,
-        /// The answer, and the way out.
+        /// The answer of the server, and what the caller can do.
         source: Box<dyn core::error::Error + Send + Sync>,
     },
     /// The path names a directory, a device or another irregular file.
@@ -149,14 +149,14 @@ pub enum Error {
     /// The fences are at fault. Look-ups do not fail then: they scan the index.
     #[error(transparent)]
     Lookup(#[from] dacti_lookup::Error),
-    /// The fences belong to another index than the current one.
+    /// The fences belong to an index other than the current one.
     #[error(
         "lookup header at {at:#x}: its fences belong to the index at {index_at:#x}, not to this one"
     )]
     OtherIndex {
         /// Where the lookup region starts, absolute.
         at: u64,
-        /// Where their index starts, absolute.
+        /// Where the index of these fences starts, absolute.
         index_at: u64,
     },
     /// A region or the seal component differs from what was sealed, or the policy refuses it.
@@ -179,7 +179,7 @@ pub enum Error {
     /// The layout component, or another structure that updates rely on, is at fault.
     #[error(transparent)]
     Cdn(#[from] dacti_cdn::Error),
-    /// A region of a copy that was pulled is not the one that was published.
+    /// A region of a pulled copy differs from the published region.
     #[error("{name:?} is damaged in the copy: {error}; the copy was not kept: pull again")]
     Pulled {
         /// The region, by path or id.
@@ -237,7 +237,7 @@ pub enum Error {
         /// Its length in bytes.
         len: u64,
     },
-    /// A sealed region that is too long: its stored bytes would have to be kept to verify them.
+    /// A sealed region that is too long to be kept in memory until it is verified.
     #[error(
         "stored region at {at:#x}: {len} bytes must be kept until they are verified, but the \
          limit is {limit}: write the region to a file, which is verified before it gets its name, \
@@ -246,9 +246,9 @@ pub enum Error {
     TooLongToVerify {
         /// Where the stored bytes start, absolute.
         at: u64,
-        /// How many there are.
+        /// The length of the stored bytes.
         len: u64,
-        /// How many are kept.
+        /// The maximum length that is kept.
         limit: u64,
     },
     /// Regions that together take more bytes than
@@ -324,7 +324,7 @@ pub enum Error {
     /// The package cannot be compacted with these options.
     #[error("{fault}")]
     Compaction {
-        /// The reason, and the way out.
+        /// The reason, and what the caller can do.
         fault: CompactionFault,
     },
     /// The caller stopped the operation.
@@ -333,7 +333,7 @@ pub enum Error {
     /// A key to sign with, although no seals are written.
     #[error("a signature is part of a region's seal, and {why}")]
     NoSealToSign {
-        /// The reason, and the way out.
+        /// The reason, and what the caller can do.
         why: &'static str,
     },
     /// Hot regions in a layout that has no room for them in the head.
@@ -347,7 +347,7 @@ pub enum Error {
         max = dacti_index::GROUP_ENTRIES
     )]
     HotTooMany {
-        /// Hot regions.
+        /// The number of hot regions.
         entries: u64,
     },
     /// Hot regions too long for the head.
@@ -437,8 +437,8 @@ pub enum CompactionFault {
     Unproven(String),
 }
 
-/// Returns a path as a message shows it, escaped, and a URL without its secrets. An empty path is
-/// the package itself.
+/// Returns a path in the form for messages: escaped, and a URL without its secrets. An empty path
+/// means the package itself.
 pub(crate) fn shown(path: &Path) -> String {
     if path.as_os_str().is_empty() {
         return "the package".into();
@@ -446,8 +446,8 @@ pub(crate) fn shown(path: &Path) -> String {
     format!("{:?}", Location::from(path).to_string())
 }
 
-/// Returns a text in quotes as a message shows it. A URL, which is the path of no region, is shown
-/// without its secrets.
+/// Returns a text in quotes, for messages. A URL is shown without its secrets; it cannot be the
+/// path of a region.
 pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", Location::from(text).to_string())
 }

@@ -10,21 +10,22 @@ use {
     std::sync::OnceLock,
 };
 
-/// The least number of bytes that several threads hash.
+/// The minimum number of bytes that several threads hash together.
 ///
-/// Measured on two cores. A second thread makes 128 and 256 KiB slower, because handing over the
-/// work takes about 10 µs. It hashes 512 KiB 1.6 times as fast, 1 MiB 1.75 times (one thread takes
-/// 160 µs), and 4 MiB 1.9 times. Below 1 MiB the gain is too small for a core that may have other
-/// work.
+/// Measured on two cores. A second thread makes the hashing of 128 and 256 KiB slower, because
+/// handing over the work takes about 10 µs. With two threads, 512 KiB are hashed 1.6 times as fast,
+/// 1 MiB 1.75 times (one thread takes 160 µs), and 4 MiB 1.9 times. Below 1 MiB the gain is too
+/// small for a core that may have other work.
 pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 
-/// Threads that hash. They are started when the first long bytes come. WebAssembly has no threads.
+/// Threads that hash. They are started when long bytes are hashed for the first time. WebAssembly
+/// has no threads.
 #[derive(Debug)]
 pub(crate) struct HashPool {
     #[cfg(not(target_family = "wasm"))]
     asked: Option<NonZeroUsize>,
-    /// `None` if one thread is enough, or if the system gave no thread. The caller's thread hashes
-    /// then.
+    /// `None` if one thread is enough, or if the system started no thread. Then the caller's thread
+    /// hashes.
     #[cfg(not(target_family = "wasm"))]
     pool: OnceLock<Option<ThreadPool>>,
 }
@@ -36,7 +37,7 @@ impl HashPool {
         Self {}
     }
 
-    /// Takes the next bytes into a hash.
+    /// Adds the next bytes to a hash.
     #[expect(clippy::unused_self, reason = "other targets have threads in it")]
     pub(crate) fn update(&self, hasher: &mut blake3::Hasher, bytes: &[u8]) {
         hasher.update(bytes);
@@ -51,12 +52,13 @@ impl HashPool {
 
 #[cfg(not(target_family = "wasm"))]
 impl HashPool {
-    /// Creates a pool without threads. It starts `asked` threads later, or one for each core.
+    /// Creates a pool without threads. It starts `asked` threads, or one for each core, when long
+    /// bytes are hashed for the first time.
     pub(crate) const fn new(asked: Option<NonZeroUsize>) -> Self {
         Self { asked, pool: OnceLock::new() }
     }
 
-    /// Takes the next bytes into a hash.
+    /// Adds the next bytes to a hash.
     pub(crate) fn update(&self, hasher: &mut blake3::Hasher, bytes: &[u8]) {
         match self.pool(bytes.len()) {
             Some(pool) => pool.install(|| _ = hasher.update_rayon(bytes)),
@@ -78,8 +80,8 @@ impl HashPool {
         if len < PARALLEL_LEN_MIN {
             return None;
         }
-        // The cores are counted here, because asking the system takes longer than opening a
-        // package.
+        // The cores are counted only here, because asking the system for their number takes longer
+        // than opening a package.
         let start = || match threads::count(self.asked) {
             NonZeroUsize::MIN => None,
             threads => ThreadPoolBuilder::new().num_threads(threads.get()).build().ok(),

@@ -96,7 +96,7 @@ pub mod seal {
     };
 }
 
-// Its examples read URLs, too.
+// The README's examples also read URLs, so they need the feature `http`.
 #[cfg(all(doctest, feature = "http", feature = "write"))]
 #[doc = include_str!("../../../README.md")]
 mod root_readme {}

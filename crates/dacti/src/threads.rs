@@ -9,7 +9,7 @@ use std::thread::{Builder, Scope};
 /// More threads than this do not help, and a system may refuse them.
 const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
 
-/// Returns the wanted number of threads, or one for each core.
+/// Returns the wanted number of threads, or one for each core, but at most [`THREADS_MAX`].
 pub(crate) fn count(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked
         .or_else(|| std::thread::available_parallelism().ok())
@@ -20,7 +20,7 @@ pub(crate) fn count(asked: Option<NonZeroUsize>) -> NonZeroUsize {
 /// Starts `wanted` threads, or as many as the system gives.
 ///
 /// # Errors
-/// `Io` if it gives none.
+/// `Io` if the system starts none.
 pub(crate) fn start<'scope, W: FnOnce() + Send + 'scope>(
     scope: &'scope Scope<'scope, '_>,
     wanted: usize,
@@ -37,8 +37,8 @@ pub(crate) fn start<'scope, W: FnOnce() + Send + 'scope>(
     Ok(())
 }
 
-/// Returns the value in `cell`, or makes it. If several threads come at once, each makes a value
-/// and one is kept, so that no thread waits.
+/// Returns the value in `cell`, or makes it. If several threads call this at once, each makes a
+/// value and one value is kept, so that no thread waits for another.
 pub(crate) fn known<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     if let Some(known) = cell.get() {
         return known;

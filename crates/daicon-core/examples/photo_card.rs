@@ -18,7 +18,7 @@ pub const FORMAT: Format<'static> = Format {
     requires: &[PICTURE, CAPTION],
     ..Format::new(Uuid::from_u128(0x8c1f9f0e_5a56_4c3b_9d55_3f2f6f0f7b21), Version::new(1, 0))
 };
-/// Bytes of a card before its picture: the preamble and two tables of one component.
+/// Length of a card's bytes before its picture: the preamble and two tables of one component.
 pub const START_LEN: usize = container_len(1) + table_len(1);
 
 /// Writes the start of a card. Picture and caption follow it.
@@ -46,7 +46,7 @@ pub fn read(card: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     Ok((bytes(PICTURE)?, bytes(CAPTION)?))
 }
 
-/// Reads the caption of a card in a file, and no byte of the picture.
+/// Reads the caption of a card in a file, without reading the picture.
 ///
 /// # Errors
 /// The file is not a card, or cannot be read.

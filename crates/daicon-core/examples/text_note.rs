@@ -1,8 +1,8 @@
 //! Text notes, a file format that holds one text: an example of a format built on `daicon-core`.
 //!
 //! A note is a daicon file of the format [`FORMAT`]. It requires one component, the text component
-//! of `docs/spec/daicon.md`, "An example component: text". Readers skip further components and
-//! further bytes.
+//! of `docs/spec/daicon.md`, "An example component: text". Readers ignore other components and
+//! other bytes.
 
 use core::fmt;
 use daicon_core::io::{Container, ReadError};
@@ -12,23 +12,23 @@ use daicon_core::{
 };
 use std::io::{self, Read, Seek, Write};
 
-/// The text component, with the version that notes are written with. Its UUID is the
-/// specification's own, and other formats may use it as well.
+/// The text component, in the version in which notes are written. Its UUID is defined by the
+/// specification, and other formats may use it as well.
 pub const TEXT: Requirement<'static> =
     Requirement::new(Uuid::from_u128(0x37cb72a4_caab_440c_8b7c_869019ed348e), Version::new(0, 1));
 
 /// The declaration of the format.
 ///
-/// The UUID was made at random for this format alone. A reader of version 1.0 reads every 1.x.
+/// The UUID was generated at random for this format alone. A reader of version 1.0 reads every 1.x.
 pub const FORMAT: Format<'static> = Format {
     requires: &[TEXT],
     ..Format::new(Uuid::from_u128(0x5544809d_1951_45fa_816e_31f03934912d), Version::new(1, 0))
 };
 
-/// The longest text that [`read`] should accept by default, in bytes.
+/// The default of the longest text that [`read`] should accept, in bytes.
 pub const TEXT_LEN_MAX: u64 = 1 << 20;
 
-/// Why a note cannot be read or written.
+/// The reason for which a note cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -40,9 +40,9 @@ pub enum Error {
     Text {
         /// Start of the text, absolute.
         at: u64,
-        /// Where in the text the fault is.
+        /// Position of the fault in the text.
         offset: usize,
-        /// The rule.
+        /// The rule that the text breaks.
         fault: TextFault,
     },
     /// The text is longer than the caller allows.
@@ -52,7 +52,7 @@ pub enum Error {
     TooLong {
         /// Start of the text, absolute.
         at: u64,
-        /// How long it is, in bytes.
+        /// Its length in bytes.
         len: u64,
         /// The caller's limit.
         limit: u64,
@@ -65,7 +65,7 @@ pub enum Error {
     Io(#[from] io::Error),
 }
 
-/// The rule of the text component that the region breaks.
+/// The rule of the text component that the text breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextFault {
@@ -84,14 +84,14 @@ impl fmt::Display for TextFault {
     }
 }
 
-/// Why a text cannot be written.
+/// The reason for which a text cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unwritable {
     /// The text has a zero byte.
     #[error("it has a zero byte at {0}")]
     Nul(usize),
-    /// The text is longer than the 32-bit size of a region can say.
+    /// The text is longer than a region's 32-bit size field can state.
     #[error("it has {0} bytes, but a region must be shorter than 4 GiB")]
     TooLong(usize),
 }
@@ -123,7 +123,7 @@ impl From<ReadError> for Error {
 /// Writes a note of `text`.
 ///
 /// # Errors
-/// `Unwritable`, before a byte is written; `Io`.
+/// `Unwritable` before any byte is written; `Io`.
 pub fn write(text: &str, out: &mut impl Write) -> Result<(), Error> {
     if let Some(at) = text.find('\0') {
         return Err(Error::Unwritable(Unwritable::Nul(at)));
@@ -175,7 +175,7 @@ mod tests {
     use daicon_core::{ComponentSpec, ErrorKind, Region, TableSpec, Uuid, Version, emit_container};
     use std::io::Cursor;
 
-    /// A note of "hi\n", by hand from the tables of the specification.
+    /// A note of "hi\n", made by hand from the tables of the specification.
     const HI: &[u8; 83] = b"\xffdaicon0\
         \x9d\x80\x44\x55\x51\x19\xfa\x45\x81\x6e\x31\xf0\x39\x34\x91\x2d\x01\0\0\0\
         \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
@@ -196,8 +196,8 @@ mod tests {
         ComponentSpec::with_region(TEXT.id, version, Region::new(offset, size))
     }
 
-    /// The preamble and first table of a note with these components. The extension offset may be
-    /// one that the emitter refuses.
+    /// Returns the preamble and first table of a note with these components. The extension offset
+    /// may be one that the emitter refuses.
     fn start(extension_at: u64, components: &[ComponentSpec]) -> Vec<u8> {
         let table = TableSpec { components, ..TableSpec::default() };
         let mut out = vec![0; 1000];
@@ -207,7 +207,7 @@ mod tests {
         out
     }
 
-    /// Reads `file`, and shows an error by its kind and its text.
+    /// Reads `file`. Shows an error as its kind and its text.
     #[track_caller]
     fn check(file: &[u8], expected: Result<&str, (ErrorKind, &str)>) {
         let found = read(&mut Cursor::new(file), TEXT_LEN_MAX);
@@ -262,7 +262,7 @@ mod tests {
             expected a version compatible with 0.1, found 0.2";
         let file = start(0, &[OTHER, text(Version::new(0, 2), 0, 0)]);
         check(&file, Err((ErrorKind::Unsupported, expected)));
-        // Next to an entry with a usable version, an entry of another version is ignored.
+        // An entry with a usable version is used; an entry with another version is ignored.
         let components = [text(Version::new(1, 0), 0, 8), text(TEXT.version, 1, 6)];
         check(&start(0, &components), Ok("daicon"));
     }
@@ -327,7 +327,7 @@ mod tests {
         assert_eq!(read(&mut Cursor::new(HI), 3).unwrap(), "hi\n");
         let error = read(&mut Cursor::new(HI), 2).unwrap_err();
         assert!(matches!(error, Error::TooLong { at: 80, len: 3, limit: 2 }), "{error}");
-        // An entry may claim the largest size. The reader allocates only for bytes that the file
+        // An entry may state the largest size. The reader allocates only for bytes that the file
         // has.
         let file = start(0, &[text(TEXT.version, 80, u32::MAX)]);
         let error = read(&mut Cursor::new(&file), u64::MAX).unwrap_err();

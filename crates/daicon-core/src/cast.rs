@@ -1,7 +1,7 @@
 //! Conversions between bytes and wire structs, and between lengths in files and in memory.
 //!
-//! This is the only file that calls `bytemuck`. Wire structs have alignment 1 and no padding, so a
-//! view needs no copy, and only its length can be wrong.
+//! This is the only file that calls `bytemuck`. Wire structs have alignment 1 and no padding. So a
+//! view needs no copy, and it fails only if the bytes are too short.
 
 use bytemuck::Pod;
 
@@ -19,7 +19,7 @@ pub fn slice_at<T: Pod>(bytes: &[u8], count: usize) -> Option<&[T]> {
     bytemuck::try_cast_slice(bytes).ok()
 }
 
-/// Returns the bytes of a wire struct as they stand in a file.
+/// Returns the bytes of a wire struct as they are stored in a file.
 #[must_use]
 pub fn bytes_of<T: Pod>(value: &T) -> &[u8] {
     bytemuck::bytes_of(value)

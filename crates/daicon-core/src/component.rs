@@ -38,7 +38,7 @@ impl Component {
         Region::from_data(self.data)
     }
 
-    /// Returns the span of its region, for a file of unknown length.
+    /// Returns the span of its region. Use this if the length of the file is unknown.
     ///
     /// # Errors
     /// `OutOfBounds` if the span passes 2^64.

@@ -1,6 +1,6 @@
 //! Writes preambles and tables into a caller's buffer.
 //!
-//! Readers accept every file that this module accepts. Reserved fields and free slots become zero,
+//! Readers accept every file that this module writes. Reserved fields and free slots become zero,
 //! whatever the buffer held before. Specification: `docs/spec/daicon.md`, "The writer's duties".
 
 use crate::{
@@ -12,13 +12,13 @@ use crate::{
 /// A component table to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TableSpec<'a> {
-    /// Position of the table, absolute. By default 28, the place of the first table.
+    /// Position of the table, absolute. The default is 28, the position of the first table.
     pub at: u64,
     /// The region base: the offsets of this table's regions are added to it.
     pub region_base: u64,
     /// Position of the next table, absolute; 0 for none.
     pub extension_at: u64,
-    /// Room for components, used slots included. 0 means no free slots.
+    /// Number of slots, used slots included. 0 means that there are no free slots.
     pub slots: u32,
     /// The components, in order.
     pub components: &'a [ComponentSpec],
@@ -34,7 +34,7 @@ impl TableSpec<'_> {
     /// Returns the length of the table, free slots included.
     ///
     /// # Errors
-    /// `Misuse` if the components do not fit the slots.
+    /// `Misuse` if there are more components than slots.
     pub fn emitted_len(&self) -> Result<u64, Error> {
         let slots = u64::from(self.slots_or_count()?);
         Ok(slots.saturating_mul(COMPONENT_ENTRY_LEN).saturating_add(TABLE_HEADER_LEN))
@@ -43,11 +43,11 @@ impl TableSpec<'_> {
     /// Writes the table at the start of `out`, and zeros into its free slots. Returns the number of
     /// bytes written.
     ///
-    /// This sees one table only. [`emit_container`] checks a whole chain.
+    /// This checks one table only. [`emit_container`] checks a whole chain.
     ///
     /// # Errors
-    /// `Misuse` if readers would reject the table, or if it does not fit `out`. `out` is unchanged
-    /// then.
+    /// `Misuse` if readers would reject the table, or if `out` is too short. `out` is then
+    /// unchanged.
     pub fn emit(&self, out: &mut [u8]) -> Result<usize, Error> {
         let len = to_u64(out.len());
         let span = self.check()?;
@@ -96,7 +96,7 @@ impl TableSpec<'_> {
         }
     }
 
-    /// Refuses components that this table or one of `earlier` lists already.
+    /// Refuses components that this table or one of `earlier` already lists.
     fn refuse_duplicates(&self, earlier: &[TableSpec<'_>]) -> Result<(), Error> {
         for (i, spec) in self.components.iter().enumerate() {
             let major = spec.version.major;
@@ -114,13 +114,12 @@ impl TableSpec<'_> {
 /// Writes the preamble and a whole chain of tables into `out`, which starts at file position 0.
 /// Returns the end of the last table that was written.
 ///
-/// The first table stands at 28, and each further table at its own `at`. The extension offset of
-/// each table becomes the place of the next one; the last table keeps its `extension_at`. Bytes
-/// between the tables stay as they are.
+/// The first table is at 28, and each further table at its own `at`. The extension offset of each
+/// table becomes the position of the next table; the last table keeps its `extension_at`. Bytes
+/// between the tables are not changed.
 ///
 /// # Errors
-/// `Misuse` if readers would reject the chain, or if it does not fit `out`. `out` is unchanged
-/// then.
+/// `Misuse` if readers would reject the chain, or if `out` is too short. `out` is then unchanged.
 pub fn emit_container(
     preamble: &PreambleSpec,
     tables: &[TableSpec<'_>],
@@ -142,7 +141,7 @@ pub fn emit_container(
     Ok(cast::to_usize(end).unwrap_or(usize::MAX))
 }
 
-/// Writes the preamble alone, for writers that lay out their first table later. Returns 28.
+/// Writes only the preamble, for writers that place their first table later. Returns 28.
 ///
 /// # Errors
 /// `Misuse` if `out` is too short.
@@ -159,8 +158,8 @@ pub fn emit_preamble(preamble: &PreambleSpec, out: &mut [u8]) -> Result<usize, E
     Ok(written)
 }
 
-/// Sets the extension offset of the table in `table`, which stands at file position `at`. This is
-/// one write of eight bytes, the format's own switch.
+/// Sets the extension offset of the table in `table`, which is at file position `at`. This is one
+/// write of eight bytes: the switch of the container format.
 ///
 /// # Errors
 /// `Misuse` if readers would reject the offset; `Truncated` if `table` is shorter than the table.
@@ -172,7 +171,7 @@ pub fn emit_extension(table: &mut [u8], at: u64, extension_at: u64) -> Result<()
     Ok(())
 }
 
-/// Checks a whole chain. Returns the end of the table that ends last.
+/// Checks a whole chain. Returns the highest end of a table.
 fn check_chain(tables: &[TableSpec<'_>]) -> Result<u64, Error> {
     let (found, limit) = (to_u64(tables.len()), to_u64(TABLES_MAX));
     if found > limit {
@@ -209,8 +208,8 @@ fn check_chain(tables: &[TableSpec<'_>]) -> Result<u64, Error> {
     Ok(end)
 }
 
-/// Refuses a table on bytes that belong to the preamble or, unless it is the first table itself, to
-/// the header of the first table.
+/// Refuses a table that overlaps the preamble or the header of the first table. For the first table
+/// itself, only the preamble counts.
 fn check_place(span: Span) -> Result<(), Misuse> {
     let first = FIRST_HEADER;
     let other = if span.start == first.start { PREAMBLE } else { FIRST_USED };
@@ -221,7 +220,7 @@ fn check_place(span: Span) -> Result<(), Misuse> {
 }
 
 /// Refuses an extension offset that leads into bytes in use: the preamble, the header of the first
-/// table, or the table in `other`. A chain that leads back to a table loops.
+/// table, or the table in `other`. Readers would see a loop if it leads back to a table.
 fn check_extension(other: Span, extension_at: u64) -> Result<(), Misuse> {
     if extension_at == 0 {
         return Ok(());
@@ -275,7 +274,7 @@ mod tests {
 
     #[test]
     fn one_empty_component_is_the_published_80_byte_file() {
-        // The file that the format's first program wrote.
+        // This file was written by the format's first program.
         let published: [u8; 80] = *b"\xffdaicon0\
             \x29\x79\x0f\x5f\x77\x75\xe5\x4b\x8b\xb5\x4a\x63\x19\x9b\x67\x22\0\0\0\0\
             \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\

@@ -46,7 +46,7 @@ pub enum ErrorKind {
     Corrupt,
     /// The source ends before a structure does.
     Truncated,
-    /// The bytes are sound, but this reader does not support their format, version or feature.
+    /// The bytes are valid, but this reader does not support their format, version or feature.
     Unsupported,
     /// The caller's [`Limits`](crate::Limits) are too low for the file.
     Limit,
@@ -86,7 +86,7 @@ pub enum Misuse {
         /// Slots asked for.
         slots: u32,
     },
-    /// A chain has two components with one UUID and major version.
+    /// A chain has two components with the same UUID and major version.
     #[error(
         "component {id} {major}.x is listed twice, but readers would ignore the second: remove \
          one of them"
@@ -102,7 +102,7 @@ pub enum Misuse {
     TooManyComponents {
         /// Components given.
         found: u64,
-        /// The most that readers accept by default.
+        /// The maximum number of components that readers accept by default.
         limit: u64,
     },
     /// A chain has more tables than readers accept.
@@ -110,13 +110,13 @@ pub enum Misuse {
     TooManyTables {
         /// Tables given.
         found: u64,
-        /// The most that readers accept by default.
+        /// The maximum number of tables that readers accept by default.
         limit: u64,
     },
-    /// The first table does not stand at 28, or there is none.
+    /// The first table is not at 28, or there is no table.
     #[error("the first table stands at {at:#x}: it must stand at 0x1c, right after the preamble")]
     FirstTable {
-        /// Where it stands, absolute; 0 if there is no table.
+        /// Start of the first table, absolute; 0 if there is no table.
         at: u64,
     },
     /// A table overlaps the preamble or another table.
@@ -176,7 +176,7 @@ pub enum Misuse {
         /// The region base.
         base: u64,
     },
-    /// A region is longer than a 32-bit size can say.
+    /// A region is longer than its 32-bit size field can state.
     #[error("region at {start:#x}: {len} bytes, but a region must be shorter than 4 GiB: split it")]
     RegionTooLong {
         /// Start of the region, absolute.
@@ -189,7 +189,7 @@ pub enum Misuse {
     FedAfterEnd,
 }
 
-/// Why a container cannot be read or written.
+/// The reason for which a container cannot be read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -251,7 +251,7 @@ pub enum Error {
         /// The span of the earlier structure.
         other: Span,
     },
-    /// A count passes a limit of the caller.
+    /// A count exceeds a limit of the caller.
     #[error(
         "{what} at {at:#x}: found {found}, but the limit is {limit}: raise the limit if you trust \
          the file"
@@ -372,7 +372,7 @@ impl Error {
     }
 }
 
-/// Bytes as a hex dump shows them.
+/// Shows bytes as a hex dump does.
 struct Dump([u8; 8]);
 
 impl fmt::Display for Dump {

@@ -1,4 +1,4 @@
-//! A format author's declaration, and the check of a file against it.
+//! The declaration of a format, and the check of a file against it.
 //!
 //! Specification: `docs/spec/daicon.md`, "Versions", "Duties of a format's author".
 
@@ -30,8 +30,8 @@ pub struct Format<'a> {
     pub id: Uuid,
     /// The version that this reader is written for.
     pub version: Version,
-    /// Further minor versions that this reader can read, if the major version is 0. Below 1.0, no
-    /// minor version implies another.
+    /// Further minor versions that this reader can read, if the major version is 0. Below 1.0, a
+    /// reader of one minor version cannot assume that it reads another.
     pub minors: &'a [u16],
     /// Components that every file of the format must have.
     pub requires: &'a [Requirement<'a>],
@@ -46,7 +46,7 @@ pub struct PreambleSpec {
     pub version: Version,
 }
 
-/// A component, and the lowest version of it that a reader can use.
+/// A component, and its lowest version that a reader can use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Requirement<'a> {
     /// UUID of the component.
@@ -58,7 +58,7 @@ pub struct Requirement<'a> {
 }
 
 impl<'a> Requirement<'a> {
-    /// Requires `version` or a compatible one.
+    /// Requires `version` or a compatible version.
     #[must_use]
     pub const fn new(id: Uuid, version: Version) -> Self {
         Self { id, version, minors: &[] }
@@ -105,12 +105,12 @@ impl<'a> Requirement<'a> {
     }
 }
 
-/// The result of looking for a required component in a file.
+/// The result of the search for a required component in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComponentMatch<'c> {
     /// The component, in a version that can be used.
     Found(&'c Component),
-    /// The first component of that UUID. None of them has a version that can be used.
+    /// The first component of that UUID. No component of that UUID has a usable version.
     Incompatible(&'c Component),
     /// No component of that UUID.
     Missing,
@@ -131,11 +131,11 @@ impl<'a> Format<'a> {
 
     /// Reads the tables of `file`, a whole file in memory, and checks it against the format.
     ///
-    /// Reading ends as soon as all required components are found. If the format requires none, this
-    /// reads the whole chain.
+    /// Reading ends as soon as all required components are found. If the format requires no
+    /// components, this reads the whole chain.
     ///
     /// # Errors
-    /// The file is not a container, of another format or version, or lacks a required component.
+    /// The file is not a container, has another format or version, or lacks a required component.
     pub fn read(&self, file: &[u8]) -> Result<TableWalker, Error> {
         let window = Window::ending_file(0, file);
         let mut walker = TableWalker::new(Some(to_u64(file.len())));
@@ -146,13 +146,13 @@ impl<'a> Format<'a> {
         Ok(walker)
     }
 
-    /// Returns the span that the walker wants, unless all required components are found.
+    /// Returns the span that the walker wants; `None` once all required components are found.
     pub(crate) fn want(&self, walker: &TableWalker) -> Option<crate::Span> {
         let enough = !self.requires.is_empty() && self.is_met(walker.components());
         walker.want().filter(|_| !enough)
     }
 
-    /// Feeds the walker, and checks the format header when it comes.
+    /// Feeds the walker, and checks the format header when the walker returns it.
     pub(crate) fn feed(&self, walker: &mut TableWalker, bytes: &[u8]) -> Result<(), Error> {
         match walker.feed(bytes)? {
             Some(Event::Preamble(header)) => self.check_header(&header),
@@ -183,7 +183,7 @@ impl<'a> Format<'a> {
         self.requires.iter().map(|required| (required, required.find(components)))
     }
 
-    /// Returns whether every requirement is met, so that a walk may stop.
+    /// Returns whether every requirement is met, in which case a walk can stop.
     #[must_use]
     pub fn is_met(&self, components: &[Component]) -> bool {
         self.matches(components).all(|(_, found)| matches!(found, ComponentMatch::Found(_)))

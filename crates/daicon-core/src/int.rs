@@ -1,7 +1,7 @@
-//! Integers and UUIDs as they lie in the file: little-endian byte arrays of alignment 1.
+//! Integers and UUIDs as they are stored in the file: little-endian byte arrays of alignment 1.
 //!
-//! A reference to any of them is valid at any address, so wire structs can be borrowed from a
-//! buffer. Specification: `docs/spec/daicon.md`, "Numbers and UUIDs".
+//! These types may lie at any address, so wire structs can be borrowed from a buffer.
+//! Specification: `docs/spec/daicon.md`, "Numbers and UUIDs".
 
 use bytemuck::{Pod, Zeroable};
 use uuid::Uuid;

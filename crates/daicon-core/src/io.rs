@@ -7,7 +7,7 @@ use crate::{
 use alloc::vec::Vec;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Why a container cannot be read from a file.
+/// The reason for which a container cannot be read from a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -43,11 +43,11 @@ pub struct Container<S> {
 }
 
 impl<S: Read + Seek> Container<S> {
-    /// Reads the preamble, and tables until all required components are found. If the format
-    /// requires none, this reads the whole chain.
+    /// Reads the preamble, and then tables until all required components are found. If the format
+    /// requires no components, this reads the whole chain.
     ///
     /// # Errors
-    /// `Container` if the file is not a container, of another format or version, or lacks a
+    /// `Container` if the file is not a container, has another format or version, or lacks a
     /// required component; `Io`.
     pub fn open(mut source: S, format: &Format<'_>) -> Result<Self, ReadError> {
         let len = source.seek(SeekFrom::End(0))?;
@@ -59,7 +59,8 @@ impl<S: Read + Seek> Container<S> {
         Ok(Self { source, len, walker })
     }
 
-    /// Finds a component, reading further tables if needed; `None` if the file lacks it.
+    /// Finds a component. Reads further tables if needed. Returns `None` if the file lacks the
+    /// component.
     ///
     /// # Errors
     /// `Container` for faults of a further table; `Io`.
@@ -73,7 +74,7 @@ impl<S: Read + Seek> Container<S> {
         }
     }
 
-    /// Returns a component, reading further tables if needed.
+    /// Returns a component. Reads further tables if needed.
     ///
     /// # Errors
     /// `Container` if the file lacks the component, or for faults of a further table; `Io`.
@@ -99,7 +100,7 @@ impl<S: Read + Seek> Container<S> {
         let bytes = read_at(&mut self.source, span)?;
         let found = to_u64(bytes.len());
         if found < needed {
-            // The file has become shorter since it was opened.
+            // The file was cut after it was opened.
             let end = at.saturating_add(found);
             return Err(Error::Truncated { what, at, needed, end }.into());
         }
@@ -121,13 +122,13 @@ impl<S: Read + Seek> Container<S> {
 
 /// Reads a span of a source. Returns fewer bytes if the source ends before the span does.
 ///
-/// This allocates only for bytes that the file has, however long the span is.
+/// This allocates only for bytes that the file has, even if the span is longer.
 ///
 /// # Errors
 /// Errors of the source.
 pub fn read_at(source: &mut (impl Read + Seek), span: Span) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // Operating systems differ in how they treat a seek past the end, so this never seeks there.
+    // Operating systems treat a seek past the end differently, so this function never makes one.
     if !span.is_empty() && span.start < source.seek(SeekFrom::End(0))? {
         source.seek(SeekFrom::Start(span.start))?;
         source.take(span.len()).read_to_end(&mut bytes)?;

@@ -1,16 +1,16 @@
-//! Joins spans that lie near each other into reads.
+//! Joins neighbouring spans into reads.
 //!
-//! It reads nothing itself, and no rule of the format depends on it.
+//! This file reads nothing itself, and no rule of the format depends on it.
 
 use crate::Span;
 
 /// How spans are joined into reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joining {
-    /// The longest gap between two spans of one read. The bytes of a gap are read but not used,
+    /// The maximum gap between two spans of one read. The bytes of a gap are read but not used,
     /// because this costs less than another read.
     pub gap_len_max: u64,
-    /// The most bytes of a read that joins several spans. A longer span is a read of its own.
+    /// The maximum length of a read that joins several spans. A longer span gets a read of its own.
     pub len_max: u64,
     /// Borders that no read crosses, unless a single span crosses them.
     pub slices: Option<Slices>,
@@ -21,7 +21,7 @@ pub struct Joining {
 pub struct Slices {
     /// The first position that may be a border, absolute.
     pub from: u64,
-    /// Bytes from one border to the next. 0 means that there are none.
+    /// Bytes from one border to the next. 0 means that there are no borders.
     pub len: u64,
 }
 
@@ -32,15 +32,15 @@ pub struct Joined {
     pub span: Span,
     /// Number of its first span among the given spans.
     pub first: usize,
-    /// Number of spans in a row that it covers.
+    /// Number of consecutive spans that it covers.
     pub count: usize,
 }
 
 /// Joins `spans`, which should ascend by start, into as few reads as `joining` allows.
 ///
-/// The reads have the order of the spans, and each span is whole in one read. A span that starts
-/// before the current read starts a new read, so unsorted spans only cost more reads. An empty span
-/// joins any read.
+/// The reads have the order of the spans, and each span lies entirely in one read. A span that
+/// starts before the current read starts a new read, so unsorted spans only cost more reads. An
+/// empty span joins any read.
 ///
 /// ```
 /// use daicon_core::{Joining, Span, coalesce};
@@ -75,7 +75,7 @@ impl Joining {
         }
         let joined = Span { start: read.start, end: read.end.max(more.end) };
         if joined == read && more.start >= read.start {
-            // The read covers these bytes already.
+            // The read already covers these bytes.
             return Some(read);
         }
         let apart = more.start < read.start
@@ -150,7 +150,7 @@ mod tests {
     fn no_read_is_joined_across_a_border() {
         let slices = Some(Slices { from: 64, len: 32 });
         let joining = Joining { slices, ..JOINING };
-        // Spans before the first border are joined; spans on two sides of a border are not.
+        // Spans before the first border are joined. Spans on different sides of a border are not.
         check(&[(20, 31), (31, 40)], joining, &[(20, 40, 2)]);
         check(&[(50, 64), (64, 70)], joining, &[(50, 64, 1), (64, 70, 1)]);
         check(&[(64, 70), (90, 96)], Joining { gap_len_max: 99, ..joining }, &[(64, 96, 2)]);

@@ -1,26 +1,27 @@
 //! Every limit of the container reader, by name.
 
-/// The most tables that one file may have, by default. Real files have one to three; the rest
-/// leaves room for chains that grow.
+/// The default for the maximum number of tables in one file. Real files have one to three; the
+/// higher limit leaves room for chains that grow.
 pub const TABLES_MAX: usize = 64;
 
-/// The most components that one file may have in all its tables, duplicates included, by default.
+/// The default for the maximum number of components in all tables of one file, duplicates included.
 ///
-/// The founding formats have fewer than ten. The walker keeps components inline, so this limit also
-/// sets its size.
+/// The founding formats have fewer than ten. The walker stores components inline, so this limit
+/// also sets the walker's size.
 pub const COMPONENTS_MAX: usize = 256;
 
-/// The most diagnostics that a walk keeps. Further ones are only counted.
+/// The maximum number of diagnostics that a walk stores. Further diagnostics are only counted.
 pub const DIAGNOSTICS_MAX: usize = 16;
 
-/// What a walk may spend on one file. A walk that passes a limit ends with `Error::LimitExceeded`.
+/// The limits of a walk over one file. A walk that exceeds a limit ends with
+/// `Error::LimitExceeded`.
 ///
-/// The walker's type parameters bound these limits from above.
+/// The walker's type parameters are upper bounds of these limits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Tables in the chain.
+    /// Maximum number of tables in the chain.
     pub tables_max: usize,
-    /// Entries in all tables together, duplicates included.
+    /// Maximum number of entries in all tables together, duplicates included.
     pub components_max: usize,
 }
 

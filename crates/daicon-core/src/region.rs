@@ -25,7 +25,7 @@ impl Region {
     ///
     /// # Errors
     /// `RegionBeforeBase` if the span starts before the base; `RegionTooFar` if it starts 4 GiB or
-    /// more after the base; `RegionTooLong` if it has 4 GiB or more.
+    /// more after the base; `RegionTooLong` if it is 4 GiB or longer.
     pub fn of(span: Span, base: u64) -> Result<Self, Misuse> {
         let (start, len) = (span.start, span.len());
         let offset = start.checked_sub(base).ok_or(Misuse::RegionBeforeBase { start, base })?;

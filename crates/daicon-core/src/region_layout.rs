@@ -2,7 +2,7 @@
 
 use crate::{Misuse, Region, Span, to_u64};
 
-/// The places of regions that follow each other without gaps.
+/// The positions of regions that follow each other without gaps.
 ///
 /// ```
 /// use daicon_core::{Region, RegionLayout, container_len};
@@ -39,7 +39,7 @@ impl RegionLayout {
         Ok(region)
     }
 
-    /// Returns where the last region ends, absolute.
+    /// Returns the absolute end of the last region.
     #[must_use]
     pub const fn end(&self) -> u64 {
         self.end

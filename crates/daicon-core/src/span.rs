@@ -1,13 +1,13 @@
 //! Spans: absolute ranges of a file.
 //!
-//! All arithmetic on positions from a file happens here and in the regions, and all of it is
-//! checked. Specification: `docs/spec/daicon.md`, "Regions".
+//! All arithmetic on positions from a file is checked, and is in this file or in `region.rs`.
+//! Specification: `docs/spec/daicon.md`, "Regions".
 
 use core::fmt;
 
 /// A range of absolute file positions, in bytes: `start..end`.
 ///
-/// `start <= end` holds for every span that this crate makes.
+/// Every span that this crate makes has `start <= end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Span {
     /// First byte.
@@ -44,14 +44,14 @@ impl Span {
         self.start <= other.start && other.end <= self.end
     }
 
-    /// Returns whether the two spans share a byte. Empty spans share none.
+    /// Returns whether the two spans have a byte in common. Empty spans have none.
     #[must_use]
     pub const fn overlaps(&self, other: &Self) -> bool {
         !self.is_empty() && !other.is_empty() && self.start < other.end && other.start < self.end
     }
 
-    /// Returns this span of `bytes`, which start at file position `at`; `None` if `bytes` do not
-    /// cover it.
+    /// Returns the part of `bytes` that this span covers. `bytes` start at file position `at`.
+    /// Returns `None` if they do not cover the whole span.
     #[must_use]
     pub fn slice_of<'b>(&self, bytes: &'b [u8], at: u64) -> Option<&'b [u8]> {
         let start = usize::try_from(self.start.checked_sub(at)?).ok()?;

@@ -1,6 +1,6 @@
 //! A component table: a borrowed, checked view of its header and entries.
 //!
-//! A table does not see the chain that it belongs to; [`TableWalker`](crate::TableWalker) does.
+//! A table does not know the chain to which it belongs; [`TableWalker`](crate::TableWalker) does.
 //! Specification: `docs/spec/daicon.md`, "Tables".
 
 use crate::{
@@ -89,7 +89,8 @@ impl<'b> Table<'b> {
         })
     }
 
-    /// Finds the first component of that UUID and major version. Later ones are duplicates.
+    /// Finds the first component of that UUID and major version. Later such components are
+    /// duplicates.
     #[must_use]
     pub fn find(&self, id: Uuid, major: u16) -> Option<Component> {
         self.components().find(|found| found.id == id && found.version.major == major)

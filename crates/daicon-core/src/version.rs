@@ -7,9 +7,9 @@ use core::fmt;
 /// A semantic version without its patch number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Version {
-    /// Changes break readers.
+    /// A new major version breaks readers.
     pub major: u16,
-    /// Changes only add, once `major` is 1 or more.
+    /// A new minor version only adds, if `major` is 1 or more.
     pub minor: u16,
 }
 
@@ -22,8 +22,8 @@ impl Version {
 
     /// Returns whether a reader that requires this version can use version `found`.
     ///
-    /// The major must be equal, and the minor at least as high. Below 1.0 every minor may break
-    /// readers, so it must be equal too.
+    /// The major versions must be equal, and the minor version found at least as high. Below 1.0,
+    /// every minor version may break readers, so the minor versions must be equal too.
     #[must_use]
     pub const fn accepts(self, found: Self) -> bool {
         self.major == found.major
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn documents_own_example() {
-        // The founding document: a reader of 2.1 reads 2.4, not 3.0, not 2.0.
+        // An example of the founding document: a reader of 2.1 reads 2.4, but not 3.0 or 2.0.
         check((2, 1), (2, 4), true);
         check((2, 1), (2, 1), true);
         check((2, 1), (3, 0), false);

@@ -1,6 +1,6 @@
 //! Walks a container's preamble and chain of tables, one wanted span at a time.
 //!
-//! The walker owns no bytes and does no IO. It keeps components and tables inline, so it sees
+//! The walker owns no bytes and does no IO. It stores components and tables inline, so it sees
 //! duplicates and loops of the whole chain. A caller may stop as soon as it has found what it
 //! needs: later tables never change earlier components. Specification: `docs/spec/daicon.md`,
 //! "Tables", "Duplicates", "Extension tables".
@@ -17,29 +17,29 @@ use uuid::Uuid;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'b> {
-    /// The format header. It always comes first.
+    /// The format header. It is always the first event.
     Preamble(FormatHeader),
-    /// A table, in chain order. [`TableWalker::components`] has its components too, without
-    /// duplicates.
+    /// A table, in chain order. [`TableWalker::components`] also returns its components, but
+    /// without duplicates.
     Table(Table<'b>),
 }
 
-/// A harmless oddity in a file. The file stays valid.
+/// A harmless oddity in a file. The file is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Diagnostic {
-    /// A table's extension offset leads back to an earlier table. The chain ends there.
+    /// A table's extension offset leads back to an earlier table. The chain ends at this table.
     Loop {
         /// The table that leads back, absolute.
         at: u64,
-        /// Where it leads, absolute.
+        /// The earlier table, absolute.
         extension_at: u64,
     },
     /// An entry with the UUID and major version of an earlier entry.
     Duplicate {
         /// The ignored entry, absolute.
         at: u64,
-        /// The earlier entry, which counts, absolute.
+        /// The earlier entry, which is used, absolute.
         first_at: u64,
     },
     /// A reserved field is not zero.
@@ -78,10 +78,11 @@ enum State {
     Ended,
 }
 
-/// The walk over a container's tables: a machine that says which bytes it wants and is fed them.
+/// The walk over a container's tables: a machine that names the bytes that it wants and is fed
+/// them.
 ///
-/// `TABLES` and `COMPONENTS` set how many it can remember, and so its size. It takes at most
-/// `2 * tables + 1` feeds.
+/// `TABLES` and `COMPONENTS` limit how many tables and components it can store, and so they set its
+/// size. It takes at most `2 * tables + 1` feeds.
 #[derive(Debug, Clone)]
 pub struct TableWalker<const TABLES: usize = TABLES_MAX, const COMPONENTS: usize = COMPONENTS_MAX> {
     state: State,
@@ -114,7 +115,7 @@ impl TableWalker {
 
 impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENTS> {
     /// Starts a walk over a file of `len` bytes, or of unknown length, within `limits`. The type
-    /// parameters bound the limits from above.
+    /// parameters are upper bounds of these limits.
     ///
     /// ```
     /// use daicon_core::{Limits, TableWalker};
@@ -148,8 +149,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
     pub fn want(&self) -> Option<Span> {
         match &self.state {
             State::Preamble => Some(Span { start: 0, end: PREAMBLE_LEN }),
-            // An extension offset may point anywhere. Only `feed` checks it, so a caller that has
-            // found enough can stop before a bad one.
+            // An extension offset may point anywhere. Only `feed` checks it. So a caller that has
+            // found enough components can stop before an invalid offset is an error.
             State::TableHeader { at } => {
                 Some(Span { start: *at, end: at.saturating_add(TABLE_HEADER_LEN) })
             }
@@ -165,9 +166,10 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
     /// Ignores bytes past the wanted span. A shorter slice means that the file ends there.
     ///
     /// # Errors
-    /// Any fault of the container. The walk has ended then; the components found before stay.
+    /// Any fault of the container. The walk has then ended, but the components found before are
+    /// kept.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<Event<'b>>, Error> {
-        // Only the functions that go on set the state again, so an error ends the walk.
+        // Only the functions that continue the walk set the state again, so an error ends the walk.
         match core::mem::replace(&mut self.state, State::Ended) {
             State::Preamble => self.feed_preamble(bytes).map(Some),
             State::TableHeader { at } => self.feed_table_header(bytes, at),
@@ -176,13 +178,14 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Returns the format header; `None` before it was fed.
+    /// Returns the format header, or `None` if it was not fed yet.
     #[must_use]
     pub const fn format_header(&self) -> Option<&FormatHeader> {
         self.format_header.as_ref()
     }
 
-    /// Returns the components found so far, in chain order. Of duplicates, it has only the first.
+    /// Returns the components found so far, in chain order. Of duplicates, only the first is
+    /// included.
     #[must_use]
     pub fn components(&self) -> &[Component] {
         self.components.get(..self.components_count).unwrap_or_default()
@@ -200,7 +203,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         self.tables.get(..self.tables_count).unwrap_or_default()
     }
 
-    /// Returns the diagnostics so far, at most [`DIAGNOSTICS_MAX`] of them.
+    /// Returns the diagnostics so far, but at most [`DIAGNOSTICS_MAX`] of them.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().flatten()
     }
@@ -226,7 +229,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         Ok(Event::Preamble(*header))
     }
 
-    /// Goes on to the table at `next`, unless it was read before.
+    /// Continues at the table at `next`, unless that table was read before.
     fn follow(&mut self, at: u64, next: u64) {
         if self.tables().iter().any(|table| table.start == next) {
             self.note(Diagnostic::Loop { at, extension_at: next });
@@ -235,7 +238,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Refuses a table that is one too many, does not fit the file, or overlaps bytes in use.
+    /// Refuses a table that exceeds the limit on tables, does not fit in the file, or overlaps
+    /// bytes in use.
     fn check_table_place(&self, at: u64) -> Result<(), Error> {
         let what = Structure::TableHeader;
         if self.tables_count >= self.limits.tables_max {
@@ -325,8 +329,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         self.diagnostics_count = self.diagnostics_count.saturating_add(1);
     }
 
-    /// Returns the span of `needed` bytes at `at`. Checks it against the length of the file, if
-    /// that is known.
+    /// Returns the span of `needed` bytes at `at`. Checks it against the length of the file, if the
+    /// length is known.
     fn fits(&self, what: Structure, at: u64, needed: u64) -> Result<Span, Error> {
         let end = self.len.unwrap_or(u64::MAX);
         Span::new(at, needed).filter(|span| span.end <= end).ok_or(Error::Truncated {
@@ -348,8 +352,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Returns the error for `bytes`, fed for file position `fed_at`, that end inside the structure
-    /// at `at`.
+    /// Returns the error for bytes that end inside the structure at `at`. `bytes` were fed for file
+    /// position `fed_at`.
     fn truncated(&self, what: Structure, at: u64, needed: u64, fed_at: u64, bytes: &[u8]) -> Error {
         let seen = fed_at.saturating_add(to_u64(bytes.len()));
         Error::Truncated { what, at, needed, end: self.len.unwrap_or(seen) }
@@ -383,13 +387,14 @@ mod tests {
         ComponentSpec::with_region(Uuid::from_u128(id), Version::new(0, minor), region)
     }
 
-    /// Two tables of one component each: the first at 28, the second at 80.
+    /// Returns a file of two tables with one component each: the first at 28, the second at 80.
     fn two_tables(first: ComponentSpec, second: ComponentSpec) -> [u8; 132] {
         let mut file = [0; 132];
         let preamble = PreambleSpec { format: Uuid::nil(), version: Version::new(0, 1) };
         let table = TableSpec { components: &[first], ..TableSpec::default() };
         emit_container(&preamble, &[table], &mut file).unwrap();
-        // The emitter refuses chains that the tests below need.
+        // The test sets the offset itself, because the emitter refuses the chains that these tests
+        // need.
         file[36] = 80;
         let table = TableSpec { at: 80, components: &[second], ..TableSpec::default() };
         table.emit(&mut file[80..]).unwrap();
@@ -459,7 +464,7 @@ mod tests {
         let event = walker.feed(&file[52..]).unwrap();
         assert!(matches!(event, Some(Event::Table(table)) if table.at() == 28));
         assert!(walker.find(Uuid::from_u128(1), Version::new(0, 0)).is_some());
-        // A caller that goes on gets the error.
+        // A caller that continues gets the error.
         let at = u64::MAX - 3;
         assert_eq!(walker.want(), Some(Span { start: at, end: u64::MAX }));
         let error = walker.feed(&[]).unwrap_err();
@@ -493,8 +498,8 @@ mod tests {
 
     #[test]
     fn tables_that_share_bytes_are_refused() {
-        // Targets in the preamble and in the first table. At 27, the second table's header reaches
-        // into the first table.
+        // The offsets lead into the preamble and into the first table. A table at 27 would have a
+        // header that overlaps the first table.
         for (target, expected) in [(4, 4), (27, 27), (29, 29), (79, 79)] {
             let mut file = two_tables(component(1, 0), component(2, 0));
             set_extension(&mut file[28..], target);

@@ -1,12 +1,12 @@
 //! Answers wants from bytes that were read before, such as a file's head.
 //!
 //! A walker wants 28 bytes, then 24, then the entries of a table. One read of the head answers all
-//! three.
+//! three wants.
 
 use crate::{Span, to_u64};
 
-/// Length of the head: the bytes at the start of a file that a reader fetches by its first request.
-/// A shorter file is all head.
+/// Length of the head: the bytes at the start of a file that a reader fetches in its first request.
+/// The head of a shorter file is the whole file.
 pub const HEAD_LEN: u64 = 65_536;
 
 /// A piece of a file in memory.
@@ -18,14 +18,15 @@ pub struct Window<'b> {
 }
 
 impl<'b> Window<'b> {
-    /// Creates a window of `bytes` from file position `at`. The file may go on after them.
+    /// Creates a window of `bytes` from file position `at`. The file may have more bytes after
+    /// them.
     #[must_use]
     pub const fn new(at: u64, bytes: &'b [u8]) -> Self {
         Self { at, bytes, ends_file: false }
     }
 
-    /// Creates a window of `bytes` from file position `at`. The file ends with them, so a want that
-    /// passes the end gets a shorter slice.
+    /// Creates a window of `bytes` from file position `at`. The file ends with these bytes, so a
+    /// want that passes the end gets a shorter slice.
     #[must_use]
     pub const fn ending_file(at: u64, bytes: &'b [u8]) -> Self {
         Self { at, bytes, ends_file: true }

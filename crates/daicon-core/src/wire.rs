@@ -18,8 +18,8 @@ pub const TABLE_HEADER_LEN: u64 = 24;
 /// Length of the entry of one component in a table.
 pub const COMPONENT_ENTRY_LEN: u64 = 28;
 
-/// Returns the length of a preamble and a first table with that many slots: the smallest buffer for
-/// [`emit_container`](crate::emit_container).
+/// Returns the length of a preamble and a first table with `slots` slots. This is the smallest
+/// buffer for [`emit_container`](crate::emit_container).
 ///
 /// ```
 /// let mut start = [0; daicon_core::container_len(2)];
@@ -30,7 +30,7 @@ pub const fn container_len(slots: usize) -> usize {
     table_len(slots).saturating_add(size_of::<FormatHeader>()).saturating_add(SIGNATURE.len())
 }
 
-/// Returns the length of a table with that many slots.
+/// Returns the length of a table with `slots` slots.
 #[must_use]
 pub const fn table_len(slots: usize) -> usize {
     size_of::<ComponentEntry>().saturating_mul(slots).saturating_add(size_of::<TableHeader>())
@@ -48,14 +48,14 @@ pub const fn table_len(slots: usize) -> usize {
 pub struct FormatHeader {
     /// The format of the file.
     pub id: UuidLe,
-    /// Major version of that format.
+    /// Major version of the format.
     pub major: U16Le,
-    /// Minor version of that format.
+    /// Minor version of the format.
     pub minor: U16Le,
 }
 
 impl FormatHeader {
-    /// Returns the version of the format by which the file was written.
+    /// Returns the version of the format in which the file was written.
     #[must_use]
     pub const fn version(&self) -> Version {
         Version::new(self.major.get(), self.minor.get())

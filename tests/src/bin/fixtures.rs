@@ -1,7 +1,7 @@
-//! Writes the committed fixtures. With `--check`, compares them with those that it would write.
+//! Writes the committed fixtures. With `--check`, only compares the committed files with new ones.
 //!
-//! It uses only the reference implementation. If the reference reader has another verdict than the
-//! case, the case is refused.
+//! It uses only the reference implementation. A case is refused if the reference reader's verdict
+//! differs from the case's.
 
 use dacti_tests::cases::{self, Case};
 use dacti_tests::expect;
@@ -81,7 +81,7 @@ fn expectation(case: &Case, wrong: &mut Vec<String>) -> String {
     format!("{}\nspec: {}\n{dump}", case.verdict, case.spec)
 }
 
-/// Returns the files of our areas that belong to no case.
+/// Returns the files in the areas' folders that belong to no case.
 fn strays(directory: &Path, listed: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries

@@ -7,9 +7,9 @@ use super::origin::{HEAD, Origin};
 pub enum Age {
     /// As old as the last barrier allows, like the head's slices.
     Renewed,
-    /// Fetched at any moment and kept for ever: data that is cached as immutable.
+    /// Fetched at any earlier moment and never fetched again: data that is cached as immutable.
     Kept,
-    /// Not cached at all, and neither is the head: the bytes come from the origin.
+    /// Neither the slice nor the head is cached; all bytes come from the origin.
     Fresh,
 }
 
@@ -22,22 +22,22 @@ pub struct Edge {
     pub age: Age,
 }
 
-/// The origin of one slice of an answer.
+/// One slice's contribution to an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
     /// Number of the slice.
     pub slice: u64,
     /// The moment at which it was fetched.
     pub moment: usize,
-    /// If the slice was written while it was fetched: the byte from which on it is of a later
-    /// moment, and that moment.
+    /// If the slice was written while it was fetched: the offset from which its bytes are of a
+    /// later moment, and that moment.
     pub torn: Option<(u64, usize)>,
     /// The wanted bytes; `None` if the slice does not have all of them.
     pub bytes: Option<Vec<u8>>,
 }
 
 impl Part {
-    /// Returns whether it is of another state than the present one.
+    /// Returns whether its bytes differ from the present ones.
     #[must_use]
     pub fn is_old(&self, now: &Self) -> bool {
         self.bytes != now.bytes
@@ -57,10 +57,10 @@ pub struct Head {
     pub told: String,
 }
 
-/// Heads that one edge may answer with.
+/// The heads that an edge can answer with.
 #[derive(Debug)]
 pub struct Heads {
-    /// Those that differ.
+    /// The heads, without duplicates.
     pub heads: Vec<Head>,
     /// The number of mixes of slices that were built.
     pub mixes: u64,
@@ -68,13 +68,14 @@ pub struct Heads {
     pub sampled: bool,
 }
 
-/// The most mixes of one head that are built one by one.
+/// The maximum number of mixes of one head that are built one by one.
 const MIXES_MAX: usize = 4096;
-/// The most positions at which a slice is torn, for each pair of states.
+/// The maximum number of positions at which a slice is torn, for each pair of states.
 const TEARS_MAX: usize = 24;
 
 impl Edge {
-    /// Returns the moments from which a slice may be at `moment`.
+    /// Returns the first and the last moment at which an edge can have fetched a slice, if it
+    /// answers at `moment`.
     fn window(self, origin: &Origin, moment: usize, slice: u64) -> (usize, usize) {
         match self.age {
             Age::Fresh => (moment, moment),
@@ -83,8 +84,8 @@ impl Edge {
         }
     }
 
-    /// Returns the states that an edge may have of a range within one slice: first the present
-    /// state, then other distinct ones, then torn ones.
+    /// Returns the states in which an edge can hold a range within one slice: first the present
+    /// state, then other distinct states, then torn ones.
     #[must_use]
     pub fn parts(self, origin: &Origin, moment: usize, at: u64, len: u64) -> Vec<Part> {
         let slice = at / self.slice;
@@ -112,8 +113,8 @@ impl Edge {
         out
     }
 
-    /// Returns one of all answers that edges of this kind may give, with as many tears as possible;
-    /// `None` if a slice is short. `pick(n)` chooses a number below `n`.
+    /// Returns one of the answers that edges of this kind can give, with up to three tears in each
+    /// slice; `None` if a slice is short. `pick(n)` chooses a number below `n`.
     pub fn sample(
         self,
         origin: &Origin,
@@ -128,8 +129,8 @@ impl Edge {
             let mut bytes = origin.read(then, at, len)?;
             let mut start = 0;
             for _ in 0..pick(4) {
-                // The slice was read in ascending order during a write, so from some word on it is
-                // of a later moment.
+                // The slice was read in ascending order during a write, so all words after a
+                // certain position are of a later moment.
                 then += pick(top - then + 1);
                 start += pick(bytes.len() - start);
                 let cut = (at as usize + start).next_multiple_of(8) - at as usize;
@@ -157,8 +158,8 @@ impl Edge {
         out
     }
 
-    /// Returns every head that an edge may answer with at a moment: all combinations of whole
-    /// states, and each torn slice with others of the present state or of the oldest.
+    /// Returns every head that an edge can answer with at a moment: all combinations of whole
+    /// states, and each torn slice with the other slices in the present or the oldest state.
     #[must_use]
     pub fn heads(self, origin: &Origin, moment: usize) -> Heads {
         let ranges = self.cut(0, HEAD);
@@ -236,8 +237,8 @@ impl std::fmt::Display for Part {
     }
 }
 
-/// Returns answers of an origin during a write. It is read in ascending order, so the start of an
-/// answer is not newer than its end. A word of eight aligned bytes is never torn (W3).
+/// Returns the answers that an origin can give during a write. It reads in ascending order, so the
+/// start of an answer is not newer than its end. A word of eight aligned bytes is never torn (W3).
 fn tear(older: &Part, newer: &Part, at: u64) -> Vec<Part> {
     let (Some(front), Some(back)) = (&older.bytes, &newer.bytes) else { return Vec::new() };
     let word = |i: usize| (at + i as u64) / 8;

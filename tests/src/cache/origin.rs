@@ -13,23 +13,23 @@ type Page = Arc<[u8]>;
 /// A step of a plan, as bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
-    /// Bytes past the end.
+    /// Writes bytes after the end of the file.
     Append {
-        /// The position of the first of them.
+        /// The position of the first byte.
         at: u64,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Bytes of the head that no reader needs yet.
+    /// Writes bytes of the head that no reader uses before the switch.
     Reserve {
-        /// The position of the first of them.
+        /// The position of the first byte.
         at: u64,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// From here on no edge answers with an earlier head.
+    /// Waits until no edge answers with a head from before this step.
     Barrier,
-    /// The write of the field that publishes all of it.
+    /// Writes the field that publishes the plan.
     Switch {
         /// Its position.
         at: u64,
@@ -47,22 +47,22 @@ pub struct Moment {
     pub plan: usize,
     /// The last write.
     pub label: String,
-    /// Whether a step of the plan ends here.
+    /// Whether the last write completed a step of the plan.
     pub whole: bool,
 }
 
 /// A file with all its states.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The contents of each page, with the moments at which they were written. Other pages are
-    /// zero.
+    /// The contents of each page, each with the moment at which it was written. A page without
+    /// contents is zero.
     pages: BTreeMap<u64, Vec<(usize, Page)>>,
     lens: Vec<u64>,
     moments: Vec<Moment>,
 }
 
 impl Origin {
-    /// Creates a file at rest, whose present state every cache has: `file`, and zeros up to `len`.
+    /// Creates a file of which every cache has the present state: `file`, then zeros up to `len`.
     #[must_use]
     pub fn new(file: &[u8], len: u64) -> Self {
         let pages = file.chunks(PAGE as usize).enumerate().filter(|(_, page)| {
@@ -98,7 +98,8 @@ impl Origin {
         self.lens[moment]
     }
 
-    /// Does one step: a switch of one aligned word in one write, all other steps in several writes.
+    /// Does one step. A switch is one write if it lies in one aligned word. Other steps are several
+    /// writes.
     pub fn run(&mut self, plan: usize, number: usize, op: &Op) {
         let (name, at, bytes, cuts) = match op {
             Op::Barrier => {
@@ -128,7 +129,7 @@ impl Origin {
         self.lens.push(len);
     }
 
-    /// Writes at the present moment.
+    /// Writes bytes as a state of the present moment.
     fn write(&mut self, mut at: u64, mut bytes: &[u8]) {
         let now = self.now();
         while !bytes.is_empty() {
@@ -163,8 +164,8 @@ impl Origin {
         Some(out)
     }
 
-    /// Returns the moments of `from..=to` at which the state of a range may have changed, oldest
-    /// first, and `from` itself.
+    /// Returns the moments of `from..=to` at which the state of a range can have changed, oldest
+    /// first. `from` is always the first of them.
     #[must_use]
     pub fn changes(&self, (from, to): (usize, usize), at: u64, len: u64) -> Vec<usize> {
         let end = at + len;
@@ -181,7 +182,8 @@ impl Origin {
     }
 }
 
-/// Returns the points at which a long write is interrupted: anywhere, at a boundary, at its end.
+/// Returns the positions at which a long write is interrupted: somewhere inside, at a boundary, at
+/// its end.
 fn thirds(len: usize, boundary: usize) -> Vec<usize> {
     let mut cuts = vec![len / 3, len * 2 / 3 / boundary * boundary, len];
     cuts.retain(|cut| *cut > 0);

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::rc::Rc;
 
-/// The expected content of a package, by the author of the case.
+/// The expected content of a package, as the author of the case states it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
     /// Content of each region.
@@ -27,18 +27,18 @@ pub struct Plan {
     pub name: String,
     /// Its steps.
     pub ops: Vec<Op>,
-    /// The content of the package afterwards.
+    /// The content of the package after the update.
     pub after: Model,
 }
 
 /// A published package and its updates.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// Its special property.
+    /// The property that this case tests.
     pub name: String,
     /// The file.
     pub base: Vec<u8>,
-    /// The file's length, if it continues with zeros.
+    /// The file's length. Zeros follow the given bytes up to this length.
     pub len: u64,
     /// Its content.
     pub before: Model,
@@ -46,20 +46,20 @@ pub struct Case {
     pub plans: Vec<Plan>,
 }
 
-/// The runs that were tried.
+/// Numbers of the plans, states and readers that were tested.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Plans that were played, each counted once for every kind of edge.
+    /// Plans that were played. A plan counts once for every kind of edge.
     pub plans: u64,
-    /// Prefixes of their steps, including halves of steps.
+    /// Prefixes of a plan's writes, including those that end in the middle of a step.
     pub prefixes: u64,
     /// Mixes of slices: heads and answers to other requests.
     pub mixes: u64,
-    /// Readers, each of which read everything: one head, and all data at one moment.
+    /// Readers. Each read everything with one head, and with all other data from one moment.
     pub readers: u64,
-    /// Answers that were stale, so that a reader escalated.
+    /// Stale answers, after which a reader asked the origin.
     pub escalations: u64,
-    /// Kinds of edges for which something was sampled, because there were too many cases.
+    /// Kinds of edges for which the cases were too many, so only a sample was tested.
     pub sampled: u64,
 }
 
@@ -88,15 +88,15 @@ impl fmt::Display for Counts {
 /// A kind of corruption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Bytes that were never published under an id, or an id that never was.
+    /// Bytes that were never published under an id, or an id that was never published.
     WrongBytes,
-    /// Each answer is old or new, but they belong to different views.
+    /// Each single answer is old or new, but the answers belong to different views.
     HalfUpdate,
     /// A whole view, but from a time that the barriers do not allow.
     OutOfTime,
-    /// Bytes that even the origin does not give, or gives only damaged.
+    /// Bytes that even the origin lacks or returns damaged.
     Lost,
-    /// A fresh head that does not show the published state.
+    /// The origin's own head, which does not lead to the published state.
     NotVisible,
 }
 
@@ -107,11 +107,11 @@ pub struct Breach {
     pub kind: Kind,
     /// The number of slices that were not of the present state.
     pub old: usize,
-    /// The whole story.
+    /// A description of the moment, the head, the answers and the view.
     pub story: String,
 }
 
-/// The result for one case behind one kind of edge.
+/// The result for one case and one kind of edge.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     /// The runs that were tried.
@@ -155,7 +155,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Lets every reader behind edges of one kind read everything, at every moment of a case.
+/// Lets every reader of one kind of edge read everything, at every moment of a case.
 #[must_use]
 pub fn prove(case: &Case, edge: Edge) -> Report {
     let proof = Proof::new(case, edge);
@@ -180,8 +180,8 @@ pub fn prove(case: &Case, edge: Edge) -> Report {
 }
 
 impl Case {
-    /// Plays all steps. Returns the origin, and the moment from which on each plan is visible; 0
-    /// for the base.
+    /// Plays all steps. Returns the origin, and for each plan the moment from which on it is
+    /// visible. The first moment is 0, for the base.
     #[must_use]
     pub fn play(&self) -> (Origin, Vec<usize>) {
         let (origin, published, _) = self.play_all();
@@ -217,9 +217,9 @@ struct Proof<'c> {
     case: &'c Case,
     edge: Edge,
     origin: Origin,
-    /// The moment from which on each plan is visible; 0 for the base.
+    /// For each plan the moment from which on it is visible; 0 for the base.
     published: Vec<usize>,
-    /// The view of the package before and after each plan, from the origin.
+    /// The view of the package before the first plan and after each plan, as the origin shows it.
     truths: Vec<Result<Rc<View>, Refusal>>,
     probes: Vec<Id>,
     known: RefCell<Known>,
@@ -240,12 +240,12 @@ impl<'c> Proof<'c> {
         Self { case, edge, origin, published, truths, probes, known }
     }
 
-    /// Returns the number of the view that a reader of the origin gets at a moment.
+    /// Returns the number of the view that a reader of the origin sees at a moment.
     fn version(&self, moment: usize) -> usize {
         self.published.iter().rposition(|published| *published <= moment).unwrap_or(0)
     }
 
-    /// Checks that the origin itself shows the content that the case gives.
+    /// Checks that the origin itself shows the content that the case states.
     fn check_truths(&self, report: &mut Report) {
         let models = self.case.models();
         for (i, (truth, model)) in self.truths.iter().zip(models).enumerate() {
@@ -262,13 +262,13 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Returns whether edges answer with the same heads as at the moment before.
+    /// Returns whether edges can answer with the same heads at `now` as at the moment before.
     fn head_is_as_before(&self, now: usize) -> bool {
         let [before, after] = [&self.origin.moments()[now - 1], &self.origin.moments()[now]];
         before.floor == after.floor && self.origin.changes((now - 1, now), 0, HEAD).len() == 1
     }
 
-    /// Checks all readers whose data is of one moment.
+    /// Checks all readers that read their data at the moment `now`.
     fn check_moment(&self, heads: &[Rc<Vec<Head>>], now: usize, report: &mut Report) {
         let mut world = World::new(&self.origin, self.edge, now, &self.probes, &self.known);
         let mut known = HashMap::new();
@@ -288,7 +288,7 @@ impl<'c> Proof<'c> {
                     if let Some(kind) = self.judge(&seen, version, &allowed) {
                         report.breach(kind, old, story);
                     } else if i == 0 && !self.is_view(*allowed.end(), &seen) {
-                        // The first head is the origin's own.
+                        // The first head is the origin's own head at that moment.
                         report.breach(Kind::NotVisible, old, story);
                     }
                 }
@@ -296,7 +296,8 @@ impl<'c> Proof<'c> {
         }
         let next = self.origin.moments().get(now + 1);
         if next.is_none_or(|next| next.floor > now) {
-            // This is the last moment before a barrier, so all heads up to now are possible.
+            // No write follows before the next barrier, so this check covers all heads since the
+            // last barrier.
             self.check_wanderers(&mut world, now, report);
         }
         report.counts.mixes = report.counts.mixes.saturating_add(world.mixes);
@@ -304,7 +305,7 @@ impl<'c> Proof<'c> {
         report.counts.sampled += u64::from(world.sampled);
     }
 
-    /// Checks readers that take the start of the head from one edge and the rest from another.
+    /// Checks readers that read the start of the head from one edge and the rest from another.
     fn check_wanderers(&self, world: &mut World<'_>, now: usize, report: &mut Report) {
         let floor = self.origin.moments()[now].floor;
         let snapshots: Vec<(usize, Vec<u8>)> = self
@@ -343,7 +344,7 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Returns the number of a reader's view among the right ones.
+    /// Returns which published view a reader saw; `None` if it saw no published view.
     fn identify(
         &self,
         seen: &Seen,
@@ -371,7 +372,7 @@ impl<'c> Proof<'c> {
             return Some(Kind::Lost);
         }
         match version {
-            // The view of another plan may be the same, and it may be allowed.
+            // A published view can equal another one that is allowed at this moment.
             Some(_) if allowed.clone().any(|version| self.is_view(version, seen)) => None,
             Some(_) => Some(Kind::OutOfTime),
             None if self.strange(seen, &(0..=self.truths.len() - 1)).is_some() => {
@@ -381,7 +382,7 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Returns the fault if each single answer occurs in some allowed view.
+    /// Returns a fault unless each single answer occurs in some allowed view.
     fn judge_each(
         &self,
         seen: &Seen,
@@ -433,7 +434,7 @@ impl<'c> Proof<'c> {
         )
     }
 
-    /// Returns in how many answers a view differs from each of the published ones.
+    /// Returns the number of answers in which a view differs from each of the published views.
     fn nearest(&self, view: &View) -> String {
         let count = |truth: &View| {
             let regions: BTreeSet<_> = view.regions.iter().collect();
@@ -447,7 +448,7 @@ impl<'c> Proof<'c> {
     }
 }
 
-/// Returns the first key for which a view has an answer that occurs in none of the truths.
+/// Returns the first key for which a view's answer occurs in none of the true views.
 fn foreign<K: Ord + Clone, V: PartialEq>(
     view: &View,
     truths: &[&View],
@@ -469,8 +470,7 @@ fn joints() -> BTreeSet<usize> {
     [504, 752, 1000, 1144, 1536].into_iter().chain(groups).chain(header).collect()
 }
 
-/// Returns the ids that are worth a look-up: those that some plan changes, some that no plan
-/// changes, and some that do not exist.
+/// Returns the ids to look up: some that plans change, some others, and some that do not exist.
 fn probes(case: &Case) -> Vec<Id> {
     let mut out = BTreeSet::from([[0; 16], [0x7f; 16], [0xff; 16]]);
     let mut before = &case.before;

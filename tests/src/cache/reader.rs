@@ -1,6 +1,6 @@
-//! A reader that follows the duties R1 and R2, at one moment, behind edges of one kind.
+//! A reader that follows R-CDN-30 and R-CDN-33, at one moment, with edges of one kind.
 //!
-//! It reads everything in each way that a reader may take. If the caches can answer a request in
+//! It reads everything in each way that the specification allows. If caches can answer a request in
 //! several ways, it follows all of them.
 
 use super::edge::{Edge, Head, Part};
@@ -13,12 +13,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
-/// The most bytes that decoding may give.
+/// The maximum length of decoded content, in bytes.
 const CAP: u64 = 1 << 26;
-/// The most ways that one reader follows if answers are ambiguous. No answer of a sound plan is
-/// ambiguous.
+/// The maximum number of paths through ambiguous answers that one reader follows. A correct plan
+/// causes no ambiguous answers.
 const WAYS_MAX: usize = 64;
-/// The most answers to one request that are tried one by one.
+/// The maximum number of answers to one request that are tried one by one.
 const ANSWERS_MAX: usize = 4096;
 
 /// A reader's result for one region: digests of its content and of the seal after it.
@@ -26,7 +26,7 @@ const ANSWERS_MAX: usize = 4096;
 pub struct Answer {
     /// The hash of the decoded content.
     pub content: [u8; 16],
-    /// The seal as it stands in the file.
+    /// The hash of the seal's bytes in the file.
     pub seal: [u8; 16],
 }
 
@@ -36,7 +36,7 @@ pub fn short_hash(bytes: &[u8]) -> [u8; 16] {
     blake3::hash(bytes).as_bytes()[..16].try_into().expect("sixteen bytes")
 }
 
-/// All that a package shows.
+/// Everything that a reader sees of a package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
     /// The content of each component except index and fences.
@@ -47,12 +47,12 @@ pub struct View {
     pub names: BTreeMap<String, (Id, u64)>,
 }
 
-/// Why a reader gave up, after the origin itself was asked.
+/// The reason why a reader gave up, after the origin itself had been asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// A part that is missing or contradicts itself.
+    /// The structure that is missing or contradicts itself.
     pub what: String,
-    /// Its place.
+    /// Its position.
     pub at: u64,
 }
 
@@ -60,21 +60,22 @@ fn refuse<T>(what: impl Into<String>, at: u64) -> Result<T, Refusal> {
     Err(Refusal { what: what.into(), at })
 }
 
-/// The knowledge by which a reader checks bytes.
+/// The check that a reader makes on an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Duty {
-    /// Nothing.
+    /// No check.
     Free,
-    /// The header of an index region of this size.
+    /// The header of an index region of this size must be valid.
     IndexHeader { size: u64 },
-    /// Stored bytes, with the seal after them.
+    /// Stored bytes must decode and match the digest in the seal after them.
     Stored { id: Id, encoding: [u8; 4], seal_len: u64, segment_at: Option<u64> },
-    /// A block of a run, which must prove its answer for an id.
+    /// A block of a run must contain the entry of an id, or prove that the run lacks the id.
     Block { id: Id, groups: u64, next: bool, key: u64, next_key: Option<u64> },
 }
 
 impl Duty {
-    /// Returns whether the bytes pass the check; if not, the edge is stale (R2).
+    /// Returns whether the bytes pass the check. If they fail, the edge is stale
+    /// (R-CDN-33).
     fn holds(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Free => true,
@@ -121,7 +122,7 @@ fn key_of(id: &Id) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("eight bytes"))
 }
 
-/// An answer that a request can get, after an escalation if needed.
+/// The result of a request, after an escalation if it was needed.
 #[derive(Clone, Debug)]
 struct Outcome {
     bytes: Result<Rc<[u8]>, Refusal>,
@@ -129,25 +130,25 @@ struct Outcome {
     told: String,
 }
 
-/// A reader's view, and the way to it.
+/// A reader's view, and the answers that led to it.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// Its view, or its reason to give up.
+    /// The view, or the reason why the reader gave up.
     pub view: Result<Rc<View>, Refusal>,
-    /// How many slices were not of the present state.
+    /// The number of slices that were not of the present state.
     pub old: usize,
-    /// Which these were.
+    /// A description of these slices.
     pub told: String,
 }
 
-/// Views of heads that need no further bytes, at any moment.
+/// Results that depend on a head alone, and therefore hold at every moment.
 #[derive(Default)]
 pub struct Known {
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
     entries: HashMap<[u8; 32], Rc<Entries>>,
 }
 
-/// All reads at one moment behind edges of one kind.
+/// All reads at one moment with edges of one kind.
 pub struct World<'o> {
     origin: &'o Origin,
     edge: Edge,
@@ -157,25 +158,25 @@ pub struct World<'o> {
     answers: HashMap<(u64, u64, Duty), Rc<Vec<Outcome>>>,
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
     known: &'o RefCell<Known>,
-    /// Requests that went past the head.
+    /// The number of requests for bytes after the head.
     fetched: u64,
     contents: HashMap<[u8; 32], Rc<Vec<Seen>>>,
     /// The number of mixes of slices in answers.
     pub mixes: u64,
-    /// Answers that were stale, so that the reader escalated.
+    /// The number of stale answers, after which the reader asked the origin.
     pub escalations: u64,
     /// Whether a request had more answers than were tried.
     pub sampled: bool,
 }
 
-/// One way through ambiguous answers.
+/// One path through ambiguous answers.
 struct Way<T> {
     result: Result<T, Refusal>,
     old: usize,
     told: String,
 }
 
-/// The answer to take if there are several.
+/// The choice for each ambiguous answer.
 #[derive(Default)]
 struct Choices {
     script: Vec<usize>,
@@ -184,14 +185,14 @@ struct Choices {
     told: String,
 }
 
-/// The content of tables and index, as far as bytes were read.
+/// The content of tables and index, as far as it was read.
 #[derive(Debug)]
 struct Directory {
     components: Vec<Found>,
     region: (u64, u64),
-    /// The groups. Of groups in the head, only the part in use.
+    /// The groups. Of a group in the head, only the used part.
     groups: Vec<Rc<[u8]>>,
-    /// A hash of all of it: equal keys mean equal entries.
+    /// A hash of all fields: directories with equal keys have equal entries.
     key: [u8; 32],
 }
 
@@ -202,7 +203,7 @@ struct Entries {
     regions: BTreeMap<Id, EntrySeen>,
     /// The removals that count.
     removals: BTreeMap<Id, EntrySeen>,
-    /// The part of regions and components that lies in the head.
+    /// The spans of the head in which regions, components and seals lie.
     in_head: Vec<(u64, u64)>,
 }
 
@@ -232,7 +233,7 @@ impl<'o> World<'o> {
         }
     }
 
-    /// Returns everything that a reader with this head may see.
+    /// Returns every result that a reader with this head can get.
     pub fn see(&mut self, head: &Head) -> Vec<Seen> {
         let directories = self.directories(head);
         let head = &head.bytes[..];
@@ -298,7 +299,7 @@ impl<'o> World<'o> {
         seen
     }
 
-    /// Follows every way through the answers.
+    /// Follows every combination of ambiguous answers.
     fn ways<T>(
         &mut self,
         go: impl Fn(&mut Self, &mut Choices) -> Result<T, Refusal>,
@@ -342,7 +343,7 @@ impl<'o> World<'o> {
             if duty.holds(bytes) {
                 return Ok(bytes.into());
             }
-            // The head is stale, so its reader fetches a new one and sees the present state.
+            // The head is stale. Its reader would fetch a new one, and see the present state.
             return refuse(format!("{duty:?} in the head"), at);
         }
         self.fetched += 1;
@@ -367,7 +368,7 @@ impl<'o> World<'o> {
         outcomes[i].bytes.clone()
     }
 
-    /// Returns every answer that a request may end with.
+    /// Returns every result that a request can have.
     fn outcomes(&mut self, at: u64, len: u64, duty: &Duty) -> Vec<Outcome> {
         let cuts = self.edge.cut(at, len);
         let parts: Vec<Vec<Part>> = cuts
@@ -416,7 +417,7 @@ impl<'o> World<'o> {
         out
     }
 
-    /// Sends the same request past all caches, to the origin in its present state.
+    /// Sends the same request to the origin in its present state, past all caches.
     fn escalate(&self, at: u64, len: u64, duty: &Duty) -> Outcome {
         let bytes = match self.origin.read(self.moment, at, len) {
             None => refuse(format!("{len} bytes that the origin does not have"), at),
@@ -426,7 +427,7 @@ impl<'o> World<'o> {
         Outcome { bytes, old: 0, told: String::new() }
     }
 
-    /// Tables and index.
+    /// Reads the tables and the index.
     fn directory(&mut self, head: &[u8], choices: &mut Choices) -> Result<Directory, Refusal> {
         if head[..8] != SIGNATURE {
             return refuse("signature", 0);
@@ -499,7 +500,7 @@ impl<'o> World<'o> {
         Ok(groups)
     }
 
-    /// All contents.
+    /// Reads all contents.
     fn view(
         &mut self,
         head: &[u8],
@@ -603,7 +604,7 @@ impl<'o> World<'o> {
         refuse("more than 64 names segments", at)
     }
 
-    /// Looks up ids like a reader with fences, who must find the same as the scan.
+    /// Looks up ids by the fences. The results must equal those of the scan.
     fn look_up(
         &mut self,
         head: &[u8],
@@ -704,7 +705,7 @@ impl Directory {
         }
         let (regions, removals) = (index.regions(), index.removals());
         let stored = regions.values().chain(removals.values()).map(|entry| {
-            // The size includes the longest seal.
+            // Adds the length of the longest seal.
             (entry.base.wrapping_add(u64::from(entry.offset)), u64::from(entry.size) + 96)
         });
         let others = self.components.iter().filter(|found| found.id != INDEX);
@@ -751,7 +752,7 @@ impl Runs {
     }
 }
 
-/// Returns the entry of an id that counts, in groups that follow each other.
+/// Returns the entry that counts for an id, in consecutive groups.
 fn found_in(bytes: &[u8], groups: u64, id: &Id) -> Option<(u64, u32, [u8; 4])> {
     for group in bytes.chunks(GROUP as usize).take(groups as usize) {
         for i in (0..usize::from(group[12])).rev() {
@@ -766,7 +767,7 @@ fn found_in(bytes: &[u8], groups: u64, id: &Id) -> Option<(u64, u32, [u8; 4])> {
     None
 }
 
-/// Returns whether a block without an id proves that the id is not in its run (R-LKP-15).
+/// Returns whether a block that lacks an id proves that the run also lacks it (R-LKP-15).
 fn proves_miss(bytes: &[u8], groups: u64, next: bool, key: u64, next_key: Option<u64>) -> bool {
     let mut ids: Vec<Id> = Vec::new();
     for group in bytes.chunks(GROUP as usize).take(groups as usize) {

@@ -63,14 +63,14 @@ fn put(out: &mut Vec<u8>, number: usize, encoding: [u8; 4], regions: &[(Id, &[u8
     out.resize(out.len().next_multiple_of(4096), 0);
 }
 
-/// Returns a signed package that names `count` keys. Its index ends with the head, so only the
-/// component stands at its place.
+/// Returns a signed package that names `count` keys. Its index ends with the head, so only the seal
+/// component starts at 1080.
 fn of_keys(count: usize) -> Vec<u8> {
     let mut out = signed(&files());
     let keys = [&[EXAMPLE.key()][..], &vec![STRANGER.key(); count - 1]].concat();
     let component = signed_component(EXAMPLE.package, &keys, &blake3);
     place(&mut out, 1080, &component);
-    // The size in the second entry of T1.
+    // Updates the component's size in the second entry of T1.
     place(&mut out, 28 + 24 + 28 + 24, &(component.len() as u32).to_le_bytes());
     out
 }
@@ -79,7 +79,7 @@ fn named(path: &str, id: Id, length: u64) -> Name {
     Name { id, length, path: path.as_bytes().to_vec() }
 }
 
-/// A package in neither layout: names component, one group, any other component.
+/// A package in neither layout, with the names component, one group and any other components.
 fn loose(
     others: &[Component],
     groups: impl FnOnce(u64) -> Vec<Group>,
@@ -131,7 +131,7 @@ fn mixed() -> Vec<u8> {
     loose(&[], groups, 3, &data)
 }
 
-/// Where the data of a package of three files in the cdn layout starts.
+/// The start of the data in a package of three files in the cdn layout.
 const DATA: usize = 65_536;
 
 pub(super) const CASES: &[Case] = &[
@@ -150,7 +150,7 @@ pub(super) const CASES: &[Case] = &[
         let files: Vec<_> = (0..300).map(|i| stored(&format!("{i}"), &[i as u8])).collect();
         cdn(&files)
     }),
-    // Updated.
+    // Cases of updated packages.
     good("compact_of_a_removed_region", "R-GONE-01, R-GONE-05, R-CMP-01, R-CMP-04", || {
         let mut out = cdn(&files());
         put(&mut out, 8, GONE, &[(path_id("a.txt"), b"")], true);
@@ -189,7 +189,7 @@ pub(super) const CASES: &[Case] = &[
         put(&mut out, 8, NONE, &[(small(9), b"no path"), (small(3), b"nor here")], true);
         out
     }),
-    // Encodings.
+    // Cases of encodings.
     good("compact_of_three_encodings", "R-CMP-01, R-CMP-03", mixed),
     good("compact_of_two_encodings_in_the_cdn_layout", "R-CMP-03", || {
         let mut out = cdn(&files());
@@ -201,7 +201,7 @@ pub(super) const CASES: &[Case] = &[
         put(&mut out, 8, BROT, &[(path_id("a.txt"), b"no stream")], true);
         out
     }),
-    // Names.
+    // Cases of names.
     good("compact_of_names_without_regions", "R-CMP-04", || {
         listing(&[named("a", small(1), 1), named("gone", small(2), 1)], &[small(1)])
     }),
@@ -235,7 +235,7 @@ pub(super) const CASES: &[Case] = &[
         ];
         loose(&[FLAGS], |base| vec![Group { base, entries, ..Group::default() }], 1, &data)
     }),
-    // Damage.
+    // Cases of damaged packages.
     bad(
         "compact_of_a_region_outside",
         "error truncated stored region at 0x18ad",
@@ -276,7 +276,7 @@ pub(super) const CASES: &[Case] = &[
             loose(&[], group, 1, b"\xff\xff\xff\xff")
         },
     ),
-    // Components of others.
+    // Cases of other projects' components.
     bad("compact_of_a_foreign_component", "error misuse component at 0x50", "R-CMP-06", || {
         loose(&[component(small(77), 1, 2)], |_| vec![], 0, b"")
     }),
@@ -286,13 +286,13 @@ pub(super) const CASES: &[Case] = &[
         "R-CMP-06",
         || loose(&[Component { minor: 2, ..FLAGS }], |_| vec![], 0, b""),
     ),
-    // Signatures.
+    // Cases of signatures.
     bad(
         "compact_of_a_signed_package_with_a_dead_name",
         "error misuse names list at 0x10000",
         "R-CMP-07",
         || {
-            // The id of the last file in the index. Its name then leads to no region.
+            // Clears the last entry of the index. One name then leads to no region.
             let mut out = signed(&files());
             let group = delta_at(9);
             let last = group + 16 + 24 * 3;
@@ -309,12 +309,13 @@ pub(super) const CASES: &[Case] = &[
         || of_keys(13),
     ),
     good("sign_of_a_package_of_13_keys", "R-CMP-09, R-LAY-21", || of_keys(13)),
-    // Signing.
+    // Cases of signing an existing package.
     good("sign_of_a_new_package", "R-CMP-09, R-SEAL-07", || cdn(&files())),
     good("sign_of_a_package_without_seals", "R-CMP-09", || bare(&files())),
     good("sign_of_a_signed_package", "R-CMP-09", || {
         let mut out = signed(&files());
-        // Signed by another key: old signatures are not checked.
+        // The component names another key, so the old signatures are invalid. Signing does not
+        // check them.
         let other = signed_component(STRANGER.package, &[STRANGER.key()], &blake3);
         place(&mut out, 1080, &other);
         out

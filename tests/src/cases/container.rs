@@ -8,7 +8,7 @@ use crate::reference::{
 
 const TEXT: [u8; 16] = id("37cb72a4-caab-440c-8b7c-869019ed348e");
 
-/// Head and first table of a package of version 0.0.
+/// The preamble and first table of a package of version 0.0.
 fn file(first: &Table) -> Vec<u8> {
     let mut out = head(PACKAGE, 0, 0);
     out.extend(table(first));
@@ -24,14 +24,14 @@ fn published() -> Vec<u8> {
     file(&with(&[Component { id: INDEX, major: 0, minor: 0, offset: 0, size: 0 }]))
 }
 
-/// A text component with a region of five bytes after the table.
+/// A text component with a region of five bytes, which follows the table.
 fn hello() -> Vec<u8> {
     let mut out = file(&with(&[component(TEXT, 80, 5)]));
     out.extend(b"hello");
     out
 }
 
-/// `hello` with another region.
+/// The file `hello`, but with the given region.
 fn hello_at(base: u64, offset: u32, size: u32) -> Vec<u8> {
     let mut out =
         file(&Table { base, components: vec![component(TEXT, offset, size)], ..Table::default() });
@@ -39,12 +39,12 @@ fn hello_at(base: u64, offset: u32, size: u32) -> Vec<u8> {
     out
 }
 
-/// An empty first table with that extension offset, in a file of 52 bytes.
+/// An empty first table with this extension offset, in a file of 52 bytes.
 fn extends_to(extension: u64) -> Vec<u8> {
     file(&Table { extension, ..Table::default() })
 }
 
-/// `count` tables of no components in a chain.
+/// A chain of `count` tables without components.
 fn chain(count: u64) -> Vec<u8> {
     let mut out = head(PACKAGE, 0, 0);
     for i in 1..=count {
@@ -54,7 +54,7 @@ fn chain(count: u64) -> Vec<u8> {
     out
 }
 
-/// `count` components of no bytes, ids from `first`.
+/// `count` components with empty regions. Their ids count up from `first`.
 fn many(first: u32, count: u32) -> Vec<Component> {
     (first..first + count).map(|i| component(small(i), 0, 0)).collect()
 }
@@ -64,12 +64,12 @@ fn counts(count: u32) -> Vec<u8> {
     file(&Table { count: Some(count), ..with(&[component(TEXT, 0, 0)]) })
 }
 
-/// Three tables: the second at 0x100 with four components, the third at the given place.
+/// Three tables: the second at 0x100 with four components, the third at the given position.
 fn three(third_at: usize, third: &Table) -> Vec<u8> {
     let mut out = file(&Table { extension: 0x100, ..with(&[component(small(1), 0, 0)]) });
     let second = Table { extension: third_at as u64, ..with(&many(2, 4)) };
     place(&mut out, 0x100, &table(&second));
-    // If structures overlap, the earlier one's bytes are kept.
+    // If structures overlap, the bytes of the earlier one are kept.
     let kept = out.clone();
     place(&mut out, third_at, &table(third));
     out[0x100..kept.len()].copy_from_slice(&kept[0x100..]);
@@ -87,7 +87,7 @@ fn patched(mut file: Vec<u8>, at: usize, byte: u8) -> Vec<u8> {
 }
 
 pub(super) const CASES: &[Case] = &[
-    // Signature and format header.
+    // Cases of the signature and the format header.
     good("container_published_80_bytes", "R-FMT-01, R-FMT-02, R-REG-04, R-EMIT-06", published),
     bad("container_of_no_bytes", "error truncated signature at 0x0", "R-FMT-04", Vec::new),
     bad("container_cut_in_signature", "error truncated signature at 0x0", "R-FMT-04", || {
@@ -129,7 +129,7 @@ pub(super) const CASES: &[Case] = &[
         "R-SIG-02",
         || patched(published(), 7, b'/'),
     ),
-    // Tables.
+    // Cases of tables.
     good("container_without_components", "R-TBL-01, R-EXT-01", || file(&Table::default())),
     bad("container_cut_before_table", "error truncated table header at 0x1c", "R-TBL-02", || {
         cut(published(), 28)
@@ -187,7 +187,7 @@ pub(super) const CASES: &[Case] = &[
         "container_count_that_wraps_to_one_entry",
         "error limit table entries at 0x34",
         "R-TBL-08",
-        // 28 * count is 28 modulo 2^32.
+        // The product 28 * count is 28 modulo 2^32, so 32-bit arithmetic sees one component.
         || counts(0x4000_0001),
     ),
     bad(
@@ -203,7 +203,7 @@ pub(super) const CASES: &[Case] = &[
     ),
     good("container_of_64_tables", "R-TBL-07", || chain(64)),
     bad("container_of_65_tables", "error limit table header at 0x61c", "R-TBL-07", || chain(65)),
-    // Extensions.
+    // Cases of extension offsets.
     good("container_extension_backwards_and_unaligned", "R-EXT-01, R-EXT-08, R-REG-01", || {
         let mut out = file(&Table { extension: 0x111, ..with(&[component(TEXT, 8, 4)]) });
         let third = Table { base: 0x20, ..with(&[component(small(9), 4, 4)]) };
@@ -287,7 +287,7 @@ pub(super) const CASES: &[Case] = &[
         "R-TBL-02",
         || extends_to(u64::MAX - 23),
     ),
-    // Duplicates.
+    // Cases of duplicate components.
     good("container_duplicates_along_the_chain", "R-DUP-01, R-DUP-02, R-DUP-03, R-DUP-05", || {
         let first = Component { id: TEXT, major: 1, minor: 1, offset: 1, size: 1 };
         let newer = Component { minor: 9, offset: 2, ..first };
@@ -298,7 +298,7 @@ pub(super) const CASES: &[Case] = &[
         place(&mut out, 0x100, &table(&extension));
         out
     }),
-    // Regions.
+    // Cases of component regions.
     good("container_region_ends_with_the_file", "R-REG-01, R-REG-02", hello),
     good("container_regions_overlap_each_other_and_the_head", "R-REG-05", || {
         let mut all = many(1, 3);
@@ -347,7 +347,7 @@ pub(super) const CASES: &[Case] = &[
     bad("container_region_end_wraps", "error corrupt component region at 0x34", "R-REG-01", || {
         hello_at(u64::MAX - 83, 80, 5)
     }),
-    // The same faults at other places.
+    // The same faults as above, at other positions.
     bad("container_of_one_byte", "error truncated signature at 0x0", "R-FMT-04", || vec![0xff]),
     bad(
         "container_signature_second_byte_wrong",

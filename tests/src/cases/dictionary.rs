@@ -9,8 +9,8 @@ use crate::reference::{
 
 /// The dictionary, of 45 bytes.
 const SHARED: &[u8] = b"The beginning that all of these pages share. ";
-/// A stream that refers to it, as the crate `brotli` 8 writes it at quality 5. It decodes to the
-/// dictionary and `And the end.`, and Google's library agrees.
+/// A stream that refers to the dictionary, as the crate `brotli` 8 writes it at quality 5. Both
+/// this crate and Google's library decode it to the dictionary and `And the end.`.
 const STREAM: &[u8] =
     b"\x81\xc0\x01\0 \xb0\x01G:\xd0\xe0\x93\xb7\x96\x9a\xa8bLU\xd7\x17L\xa8\\\x0a";
 /// The start of the dictionary in a package of two components and one group.
@@ -20,7 +20,8 @@ fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// A package of one region and a component beside the index. `data` starts with the dictionary.
+/// A package of one region, with the dictionary component beside the index. `data` starts with the
+/// dictionary.
 fn package(dictionary: Component, region: Entry, data: &[u8]) -> Vec<u8> {
     let entries = vec![region];
     let groups = [Group { base: AT, encoding: BROD, entries, ..Group::default() }];
@@ -33,7 +34,7 @@ fn package(dictionary: Component, region: Entry, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A package of these stored bytes of the dictionary and of the region.
+/// A package of a dictionary and one region, both given as stored bytes.
 fn stored(dictionary: &[u8], stream: &[u8]) -> Vec<u8> {
     let size = dictionary.len() as u32;
     let region = Entry { id: small(1), offset: size, size: stream.len() as u32 };
@@ -45,11 +46,12 @@ fn sound() -> Vec<u8> {
     stored(&brotli_stored(SHARED), STREAM)
 }
 
-/// A sealed package, whose region was sealed with `sealed_with` as the dictionary.
+/// A sealed package. The digest of its region covers `sealed_with` as the dictionary.
 fn sealed(sealed_with: &[u8]) -> Vec<u8> {
     let dictionary = brotli_stored(SHARED);
     let component_bytes = seal_component(&blake3);
-    // One component more moves all by 28 bytes, and the seal component stands after the index.
+    // The seal component has an entry of 28 bytes in the table, so everything after the table moves
+    // by 28 bytes. The seal component's region follows the index.
     let at = AT + 28;
     let size = dictionary.len() as u32;
     let entries = vec![Entry { id: small(1), offset: 64 + size + 32, size: STREAM.len() as u32 }];
@@ -74,8 +76,9 @@ fn sealed(sealed_with: &[u8]) -> Vec<u8> {
 /// A dictionary of 1,000 bytes, and a stream of nine bytes with a window that reaches back 1,008.
 fn past_the_window() -> Vec<u8> {
     let dictionary = brotli_stored(&[b'x'; 1000]);
-    // Seven bits for a window of 2^10. Then a block that is not the last one: four nibbles of
-    // length, which is nine less one, and "not compressed". At the end, an empty last block.
+    // The first seven bits state a window of 2^10. A block follows that is not the last: its length
+    // has four nibbles (nine, stored as eight), and it is not compressed. An empty last block ends
+    // the stream.
     let bits: u32 = 0b010_0001 | 8 << (7 + 3) | 1 << (7 + 19);
     let stream = [&bits.to_le_bytes()[..], b"nine long", &[0b11]].concat();
     stored(&dictionary, &stream)
@@ -101,7 +104,8 @@ pub(super) const CASES: &[Case] = &[
     ),
     bad(
         "package_dictionary_missing",
-        // 116 + 6,136 + 49: after the bytes of the dictionary, which no component names.
+        // The region starts after 116 bytes before the group, 6,136 of the group and 49 of the
+        // dictionary, which no component names.
         "error unsupported stored region at 0x189d",
         "R-ENC-08",
         || {
@@ -135,7 +139,8 @@ pub(super) const CASES: &[Case] = &[
     ),
     bad(
         "package_dictionary_and_content_past_the_window",
-        // 116 + 6,136 + 1,004: after the dictionary.
+        // The region starts after 116 bytes before the group, 6,136 of the group and 1,004 of the
+        // dictionary.
         "error corrupt brotli stream at 0x1c58",
         "R-ENC-07",
         past_the_window,
@@ -148,7 +153,8 @@ pub(super) const CASES: &[Case] = &[
     ),
     bad(
         "package_dictionary_region_sealed_with_another",
-        // 136 + 8 + 6,136 + 64 + 49 + 32.
+        // The region starts at 136 + 8 + 6,136 + 64 + 49 + 32: after the table, the index header,
+        // the group, the seal component, the dictionary and its digest.
         "error corrupt stored region at 0x1919",
         "R-SEAL-20",
         || sealed(b"another dictionary"),

@@ -30,7 +30,7 @@ fn version(major: u16, minor: u16) -> Vec<u8> {
     file(FORMAT.needed.id, (major, minor), &[of(FIRST, 1, 2), of(SECOND, 0, 1)])
 }
 
-/// A file of the needed version, with these components.
+/// A file of the required version, with these components.
 fn components(components: &[Component]) -> Vec<u8> {
     file(FORMAT.needed.id, (2, 3), components)
 }
@@ -58,7 +58,8 @@ pub(super) const CASES: &[Case] = &[
     bad("format_of_another_uuid", OTHER_FORMAT, "R-FMT-03", || {
         file(ANOTHER, (2, 3), &[of(FIRST, 1, 2), of(SECOND, 0, 1)])
     }),
-    // Order: UUID, version, tables, components.
+    // Files with several faults, which show the order of the checks: UUID, version, tables,
+    // components.
     bad("format_of_another_uuid_and_version", OTHER_FORMAT, "R-FMT-03, R-VER-03", || {
         file(ANOTHER, (9, 9), &[])
     }),
@@ -93,7 +94,7 @@ pub(super) const CASES: &[Case] = &[
         "R-FMT-04",
         || file(ANOTHER, (2, 3), &[])[..24].to_vec(),
     ),
-    // Components.
+    // Cases of required components.
     good("format_with_a_later_minor_of_a_component", "R-VER-01, R-VER-04", || {
         components(&[of(FIRST, 1, 7), of(SECOND, 0, 1)])
     }),
@@ -129,7 +130,8 @@ pub(super) const CASES: &[Case] = &[
         components(&[of(FIRST, 1, 2), of(SECOND, 0, 4)])
     }),
     bad("format_with_two_faulty_components", MISSING, "R-VER-04", || {
-        // The first requirement is reported, although the second one's component stands first.
+        // The first component is missing, and the second has the wrong version. The first
+        // requirement is reported.
         components(&[of(SECOND, 0, 2)])
     }),
     bad("format_with_the_right_minor_as_a_duplicate", AT_FIRST, "R-VER-04, R-DUP-01", || {

@@ -7,16 +7,16 @@ use crate::reference::{
     component, delta, head, index, index_with, path_id, place, small, table,
 };
 
-/// The start of the stored bytes after an index of one group, and of two.
+/// The start of the stored bytes if the index has one group, and if it has two.
 const ONE: u64 = 80 + 8 + GROUP;
 const TWO: u64 = ONE + GROUP;
 const THREE: u64 = TWO + GROUP;
 
 const ENTRY_0: &str = "error corrupt entry at 0x68";
 
-/// `brotli -q 11` of 1 MiB of zeros: exactly the limit of the tests.
+/// `brotli -q 11` of 1 MiB of zeros, which is exactly the maximum length that tests decode.
 const AT_CAP: &[u8] = b"\x5b\xff\xff\x8f\x7f\x02\x20\x1e\x0b\x04\x72\xef\x1f\x00";
-/// `brotli -q 11` of one zero more.
+/// `brotli -q 11` of 1 MiB of zeros and one further zero.
 const PAST_CAP: &[u8] = b"\x9b\x00\x00\x10\xf8\x27\x00\xe2\xb1\x40\x40\xf7\xfe\x01";
 /// `brotli -q 11` of 64 MiB of zeros.
 const BOMB: &[u8] = b"\
@@ -30,7 +30,7 @@ const QUESTION: &[u8] =
     b"\x1b>\x00\x00\x9c\x07\xb6\xad8\xfdB\xdc9\xb2\xa0\xbeV\x00a\xa1\x93oer%\xe6V \
     :\xe0\x90\x03\xa7\x1f\xdaR\x08\x00\xea\xc7\xc2Lg*\xad\xc1(i\xa3\x85\xd5\x03";
 
-/// Returns a file with that index region after its head, and then the stored bytes.
+/// Returns a file: its head, this index region, then the stored bytes.
 fn file(region: &[u8], stored: &[u8]) -> Vec<u8> {
     sized(region.len() as u32, &[region, stored].concat())
 }
@@ -60,12 +60,12 @@ fn gone(base: u64, entries: &[Entry]) -> Group {
     Group { encoding: GONE, ..group(base, entries) }
 }
 
-/// Returns one group of one region at any place, and five bytes after the index.
+/// Returns a file with one region at the given place. Five bytes follow the index.
 fn region_at(base: u64, offset: u32, size: u32) -> Vec<u8> {
     file(&index(&[group(base, &[entry(1, offset, size)])]), b"hello")
 }
 
-/// Returns one group of one `brot` region after the index.
+/// Returns a file with one `brot` region, whose stored bytes follow the index.
 fn brotli(stream: &[u8]) -> Vec<u8> {
     let only = group(ONE, &[entry(1, 0, stream.len() as u32)]);
     file(&index(&[Group { encoding: BROT, ..only }]), stream)
@@ -88,7 +88,7 @@ fn cut(mut file: Vec<u8>, len: u64) -> Vec<u8> {
 }
 
 pub(super) const CASES: &[Case] = &[
-    // Header.
+    // Cases of the index header.
     good("index_example_of_the_specification", "R-IDX-01, R-ENT-01, R-GRP-01", example),
     good("index_of_component_version_0_0", "R-IDX-01", || {
         let region = index(&[group(ONE, &[entry(1, 0, 5)])]);
@@ -137,7 +137,8 @@ pub(super) const CASES: &[Case] = &[
         counts(u32::MAX - 1)
     }),
     bad("index_groups_that_wrap_to_none", "error corrupt index header at 0x50", "R-IDX-05", || {
-        // 6,136 * 2^29 is a multiple of 2^32.
+        // The product 6,136 * 2^29 is a multiple of 2^32, so a reader with 32-bit arithmetic gets
+        // 0.
         counts(0x2000_0000)
     }),
     bad(
@@ -155,7 +156,7 @@ pub(super) const CASES: &[Case] = &[
         let reserve = group(u64::MAX, &[entry(1, 7, 7), entry(2, 9, 9)]);
         file(&index_with(0, 1, &[newest, reserve]), b"hello")
     }),
-    // Groups.
+    // Cases of groups.
     good("index_entries_behind_the_length", "R-GRP-01", || {
         let entries = [entry(1, 0, 5), entry(2, u32::MAX, u32::MAX), entry(1, 9, 9)];
         file(&index(&[Group { length: Some(1), ..group(ONE, &entries) }]), b"hello")
@@ -171,7 +172,7 @@ pub(super) const CASES: &[Case] = &[
         let entries: Vec<_> = (0..255).map(|i| entry(i, i % 5, 1)).collect();
         file(&index(&[group(ONE, &entries)]), b"hello")
     }),
-    // Entries.
+    // Cases of entries.
     good("index_region_base_of_the_table_has_no_part", "R-ENT-01, R-REG-01", || {
         let region = index(&[group(ONE, &[entry(1, 0, 5)])]);
         let mut out = head(PACKAGE, 0, 1);
@@ -230,7 +231,7 @@ pub(super) const CASES: &[Case] = &[
         "R-ENT-01, R-ENT-03",
         || region_at(u64::MAX, 1, 0),
     ),
-    // Which entry counts.
+    // Cases of several entries with one id: which of them counts.
     good("index_newest_entry_counts", "R-ORD-01, R-ORD-02, R-ORD-03", || {
         let newest = group(TWO, &[entry(1, 0, 1), entry(2, 1, 1), entry(1, 2, 1)]);
         let oldest = group(TWO, &[entry(3, 3, 1), entry(2, 4, 1), entry(3, 5, 1), entry(1, 6, 1)]);
@@ -245,7 +246,7 @@ pub(super) const CASES: &[Case] = &[
         let oldest = group(TWO, &[entry(8, 3, 1), entry(1, 4, 1)]);
         file(&index(&[newest, delta(), oldest]), &[&[0; GROUP as usize][..], b"hello"].concat())
     }),
-    // Removals.
+    // Cases of removals.
     good("index_removal_hides_older_entries", "R-GONE-01", || {
         let older = group(THREE, &[entry(1, 0, 5), entry(2, 0, 5)]);
         file(
@@ -283,7 +284,7 @@ pub(super) const CASES: &[Case] = &[
     bad("index_removal_wraps", ENTRY_0, "R-GONE-01, R-ENT-01", || {
         file(&index(&[gone(u64::MAX, &[entry(1, 1, 0)])]), b"hello")
     }),
-    // Encodings.
+    // Cases of encodings.
     good("index_unknown_encoding_is_listed", "R-ENC-01, R-PKG-08", || {
         let unknown = Group { encoding: *b"zst\0", ..group(TWO, &[entry(1, 0, 2)]) };
         file(&index(&[unknown, group(TWO, &[entry(2, 2, 3)])]), b"hello")
@@ -314,8 +315,8 @@ pub(super) const CASES: &[Case] = &[
         brotli(b"\xff\xff\xff\xff garbage")
     }),
     bad("index_brotli_large_window", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
-        // The first bytes of a stream of brotli's own extension beyond RFC 7932, for windows of up
-        // to 1 GiB.
+        // These bytes start a stream of Brotli's extension for windows of up to 1 GiB, which RFC
+        // 7932 does not have.
         brotli(&[&[0x11, 0x1e][..], b"\x03\x03\x03"].concat())
     }),
     bad("index_brotli_trailing_byte", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
@@ -364,7 +365,7 @@ pub(super) const CASES: &[Case] = &[
         );
         out
     }),
-    // The same faults at other places.
+    // The same faults as above, at other positions.
     bad("index_of_four_bytes", "error corrupt index header at 0x50", "R-IDX-03", || {
         sized(4, &[0; 99])
     }),

@@ -8,7 +8,7 @@ fn named(path: &[u8]) -> Name {
     Name { id: [0; 16], length: 1, path: path.to_vec() }
 }
 
-/// A segment of these paths.
+/// A segment with these paths.
 fn of(paths: &[&[u8]]) -> Vec<u8> {
     let list: Vec<_> = paths.iter().map(|path| named(path)).collect();
     names(Link::default(), &list)
@@ -25,7 +25,7 @@ fn example() -> Vec<u8> {
     names(Link::default(), &[first, second])
 }
 
-/// A segment with attributes: all of them, a time before 1970, and none.
+/// A segment with three records: with all attributes, with a time before 1970, and with none.
 fn kept() -> Vec<u8> {
     let list = [named(b"a"), named(b"b"), named(b"c"), named(b"d")];
     let kept = [
@@ -77,7 +77,7 @@ pub(super) const CASES: &[Case] = &[
         let link = Link { at: 0, size: u32::MAX, encoding: *b"????", decoded: u64::MAX };
         names(link, &[named(b"a")])
     }),
-    // Attributes begin at 0xa0 and end at 0xe0.
+    // Cases of attributes, which begin at 0xa0 and end at 0xe0.
     good("names_attributes", "R-NAME-17, R-NAME-18", kept),
     good("names_attributes_with_reserved_bits", "R-NAME-18", || patched_kept(0xdc, 0xffff_fff8)),
     good("names_attributes_of_nothing", "R-NAME-03", || names_with(Link::default(), &[], &[])),
@@ -97,7 +97,7 @@ pub(super) const CASES: &[Case] = &[
         "R-NAME-03",
         || patched(0, 1),
     ),
-    // Header.
+    // Faults of the header.
     bad("names_of_no_bytes", "error truncated names header at 0x0", "R-NAME-03", Vec::new),
     bad("names_cut_in_header", "error truncated names header at 0x0", "R-NAME-03", || cut(31)),
     bad("names_version_2", "error unsupported names header at 0x0", "R-NAME-02", || patched(0, 2)),
@@ -118,7 +118,8 @@ pub(super) const CASES: &[Case] = &[
         || patched(4, 0x0800_0000),
     ),
     bad("names_count_one_too_few", "error corrupt names path at 0x40", "R-NAME-03", || {
-        // The second record is read as paths, and its id starts with "3\"\x11\0D".
+        // The reader takes the second record for paths. The id of that record starts with
+        // "3\"\x11\0D".
         patched(4, 1)
     }),
     bad(
@@ -136,7 +137,7 @@ pub(super) const CASES: &[Case] = &[
         out.push(b'a');
         out
     }),
-    // Records.
+    // Faults of records.
     bad("names_first_offset_not_zero", "error corrupt names record at 0x20", "R-NAME-04", || {
         patched(0x38, 1)
     }),
@@ -170,7 +171,7 @@ pub(super) const CASES: &[Case] = &[
     bad("names_sorted_by_parts", "error corrupt names record at 0x40", "R-NAME-05", || {
         of(&[b"a/b", b"a-b"])
     }),
-    // Paths.
+    // Faults of paths.
     bad("names_not_utf8", "error corrupt names path at 0x40", "R-NAME-06, R-PATH-01", || {
         of(&[b"caf\xe9"])
     }),
@@ -191,7 +192,7 @@ pub(super) const CASES: &[Case] = &[
     bad("names_slash_at_the_end", "error corrupt names path at 0x61", "R-PATH-02", || {
         of(&[b"a", b"a/"])
     }),
-    // Links. Fixtures of whole packages have more of them.
+    // Links. More fixtures of links are in the area `package`.
     bad("names_link_at_the_segment_itself", "error corrupt names link at 0x8", "R-NAME-10", || {
         linked(1, 0)
     }),
@@ -199,7 +200,7 @@ pub(super) const CASES: &[Case] = &[
     bad("names_link_that_wraps", "error corrupt names link at 0x8", "R-NAME-10", || {
         linked(u64::MAX, 1)
     }),
-    // The same faults at other places.
+    // The same faults as above, at other positions.
     bad("names_of_one_byte", "error truncated names header at 0x0", "R-NAME-03", || cut(1)),
     bad("names_cut_before_records", "error truncated names record at 0x20", "R-NAME-03", || {
         cut(32)
@@ -229,7 +230,7 @@ pub(super) const CASES: &[Case] = &[
         || of(&[b"ab", b"a"]),
     ),
     bad("names_overlong_utf8", "error corrupt names path at 0x40", "R-PATH-01", || {
-        // A slash in two bytes.
+        // An overlong encoding of the slash, in two bytes.
         of(&[b"a\xc0\xafb"])
     }),
     bad("names_utf8_cut", "error corrupt names path at 0x61", "R-PATH-01", || {
@@ -240,7 +241,8 @@ pub(super) const CASES: &[Case] = &[
         "error corrupt names path at 0x60",
         "R-PATH-01",
         || {
-            // Both paths together are UTF-8, and each path alone is cut within a character.
+            // The two paths together are UTF-8, but the border between them lies within a
+            // character.
             of(&[b"a\xc3", b"\xbc"])
         },
     ),
@@ -248,7 +250,7 @@ pub(super) const CASES: &[Case] = &[
         of(&[b"\xf4\x90\x80\x80"])
     }),
     bad("names_compatibility_character", "error corrupt names path at 0x40", "R-PATH-01", || {
-        // The unit sign, which form C replaces by the letter.
+        // The angstrom sign, which form C replaces by the letter A with a ring.
         of(&["\u{212b}".as_bytes()])
     }),
     bad("names_zero_byte_alone", "error corrupt names path at 0x40", "R-PATH-01", || of(&[b"\0"])),

@@ -24,7 +24,7 @@ fn hot(files: &[Stored], hot: &[&str]) -> Vec<u8> {
     cdn_package_hot(files, &names_of(files), NONE, 4096, &blake3, true, hot)
 }
 
-/// The one file of some packages with hot regions. It lies at 4,130.
+/// The only file of some packages with hot regions. Its region starts at 4,130.
 fn hello() -> Stored {
     stored("a.txt", b"hello\n")
 }
@@ -33,14 +33,14 @@ fn brotli_file(path: &str, content: &[u8]) -> Stored {
     Stored { bytes: brotli_stored(content), ..stored(path, content) }
 }
 
-/// Returns the package of one empty index, with another preamble.
+/// Returns a package with an empty index and this preamble.
 fn of_format(format: Id, major: u16, minor: u16) -> Vec<u8> {
     let mut out = head(format, major, minor);
     out.extend(table(&Table { components: vec![component(INDEX, 0, 0)], ..Table::default() }));
     out
 }
 
-/// A package of one table, one group and any components beside the index.
+/// A package of one table with any components beside the index.
 fn loose(others: &[Component], groups: &[Group], data: &[u8]) -> Vec<u8> {
     let index_at = 52 + 28 * (1 + others.len()) as u32;
     let region = index(groups);
@@ -61,8 +61,8 @@ fn named(path: &str) -> Name {
     Name { id: [0; 16], length: 1, path: path.as_bytes().to_vec() }
 }
 
-/// Returns a package whose names list is a chain of segments, given as stored, oldest first. The
-/// last one is the names region.
+/// Returns a package whose names list is a chain of segments. The segments are given as stored
+/// bytes, oldest first; the last one is the names region.
 fn chained(segments: &[Vec<u8>], encoding: [u8; 4]) -> Vec<u8> {
     let data = segments.concat();
     let size = segments.last().map_or(0, Vec::len) as u32;
@@ -71,7 +71,7 @@ fn chained(segments: &[Vec<u8>], encoding: [u8; 4]) -> Vec<u8> {
     loose(&[NAMES_FLAGS], &[Group { base: DATA, encoding, entries, ..Group::default() }], &data)
 }
 
-/// Returns `count` segments of one name each, each linked to the one before.
+/// Returns `count` segments of one name each. Each links to the previous segment.
 fn long_chain(count: u32) -> Vec<u8> {
     let mut segments: Vec<Vec<u8>> = Vec::new();
     let mut link = Link::default();
@@ -86,8 +86,8 @@ fn long_chain(count: u32) -> Vec<u8> {
     chained(&segments, NONE)
 }
 
-/// Returns two segments. `link` gives the link of the second one, from the start and size of the
-/// first.
+/// Returns two segments. `link` computes the link of the second segment from the start and size of
+/// the first.
 fn two(link: fn(at: u64, size: u32) -> Link) -> Vec<u8> {
     let older = names(Link::default(), &[named("a")]);
     let newer = names(link(DATA, older.len() as u32), &[named("b")]);
@@ -134,8 +134,8 @@ fn folded(change: fn(&mut Vec<u8>)) -> Vec<u8> {
     index_behind(65_536, component(LAYOUT, 108, 80), change)
 }
 
-/// A package of two files from which `b` was removed, as an update removes it: an entry in the last
-/// delta group and, in a sealed package, its seal at 69,632 = 0x11000.
+/// A package of two files from which an update removed `b`. The removal is an entry in the last
+/// delta group. In a sealed package its seal is at 69,632 = 0x11000.
 fn removing(seals: bool, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let files = [hello(), stored("b", b"not any more")];
     let mut out = cdn_package_with(&files, &names_of(&files), NONE, 4096, &blake3, seals);
@@ -161,8 +161,8 @@ const INDEX_BEHIND: &str = "error corrupt index header at 0x10000";
 const ALTERED: &str = "error corrupt stored region at 0x18ac";
 const SEAL_UNKNOWN: &str = "error unsupported seal component at 0x186c";
 
-/// Returns a package of one sealed region, `hello`. Component and data can be changed. In the file
-/// the component comes first, in 64 bytes, then the data.
+/// Returns a package of one sealed region, `hello`. Its data starts with the seal component's 64
+/// bytes. The arguments change this component and the bytes after it.
 fn sealed(component_change: fn(&mut Vec<u8>), data_change: fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut region = seal_component(&blake3);
     component_change(&mut region);
@@ -175,7 +175,7 @@ fn sealed(component_change: fn(&mut Vec<u8>), data_change: fn(&mut Vec<u8>)) -> 
     loose(&[named], &groups, &[region, data].concat())
 }
 
-/// Changes a seal component and computes its digest again.
+/// Changes a seal component, then computes its digest.
 fn again(component: &mut Vec<u8>, change: fn(&mut Vec<u8>)) {
     component.truncate(32);
     change(component);
@@ -183,7 +183,7 @@ fn again(component: &mut Vec<u8>, change: fn(&mut Vec<u8>)) {
     component.extend(digest);
 }
 
-/// Returns a package of one region with this lookup region after its index.
+/// Returns a package of one region. This lookup region follows its index.
 fn with_keys(keys: &[u8]) -> Vec<u8> {
     let named = component(LOOKUP, DATA as u32, keys.len() as u32);
     let only = Entry { id: small(1), offset: keys.len() as u32, size: 5 };
@@ -191,7 +191,8 @@ fn with_keys(keys: &[u8]) -> Vec<u8> {
     loose(&[named], &groups, &[keys, b"hello"].concat())
 }
 
-/// The position of the seal component in a package with sealed segments. The older segment follows.
+/// The position of the seal component in a package with sealed segments. The older segment follows
+/// it.
 const SEGMENTS_AT: u64 = 136 + 8 + GROUP;
 
 /// Returns a package whose names list has two sealed segments of one name each. `change` alters the
@@ -226,7 +227,7 @@ const PROMISE: Layout = Layout {
 };
 
 const LAYOUT_WRONG: &str = "error corrupt layout at 0x186c";
-/// The older of two sealed segments.
+/// The fault at the older of two sealed segments.
 const SEGMENT_ALTERED: &str = "error corrupt stored region at 0x18c8";
 const HOT_ALTERED: &str = "error corrupt stored region at 0x1022";
 const OTHER_FORMAT: &str = "error unsupported format header at 0x8";
@@ -234,7 +235,7 @@ const OTHER_VERSION: &str = "error unsupported format header at 0x18";
 const NO_INDEX: &str = "error unsupported component at 0x1c";
 
 pub(super) const CASES: &[Case] = &[
-    // Format.
+    // Cases of the format.
     good("package_published_80_bytes", "R-PKG-01", || {
         let empty = Component { minor: 0, ..component(INDEX, 0, 0) };
         let mut out = head(PACKAGE, 0, 0);
@@ -245,7 +246,7 @@ pub(super) const CASES: &[Case] = &[
         of_format(id("37cb72a4-caab-440c-8b7c-869019ed348e"), 0, 1)
     }),
     bad("package_of_another_format_with_a_bad_table", OTHER_FORMAT, "R-FMT-03, R-TBL-09", || {
-        // The extension offset leads into the preamble.
+        // The extension offset leads into the preamble, which is not allowed.
         let mut out = of_format(small(1), 0, 1);
         out[36] = 5;
         out
@@ -293,7 +294,7 @@ pub(super) const CASES: &[Case] = &[
         out.extend(table(&Table { components, ..Table::default() }));
         out
     }),
-    // The two layouts.
+    // Cases of the two layouts.
     good("package_compact_empty", "R-LAY-10", || compact(&[])),
     good("package_compact", "R-LAY-10, R-LAY-11, R-ENT-04", || {
         compact(&[
@@ -332,8 +333,8 @@ pub(super) const CASES: &[Case] = &[
         hot(&[stored("long", &[7; 54_952])], &["long"])
     }),
     good("package_hot_and_updated", "R-LAY-12, R-ORD-01", || {
-        // A newer a.txt, after the older entry in the same group. Its bytes are at the end of the
-        // file.
+        // Adds a newer entry for `a.txt` after the older entry in the same group. Its bytes lie at
+        // the end of the file.
         let mut out = hot(&[hello()], &["a.txt"]);
         let (group, at) = (4168 + 8 + 8 * GROUP as usize, out.len() as u32);
         let newer = [&b"newer"[..], &seal(path_id("a.txt"), NONE, b"newer", &blake3)].concat();
@@ -415,7 +416,8 @@ pub(super) const CASES: &[Case] = &[
         "R-REG-02, R-SEAL-19",
         || {
             let mut out = sealed(|_| (), |_| ());
-            // The component's offset stands 20 bytes into the second entry. 63 bytes are left.
+            // Changes the component's offset, 20 bytes into the second entry, so that only 63 bytes
+            // follow it.
             let at = out.len() as u32 - 63;
             out[100..104].copy_from_slice(&at.to_le_bytes());
             out
@@ -460,7 +462,7 @@ pub(super) const CASES: &[Case] = &[
             [of(NONE, 1, 0, 5), of(BROT, 2, 5, stream_len), of(*b"lzma", 3, 5 + stream_len, 4)];
         loose(&[], &groups, &data)
     }),
-    // Names.
+    // Cases of names.
     good("package_with_explicit_id", "R-NAME-01, R-NAME-07, R-PKG-05", || {
         let chosen = Stored { id: Some(small(9)), ..stored("chosen", b"by hand") };
         compact(&[chosen, stored("hashed", b"by path")])
@@ -533,12 +535,12 @@ pub(super) const CASES: &[Case] = &[
     bad("package_names_not_decodable", "error corrupt brotli stream at 0x186c", "R-ENC-03", || {
         chained(&[names(Link::default(), &[named("\u{7f}")])], BROT)
     }),
-    // Earlier segments have seals of their own.
+    // Cases of a names list whose earlier segments have their own seals.
     good("package_names_of_two_sealed_segments", "R-NAME-16, R-NAME-13", || {
         sealed_segments(|_| ())
     }),
     bad("package_earlier_segment_altered", SEGMENT_ALTERED, "R-NAME-16, R-SEAL-13", || {
-        // The path of the older segment, `a`, becomes `c`, and the digest does not cover that.
+        // The path `a` of the older segment becomes `c`, which the segment's digest does not cover.
         sealed_segments(|stored| stored[64] = b'c')
     }),
     bad("package_earlier_segment_with_an_altered_digest", SEGMENT_ALTERED, "R-NAME-16", || {
@@ -550,7 +552,7 @@ pub(super) const CASES: &[Case] = &[
             stored[65..].copy_from_slice(&other);
         })
     }),
-    // Layout.
+    // Cases of the layout component.
     good("package_layout_of_other_places", "R-LAY-08", || promising(&PROMISE, |_| ())),
     good("package_layout_longer_and_reserved_not_zero", "R-LAY-08", || {
         promising(&PROMISE, |region| {
@@ -585,7 +587,7 @@ pub(super) const CASES: &[Case] = &[
     bad("package_layout_end_past_the_file", LAYOUT_WRONG, "R-LAY-08", || {
         promising(&Layout { end: 12_288, ..PROMISE }, |_| ())
     }),
-    // An index after the head.
+    // Cases of an index after the head.
     good("package_index_behind_the_head", "R-LAY-22", || folded(|_| ())),
     bad("package_index_behind_the_head_of_zeros", INDEX_BEHIND, "R-LAY-22", || {
         folded(|index| index.fill(0))
@@ -614,7 +616,7 @@ pub(super) const CASES: &[Case] = &[
     good("package_of_a_removed_region", "R-GONE-01, R-GONE-03", || removing(true, |_| ())),
     good("package_of_a_removed_region_without_seals", "R-GONE-03", || removing(false, |_| ())),
     bad("package_of_a_removal_with_another_seal", REMOVAL_ALTERED, "R-GONE-04", || {
-        // That of a region of no bytes under the same id.
+        // The seal of an empty region with the same id and the encoding `none`.
         removing(true, |behind| behind.copy_from_slice(&seal(path_id("b"), NONE, b"", &blake3)))
     }),
     bad("package_of_a_removal_with_the_seal_of_another_id", REMOVAL_ALTERED, "R-GONE-04", || {
@@ -645,12 +647,12 @@ pub(super) const CASES: &[Case] = &[
         "R-REG-02",
         || {
             let mut out = promising(&PROMISE, |_| ());
-            // The component's offset stands 20 bytes into the second entry.
+            // Changes the component's offset, which lies 20 bytes into the second entry.
             out[100..104].copy_from_slice(&8192_u32.to_le_bytes());
             out
         },
     ),
-    // The same faults at other places.
+    // The same faults as above, at other positions.
     bad("package_version_maximal", OTHER_VERSION, "R-PKG-01", || {
         of_format(PACKAGE, u16::MAX, u16::MAX)
     }),
@@ -693,7 +695,7 @@ pub(super) const CASES: &[Case] = &[
         two(|_, size| link(u64::MAX, size))
     }),
     bad("package_link_into_the_middle", "error corrupt names header at 0x0", "R-NAME-03", || {
-        // The link ends after the first byte of the count.
+        // The link names the segment without its first four bytes.
         two(|at, size| link(at + 4, size - 4))
     }),
 ];

@@ -37,14 +37,14 @@ fn first() -> Region {
     }
 }
 
-/// A head whose region is changed, with a digest that fits.
+/// A head whose region is changed, with a digest that matches the change.
 fn with(change: impl FnOnce(&mut Region)) -> Vec<u8> {
     let mut region = first();
     change(&mut region);
     head_in_parts(&package(), &region, &blake3, &|_| vec![0; 64])
 }
 
-/// A head with bytes at a position changed, and a digest that fits again.
+/// A head with changed bytes at a position, and a digest computed after the change.
 fn changed(at: u64, bytes: &[u8]) -> Vec<u8> {
     let mut head = with(|_| ());
     head[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);

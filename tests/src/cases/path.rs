@@ -10,8 +10,8 @@ fn named(path: &str, id: Id) -> Name {
     Name { id, length: 1, path: path.as_bytes().to_vec() }
 }
 
-/// Returns a package with these regions of one byte each, this names list, and the component if
-/// given.
+/// Returns a package with a region of one byte for each id, with this names list, and with the
+/// names component if one is given.
 fn package(flags: Option<Component>, ids: &[Id], list: &[u8]) -> Vec<u8> {
     let others: Vec<_> = flags.into_iter().collect();
     let index_at = 52 + 28 * (1 + others.len() as u64);
@@ -32,7 +32,8 @@ fn package(flags: Option<Component>, ids: &[Id], list: &[u8]) -> Vec<u8> {
 const CLEAR: Option<Component> = Some(component(NAMES, 0, 0));
 const SET: Option<Component> = Some(component(NAMES, 1, 0));
 
-/// Returns a list that gives region 9 to `a`, and a missing region to `c`; `b` has its hashed id.
+/// Returns a list in which `a` has the explicit id 9, `b` its hashed id, and `c` an id without a
+/// region.
 fn list() -> Vec<u8> {
     names(Link::default(), &[named("a", small(9)), named("b", [0; 16]), named("c", small(8))])
 }
@@ -83,8 +84,8 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("path_without_component_and_list", "R-PKG-06", || {
         let mut out = package(None, &[path_id("b")], b"");
-        // The entry of the names region is removed: the length of the only group becomes 1, and the
-        // entry of `b` comes first.
+        // Removes the entry of the names region: the length of the only group becomes 1, and the
+        // entry of `b` moves to the first position.
         let (group, entry) = (80 + 8, 80 + 8 + 16);
         let second = out[entry + 24..entry + 48].to_vec();
         out[entry..entry + 24].copy_from_slice(&second);

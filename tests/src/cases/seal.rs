@@ -1,6 +1,6 @@
 //! Fixtures of seals: the verdict on each region under each policy.
 //!
-//! The file itself is sound in all of them. The lines below `ok` have the refusals.
+//! In all fixtures the package can be read. The lines below `ok` list the refused regions.
 
 use super::{Case, good};
 use crate::reference::seals::{ELSEWHERE, EXAMPLE, Publisher, STRANGER, signed_component};
@@ -9,7 +9,7 @@ use crate::reference::{
     seal_component, small, table,
 };
 
-/// The position of the seal component in every file, after the index.
+/// The position of the seal component, after the index, in every file.
 const COMPONENT_AT: u64 = 108 + 8 + GROUP;
 
 fn blake3(bytes: &[u8]) -> [u8; 32] {
@@ -28,7 +28,8 @@ fn own() -> Vec<u8> {
     signed_component(EXAMPLE.package, &[EXAMPLE.key()], &blake3)
 }
 
-/// Returns a package of a seal component and data after it. Offsets count from the data's start.
+/// Returns a package of a seal component and the data after it. The offsets of entries count from
+/// the data's start.
 fn package(seals: &[u8], entries: &[(u32, u32, u32)], data: &[u8]) -> Vec<u8> {
     let base = COMPONENT_AT + seals.len() as u64;
     let entries = entries
@@ -63,7 +64,7 @@ fn two(seals: &[u8], signer: &Publisher, change: impl FnOnce(&mut Vec<u8>)) -> V
     package(seals, &[(1, 0, 5), (2, LEN, 5)], &data)
 }
 
-/// Does the same, but alters the component and computes its digest again.
+/// Does the same as `two`, but alters the component and computes its digest again.
 fn component_changed(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut seals = own();
     seals.truncate(64);
@@ -79,8 +80,8 @@ const ORDER: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-/// Adds the group's order to a scalar. A reader that does not check the range accepts this
-/// signature, too.
+/// Adds the group's order to a scalar. A reader that does not check the scalar's range accepts the
+/// result as a signature, too.
 fn unreduced(scalar: &mut [u8]) {
     let mut carry = 0_u16;
     for (byte, add) in scalar.iter_mut().zip(ORDER) {
@@ -90,7 +91,7 @@ fn unreduced(scalar: &mut [u8]) {
     }
 }
 
-/// A third key, for the package of the example.
+/// A third key, for the publisher's package of the example.
 const THIRD: Publisher = Publisher { seed: [7; 32], ..EXAMPLE };
 
 pub(super) const CASES: &[Case] = &[
@@ -133,7 +134,7 @@ pub(super) const CASES: &[Case] = &[
         let data = [&b"any"[..], &sealed(small(1), b"", Some(&EXAMPLE))].concat();
         package(&own(), &[(1, 2, 0)], &[&data[..], &[0; 8]].concat())
     }),
-    // Places.
+    // Cases of the places of seals.
     good("seal_cut", "R-SEAL-10", || two(&own(), &EXAMPLE, |data| _ = data.pop())),
     good("seal_missing_at_the_end", "R-SEAL-10", || {
         two(&own(), &EXAMPLE, |data| data.truncate(LEN as usize + 5))
@@ -145,7 +146,7 @@ pub(super) const CASES: &[Case] = &[
     good("seal_of_stored_bytes_that_are_cut", "R-ENT-02, R-SEAL-10", || {
         two(&own(), &EXAMPLE, |data| data.truncate(LEN as usize + 4))
     }),
-    // The digest.
+    // Cases of the digest.
     good("seal_of_an_altered_byte", "R-SEAL-13", || two(&own(), &EXAMPLE, |data| data[4] ^= 1)),
     good("seal_with_an_altered_digest", "R-SEAL-13", || {
         two(&own(), &EXAMPLE, |data| data[5] ^= 0x80)
@@ -167,7 +168,7 @@ pub(super) const CASES: &[Case] = &[
         let group = Group { base, encoding: BROT, entries, ..Group::default() };
         with_group(&own(), group, &sealed(small(1), b"hello", Some(&EXAMPLE)))
     }),
-    // The signature.
+    // Cases of the signature.
     good("seal_with_an_altered_signature", "R-SEAL-15", || {
         two(&own(), &EXAMPLE, |data| data[37] ^= 1)
     }),
@@ -202,7 +203,7 @@ pub(super) const CASES: &[Case] = &[
     good("seal_for_another_package_than_the_component_names", "R-SEAL-06, R-SEAL-15", || {
         two(&own(), &ELSEWHERE, |_| ())
     }),
-    // A faulty component does not count as a missing one.
+    // Cases of a faulty component, which is not treated as missing.
     good("seal_component_of_version_1", "R-SEAL-03, R-SEAL-19", || {
         component_changed(|seals| seals[0] = 1)
     }),
@@ -232,14 +233,15 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("seal_component_past_the_file", "R-REG-02, R-SEAL-19", || {
         let mut out = two(&own(), &EXAMPLE, |_| ());
-        // The offset stands 20 bytes into the second entry, and the size follows it.
+        // The component's offset lies 20 bytes into the second entry; its size follows. The region
+        // now ends one byte after the file.
         let len = out.len() as u32;
         out[100..104].copy_from_slice(&(len - 95).to_le_bytes());
         out
     }),
     good("seal_component_whose_end_wraps", "R-REG-01, R-SEAL-19", || {
         let mut out = two(&own(), &EXAMPLE, |_| ());
-        // The table's region base changes, so the index gets an offset of its own.
+        // Changes the table's region base, and the index's offset to compensate for it.
         out[28..36].copy_from_slice(&(u64::MAX - 200).to_le_bytes());
         out[72..76].copy_from_slice(&200_u32.to_le_bytes());
         out[76..80].copy_from_slice(&0_u32.to_le_bytes());
@@ -247,7 +249,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("seal_component_of_version_0_2", "R-SEAL-11, R-VER-02", || {
         let mut out = two(&own(), &EXAMPLE, |_| ());
-        // The minor version of the second entry.
+        // Changes the minor version of the second entry.
         out[98] = 2;
         out
     }),

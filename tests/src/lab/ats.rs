@@ -7,8 +7,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Starts a cache of slices of 1 MiB. Slices of a package that has grown state another length than
-/// the first one. Without healing, every slice that is not cached yet would fail.
+/// Starts a cache of slices of 1 MiB. After a package has grown, new slices state another total
+/// length than the cached first slice. Without healing, every slice that is not cached yet would
+/// fail.
 pub(super) fn slices(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     let address = free_port()?;
     let port = address.port();

@@ -1,7 +1,7 @@
 //! The lab: a real origin and real caches in front of it, on loopback ports of their own.
 //!
-//! A server that is started here is stopped when it is dropped, by its process. All files are
-//! written in a scratch folder. The settings are those that `docs/caches.md` recommends.
+//! Dropping a server stops its processes. All files are written in a scratch folder. The settings
+//! are those that `docs/caches.md` recommends.
 
 mod ats;
 mod nginx;
@@ -43,7 +43,8 @@ pub enum Edge {
     SquidPass,
     /// Squid with whole objects.
     SquidWhole,
-    /// Apache Traffic Server with slices of 1 MiB that heal themselves.
+    /// Apache Traffic Server with slices of 1 MiB, which replaces slices that contradict each
+    /// other.
     Ats,
 }
 
@@ -90,7 +91,7 @@ impl Edge {
 /// A scratch folder, an origin that serves its `data`, and the caches in front of it.
 #[derive(Debug)]
 pub struct Lab {
-    // They are stopped in this order: caches, origin, folder.
+    // Fields are dropped in this order: caches, origin, folder.
     edges: Vec<(Edge, Server)>,
     origin: Origin,
     dir: tempfile::TempDir,
@@ -114,8 +115,8 @@ impl Lab {
         })
     }
 
-    /// Starts nginx as the origin, with other directives of its `http` block. `ADDRESS` and `ROOT`
-    /// stand for its own address and the folder.
+    /// Starts nginx as the origin, with the given directives of its `http` block. In them,
+    /// `ADDRESS` and `ROOT` stand for the server's address and the served folder.
     ///
     /// # Errors
     /// An error of the system, or of a server that does not start.
@@ -138,7 +139,7 @@ impl Lab {
 
     fn with(origin: impl FnOnce(&Path, &Path) -> io::Result<Origin>) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("dacti-lab-").tempdir()?;
-        // Some servers drop their rights, and must still be able to read their files.
+        // Some servers give up their privileges, and must still be able to read their files.
         open_to_all(dir.path())?;
         let data = dir.path().join("data");
         fs::create_dir(&data)?;
@@ -169,8 +170,9 @@ impl Lab {
         Ok(address)
     }
 
-    /// Starts nginx as a cache in front of the origin, with other directives of its `http` block.
-    /// `ADDRESS`, `ORIGIN` and `KEPT` stand for its own address, the origin's and a folder.
+    /// Starts nginx as a cache in front of the origin, with the given directives of its `http`
+    /// block. In them, `ADDRESS`, `ORIGIN` and `KEPT` stand for the cache's address, the origin's
+    /// address and a folder.
     ///
     /// # Errors
     /// An error of the system, or of a server that does not start.
@@ -207,7 +209,7 @@ impl Lab {
     }
 }
 
-/// Returns whether the whole lab runs, and not its short form.
+/// Returns whether the whole lab runs, instead of its short form.
 #[must_use]
 pub fn full() -> bool {
     std::env::var_os("DACTI_LAB").is_some_and(|form| form == "full")

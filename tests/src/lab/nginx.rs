@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-/// Serves `data` like a plain host: no validator that changes with an update, lifetimes by range,
-/// and a 416 that no cache keeps.
+/// Serves `data` like a plain host: without a validator that changes with an update, with lifetimes
+/// by range, and with a 416 that no cache keeps.
 pub(super) fn origin(dir: &Path, data: &Path, lifetimes: Lifetimes) -> io::Result<Server> {
     let settings = include_str!("../../../docs/caches/origin-nginx.conf")
         .replace("HEAD", &lifetimes.head.to_string())
@@ -18,14 +18,14 @@ pub(super) fn origin(dir: &Path, data: &Path, lifetimes: Lifetimes) -> io::Resul
     start(dir, &settings)
 }
 
-/// Starts a cache of slices of `len`. The query is part of its key, so that a reader can get past a
-/// stale slice.
+/// Starts a cache of slices of length `len`. The query is part of the cache key, so a reader can
+/// bypass a stale slice.
 pub(super) fn slices(dir: &Path, origin: SocketAddr, len: &str) -> io::Result<Server> {
     let settings = include_str!("../../../docs/caches/edge-nginx-slices.conf");
     start(dir, &before(&settings.replace("SLICE", len), dir, origin))
 }
 
-/// Keeps whole objects.
+/// Starts a cache of whole objects.
 pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     start(dir, &before(include_str!("../../../docs/caches/edge-nginx-whole.conf"), dir, origin))
 }
@@ -41,7 +41,8 @@ pub(super) fn start(dir: &Path, http: &str) -> io::Result<Server> {
     let address = free_port()?;
     let (settings, scratch) = (http.replace("ADDRESS", &address.to_string()), dir.display());
     let path = dir.join("nginx.conf");
-    // If nginx runs as root, its workers become a user who may not read a test's scratch folder.
+    // If nginx runs as root, it runs its workers as another user, who may not read a test's scratch
+    // folder. So run the workers as root.
     let user = if is_root() { "user root;" } else { "" };
     let config = format!(
         "{user}

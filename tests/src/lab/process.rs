@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The longest time that a server may take to listen, and to end.
+/// The maximum time that a server may take to start listening, and to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -16,9 +16,9 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct Tool {
     /// Its name.
     pub program: &'static str,
-    /// Debian's package of it.
+    /// The Debian package that contains it.
     pub package: &'static str,
-    /// A plugin that it needs, and that may be in the package, too.
+    /// A plugin that it needs. The same package may contain the plugin.
     plugin: Option<&'static str>,
 }
 
@@ -36,9 +36,9 @@ impl Tool {
         plugin: Some("/usr/lib/trafficserver/modules/slice.so"),
     };
 
-    /// Node.js, which runs clients of others.
+    /// Node.js, which runs other projects' clients.
     pub const NODE: Self = Self { program: "node", package: "nodejs", plugin: None };
-    /// npm, which fetches them.
+    /// npm, which downloads these clients.
     pub const NPM: Self = Self { program: "npm", package: "npm", plugin: None };
 
     /// Python, whose `http.server` has no ranges.
@@ -46,11 +46,11 @@ impl Tool {
     /// moto, a stand-in for S3. `pip install 'moto[server]'`.
     pub const MOTO: Self = Self { program: "moto_server", package: "moto[server]", plugin: None };
 
-    /// wrk, which makes load.
+    /// wrk, a load generator.
     pub const WRK: Self = Self { program: "wrk", package: "wrk", plugin: None };
 
-    /// Returns its path, if it is installed. Servers are often in folders that are not in a user's
-    /// path.
+    /// Returns the program's path, if the program is installed. It also searches folders of
+    /// servers, which are often missing from a user's `PATH`.
     #[must_use]
     pub fn find(self) -> Option<PathBuf> {
         if self.plugin.is_some_and(|plugin| !Path::new(plugin).is_file()) {
@@ -64,7 +64,7 @@ impl Tool {
     /// Returns a command for the program, without arguments.
     ///
     /// # Errors
-    /// `NotFound`, with the package to install.
+    /// `NotFound`, with the name of the package to install.
     pub fn command(self) -> io::Result<Command> {
         let found = self.find().ok_or_else(|| {
             let hint = format!("{}: apt-get install {}", self.program, self.package);
@@ -74,11 +74,11 @@ impl Tool {
     }
 }
 
-/// Returns those of `tools` that are not installed. In CI a missing tool is a failure, so this
-/// panics there. Elsewhere a test prints the package to install, and ends.
+/// Returns whether one of `tools` is not installed, and prints the command that installs it. The
+/// test then ends.
 ///
 /// # Panics
-/// If one is missing and the environment variable `CI` is set.
+/// If a tool is missing and the environment variable `CI` is set, because CI must run every test.
 #[must_use]
 pub fn missing(tools: &[Tool]) -> bool {
     let missing: Vec<_> =
@@ -92,7 +92,8 @@ pub fn missing(tools: &[Tool]) -> bool {
     true
 }
 
-/// A server in the foreground. Dropping it ends it and every process that it started.
+/// A server in the foreground. Dropping it ends the server and every process that the server
+/// started.
 #[derive(Debug)]
 pub struct Server {
     child: Child,

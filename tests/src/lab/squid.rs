@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// The treatment of ranges.
+/// How Squid treats range requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ranges {
     /// Range requests are passed on, and their answers are never kept.

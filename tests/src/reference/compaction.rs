@@ -1,7 +1,7 @@
-//! Compaction: the file that a compactor makes of a package, and the file that a signer makes.
+//! Compaction: the new file that a compactor makes of a package, and the file that a signer makes.
 //!
-//! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package". Only for
-//! packages of less than 4 GiB. A new names list is stored without encoding.
+//! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package". It supports only
+//! packages of less than 4 GiB, and stores a new names list without encoding.
 
 use super::seals::{Hash, Publisher, Seals, read_component, signed_component};
 use super::{
@@ -26,18 +26,19 @@ struct Region {
 struct Parts {
     /// In data order.
     regions: Vec<Region>,
-    /// The package's encoding: that of its names list.
+    /// The package's encoding tag, which is the tag of its names list.
     tag: [u8; 4],
     /// Whether some path has an explicit id.
     explicit: bool,
     seals: Option<Vec<u8>>,
 }
 
-/// Compacts a package in its own layout. With a publisher, also signs it, in the cdn layout.
+/// Compacts a package in its own layout. If a publisher is given, signs the package too, in the cdn
+/// layout.
 ///
 /// # Errors
-/// The reason for a refusal. An unknown component is reported at its entry, and a names list that
-/// would have to be signed at its stored bytes.
+/// The reason for a refusal. The fault of an unknown component is at its entry. The fault of a
+/// names list that cannot be signed is at its stored bytes.
 pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Result<Vec<u8>, Fault> {
     let container = read_package(file)?;
     let seen = read_index(file, &container)?;
@@ -138,7 +139,7 @@ fn parts(
         let own = Region { id: NAMES, tag: NONE, stored: fresh, seal, path: None, hot: false };
         regions.push(own);
     }
-    // The order: the names list, then by path, then by id.
+    // The regions are sorted: the names list, then by path, then by id.
     regions.sort_by(|a, b| {
         let rank = |region: &Region| match (region.id == NAMES, &region.path) {
             (true, _) => (0, Vec::new()),
@@ -162,7 +163,7 @@ fn parts(
     Ok(Parts { regions, tag, explicit, seals })
 }
 
-/// Returns the groups of regions with their places, run by run. Runs ascend by tag.
+/// Returns the groups of regions with their places, run by run. The runs ascend by encoding tag.
 fn groups(base: u64, places: &[(Id, [u8; 4], Entry)]) -> Vec<Vec<Group>> {
     let tags: BTreeSet<_> = places.iter().map(|(_, tag, _)| *tag).collect();
     tags.into_iter()
@@ -216,10 +217,10 @@ fn compact_layout(parts: &Parts) -> Vec<u8> {
     out
 }
 
-/// A region: its ID, its tag and its entry of the index.
+/// A region: its id, its encoding tag and its entry of the index.
 type Place = (Id, [u8; 4], Entry);
 
-/// Returns the stored bytes of regions, one after the other, with their seals.
+/// Returns the stored bytes of regions, each followed by its seal.
 fn store(regions: &[&Region], from: u64) -> (Vec<u8>, Vec<Place>) {
     let mut data = Vec::new();
     let mut places = Vec::new();
@@ -233,7 +234,7 @@ fn store(regions: &[&Region], from: u64) -> (Vec<u8>, Vec<Place>) {
     (data, places)
 }
 
-/// The lookup region of these runs with one stride.
+/// Returns the lookup region of these runs, all with the given stride.
 fn fences(index_at: u64, first_group: u64, runs: &[Vec<Group>], stride: usize) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend(0_u32.to_le_bytes());

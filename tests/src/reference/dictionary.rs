@@ -8,7 +8,7 @@ use super::{Container, EntrySeen, Fault, Id, content, fault, id, region, stored_
 pub const DICTIONARY: Id = id("58bc9b0a-a4fc-45f4-b4e5-efea35336faf");
 /// The encoding tag of regions that refer to the dictionary.
 pub const BROD: [u8; 4] = *b"brod";
-/// The most bytes of a dictionary.
+/// The maximum length of a dictionary, in bytes.
 pub const LEN_MAX: u64 = 1 << 20;
 
 /// The place of a container's stored dictionary; `None` if there is none.
@@ -57,8 +57,8 @@ pub fn content_in(
     unbrotli_after(&dictionary?, bytes, cap).or_else(|kind| fault(kind, "brotli stream", at))
 }
 
-/// How far back the window of a stream reaches, by RFC 7932, section 9.1; `None` if it has no
-/// such window.
+/// Returns how far back the window of a stream reaches, in bytes; `None` if RFC 7932, section 9.1,
+/// does not define the window.
 fn reach(stream: &[u8]) -> Option<u64> {
     let first = *stream.first()?;
     let codes: [(u8, u8, u32); 15] = [
@@ -82,7 +82,7 @@ fn reach(stream: &[u8]) -> Option<u64> {
     codes.iter().find(of).map(|(_, _, bits)| (1 << bits) - 16)
 }
 
-/// Decodes one Brotli stream that must end with the last byte, after a dictionary.
+/// Decodes one Brotli stream that refers to a dictionary. The stream must end with the last byte.
 ///
 /// # Errors
 /// The kind of the fault.

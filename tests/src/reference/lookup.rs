@@ -10,17 +10,17 @@ use super::{
 /// A run as its record says, with its fences.
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// Where the record stands.
+    /// The position of its record.
     pub at: u64,
     /// Its first group.
     pub first: u64,
-    /// How many groups it has.
+    /// The number of its groups.
     pub groups: u64,
-    /// Groups from one fence to the next.
+    /// The number of groups from one fence to the next.
     pub stride: u64,
-    /// Where its fences stand.
+    /// The position of its fences.
     pub fences_at: u64,
-    /// The fences, as they stand in the file.
+    /// The fences, in the byte order of the file.
     pub fences: Vec<[u8; 8]>,
 }
 
@@ -71,7 +71,7 @@ pub fn read_lookup(file: &[u8], container: &Container) -> Result<Option<Lookup>,
             return fault("limit", "lookup run", at + record);
         }
         let follows = runs.last().is_none_or(|before| before.first + before.groups == first);
-        // The position at which its last group ends must exist.
+        // The end of the run's last group must be a valid 64-bit position.
         let ends = index_at.checked_add(8 + GROUP * (first + groups)).is_some();
         if stride == 0
             || groups == 0
@@ -119,7 +119,7 @@ impl Lookup {
         }
     }
 
-    /// Compares each fence of a run with the one before.
+    /// Compares each fence of a run with the previous one.
     ///
     /// # Errors
     /// The first fence that is smaller.
@@ -135,8 +135,9 @@ impl Lookup {
     }
 }
 
-/// Searches for a region: in the delta groups, then in each run by its fences. It checks every
-/// block that it reads, although a reader need not check a block that has the id.
+/// Searches for a region: first in the delta groups, then in each run by its fences. It checks
+/// every block that it reads, although a reader may skip the check for a block that contains the
+/// id.
 ///
 /// # Errors
 /// The first structure that contradicts the fences.
@@ -150,7 +151,7 @@ pub fn search(
     Ok(found.filter(|found| found.encoding != GONE))
 }
 
-/// The entry that counts for an id; it may remove the region.
+/// The entry that counts for an id. The entry may be a removal.
 fn search_entry(
     file: &[u8],
     index: &Index,
@@ -159,7 +160,7 @@ fn search_entry(
 ) -> Result<Option<EntrySeen>, Fault> {
     let deltas = lookup.runs.first().map_or(0, |run| run.first);
     let delta = |entry: &&EntrySeen| u64::from(entry.group) < deltas && entry.id == *id;
-    // The first group that has the id counts, and in the group the last entry.
+    // The entry that counts is the last one in the first group that has the id.
     let newest = index.entries.iter().filter(delta).map(|entry| entry.group).min();
     let in_newest = |entry: &&EntrySeen| delta(entry) && Some(entry.group) == newest;
     if let Some(found) = index.entries.iter().rfind(in_newest) {
@@ -190,8 +191,8 @@ fn search_run(
             false => fault("corrupt", "lookup block", at),
         };
     }
-    // From the last block that can have the id to the first. A block whose fence is smaller ends
-    // the search.
+    // Search backwards from the last block that can contain the id. A block whose fence is smaller
+    // than the id ends the search.
     for block in (0..not_above).rev() {
         let entries = check_block(file, index, lookup, run, block)?;
         if let Some(found) = entries.iter().find(|entry| entry.id == *id) {
@@ -204,8 +205,8 @@ fn search_run(
     Ok(None)
 }
 
-/// Returns the entries of a block, after checking that it begins with its fence, ascends and ends
-/// before the next.
+/// Returns the entries of a block, after checking that it begins with its fence, ascends, and ends
+/// before the next block's first id.
 fn check_block(
     file: &[u8],
     index: &Index,

@@ -1,4 +1,4 @@
-//! Packages in parts: the head, and the package that head and objects make together.
+//! Packages in parts: the head, and the whole package that a head and its objects form.
 //!
 //! Specification: `docs/spec/dacti-parts.md`.
 
@@ -11,7 +11,7 @@ pub const REGION_AT: u64 = 1536;
 /// Length of the region.
 pub const REGION: u64 = 2048;
 
-/// An entry of the list.
+/// An entry of the list of parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Its first position.
@@ -24,14 +24,14 @@ pub struct Entry {
     pub digest: [u8; 32],
 }
 
-/// The region.
+/// The region of the parts component.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Region {
     /// The first bytes of the hash of the head's name.
     pub name: [u8; 6],
     /// The folder of the objects.
     pub prefix: Vec<u8>,
-    /// The list.
+    /// The list of parts.
     pub entries: Vec<Entry>,
     /// Seconds since 1970.
     pub expiry: u64,
@@ -39,9 +39,9 @@ pub struct Region {
     pub sequence: u64,
     /// The lowest position of the next block.
     pub end: u64,
-    /// The region's digest and signature as they are in the head.
+    /// The digest as it is in the head.
     pub digest: [u8; 32],
-    /// The signature.
+    /// The signature as it is in the head.
     pub signature: Vec<u8>,
 }
 
@@ -77,8 +77,8 @@ pub fn region(region: &Region) -> Vec<u8> {
     out
 }
 
-/// The head in parts of a package of one file: version, region, digest, and the signature that
-/// `sign` makes of the digest.
+/// Converts the head of a package in one file into a head in parts: sets the version, the region
+/// and the digest, and the signature that `sign` makes of the digest.
 pub fn head_in_parts(
     one_file: &[u8],
     parts: &Region,
@@ -198,7 +198,7 @@ fn is_plain(prefix: &[u8]) -> bool {
     })
 }
 
-/// The package of one file that a head and its objects make: zeros where no part is.
+/// The package in one file that a head and its objects form. Ranges without a part are zeros.
 ///
 /// # Panics
 /// If an object is missing, has another length, or if its bytes have another hash.
@@ -230,7 +230,7 @@ pub fn assemble(
     file
 }
 
-/// Whether a file is the head of a package in parts.
+/// Returns whether a file is the head of a package in parts.
 #[must_use]
 pub fn is_in_parts(head: &[u8]) -> bool {
     head.len() >= 28 && id_at(head, 8) == PACKAGE && (u16_at(head, 24), u16_at(head, 26)) == (0, 2)

@@ -12,16 +12,16 @@ use std::fmt::Write as _;
 /// BLAKE3 of some bytes.
 pub type Hash<'h> = &'h dyn Fn(&[u8]) -> [u8; 32];
 
-/// What a seal component says.
+/// The content of a seal component.
 #[derive(Clone, Debug)]
 pub struct Seals {
-    /// Bytes of a seal: 32 of kind 1, 96 of kind 2.
+    /// Length of a seal: 32 bytes for kind 1, 96 for kind 2.
     pub seal_len: u64,
     /// The publisher's package.
     pub package: Id,
     /// The keys.
     pub keys: Vec<[u8; 32]>,
-    /// The component's bytes, its digest included.
+    /// The component's bytes, including its digest.
     pub bytes: Vec<u8>,
 }
 
@@ -38,7 +38,7 @@ pub fn read_component(
     let named = |found: &&super::Found| found.id == SEAL && (found.major, found.minor) == (0, 1);
     let found = container.components.iter().find(named)?;
     Some(region(found, file.len() as u64).and_then(|(at, len)| {
-        // An empty region may point anywhere.
+        // An empty region may have any offset, even one outside the file.
         let bytes = if len == 0 { &[] } else { &file[at as usize..(at + len) as usize] };
         component_at(bytes, at, hash)
     }))
@@ -73,10 +73,10 @@ fn component_at(bytes: &[u8], at: u64, hash: Hash<'_>) -> Result<Seals, Fault> {
     Ok(Seals { seal_len, package: id_at(&bytes, 8), keys: keys.collect(), bytes })
 }
 
-/// A signer in the fixtures: the seed, and the publisher's package.
+/// A signer in the fixtures.
 #[derive(Clone, Copy, Debug)]
 pub struct Publisher {
-    /// The seed of RFC 8032.
+    /// The seed, as in RFC 8032.
     pub seed: [u8; 32],
     /// The publisher's package.
     pub package: Id,
@@ -120,7 +120,7 @@ impl Publisher {
         SigningKey::from_bytes(&self.seed).sign(&self.head_message(digest)).to_bytes()
     }
 
-    /// Whether the publisher has signed a head with this digest.
+    /// Returns whether the publisher has signed a head with this digest.
     #[must_use]
     pub fn signed_head(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         let key = SigningKey::from_bytes(&self.seed).verifying_key();
@@ -157,18 +157,18 @@ pub fn signed_component(package: Id, keys: &[[u8; 32]], hash: Hash<'_>) -> Vec<u
     out
 }
 
-/// What a reader requires.
+/// The requirement of a reader.
 #[derive(Clone, Copy, Debug)]
 pub enum Policy<'t> {
     /// Nothing.
     Nothing,
     /// A digest.
     Digest,
-    /// A signature of one of these.
+    /// A signature by one of these publishers.
     Signature(&'t [Publisher]),
 }
 
-/// Why a region is refused: the fault, and the case if a fault has several.
+/// The reason why a region is refused.
 #[derive(Clone, Debug)]
 pub struct Refused {
     /// The fault.
@@ -219,7 +219,7 @@ pub fn judge(
         Policy::Digest => (read_component(file, container, hash), None),
         Policy::Signature(trusted) => (read_component(file, container, hash), Some(trusted)),
     };
-    // The region's start, for refusals before its place is known to be valid.
+    // The region's start, for refusals before the place is known to be valid.
     let start = entry.base.wrapping_add(u64::from(entry.offset));
     let Some(component) = component else {
         let case = if trusted.is_some() { "unsigned" } else { "unsealed" };

@@ -1,5 +1,6 @@
-// Reads 100 files of one folder, ten at a time, as a list that scrolls does: out of a dacti package,
-// a PMTiles archive and a ZIP file, on one server. Prints requests and bytes as rows of a table.
+// Reads 100 files of one folder, ten at a time, like a scrolled list. The files are in a dacti
+// package, a PMTiles archive and a ZIP file, on one server. Prints requests and bytes as rows of a
+// table.
 //
 // `node compare.js NPM_FOLDER FOLDER_OF_FILES PROGRAM`
 
@@ -60,7 +61,7 @@ async function zip() {
   return Buffer.from(await (await writer.close()).arrayBuffer());
 }
 
-/** Counts what passes through `fetch`. */
+/** Counts the requests and bytes of `fetch`. */
 const cost = { requests: 0, bytes: 0, inFlight: 0, roundTrips: 0 };
 const plain = globalThis.fetch;
 globalThis.fetch = async (...given) => {

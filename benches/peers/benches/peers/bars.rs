@@ -11,13 +11,13 @@ use std::fmt::Write;
 /// Everything measured in a run.
 #[derive(Default)]
 pub struct Results {
-    /// For each work, the number of regions, and each store's measurements in the order of the
-    /// table.
+    /// For each work, the number of regions, and the measurements of each store in the table's
+    /// order.
     pub works: Vec<(usize, Vec<(&'static str, Measured)>)>,
     pub brotli: Option<Brotli>,
     /// Look-ups by several threads.
     pub threads: Vec<Scaling>,
-    /// Cold look-up of one region of 1 KiB among ten million.
+    /// The reads of a cold look-up of one region of 1 KiB among ten million regions.
     pub ten_million: Option<Reads>,
 }
 
@@ -37,11 +37,12 @@ const OWN: [&str; 2] = ["raw", "dacti"];
 struct Bar {
     work: &'static str,
     bar: String,
-    /// `None` if this run did not measure it.
+    /// The text of the result, and whether the target was reached; `None` if this run did not
+    /// measure it.
     found: Option<(String, bool)>,
 }
 
-/// All bars as a table in Markdown.
+/// Returns all targets as a table in Markdown.
 pub fn bars(results: &Results) -> String {
     let mut out = String::from("| work | target | this run | |\n| --- | --- | --- | --- |\n");
     let all = [packs(results), opens(results), look_ups(results), cold(results), brotli(results)];
@@ -73,8 +74,8 @@ impl Results {
         Some((format!("{ratio:.2} x ({})", time(ours)), ratio <= factor))
     }
 
-    /// Compares a store with those of other projects that `among` accepts. Returns those that are
-    /// faster.
+    /// Compares a store with the stores of other projects, or only with those named in `among`.
+    /// Lists the faster ones.
     fn ahead(&self, count: usize, store: &str, kind: Kind, among: &[&str]) -> Found {
         let ours = self.median(count, store, kind)?;
         let (_, stores) = self.works.iter().find(|(of, _)| *of == count)?;

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::time::Instant;
 
 const QUALITY: u8 = 5;
-/// The window that reaches all of a region, as the packer sets it.
+/// The window that the packer sets. It covers a whole region.
 const WINDOW_BITS: i32 = 17;
 const REGION_LEN: usize = 16 * 1024;
 
@@ -26,7 +26,7 @@ pub struct Brotli {
     pub direct: Vec<f64>,
 }
 
-/// Packs `regions` texts of 16 KiB in each way, in turn.
+/// Packs `regions` texts of 16 KiB in each of the three ways, in turn.
 pub fn measure(regions: usize, effort: &Effort, dir: &Path) -> Brotli {
     let mut numbers = Numbers::new(5);
     let texts: Vec<_> = (0..regions).map(|_| (numbers.id(), numbers.text(REGION_LEN))).collect();
@@ -59,7 +59,7 @@ fn timed(work: impl FnOnce()) -> f64 {
     start.elapsed().as_nanos() as f64
 }
 
-/// Writes the compressed bytes into a file, by the simplest code.
+/// Compresses the texts with the simplest code, and writes the results into a file.
 fn direct<'t>(texts: impl Iterator<Item = &'t [u8]>, path: &Path) {
     let params = brotli::enc::BrotliEncoderParams {
         quality: QUALITY.into(),
@@ -76,7 +76,7 @@ fn direct<'t>(texts: impl Iterator<Item = &'t [u8]>, path: &Path) {
     crate::store::synced(&file);
 }
 
-/// The times as a table in Markdown.
+/// Returns the times as a table in Markdown.
 pub fn table(brotli: &Brotli) -> String {
     let bytes = (brotli.regions * REGION_LEN) as f64;
     let mut out = format!("### {} texts of 16 KiB, Brotli at quality 5\n\n", brotli.regions);

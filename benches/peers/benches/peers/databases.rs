@@ -1,5 +1,5 @@
-//! Databases in one file: redb, SQLite and LMDB. Apart from dacti, only these stores can change
-//! their files. They pack in one transaction, in the order of their keys.
+//! Databases in one file: redb, SQLite and LMDB. Only these stores and dacti can change their
+//! files. Each packs in one transaction, in the order of its keys.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -172,7 +172,7 @@ impl Look for Statement<'_> {
 
 pub struct Lmdb;
 
-/// More than any work needs; the file is sparse.
+/// The maximum length of the map, longer than any work needs. The file is sparse.
 const MAP_LEN: usize = 4 << 30;
 
 type Regions<'e> = heed::Database<'e, Bytes, Bytes>;

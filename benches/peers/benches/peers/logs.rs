@@ -1,4 +1,4 @@
-//! MCAP, by the crate `mcap`: each region is an attachment, the record that has a name.
+//! MCAP, with the crate `mcap`. Each region is an attachment, because only attachments have names.
 
 use crate::mapped::map;
 use crate::store::{Counting, Counts, Look, Reads, Store, read_at, synced};
@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek};
 use std::path::Path;
 
-/// Bytes of a read when reads are counted.
+/// The length of a read, in bytes, when reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 pub struct Mcap;

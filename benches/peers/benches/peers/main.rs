@@ -1,10 +1,10 @@
-//! `cargo xtask bench peers`: packages compared with other people's crates, on the same work in one
-//! run.
+//! `cargo xtask bench peers`: packages compared with crates of other projects, on the same work in
+//! one run.
 //!
-//! Prints a table in Markdown, and its progress to the error output. `--quick` leaves out the
-//! largest work and repeats less. `--test` runs everything once on small works, only to see that it
-//! runs. `--regions N` keeps only the work with N regions. `--only STORES` keeps the floor and the
-//! stores whose names have one of these words, separated by commas.
+//! Prints a table in Markdown to standard output, and its progress to standard error. `--quick`
+//! omits the largest work and repeats less often. `--test` runs everything once on small works,
+//! only to check that it runs. `--regions N` keeps only the work with N regions. `--only STORES`
+//! keeps the floor and the stores whose names contain one of these words, separated by commas.
 
 mod bars;
 mod brotli;
@@ -46,7 +46,7 @@ const MAPPED: Dacti = Dacti {
     ..READ
 };
 
-/// The floor's two ways come first.
+/// Returns all stores. The two variants of the floor are first.
 fn stores() -> Vec<Box<dyn Store>> {
     vec![
         Box::new(raw::Raw { mapped: false }),
@@ -106,7 +106,7 @@ impl Asked {
             match arg.as_str() {
                 "--quick" => asked.quick = true,
                 "--test" => asked.test = true,
-                // Cargo gives it to every bench.
+                // Cargo passes this argument to every bench.
                 "--bench" => {}
                 "--regions" => {
                     let count = args.next().and_then(|count| count.parse().ok());
@@ -133,7 +133,7 @@ impl Asked {
         }
     }
 
-    /// Regions and their length.
+    /// Returns the number of regions and their length, for each work.
     fn works(&self) -> Vec<(usize, usize)> {
         let mut works = vec![(1_000, 1024), (100_000, 1024), (1_000_000, 64)];
         match self {
@@ -145,12 +145,12 @@ impl Asked {
         works
     }
 
-    /// Returns whether everything is measured, and not only a part.
+    /// Returns whether this run measures everything.
     fn whole(&self) -> bool {
         self.only.is_none() && self.regions.is_none()
     }
 
-    /// Texts that are compressed.
+    /// Returns the number of texts to compress.
     fn texts(&self) -> usize {
         match self {
             Self { test: true, .. } => 4,
@@ -159,7 +159,7 @@ impl Asked {
         }
     }
 
-    /// Returns the number of regions for look-ups by several threads.
+    /// Returns the number of regions for the look-ups by several threads.
     fn shared(&self) -> usize {
         self.works().last().map_or(0, |(count, _)| *count)
     }
@@ -169,7 +169,7 @@ impl Asked {
         if self.test { 3_000 } else { 10_000_000 }
     }
 
-    /// A place for files.
+    /// Creates a folder for the files.
     fn dir(&self) -> tempfile::TempDir {
         let dir = match &self.dir {
             Some(dir) => tempfile::tempdir_in(dir),

@@ -1,6 +1,7 @@
-//! The two calls to other crates that are `unsafe`, because a file may change while it is mapped.
+//! The two `unsafe` calls to other crates. They are unsafe because a file can change while it is
+//! mapped.
 //!
-//! Only this run writes its files, so no mapped file changes.
+//! Only this run writes the files, and never after they are mapped.
 
 use heed::{Env, EnvOpenOptions};
 use memmap2::Mmap;

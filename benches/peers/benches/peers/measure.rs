@@ -1,4 +1,4 @@
-//! Measures time: all stores in turn, several times, and the median of each.
+//! Measures times: all stores in turn, in several rounds, and the median for each.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -7,30 +7,30 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// How often, and for how long.
+/// The number of rounds, and their length.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// Rounds of packing.
+    /// The number of rounds of packing.
     pub packs: usize,
-    /// Rounds of openings and of look-ups.
+    /// The number of rounds of openings and of look-ups.
     pub rounds: usize,
-    /// Time for one store's openings in a round.
+    /// The time for one store's openings in a round.
     pub opening: Duration,
-    /// Time for one store's look-ups of a kind in a round, after a warm-up of four times that
-    /// length, and longer until there was a look-up for every eight regions.
+    /// The time for one store's look-ups of a kind in a round. The warm-up takes four times this,
+    /// and up to sixteen times if fewer look-ups than an eighth of the regions were made.
     pub looking: Duration,
 }
 
-/// All measurements of one store; times in nanoseconds.
+/// All measurements of one store, in nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
     pub pack: Vec<f64>,
     pub open_get: Vec<f64>,
     pub hit: Vec<f64>,
     pub miss: Vec<f64>,
-    /// Reads of cold look-ups: the median.
+    /// The median of the reads of cold look-ups.
     pub cold: Option<Reads>,
-    /// Bytes of the file that are no content, divided by the number of regions.
+    /// The bytes of the file that are not content, divided by the number of regions.
     pub overhead: f64,
 }
 
@@ -132,8 +132,8 @@ fn check(work: &Work, store: &dyn Store, path: &Path) {
     });
 }
 
-/// Returns the reads and bytes of a look-up in a file that was not open: the median by bytes of
-/// several.
+/// Returns the reads and bytes of a look-up in a file that was not open before. Of several
+/// look-ups, it is the median by bytes.
 fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
     let mut all = Vec::new();
     for key in work.hits.iter().take(11) {
@@ -150,7 +150,7 @@ fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
     all.get(all.len() / 2).map(|(bytes, reads)| Reads { reads: *reads, bytes: *bytes })
 }
 
-/// Returns the time to open a store and get one region: the median of as many as fit one round.
+/// Returns the median time to open a store and get one region, in one round.
 fn open_get(work: &Work, store: &dyn Store, path: &Path, effort: &Effort, round: usize) -> f64 {
     let mut times = Vec::new();
     let mut keys = work.hits.iter().cycle().skip(round * 997);
@@ -169,7 +169,7 @@ fn open_get(work: &Work, store: &dyn Store, path: &Path, effort: &Effort, round:
     median(&times).unwrap_or_default()
 }
 
-/// Returns the time of one look-up in an open store, measured over as many as fit the round.
+/// Returns the mean time of a look-up in an open store, in one round.
 fn look_ups(
     open: &mut dyn Look,
     (keys, regions): (&[Key], usize),
@@ -180,8 +180,8 @@ fn look_ups(
     let start_at = round * 7919 % keys.len();
     let mut next = start_at;
     let mut out = Vec::with_capacity(4096);
-    // A first pass brings all of the file's pages into memory, and a store that learns from its
-    // look-ups has learned, as in a program that runs for long.
+    // The warm-up loads all pages of the file into memory. A store that adapts to its look-ups also
+    // reaches the state that it has in a long-running program.
     let began = Instant::now();
     for (i, keys) in keys.chunks(64).enumerate() {
         let has_learned = i * 64 > regions / 8;
@@ -213,7 +213,7 @@ fn ask(open: &mut dyn Look, keys: &[Key], out: &mut Vec<u8>, hit: bool) {
     }
 }
 
-/// Uses the bytes, so that the compiler keeps the work that brings them.
+/// Uses the bytes, so that the compiler does not remove the code that reads them.
 fn touch(out: &[u8]) {
     black_box(out.iter().step_by(64).fold(0_u8, |sum, byte| sum ^ byte));
 }

@@ -1,4 +1,4 @@
-//! dacti's packages, written and read as any program would do it.
+//! dacti's packages, written and read as in any program.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -20,7 +20,7 @@ pub struct Dacti {
     pub digests: bool,
     /// Whether regions have paths, and the package a names list.
     pub paths: bool,
-    /// Whether the file is mapped, or read by position.
+    /// Whether the file is mapped. If not, it is read by position.
     pub mapped: bool,
 }
 
@@ -44,7 +44,7 @@ impl Dacti {
         builder
     }
 
-    /// Opens the package at `path` for one or several threads.
+    /// Opens the package at `path`, to be used by one or several threads.
     pub fn shared(&self, path: &Path) -> Open {
         let package = if self.mapped { Package::open_mapped(path) } else { Package::open(path) };
         Open { package: self.package(package.expect("it was packed")), paths: self.paths }
@@ -117,8 +117,8 @@ impl Open {
     }
 }
 
-/// Copies the region that was found, if any. It is inlined, as in a program that looks up in one
-/// place: a call would pass the result through memory.
+/// Copies the region that was found, if any. It is inlined, as in a program with only one look-up
+/// in its code: a call would pass the result through memory.
 #[inline(always)]
 fn copied(package: &Package, found: Result<Option<Located>, Error>, out: &mut Vec<u8>) -> bool {
     let Some(located) = found.expect("the package is sound") else { return false };
@@ -127,8 +127,8 @@ fn copied(package: &Package, found: Result<Option<Located>, Error>, out: &mut Ve
     true
 }
 
-/// Builds a package of `count` regions of a few bytes and one of 1 KiB, and counts the reads of a
-/// cold look-up of the latter.
+/// Builds a package of `count` regions of a few bytes and one of 1 KiB. Counts the reads of a cold
+/// look-up of the region of 1 KiB.
 pub fn one_among(count: usize, dir: &Path) -> Reads {
     let mut numbers = Numbers::new(12);
     let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };

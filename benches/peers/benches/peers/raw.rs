@@ -1,9 +1,9 @@
-//! The floor: a table and the bytes, without the further parts that a format needs.
+//! The floor: a table and the contents, without the other parts that a format needs.
 //!
-//! The file has 16 bytes of head (slots, entries), and then the table with 24 bytes for each entry
-//! (id, offset, length). An entry stands at the place that the leading 64 bits of its id give, or
-//! after it if that place is taken. A quarter of the slots is free, so entries are close to their
-//! places, in the order of ids.
+//! The file starts with a header of 16 bytes (slots, entries). The table follows, with 24 bytes for
+//! each entry (id, offset, length). The leading 64 bits of an id give the position of its entry in
+//! the table. If that slot is taken, the entry is in a later slot. A quarter of the slots is free,
+//! so entries are close to these positions, and in the order of ids.
 
 use crate::mapped::map;
 use crate::store::{Counts, Look, Reads, Store, read_at, synced};
@@ -14,7 +14,7 @@ use std::path::Path;
 
 const HEAD: usize = 16;
 const ENTRY: usize = 24;
-/// Slots that one read brings: enough for nearly every look-up.
+/// The number of slots in one read, which is enough for nearly every look-up.
 const SLOTS_AT_ONCE: usize = 16;
 
 /// Whether the file is read by position or mapped.
@@ -22,13 +22,13 @@ pub struct Raw {
     pub mapped: bool,
 }
 
-/// Returns the place that an id's entry would have if all slots were free.
+/// Returns the slot in which an id's entry would be if all slots were free.
 fn place(lead: u64, slots: u64) -> usize {
     ((u128::from(lead) * u128::from(slots)) >> 64) as usize
 }
 
-/// Returns the number of slots after the last place, so that a run of entries never passes the
-/// table's end.
+/// Returns the number of extra slots at the table's end, so that no run of entries extends past the
+/// end.
 fn spare(slots: u64) -> usize {
     64 + SLOTS_AT_ONCE + (slots / 1024) as usize
 }
@@ -41,14 +41,14 @@ fn lead(id: &[u8]) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("8 bytes"))
 }
 
-/// The result of looking for an id in the slots from its place on.
+/// The result of a search for an id, from its slot on.
 enum Found {
     At {
         offset: usize,
         len: usize,
     },
     Absent,
-    /// The entry is not in these slots, but may be in later ones.
+    /// The entry is not in the searched slots, but may be in later ones.
     Further,
 }
 
@@ -129,7 +129,7 @@ impl Store for Raw {
     }
 }
 
-/// Maps the file at `path`, for one or several threads.
+/// Maps the file at `path`, to be used by one or several threads.
 pub fn shared<T>(path: &Path, with: impl FnOnce(&mut Mapped<'_>) -> T) -> T {
     let map = map(path);
     let slots = u64::from_le_bytes(map[..8].try_into().expect("8 bytes"));

@@ -13,32 +13,32 @@ pub trait Look {
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool;
 }
 
-/// Reads of a file, and the bytes that they brought.
+/// The number of reads of a file, and the number of bytes that they returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reads {
     pub reads: u64,
     pub bytes: u64,
 }
 
-/// One crate, used in one way.
+/// A crate, used in one way.
 pub trait Store {
     fn name(&self) -> &'static str;
 
-    /// Returns the file's name. Stores with the same name share the file, and the first of them
-    /// packs it.
+    /// Returns the file's name. Stores with the same name share the file. The first of them packs
+    /// it.
     fn file(&self) -> &'static str;
 
     /// Describes how the store is used, for the notes below the table.
     fn how(&self) -> &'static str;
 
-    /// Packs all regions into a file that is on disk when this returns.
+    /// Packs all regions into a file. The file is synced to disk when this returns.
     fn pack(&self, work: &Work, path: &Path);
 
     /// Opens the file and passes the open store to `with`.
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look));
 
-    /// Opens the file, finds one region and reads it, counting reads. `None` if they cannot be
-    /// counted.
+    /// Opens the file, finds one region and reads it. Returns the number of reads; `None` if they
+    /// cannot be counted.
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads>;
 }
 
@@ -48,7 +48,7 @@ pub struct Counting<F> {
     counts: Counts,
 }
 
-/// Counts that clones share.
+/// Counters that all clones share.
 #[derive(Clone, Default)]
 pub struct Counts(Rc<Cell<(u64, u64)>>);
 
@@ -95,7 +95,7 @@ pub fn read_at(file: &File, at: u64, len: usize, counts: &Counts) -> Vec<u8> {
     bytes
 }
 
-/// Fills `buf` from `at`, or less at the file's end.
+/// Fills `buf` from position `at`, or fills less of it at the file's end.
 pub fn read_at_most(mut file: &File, at: u64, buf: &mut [u8]) -> usize {
     #[cfg(unix)]
     {

@@ -1,4 +1,5 @@
-//! Formats without an index, with the map of offsets that their users build: tar and CAR.
+//! Formats without an index: tar and CAR. Their users build a map of offsets, and so does this
+//! bench.
 
 use crate::mapped::map;
 use crate::store::{Counting, Counts, Look, Reads, Store, synced};
@@ -10,7 +11,7 @@ use std::io::{BufWriter, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use uuid::Uuid;
 
-/// Bytes of a read, if reads are counted.
+/// The length of a read, in bytes, when reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 /// The place of each region.
@@ -29,7 +30,7 @@ impl Look for Open<'_> {
     }
 }
 
-/// Reads a region of a file whose offsets are known.
+/// Reads a region of a file whose map of offsets is known.
 fn read_one(
     file: &mut (impl Read + Seek),
     offsets: &Offsets,
@@ -80,8 +81,7 @@ impl Store for Tar {
 
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
         let counts = Counts::default();
-        // The file is read from front to back, because a seek after each header would cost one read
-        // each.
+        // Reads the file from front to back. A seek after each header would cost one read for each.
         let mut archive = tar::Archive::new(Counting::open(path, BUFFER, &counts));
         let offsets = tar_offsets(archive.entries().expect("it was packed"));
         let mut file = Counting::open(path, key_len(&offsets, key), &counts);
@@ -151,7 +151,7 @@ impl Store for Car {
     }
 }
 
-/// The multihash code "identity", which computes nothing.
+/// The multihash code "identity", for which no hash is computed.
 const IDENTITY: u64 = 0;
 const RAW: u64 = 0x55;
 
@@ -165,7 +165,8 @@ fn car_offsets(mut file: impl Read + Seek) -> Offsets {
     file.seek_relative(header as i64).expect("it can be sought");
     let mut at = file.stream_position().expect("it has a position");
     while let Some((len, varint_len)) = varint(&mut file) {
-        // Version, codec, hash code, digest length, and the id.
+        // The CID has the version, the codec, the hash code, the digest length, and the id as its
+        // digest.
         let mut cid = [0; 20];
         file.read_exact(&mut cid).expect("it was packed");
         let id = Uuid::from_slice(&cid[4..]).expect("16 bytes");
@@ -194,7 +195,7 @@ fn varint(file: &mut impl Read) -> Option<(u64, u64)> {
     }
 }
 
-/// A blocking writer that implements the asynchronous trait: it never has to wait.
+/// A blocking writer behind the asynchronous trait. It is always ready.
 struct Blocking<W>(W);
 
 impl<W: std::io::Write + Unpin> tokio::io::AsyncWrite for Blocking<W> {

@@ -24,7 +24,7 @@ fn three(value: f64) -> String {
     }
 }
 
-/// Returns a time with its ratio to the floor's.
+/// Returns a time, and its ratio to the floor's time.
 fn cell(times: &[f64], floor: &[f64]) -> String {
     match (median(times), median(floor)) {
         (Some(median), Some(floor)) => format!("{} ({} x)", time(median), three(median / floor)),
@@ -32,7 +32,7 @@ fn cell(times: &[f64], floor: &[f64]) -> String {
     }
 }
 
-/// Formats one table: each store's times, and in brackets their ratio to the floor's.
+/// Formats one table: each store's times, and in brackets their ratio to the floor's time.
 ///
 /// The floor is `raw` for packing and opening, and `raw, mapped` for look-ups.
 pub fn table(work: &Work, stores: &[Box<dyn Store>], all: &[Measured]) -> String {
@@ -58,7 +58,7 @@ pub fn table(work: &Work, stores: &[Box<dyn Store>], all: &[Measured]) -> String
     out
 }
 
-/// How each store was used.
+/// Describes how each store was used.
 pub fn notes(stores: &[Box<dyn Store>]) -> String {
     let mut out = String::new();
     for store in stores {

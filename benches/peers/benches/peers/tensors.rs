@@ -1,4 +1,4 @@
-//! safetensors, by the crate of that name: each region is a tensor of bytes.
+//! safetensors, with the crate of the same name. Each region is a tensor of bytes.
 
 use crate::mapped::map;
 use crate::store::{Counts, Look, Reads, Store, read_at, synced};

@@ -1,4 +1,4 @@
-//! Look-ups by several threads at once, in one open store that they share.
+//! Concurrent look-ups by several threads, in one open store that they share.
 
 use crate::measure::{Effort, median};
 use crate::packages::Dacti;
@@ -10,19 +10,20 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// Numbers of threads that look up at once; each is measured in turn.
+/// The numbers of concurrent threads. Each number is measured in turn.
 const THREADS: [usize; 2] = [1, 2];
 
-/// Look-ups per second of one way to read, by one thread and by two.
+/// Look-ups per second with one way to read, by one thread and by two.
 pub struct Scaling {
     pub name: &'static str,
     pub rates: [Vec<f64>; 2],
 }
 
-/// Asks for a region, and returns whether it exists.
+/// Looks up a region, and returns whether it exists.
 type Ask<'a> = &'a (dyn Fn(&Key, &mut Vec<u8>) -> bool + Sync);
 
-/// Measures random hits, in turn, in the files that were packed into `dir` before.
+/// Measures look-ups of existing regions in random order, in files that were already packed into
+/// `dir`.
 pub fn measure(
     work: &Work,
     mapped: &Dacti,
@@ -60,7 +61,7 @@ fn rate(ask: Ask<'_>, keys: &[Key], threads: usize, looking: Duration) -> f64 {
             let barrier = &barrier;
             scope.spawn(move || asked(ask, keys, thread * keys.len() / threads, looking, barrier))
         });
-        // All threads are started before one is waited for.
+        // Collect first, so that all threads start before the code waits for one of them.
         let asking: Vec<_> = asking.collect();
         asking.into_iter().map(|thread| thread.join().expect("it ends")).sum()
     })
@@ -93,13 +94,13 @@ fn asked(ask: Ask<'_>, keys: &[Key], start: usize, looking: Duration, barrier: &
     rate
 }
 
-/// The look-ups of two threads, as a multiple of those of one.
+/// Returns the rate of two threads divided by the rate of one.
 pub fn factor(scaling: &Scaling) -> Option<f64> {
     let [one, two] = &scaling.rates;
     Some(median(two)? / median(one)?)
 }
 
-/// The rates as a table in Markdown.
+/// Returns the rates as a table in Markdown.
 pub fn table(work: &Work, all: &[Scaling]) -> String {
     let mut out =
         format!("### Random hits by threads that share an open store, {}\n\n", work.title());

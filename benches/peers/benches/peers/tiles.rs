@@ -36,8 +36,8 @@ impl Store for PmTiles {
     fn pack(&self, work: &Work, path: &Path) {
         let file = File::create(path).expect("it can be created");
         let handle = file.try_clone().expect("it is open");
-        // Tiles hold numbers, so each tile is stored as it comes, and nothing is hashed to find
-        // duplicates.
+        // Each tile is stored as it is, without compression. It gets no key for duplicates, so
+        // nothing is hashed.
         let writer = PmTilesWriter::new(TileType::Unknown)
             .precompressed(Compression::None)
             .internal_compression(Compression::None)

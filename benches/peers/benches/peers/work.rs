@@ -1,4 +1,4 @@
-//! The work that every store gets: the same regions, keys and questions.
+//! The work that every store gets: the same regions, keys and look-ups.
 
 use dacti_benches::Numbers;
 use std::fmt::Write;
@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Questions of each kind that are made in advance.
+/// The number of look-ups of each kind that are prepared.
 const QUESTIONS: usize = 200_000;
 
 /// The names of a region. Each store uses the one that it supports.
@@ -15,9 +15,10 @@ pub struct Key {
     pub id: Uuid,
     /// The id in hexadecimal, for stores whose keys are names.
     name: [u8; 32],
-    /// The tile for PMTiles. Every third number is in use, so that others are missing.
+    /// The tile for PMTiles. Only every third number is used, so that the other numbers are
+    /// missing.
     pub tile: u64,
-    /// Number of the region; without meaning for a missing one.
+    /// The number of the region. It has no meaning for a missing region.
     pub at: usize,
 }
 
@@ -33,7 +34,7 @@ impl Key {
     }
 }
 
-/// Regions of one length, and questions about them.
+/// Regions of one length, and look-ups in them.
 pub struct Work {
     pub region_len: usize,
     /// The keys in the order in which they are packed.
@@ -72,7 +73,7 @@ impl Work {
         &self.content[self.range(at)]
     }
 
-    /// The place of a region's content.
+    /// Returns the range of a region's content.
     pub fn range(&self, at: usize) -> Range<usize> {
         at * self.region_len..(at + 1) * self.region_len
     }
@@ -81,13 +82,13 @@ impl Work {
         (self.count() * self.region_len) as u64
     }
 
-    /// Every key with its region, in the order in which they are packed.
+    /// Returns every key with its region, in packing order.
     pub fn regions(&self) -> impl Iterator<Item = (&Key, &[u8])> {
         self.keys.iter().map(|key| (key, self.content(key.at)))
     }
 
-    /// Returns the same in the order of ids, for stores that are fastest with sorted input. The
-    /// time to sort counts as packing.
+    /// Returns the regions in the order of ids, for stores that are fastest with sorted input. The
+    /// time of the sorting is part of the packing time.
     pub fn by_id(&self) -> Vec<(Uuid, &[u8])> {
         let mut regions: Vec<_> =
             self.keys.iter().map(|key| (key.id, self.content(key.at))).collect();
@@ -95,7 +96,7 @@ impl Work {
         regions
     }
 
-    /// The work in words.
+    /// Returns a description of the work.
     pub fn title(&self) -> String {
         let mut title = grouped(self.count() as u64);
         let len = self.region_len;

@@ -1,4 +1,4 @@
-//! ZIP, by the crates `zip` and `rc-zip`; entries are stored, not deflated.
+//! ZIP, with the crates `zip` and `rc-zip`. Entries are stored, not deflated.
 
 use crate::mapped::map;
 use crate::store::{Counting, Counts, Look, Reads, Store, synced};
@@ -11,7 +11,7 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// Bytes of a read, if reads are counted.
+/// The length of a read, in bytes, when reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 pub struct Zip;
@@ -57,8 +57,8 @@ impl Store for Zip {
 
 impl<R: Read + Seek> Look for ZipArchive<R> {
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool {
-        // The look-up uses the bytes of the name. With the name as text, a miss would look through
-        // all entries.
+        // Look up by the bytes of the name. A look-up by text compares all entries before it
+        // reports a miss.
         let Some(at) = self.index_for_name_raw(key.name().as_bytes()) else { return false };
         let mut entry = self.by_index(at).expect("the entry is sound");
         entry.read_to_end(out).expect("the entry is sound");
@@ -119,7 +119,7 @@ impl Look for ByName<'_> {
     }
 }
 
-/// Gives cursors that count.
+/// Returns cursors whose reads are counted.
 struct CountedCursors {
     file: File,
     counts: Counts,

@@ -16,7 +16,7 @@ pub enum Law {
     W4,
     /// W5: an update shares no cached slice with old data.
     W5,
-    /// A plan begins with a barrier on the switch of the plan before.
+    /// W8: a plan begins with a barrier on the switch of the previous plan.
     W8,
     /// The plan contradicts itself, or belongs to another file.
     Plan,
@@ -95,16 +95,16 @@ pub enum Breach {
     /// The plan belongs to another package.
     #[error("the plan belongs to a package with another file id")]
     OtherPackage,
-    /// A state or an old byte in the plan is not that of the file.
+    /// A state or old bytes in the plan differ from the file.
     #[error("a length, a digest or old bytes in the plan are not those of the file")]
     State,
-    /// A probe has another digest than its bytes.
+    /// The digest of a probe does not match its bytes.
     #[error("a probe has another digest than the bytes that it asks for")]
     ProbeDigest,
-    /// A probe is neither of the head nor of a piece of the append.
+    /// A probe lies neither in the head nor in a piece of the append.
     #[error("a probe is neither in the head nor a piece of the append")]
     ProbeUnknown,
-    /// A piece has another length than its bytes.
+    /// The length of a piece differs from the length of its bytes.
     #[error("a piece has another length than its bytes")]
     PieceLen,
     /// An edit is invalid, or the append does not have its bytes exactly once.
@@ -116,7 +116,7 @@ pub enum Breach {
     /// The cost is not the cost of the steps.
     #[error("the cost is not the cost of the steps")]
     Cost,
-    /// An edit says that it replaces another length than that of the package's region.
+    /// The replaced length in an edit differs from the length of the package's region.
     #[error("an edit says that it replaces another length than that of the package's region")]
     ReplacedLen,
     /// The new index is not the old one with the edits applied.

@@ -1,4 +1,4 @@
-//! The unused bytes of the head, and the places of the fields that publish.
+//! The unused bytes of the head, and the places of the fields that a switch can write.
 
 use crate::snapshot::{T1_COUNT_AT, T1_EXTENSION_AT};
 use crate::{Field, Snapshot};
@@ -32,7 +32,8 @@ impl Snapshot {
         unread
     }
 
-    /// Returns the span of a field that publishes; `None` if the package does not have the field.
+    /// Returns the span of a field that a switch can write; `None` if the package has no such
+    /// field.
     pub(super) fn field_span(&self, field: Field) -> Option<Span> {
         match field {
             Field::DeltaLength { group } => {

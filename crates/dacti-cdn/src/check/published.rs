@@ -92,7 +92,7 @@ impl<'p> Published<'p> {
         Group::parse(rest, delta.at).map_err(|_| Breach::Field)
     }
 
-    /// Counts the edits, without flags that are set already.
+    /// Counts the edits. An edit that sets a flag which is set already does not count.
     fn edits_that_count(&self) -> usize {
         let said = self.snapshot.explicit_ids();
         self.plan.edits.iter().filter(|edit| !said || **edit != Edit::ExplicitIds).count()
@@ -141,7 +141,7 @@ impl<'p> Published<'p> {
         let at = daicon_core::PREAMBLE_LEN;
         let rest = Span { start: at, end: self.snapshot.t1_span().end };
         let rest = rest.slice_of(self.head, 0).unwrap_or_default();
-        // A count past the slots leads into other bytes of the head.
+        // A count above the number of slots reads other bytes of the head as entries.
         let table = Table::parse(rest, at).map_err(|_| Breach::Unwritten)?;
         let before = usize::try_from(self.snapshot.t1_count()).unwrap_or(usize::MAX);
         let new = self.new_components();
@@ -192,7 +192,7 @@ impl<'p> Published<'p> {
         let key = |found: &Component| (found.id, found.version.major);
         for before in old {
             let after = components.iter().find(|found| key(found) == key(before));
-            // A new index has fences of its own, or none.
+            // A fold replaces the fences, so the old fences may be missing.
             if after.is_none() && before.id == LOOKUP_ID && folds {
                 continue;
             }
@@ -218,13 +218,14 @@ impl Published<'_> {
         self.plan.edits.iter().any(changes)
     }
 
-    /// Returns the components of the chain, whose tables are old or appended.
+    /// Returns the components of the new chain. Each further table must be an old one or an
+    /// appended one.
     fn walk(&self, second: Span) -> Result<Vec<Component>, Breach> {
         let first = self.snapshot.tables.first().ok_or(Breach::Lost)?;
         let first = Table::parse(&first.bytes, first.span.start).map_err(|_| Breach::Lost)?;
         let mut components: Vec<Component> = first.components().collect();
         let bytes = second.slice_of(self.head, 0).ok_or(Breach::OutsideHead)?;
-        // A count past the slots leads into other bytes of the head.
+        // A count above the number of slots reads other bytes of the head as entries.
         let mut table = Table::parse(bytes, second.start).map_err(|_| Breach::Unwritten)?;
         for _ in 0..TABLES_MAX {
             for component in table.components() {
@@ -269,7 +270,8 @@ impl Published<'_> {
             }
             return Ok(());
         }
-        // The data of both components is a region, and a new table may give it another region base.
+        // The data of index and fences is the offset of a region. A new table may have another
+        // region base, so the spans are compared.
         let same = if [INDEX_ID, LOOKUP_ID].contains(&before.id) {
             before.span() == after.span()
         } else {
@@ -288,7 +290,7 @@ impl Published<'_> {
         if self.appended(DerivedRegion::Index) != Some(index) {
             return Err(Breach::Unwritten);
         }
-        // Readers ignore an index component of another version.
+        // Readers ignore index components of other versions, so one must have the current version.
         let mut read = components.iter().filter(|found| found.id == INDEX_ID);
         if read.all(|found| found.version != INDEX_VERSION) {
             return Err(Breach::Lost);
@@ -296,7 +298,8 @@ impl Published<'_> {
         let fences = span_of(LOOKUP_ID)?;
         let old = self.snapshot.components.iter().find(|found| found.id == LOOKUP_ID);
         let old = old.and_then(|found| found.span().ok());
-        // Readers ignore fences of the old index.
+        // The fences of the old index may stay: readers ignore them, because they belong to another
+        // index.
         if fences.is_some() && fences != self.appended(DerivedRegion::Fences) && fences != old {
             return Err(Breach::Unwritten);
         }

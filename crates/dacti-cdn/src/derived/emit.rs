@@ -13,9 +13,9 @@ use daicon_core::{Span, to_u64};
 /// Groups in one piece.
 const PIECE_GROUPS: usize = 64;
 
-/// The bytes that a fold derives from a snapshot and its edits, in the pieces of the plan's append.
+/// The bytes that a fold computes from a snapshot and edits, in the pieces of the plan's append.
 ///
-/// One pass over the entries finds the groups, and each run takes another pass. Memory is one
+/// Several passes over the entries find the groups, and each run needs another pass. Memory is one
 /// piece, about 400 kB, and 16 bytes for each group.
 #[derive(Debug)]
 pub struct Derived<'a> {
@@ -24,8 +24,8 @@ pub struct Derived<'a> {
 }
 
 impl<'a> Derived<'a> {
-    /// Returns the bytes that `plan` derives from its snapshot, whose entries must have been read.
-    /// `None` if the plan is not a fold.
+    /// Returns the bytes that `plan` derives from its snapshot; `None` if the plan is not a fold.
+    /// The entries of the snapshot must have been read.
     ///
     /// # Errors
     /// `Misuse` if plan and snapshot do not belong together, or if the entries were not read;
@@ -68,7 +68,8 @@ impl<'a> Derived<'a> {
     }
 }
 
-/// Returns the changes of the index by the edits of a plan, with the places that the plan chose.
+/// Returns the changes that the edits of a plan make to the index, with the places that the plan
+/// chose.
 fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
     let at = plan.append().map_or(plan.before.len, |append| append.at);
     let mut starts = vec![at; plan.edits.len()];
@@ -163,7 +164,7 @@ impl<'r> Firsts<'r> {
     }
 }
 
-/// Groups that make up a piece.
+/// Collects groups until they make up a piece.
 struct Pieces<F> {
     at: u64,
     bytes: Vec<u8>,
@@ -181,7 +182,7 @@ impl<F> Pieces<F> {
         }
         let base = listed.iter().map(|listed| listed.start).min().unwrap_or_default();
         let entry = |listed: &Listed| {
-            // The grouper has checked that the base reaches these regions.
+            // The base reaches these regions: the grouper has checked their distance.
             let offset = u32::try_from(listed.start.saturating_sub(base)).unwrap_or(u32::MAX);
             Entry::new(listed.id, offset, listed.size)
         };

@@ -1,8 +1,8 @@
-//! The runs of a new index, chosen so that it needs few groups.
+//! The runs of a new index, chosen so that the index needs few groups.
 //!
-//! A group has one encoding and reaches 4 GiB. A region that lies far from its neighbours by id
-//! would split their group, so it gets a run of its own. Specification: `docs/spec/dacti-cdn.md`,
-//! "Runs of a fold".
+//! All regions of a group have one encoding, and lie within 4 GiB. A region that lies far from its
+//! neighbours by id would split their group, so it is put into another run. Specification:
+//! `docs/spec/dacti-cdn.md`, "Runs of a fold".
 
 use super::merge::{Listed, Merged};
 use crate::snapshot::ENCODINGS_MAX;
@@ -19,8 +19,7 @@ use uuid::Uuid;
 enum Cut {
     /// Not divided.
     Whole,
-    /// The regions of the packed file form one range. After its end, windows of 4 GiB divide the
-    /// others.
+    /// The regions that were packed form one range. Windows of 4 GiB divide the later regions.
     Fresh,
     /// Windows of 4 GiB from the start of the file.
     Windows,
@@ -66,7 +65,7 @@ pub(crate) struct Grouper {
 }
 
 impl Grouper {
-    /// Returns whether a region at that position begins a new group.
+    /// Adds a region that starts at `start`. Returns whether it begins a new group.
     pub(crate) fn begins(&mut self, start: u64) -> bool {
         let (low, high) = (self.low.min(start), self.high.max(start));
         let fits = self.count > 0
@@ -83,7 +82,8 @@ impl Grouper {
 }
 
 impl Runs {
-    /// Returns, for each encoding, the first division that needs the fewest groups.
+    /// Returns the runs. For each encoding it takes the first of the divisions that need the fewest
+    /// groups.
     pub(crate) fn of(merged: &Merged<'_>, fresh_end: u64) -> Result<Self, Error> {
         let mut extents: BTreeMap<[u8; 4], (u64, u64)> = BTreeMap::new();
         for listed in merged.iter() {
@@ -127,14 +127,14 @@ impl Runs {
         self.runs.iter().map(spec).collect()
     }
 
-    /// Returns whether a run has a region.
+    /// Returns whether `listed` belongs to `run`.
     pub(crate) fn has(&self, run: &Run, listed: &Listed) -> bool {
         listed.encoding == run.encoding
             && run.cut.window(listed.start, self.fresh_end) == run.window
     }
 }
 
-/// Returns the regions of an encoding in runs; `None` if these are too many.
+/// Divides the regions of an encoding into runs; `None` if there are too many runs.
 fn cut_into(merged: &Merged<'_>, encoding: Encoding, cut: Cut, fresh_end: u64) -> Option<Vec<Run>> {
     let mut runs: BTreeMap<u64, (Grouper, Run)> = BTreeMap::new();
     for listed in merged.iter().filter(|listed| listed.encoding == encoding) {

@@ -10,13 +10,13 @@ use alloc::string::{String, ToString};
 use bytemuck::{Pod, Zeroable};
 use daicon_core::{Span, U64Le};
 
-/// The exponent of the pieces into which a large entry is cut by default: 64 MiB.
+/// The default exponent of the length of pieces into which a large entry is cut: 64 MiB.
 pub const PIECE_EXPONENT_DEFAULT: u8 = 26;
-/// The lengths of pieces, as exponents of two.
+/// The allowed exponents of the length of pieces.
 const PIECE_EXPONENTS: core::ops::RangeInclusive<u8> = 16..=55;
-/// The most pieces of an entry.
+/// The maximum number of pieces of an entry.
 const PIECES_MAX: u64 = 65_536;
-/// The highest position of a byte in a part, and the mask of a length.
+/// The highest end of a part. A stored length uses the bits below this number.
 const END_MAX: u64 = 1 << 56;
 
 /// A range of a package's positions that one part holds.
@@ -24,13 +24,14 @@ const END_MAX: u64 = 1 << 56;
 pub struct PartEntry {
     /// The positions that the part holds, absolute.
     pub span: Span,
-    /// The part is cut into pieces of 2 to this power bytes; 0 if it is one object.
+    /// The exponent of the piece length: pieces have 2 to this power bytes. It is 0 if the part is
+    /// one object.
     pub piece_exponent: u8,
     /// The BLAKE3 hash of all bytes of the entry.
     pub digest: Digest,
 }
 
-/// The entry as it lies in the region.
+/// The bytes of the entry in the region.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 pub(super) struct EntryBytes {
@@ -42,7 +43,7 @@ pub(super) struct EntryBytes {
 const _: () = assert!(size_of::<EntryBytes>() == 48);
 
 impl EntryBytes {
-    /// Returns the entry that these bytes describe, with the length checked.
+    /// Returns the entry that these bytes describe, after checking its place and its pieces.
     pub(super) fn parse(&self) -> Result<PartEntry, PartsFault> {
         let both = self.len_and_exponent.get();
         let [.., piece_exponent] = both.to_le_bytes();
@@ -76,7 +77,7 @@ impl PartEntry {
         if fits { Ok(()) } else { Err(PartsFault::Pieces { exponent, len }) }
     }
 
-    /// Returns the length of every object of the entry but the last, in bytes.
+    /// Returns the length of the entry's objects in bytes. The last object may be shorter.
     #[must_use]
     pub const fn piece_len(&self) -> u64 {
         if self.piece_exponent == 0 {
@@ -88,7 +89,8 @@ impl PartEntry {
         }
     }
 
-    /// Returns the number of objects that hold the entry: 1 without pieces.
+    /// Returns the number of objects that hold the entry. It is 1 if the entry is not cut into
+    /// pieces.
     #[must_use]
     pub const fn object_count(&self) -> u64 {
         match self.piece_len() {

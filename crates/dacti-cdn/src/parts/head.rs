@@ -1,5 +1,5 @@
-//! The head of a package in parts: its form, its digest, and the head of the same package as one
-//! file.
+//! Converts the head of a package between its two forms, in parts and as one file, and computes its
+//! digest.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "The region", "The head".
 
@@ -14,12 +14,12 @@ pub(super) use crate::HEAD_LEN;
 const FORMAT_VERSION: Span = Span { start: 24, end: 28 };
 /// The format version of the same package as one file: 0.1.
 const ONE_FILE_VERSION: [u8; 4] = [0, 0, 1, 0];
-/// Where digest and signature stand in the region, relative to its start.
+/// Position of the digest in the region, relative to its start. The signature follows it.
 const DIGEST_OFFSET: u64 = 1952;
-/// Bytes of digest and signature.
+/// Length of digest and signature.
 const DIGEST_AND_SIGNATURE_LEN: u64 = 96;
 
-/// Returns whether a head, or the first 28 bytes of one, says that the package is in parts.
+/// Returns whether a head or a preamble states that the package is in parts.
 #[must_use]
 pub fn is_in_parts(head: &[u8]) -> bool {
     let header = head.strip_prefix(&SIGNATURE).and_then(struct_at::<FormatHeader>);
@@ -40,7 +40,8 @@ pub fn head_digest(head: &[u8], region_at: u64) -> Result<Digest, PartsError> {
     Ok(Digest::of(&copy))
 }
 
-/// Returns the head of the same package as one file: format version 0.1, and zeros as the region.
+/// Returns the head of the same package as one file. It has format version 0.1, and zeros in place
+/// of the parts region.
 ///
 /// # Errors
 /// As [`head_digest`].
@@ -51,8 +52,9 @@ pub fn one_file_head(head: &[u8], region_at: u64) -> Result<Vec<u8>, PartsError>
     Ok(copy)
 }
 
-/// Returns the head of the same package in parts: format version 0.2, and `region` with the
-/// digest of this head. The signature is the result of `sign` for the digest, or zeros.
+/// Returns the head of the same package in parts. It has format version 0.2, and `region` with the
+/// digest of this head. `sign` makes the signature from the digest; `None` means no signature,
+/// which is stored as zeros.
 ///
 /// # Errors
 /// As [`head_digest`].
@@ -75,7 +77,8 @@ pub fn parts_head(
     Ok(copy)
 }
 
-/// Returns the first 6 bytes of the hash of a head's own name, the last segment of its path.
+/// Returns the first 6 bytes of the hash of a head's own name. The name is the last segment of the
+/// head's path.
 #[must_use]
 pub fn name_hash(name: &str) -> [u8; 6] {
     let Digest(digest) = Digest::of(name.as_bytes());
@@ -86,7 +89,7 @@ fn region_span(region_at: u64) -> Span {
     Span { start: region_at, end: region_at.saturating_add(PARTS_LEN) }
 }
 
-/// Returns a copy of a head whose length and region were checked.
+/// Returns a copy of a head, after checking its length and the place of the region.
 fn checked(head: &[u8], region_at: u64) -> Result<Vec<u8>, PartsError> {
     let len = u64::try_from(head.len()).unwrap_or(u64::MAX);
     if len != HEAD_LEN {
@@ -99,7 +102,7 @@ fn checked(head: &[u8], region_at: u64) -> Result<Vec<u8>, PartsError> {
     Ok(head.to_vec())
 }
 
-/// Writes `bytes` to the front of `span`, and zeros after them. The span was checked.
+/// Writes `bytes` at the start of `span`, and zeros after them. The caller has checked the span.
 fn fill(head: &mut [u8], span: Span, bytes: &[u8]) {
     let bounds = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
     let Some(place) = head.get_mut(bounds(span.start)..bounds(span.end)) else { return };
@@ -136,7 +139,7 @@ mod tests {
         of_another_format[8] ^= 1;
         assert!(!is_in_parts(&of_another_format), "other formats have a version 0.2, too");
         assert_eq!(one_file_head(&parts, PARTS_AT).expect("whole"), head());
-        // By hand: the digest is of the head with 96 zeros at 1536 + 1952.
+        // The test computes the digest itself, from the head with 96 zeros at 1536 + 1952.
         let mut zeroed = parts.clone();
         zeroed[3488..3584].fill(0);
         let digest = *blake3::hash(&zeroed).as_bytes();

@@ -27,8 +27,9 @@ impl PartList {
     /// Returns a list of `entries`.
     ///
     /// # Errors
-    /// More than 34 entries, or entries that overlap or do not ascend; `at` is the place of the
-    /// region, and the error names the place of the entry.
+    /// `EntryCount` for more than 34 entries, and `EntryOrder` for entries that overlap or do not
+    /// ascend. `at` is the start of the parts region. The second error names the place of the
+    /// entry.
     pub fn new(entries: Vec<PartEntry>, at: u64) -> Result<Self, PartsError> {
         if entries.len() > PART_ENTRIES_MAX {
             let found = u32::try_from(entries.len()).unwrap_or(u32::MAX);
@@ -70,7 +71,7 @@ impl PartList {
     /// The ranges are cut at the borders of entries and pieces. An empty span has none.
     ///
     /// # Errors
-    /// `Hole`, at the first position of `span` that no entry holds.
+    /// `Hole`, with the first position of `span` that no entry holds.
     pub fn resolve(&self, span: Span) -> Result<Vec<ObjectRead>, PartsError> {
         let mut reads = Vec::new();
         let mut at = span.start;
@@ -90,7 +91,7 @@ impl PartList {
     }
 }
 
-/// Returns the absolute place of an entry in the region that starts at `at`.
+/// Returns the absolute position of entry `i` in the region that starts at `at`.
 pub(super) fn entry_at(at: u64, i: u64) -> u64 {
     at.saturating_add(256).saturating_add(i.saturating_mul(48))
 }
@@ -109,7 +110,8 @@ mod tests {
     }
 
     fn list() -> PartList {
-        // Two pieces of 64 KiB and 10 bytes; an adjoining entry; a hole of 5 bytes; an entry.
+        // The list has a first entry of two pieces of 64 KiB and one of 10 bytes. An adjoining
+        // entry, a hole of 5 bytes and a last entry follow.
         let base = entry(65_536, 65_536 + 2 * 65_536 + 10, 16);
         let end = base.span.end;
         let entries = vec![base, entry(end, end + 100, 0), entry(end + 105, end + 110, 0)];

@@ -1,14 +1,15 @@
-//! Which entries a publisher merges, so that the list stays short and bytes are seldom copied.
+//! Chooses the entries that a publisher merges, so that the list stays short and each byte is
+//! copied only a few times.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Merging".
 
 use super::{BASE_ENTRIES_MAX, PartEntry, UPDATE_ENTRIES_MAX};
 use core::ops::Range;
 
-/// Returns which of `entries` are to be merged into one, by number, if the list is too long.
+/// Returns the numbers of the entries to merge into one, if the list is too long.
 ///
-/// Entries that start below `fresh_end` belong to the base. At most one run is returned; a list
-/// that grew by one entry is short enough after one merge.
+/// Entries that start below `fresh_end` belong to the base. One merge suffices for a list that grew
+/// by one entry.
 #[must_use]
 pub fn entries_to_merge(entries: &[PartEntry], fresh_end: u64) -> Option<Range<usize>> {
     let base = entries.partition_point(|entry| entry.span.start < fresh_end);
@@ -21,8 +22,8 @@ pub fn entries_to_merge(entries: &[PartEntry], fresh_end: u64) -> Option<Range<u
     None
 }
 
-/// Returns the shortest run of at least two youngest entries of `among` that is not longer than
-/// the entry in front of it, or all of `among`.
+/// Returns the shortest run of at least two entries at the end of `among` that has no more bytes
+/// than the entry before the run. If there is no such run, returns all of `among`.
 fn youngest(entries: &[PartEntry], among: Range<usize>) -> Range<usize> {
     let entry = |i: usize| entries.get(i).map_or(0, |entry| entry.span.len());
     let end = among.end;
@@ -47,8 +48,8 @@ mod tests {
     use daicon_core::Span;
     use std::vec::Vec;
 
-    /// Publishes updates of these lengths after a base, and returns the bytes uploaded and the
-    /// longest list.
+    /// Publishes updates of these lengths after a base. Returns the number of uploaded bytes, and
+    /// the length of the longest list.
     fn publish(lens: impl Iterator<Item = u64>) -> (u64, usize) {
         let entry = |start, end| PartEntry {
             span: Span { start, end },

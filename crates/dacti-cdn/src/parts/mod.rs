@@ -1,8 +1,8 @@
 //! Packages in parts: a head that is replaced as a whole, and immutable objects beside it.
 //!
-//! The module reads and writes the component's region, names objects, resolves positions, and says
-//! which entries a publisher merges. It performs no IO and sees no content but the head.
-//! Specification: `docs/spec/dacti-parts.md`.
+//! The module reads and writes the component's region, names objects, finds the objects for
+//! positions, and chooses the entries that a publisher merges. It performs no IO, and reads no
+//! content except the head. Specification: `docs/spec/dacti-parts.md`.
 
 mod entry;
 mod head;
@@ -28,7 +28,7 @@ use uuid::Uuid;
 
 /// The UUID of the parts component.
 pub const PARTS_ID: Uuid = Uuid::from_u128(0x72da7639_7975_4034_932f_631faf32da1c);
-/// The parts component's version as written.
+/// The version of the parts component that this crate writes.
 pub const PARTS_VERSION: Version = Version::new(0, 1);
 /// The UUID of the package format.
 pub const PACKAGE_ID: Uuid = Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722);
@@ -36,9 +36,9 @@ pub const PACKAGE_ID: Uuid = Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6
 pub const PARTS_FORMAT_VERSION: Version = Version::new(0, 2);
 /// The multiple at which the block of an update begins.
 pub const BLOCK_ALIGN: u64 = 8;
-/// The most entries that a list has.
+/// The maximum number of entries of a list.
 pub const PART_ENTRIES_MAX: usize = 34;
-/// The most entries for the base.
+/// The maximum number of entries for the base.
 pub const BASE_ENTRIES_MAX: usize = 10;
-/// The most entries for updates.
+/// The maximum number of entries for updates.
 pub const UPDATE_ENTRIES_MAX: usize = 24;

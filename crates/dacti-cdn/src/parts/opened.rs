@@ -12,12 +12,13 @@ use daicon_core::{
 const PARTS: Requirement<'static> = Requirement::new(PARTS_ID, PARTS_VERSION);
 const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
 
-/// The head of a package in the cdn layout, as far as its two published forms need it.
+/// The fields of a head that both published forms of a package need. The package has the cdn
+/// layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartsHead {
     /// Start of the region of the parts component, absolute.
     pub region_at: u64,
-    /// The region. All zero in a package of one file.
+    /// The content of that region. In a package of one file, the region is all zeros.
     pub region: PartsRegion,
     /// The layout.
     pub layout: Layout,
@@ -28,11 +29,11 @@ pub struct PartsHead {
 }
 
 impl PartsHead {
-    /// Reads the head of a package in parts, and holds it against its digest.
+    /// Reads the head of a package in parts, and compares it with its digest.
     ///
     /// # Errors
-    /// A head of another length or digest; tables, layout or region at fault; a head without the
-    /// parts component.
+    /// The head has a wrong length or digest, or has no parts component; its tables, layout or
+    /// region are at fault.
     pub fn parse(head: &[u8]) -> Result<Self, Error> {
         let parsed = Self::of_either_form(head)?;
         if head_digest(head, parsed.region_at)? != parsed.region.digest {
@@ -41,10 +42,10 @@ impl PartsHead {
         Ok(parsed)
     }
 
-    /// Reads the head of a package in either form. Its digest is not looked at.
+    /// Reads the head of a package in either form. It does not check the digest.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse), but for the digest.
+    /// As [`parse`](Self::parse), except for a wrong digest.
     pub fn of_either_form(head: &[u8]) -> Result<Self, Error> {
         let len = u64::try_from(head.len()).unwrap_or(u64::MAX);
         if len != HEAD_LEN {
@@ -71,17 +72,19 @@ impl PartsHead {
         let layout_at = layout.start;
         let bytes = Span { end: layout_at.saturating_add(LAYOUT_LEN), ..layout };
         let bytes = bytes.slice_of(head, 0).unwrap_or_default();
-        // The length of a package in parts follows from the layout, and not the other way round.
+        // The length of a package in parts is computed from the layout, so it cannot limit the
+        // layout here.
         let layout = Layout::parse(bytes, layout_at, u64::MAX)?;
         let len = layout.fresh_end.max(parsed.list.end());
         Ok(Self { region_at: at, region: parsed, layout, layout_at, len })
     }
 
-    /// Writes a new file id into a head of this package. A copy needs it before its first update,
-    /// and so does a package that takes the place of another history.
+    /// Writes a new file id into a head of this package. A copy of a package needs a new id before
+    /// its first update. So does a package that replaces one whose updates it does not continue.
     ///
-    /// The id is made of the old one and of `seed`: the hash of the copy's own name, or the digest
-    /// of the head that is replaced. So two publishers with one task make the same id.
+    /// The id is computed from the old id and `seed`. The seed is the hash of the copy's own name,
+    /// or the digest of the replaced head. So two publishers with the same task compute the same
+    /// id.
     pub fn write_new_file_id(&self, head: &mut [u8], seed: &[u8]) {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"dacti-parts copy v0").update(&self.layout.file_id).update(seed);

@@ -2,12 +2,12 @@
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Names".
 
-/// The longest prefix, in bytes.
+/// The maximum length of a prefix, in bytes.
 pub const PREFIX_LEN_MAX: usize = 240;
 
 /// Returns whether `prefix` is empty or a relative path of plain segments that ends with `/`.
 ///
-/// A plain segment leads into the folder of its name and nowhere else, on every host and system.
+/// A plain segment names a folder directly below the one before it, on every host and system.
 #[must_use]
 pub fn check_prefix(prefix: &str) -> bool {
     if prefix.is_empty() {

@@ -25,7 +25,7 @@ pub struct PartsRegion {
     pub prefix: String,
     /// The list of parts.
     pub list: PartList,
-    /// When the head expires, in seconds since 1970; 0 for never.
+    /// The time at which the head expires, in seconds since 1970; 0 if it never expires.
     pub expiry: u64,
     /// A number that grows with every publication.
     pub sequence: u64,
@@ -52,7 +52,7 @@ impl Default for PartsRegion {
     }
 }
 
-/// The region as it lies in the head.
+/// The bytes of the region in the head.
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct RegionBytes {
@@ -79,7 +79,7 @@ impl PartsRegion {
     /// Reads the region, which starts at `at` in the head.
     ///
     /// # Errors
-    /// A region that is too short, of another version, or breaks a rule of its list or prefix.
+    /// The region is too short, has another version, or breaks a rule of its list or prefix.
     pub fn parse(region: &[u8], at: u64) -> Result<Self, PartsError> {
         let fault = |fault| PartsError { at, fault };
         let found = u64::try_from(region.len()).unwrap_or(u64::MAX);
@@ -121,7 +121,7 @@ impl PartsRegion {
         })
     }
 
-    /// Returns whether the head has a signature, by whichever key.
+    /// Returns whether the head has a signature. It does not check the signature.
     #[must_use]
     pub fn is_signed(&self) -> bool {
         self.signature != [0; 64]
@@ -129,8 +129,8 @@ impl PartsRegion {
 
     /// Returns the region's 2,048 bytes.
     ///
-    /// A prefix that [`check_prefix`] refuses is written as an empty one; publishers check it
-    /// before.
+    /// A prefix that [`check_prefix`] refuses is written as an empty prefix, so publishers check it
+    /// first.
     #[must_use]
     pub fn emit(&self) -> [u8; PARTS_USIZE] {
         let prefix = if check_prefix(&self.prefix) { self.prefix.as_bytes() } else { &[] };
@@ -157,7 +157,7 @@ impl PartsRegion {
 }
 
 impl RegionBytes {
-    /// Returns the prefix, checked.
+    /// Returns the prefix after checking it.
     fn prefix(&self) -> Result<String, PartsFault> {
         let len = self.prefix_len.get();
         let bytes = self.prefix.get(..usize::from(len));

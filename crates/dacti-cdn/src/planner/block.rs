@@ -1,4 +1,5 @@
-//! The block: the appended bytes of an update, which begin at a slice's start.
+//! The block: the appended bytes of an update. It begins at a multiple of the slice length, or of 8
+//! in a package in parts.
 
 use crate::wanted::Wanted;
 use crate::{Append, ComponentContent, Digest, Error, Piece, PieceContent, Snapshot, UpdatePolicy};
@@ -8,11 +9,10 @@ use daicon_core::Span;
 /// A block that is being laid out.
 #[derive(Debug, Default)]
 pub(crate) struct Block {
-    /// Start of the block: the first multiple of the slice length that is not below the file's
-    /// physical end.
+    /// Start of the block: the first multiple of the alignment at or after the file's physical end.
     pub(crate) at: u64,
     pub(crate) end: u64,
-    /// The multiple at which the block begins and ends.
+    /// The alignment of the block's start and end.
     align: u64,
     pieces: Vec<Piece>,
     /// The stored bytes of each put, in order.
@@ -40,8 +40,8 @@ impl Block {
             let digest = put.digest;
             let len = put.size.saturating_add(put.seal_len);
             let span = block.push(len, PieceContent::Edit { edit, digest })?;
-            // An edit without bytes has no piece, so its place must follow from the other parts of
-            // the plan.
+            // An edit without bytes has no piece that states its place. So its place is the start
+            // of the block, which the plan states.
             let start = if len == 0 { at } else { span.start };
             block.puts.push(Span { start, end: start.saturating_add(put.size) });
         }
@@ -80,7 +80,7 @@ impl Block {
         Ok(())
     }
 
-    /// Returns the append, padded to whole slices; `None` if there are no bytes.
+    /// Returns the append, padded to the alignment; `None` if there are no bytes.
     pub(crate) fn into_append(mut self) -> Result<Option<Append>, Error> {
         if self.end == self.at {
             return Ok(None);
@@ -91,7 +91,7 @@ impl Block {
 }
 
 impl Piece {
-    /// Returns span and digest for a barrier; `None` for zeros.
+    /// Returns the span and the digest that a barrier probes; `None` for zeros.
     pub(crate) fn probe(&self) -> Option<(Span, Digest)> {
         self.content.digest().map(|digest| (self.span, digest))
     }

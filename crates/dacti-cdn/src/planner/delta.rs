@@ -1,8 +1,8 @@
 //! The usual strategy: new entries in one delta group.
 //!
-//! Updates take the delta groups from the last to the first, so newer entries stand first. A group
-//! lists regions of one encoding, or removals.
-//! Specification: `docs/spec/dacti-cdn.md`, "Delta".
+//! Updates use the delta groups from the last to the first, so newer entries lie before older ones.
+//! A group lists regions of one encoding, or removals. Specification: `docs/spec/dacti-cdn.md`,
+//! "Delta".
 
 use super::block::Block;
 use super::steps::Steps;
@@ -22,8 +22,9 @@ pub(crate) struct Slot {
     encoding: Encoding,
 }
 
-/// Returns the nearest group of the update's encoding that has room for the whole update, if no
-/// newer group lists one of its ids; otherwise the next unused group.
+/// Returns the delta group for an update. This is the newest group of the update's encoding that
+/// has room for the whole update and reaches its bytes, if no newer group lists one of the update's
+/// ids. Otherwise it is the next unused group.
 pub(crate) fn slot(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -54,7 +55,7 @@ pub(crate) fn slot(
             return Ok(Slot { group: *used, base: used.base, encoding });
         };
         against.get_or_insert(reason);
-        // The new entries would not count from behind this group.
+        // In an older group, the new entry would be hidden by this group's entry of the same id.
         if snapshot.lists_any(used, &listing.ids) {
             break;
         }
@@ -63,7 +64,7 @@ pub(crate) fn slot(
     unused.map(|unused| fresh(*unused)).ok_or(against.unwrap_or(Reason::NoDeltaGroups))
 }
 
-/// The entries of an update that a delta group can list.
+/// The part of an update that a delta group would list.
 struct Listing<'b> {
     /// Ascending.
     ids: Vec<Uuid>,
@@ -95,7 +96,7 @@ impl<'b> Listing<'b> {
             return Err(Reason::AddsNoRegion);
         }
         ids.sort_unstable();
-        // Without seals a removal has no place.
+        // A removal without a seal has no bytes, so the group base need not reach it.
         let has_places = encoding != Encoding::GONE || places.iter().any(|seal| !seal.is_empty());
         Ok(Self { ids, encoding, places: if has_places { places } else { &[] } })
     }
@@ -106,9 +107,9 @@ impl<'b> Listing<'b> {
 }
 
 impl Snapshot {
-    /// Returns whether a delta group lists one of some ids, which ascend.
+    /// Returns whether a delta group lists one of `ids`, which ascend.
     pub(crate) fn lists_any(&self, group: &DeltaGroup, ids: &[Uuid]) -> bool {
-        // A group that cannot be read counts as if it listed all.
+        // A group that cannot be read counts as listing all ids.
         self.delta_group(group).map_or(true, |group| {
             group.entries().iter().any(|entry| ids.binary_search(&entry.id.get()).is_ok())
         })
@@ -116,7 +117,7 @@ impl Snapshot {
 }
 
 /// Appends the regions, or the seals of removals, writes their entries, and switches the group's
-/// length. An empty group gets base and encoding first.
+/// length. An empty group also gets its base and encoding before the switch.
 pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -127,7 +128,8 @@ pub(crate) fn steps<'p>(
     let Slot { group, base, encoding } = slot;
     let mut entries: Vec<Entry> = Vec::new();
     for ((_, put), span) in wanted.puts.iter().zip(&block.puts) {
-        // The offsets fit: the group was chosen for these regions, and their sizes were checked.
+        // This cannot fail: the group was chosen to reach these regions, and their sizes were
+        // checked.
         let fits = offset(span, *base).zip(u32::try_from(put.size).ok());
         let (offset, size) = fits.ok_or(Error::PastLastPosition)?;
         entries.push(Entry::new(put.id, offset, size));
@@ -155,7 +157,7 @@ pub(crate) fn steps<'p>(
     Ok(steps)
 }
 
-/// Returns the offset of stored bytes from that group base; `None` if the base does not reach them.
+/// Returns the offset of stored bytes from the group base; `None` if the base does not reach them.
 fn offset(place: &Span, base: u64) -> Option<u32> {
     u32::try_from(place.start.checked_sub(base)?).ok()
 }
@@ -171,7 +173,8 @@ mod tests {
     #[test]
     fn one_region_into_a_fresh_package_of_five() {
         // spec: R-CDN-21, R-CDN-23
-        // One filled group, so nine delta groups; group 8 starts at 4168 + 8 + 8 * 6136 = 53,264.
+        // The package has one filled group and so nine delta groups. Group 8 starts at 53,264,
+        // which is 4168 + 8 + 8 * 6136.
         let world = fresh(5);
         assert_eq!(world.len, 131_072);
         let snapshot = world.snapshot().unwrap();
@@ -194,7 +197,8 @@ mod tests {
         assert_eq!((probed.probes[0].span, probed.probes.len()), (region, 1));
         let Action::Reserve(written) = &entries.action else { panic!("{entries:?}") };
         let entry = b"\x09\0\0\x01\0\0\0\x40\x80\0\0\0\0\0\0\0\0\0\0\0\x06\0\0\0";
-        // 01000009-0000-4000-8000-000000000000, with the bytes of its first three fields reversed.
+        // The id is 01000009-0000-4000-8000-000000000000. The entry has the bytes of its first
+        // three fields reversed.
         assert_eq!(id(9).as_u128() >> 64, 0x0100_0009_0000_4000);
         assert_eq!((written.at, &written.before[..]), (53_280, &[0; 24][..]));
         assert_eq!(written.after, entry);
@@ -224,7 +228,7 @@ mod tests {
         assert_eq!(plan.cost, expected);
     }
 
-    /// Returns the field that an update of such a package switches, and the base that it writes.
+    /// Checks which delta group an update switches, and the group base that it writes, if any.
     #[track_caller]
     fn switched(world: &World, edits: &[Edit], group: u32, base: Option<u64>) {
         let snapshot = world.snapshot().unwrap();
@@ -239,7 +243,7 @@ mod tests {
         assert_eq!(found, base);
     }
 
-    /// A package whose group 8 of nine is in use, with that length, base and encoding.
+    /// Returns a package whose delta group 8 is in use, with this length, base and encoding.
     fn used(length: u8, base: u64, tag: [u8; 4]) -> World {
         let mut world = fresh(5);
         world.bytes[53_264..53_272].copy_from_slice(&base.to_le_bytes());
@@ -290,7 +294,7 @@ mod tests {
         // Puts and removals of other ids stay in their groups.
         assert_eq!(step(&[put(8, 6), put(1, 3)], 8), ids(&[0, 1, 2, 3, 4, 8]));
         assert_eq!(step(&[remove(0), remove(1)], 7), ids(&[2, 3, 4, 8]));
-        // Region 9 is listed as removed in front of group 8.
+        // Group 7 lists region 9 as removed and is newer than group 8, so the put needs group 6.
         assert_eq!(step(&[put(9, 6)], 6), ids(&[2, 3, 4, 8, 9]));
         assert_eq!(step(&[remove(9)], 5), ids(&[2, 3, 4, 8]));
         assert_eq!(step(&[remove(2)], 5), ids(&[3, 4, 8]));

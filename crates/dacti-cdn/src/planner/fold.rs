@@ -1,4 +1,5 @@
-//! The strategy for any edits: a new index in the block, and a new second table.
+//! The strategy that can publish all kinds of edits: a new index in the block, and a new second
+//! table.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
@@ -49,7 +50,8 @@ fn changes(wanted: &Wanted<'_>, block: &Block) -> Result<Vec<Change>, Error> {
 }
 
 impl Snapshot {
-    /// Counts the bytes of the old index and fences, and of replaced and removed regions.
+    /// Returns the number of bytes of the old index, of its fences, and of replaced and removed
+    /// regions.
     pub(crate) fn dying_in_fold(&self, wanted: &Wanted<'_>) -> u64 {
         let fences = self.components.iter().find(|found| found.id == LOOKUP_ID);
         let fences = fences.and_then(|fences| fences.span_within(self.len).ok());
@@ -74,7 +76,7 @@ mod tests {
     fn one_region_out_of_a_fresh_package_of_five() {
         // spec: R-CDN-25, R-CDN-27
         let mut world = fresh(5);
-        // Without delta groups nothing but a fold removes it.
+        // Without delta groups, only a fold can remove a region.
         world.layout.delta_groups = 0;
         world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
         let removal = [remove(3)];
@@ -93,7 +95,8 @@ mod tests {
         assert_eq!(plan.rejected, expected);
         assert_eq!(check(&plan, &snapshot), Ok(()));
         let [_, append, _, table, _, switch] = &plan.steps[..] else { panic!("{:?}", plan.steps) };
-        // One group: no fences. The header and four entries, by hand.
+        // An index of one group has no fences. Its header and four entries are written by hand
+        // here.
         let mut index = b"\0\0\0\0\x01\0\0\0\0\0\x01\0\0\0\0\0none\x04\0\0\0".to_vec();
         for (n, offset) in [(0, 0), (1, 42), (2, 84), (4, 168)] {
             index.extend([n, 0, 0, 1, 0, 0, 0, 0x40, 0x80, 0, 0, 0, 0, 0, 0, 0]);
@@ -151,9 +154,9 @@ mod tests {
         assert_eq!(check(&plan, &snapshot), Ok(()));
         world.apply(&plan, &snapshot);
         assert_eq!(world.regions().len(), 2600);
-        // Two regions with seals take 66 bytes, so the fences start at 72. The index has two runs,
-        // of one group and of ceil(2598 / 255) = 11 groups, and 12 fences: 16 + 2 * 16 + 12 * 8 =
-        // 144 bytes.
+        // Two regions with seals take 66 bytes, so the fences start at 72. The index has two runs:
+        // one of a single group, and one of ceil(2598 / 255) = 11 groups. The lookup region has 144
+        // bytes: 16 + 2 * 16 + 12 * 8.
         let fences = Span { start: at + 72, end: at + 216 };
         let index = Span { start: fences.end, end: fences.end + 8 + 12 * 6136 };
         let after = world.snapshot().unwrap();

@@ -20,12 +20,12 @@ pub(crate) struct Steps<'p> {
     before: State,
     state: State,
     taken: Vec<Step>,
-    /// Bytes that die, as far as the strategy knows.
+    /// The `bytes_dying` of the plan's cost, which the strategy sets.
     pub(crate) dying: u64,
 }
 
 impl<'p> Steps<'p> {
-    /// Begins with the barrier on the switch of the plan before.
+    /// Begins with the barrier on the switch of the previous plan.
     pub(crate) fn new(snapshot: &Snapshot, policy: &'p UpdatePolicy) -> Self {
         let state = snapshot.state();
         let head = snapshot.head.clone();
@@ -82,7 +82,7 @@ impl<'p> Steps<'p> {
     fn write(&mut self, at: u64, after: &[u8]) -> Result<Vec<u8>, Error> {
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let end = start.saturating_add(after.len());
-        // The snapshot has checked that all rooms for updates lie in the head.
+        // The snapshot has checked that all room for updates lies in the head.
         let there = self.head.get_mut(start..end).ok_or(Error::PastLastPosition)?;
         let before = there.to_vec();
         there.copy_from_slice(after);

@@ -1,4 +1,5 @@
-//! A new second table in its unused place, and extension tables for components that it cannot hold.
+//! The strategy of a new second table. It is written into the unused one of its two places.
+//! Extension tables take the components that it cannot hold.
 //!
 //! The data of an unknown component may be a region. So unknown components keep their data and
 //! their region base. Specification: `docs/spec/dacti-cdn.md`, "Second table".
@@ -29,7 +30,8 @@ pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reaso
     fits_second(snapshot, wanted)
 }
 
-/// Checks that there is a second table, and that it has the components that must change.
+/// Checks that there is a second table in a place of the layout, and that it has the components
+/// that must change.
 pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reason> {
     let second = snapshot.second_table().ok_or(Reason::NoSecondTable)?;
     if wanted.explicit_ids && second.components().all(|found| found.id != NAMES_ID) {
@@ -49,7 +51,8 @@ pub(crate) struct NewRegions {
 struct Second {
     base: u64,
     components: Vec<ComponentSpec>,
-    /// Components without a slot or out of reach, each with the region base that it needs.
+    /// Components that find no slot in the table, or that need another region base. Each has the
+    /// base that it needs.
     rest: Vec<(u64, ComponentSpec)>,
     extension_at: u64,
 }
@@ -83,7 +86,7 @@ pub(crate) fn steps<'p>(
         steps.append(append);
     }
     steps.reserve(to.start, &table)?;
-    // The layout stores places in 32 bits, so the high half of the offset stays zero.
+    // The layout stores places in 32 bits, so the high half of the extension offset stays zero.
     let at = u32::try_from(to.start).unwrap_or(u32::MAX);
     steps.switch(Field::Extension, T1_EXTENSION_AT, &at.to_le_bytes())?;
     Ok(steps)
@@ -105,8 +108,8 @@ impl Second {
             base,
             components: Vec::new(),
             rest: Vec::new(),
-            // This is the position of the third table, or 0. The old offset may lead back to an
-            // earlier table, and must not be copied.
+            // This is the position of the third table, or 0. The old extension offset is not
+            // copied, because it may lead back to an earlier table.
             extension_at: snapshot.tables.get(2).map_or(0, |third| third.span.start),
         };
         if let Some(new) = new {
@@ -122,7 +125,8 @@ impl Second {
             if found.id == NAMES_ID && wanted.explicit_ids {
                 spec.data = Flags { explicit_ids: true }.to_data();
             }
-            // Of all components, only the data of the names component is known not to be a region.
+            // The data of unknown components may be a region. Only the names component's data is
+            // known not to be one.
             let here = base == old_base || found.id == NAMES_ID;
             second.take(spec, here, old_base, slots);
         }
@@ -171,7 +175,7 @@ impl Second {
 }
 
 impl NewRegions {
-    /// Returns the old region base if it reaches the new regions.
+    /// Returns the old region base if it reaches the new regions, or else the start of the fences.
     fn base(&self, old: u64) -> u64 {
         let named = [self.fences, self.index].iter().all(|span| Region::of(*span, old).is_ok());
         if named { old } else { self.fences.start }
@@ -243,7 +247,8 @@ mod tests {
             assert_eq!(update(&mut world, &[region(n, 10)]), Ok(Strategy::FirstTable));
         }
         assert_eq!(component(&world, 13).unwrap().at, 28 + 24 + 15 * 28);
-        // The second table has six free slots. From then on new components get tables of their own.
+        // The second table has six free slots. After these are used, each new component gets its
+        // own table.
         for n in 14..24 {
             assert_eq!(update(&mut world, &[region(n, 10)]), Ok(Strategy::SecondTable));
         }
@@ -251,7 +256,7 @@ mod tests {
         assert_eq!(snapshot.tables.len(), 2 + 4);
         assert_eq!(snapshot.components.len(), 2 + 2 + 24);
         assert_eq!(world.regions(), regions);
-        // A fold carries all of them over.
+        // A fold keeps all of them.
         let edits = [remove(3), region(30, 10), new(31, ComponentContent::Data([7; 8]))];
         assert_eq!(update(&mut world, &edits), Ok(Strategy::Fold));
         for n in 0..24 {
@@ -272,17 +277,17 @@ mod tests {
             ComponentSpec::with_data(Uuid::from_u128(u128::from(n)), Version::new(1, 0), [n; 8])
         };
         world.write_tables(&[], &[index, foreign(1), foreign(2)]);
-        // Past 4 GiB, base 0 does not reach the new index.
+        // The new index lies past 4 GiB, so region base 0 does not reach it.
         world.len = 5 << 32;
         assert_eq!(update(&mut world, &[remove(0), put(9, 10)]), Ok(Strategy::Fold));
         let first = component(&world, 1).unwrap();
         assert_eq!((first.base, first.data), (0, [1; 8]));
         let snapshot = world.snapshot().unwrap();
         let index = snapshot.components.iter().find(|found| found.id == INDEX_ID).unwrap();
-        // The region of 10 bytes and its seal come first, aligned to 8.
+        // The region of 10 bytes and its seal lie before the index, which is aligned to 8 bytes.
         assert_eq!(index.base, (5 << 32) + 48);
         assert!(first.at > 5 << 32, "in a table of its own");
-        // And stays there.
+        // The unknown component stays in this table after another fold.
         let edits = [remove(1), region(3, 10)];
         assert_eq!(update(&mut world, &edits), Ok(Strategy::Fold));
         assert_eq!(component(&world, 1), Some(first));

@@ -1,8 +1,8 @@
 //! Reads a snapshot: first the head, then the tables, the layout, the seal component and the index
-//! header that lie outside the head.
+//! header. The last four need further reads only if they lie outside the head.
 //!
-//! The rooms for updates are checked before a planner sees the snapshot: they must lie in the head
-//! and overlap nothing. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
+//! It also checks the room for updates: all of it must lie in the head and overlap no bytes in use.
+//! Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
 
 use super::{DeltaGroup, Snapshot, TableBytes};
 use crate::parts::PARTS_ID;
@@ -20,8 +20,8 @@ use daicon_core::{Component, Span, TableWalker, Version, Window, to_u64};
 
 /// The reading of a snapshot: a machine that says which bytes it wants and is fed them.
 ///
-/// It wants the head first, and answers wants from the head by itself. A package that was never
-/// folded needs nothing else.
+/// It wants the head first, and takes later bytes from the head if they lie there. A package that
+/// was never folded needs no other reads.
 #[derive(Debug)]
 pub struct SnapshotReader {
     len: u64,
@@ -86,7 +86,7 @@ impl SnapshotReader {
         fed.inspect_err(|_| self.stage = Stage::Failed)
     }
 
-    /// Goes on while the head has the wanted bytes.
+    /// Feeds wanted bytes from the head, as long as they lie there.
     fn feed_from_head(&mut self) -> Result<(), Error> {
         let head = core::mem::take(&mut self.head);
         let window = if u64::try_from(head.len()).is_ok_and(|len| len == self.len) {
@@ -139,7 +139,7 @@ impl SnapshotReader {
         let Some(want) = self.walker.want() else { return Err(Misuse::FedAfterEnd.into()) };
         let tables = self.walker.tables().len();
         self.walker.feed(bytes)?;
-        // Entries follow the header of a table. Tables in the head come with it.
+        // The walker wants the header of a table first, then the entries that follow it.
         if self.walker.tables().len() > tables {
             self.tables.push(TableBytes { span: want, bytes: cut(bytes, want).to_vec() });
         } else if let Some(table) = self.tables.last_mut()
@@ -184,7 +184,8 @@ impl SnapshotReader {
         Ok(reader.want().map_or(Stage::Ended, Stage::Index))
     }
 
-    /// Checks that an index behind the head has no reserve. Zeros in its place have one.
+    /// Checks that an index after the head has no free groups. If the file has zeros in place of
+    /// the index, the header states 0 groups, and the check fails.
     fn check_filled(&self) -> Result<(), Error> {
         // spec: R-LAY-22
         let (index, groups) = (self.found.index, self.found.groups);
@@ -197,7 +198,7 @@ impl SnapshotReader {
     /// Checks the snapshot, and returns it.
     ///
     /// # Errors
-    /// `Misuse` if the reader still wants bytes; contradictions in the rooms for updates.
+    /// `Misuse` if the reader still wants bytes; contradictions in the room for updates.
     pub fn finish(self) -> Result<Snapshot, Error> {
         let (Stage::Ended, Some(layout)) = (self.stage, self.found.layout) else {
             return Err(Misuse::NotFed.into());
@@ -225,7 +226,7 @@ impl SnapshotReader {
 }
 
 impl Snapshot {
-    /// Finds the delta groups. Only the first index of a package has any.
+    /// Finds the delta groups. Only the first index of a package has delta groups.
     fn read_delta_groups(&mut self) -> Result<(), Error> {
         let (at, found) = (self.index.start, self.layout.delta_groups);
         if at >= HEAD_LEN || self.index.is_empty() {
@@ -256,8 +257,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Returns the current place of the second table, if the table stands in a place and lists the
-    /// index.
+    /// Returns the number of the current place of the second table, if the table lies in one of the
+    /// two places and lists the index.
     fn place_in_force(&self) -> Option<usize> {
         let second = self.tables.get(1)?;
         let place = self.t2_spans().iter().position(|place| place.start == second.span.start)?;
@@ -266,7 +267,7 @@ impl Snapshot {
         second.span.contains(&entry).then_some(place)
     }
 
-    /// Checks that the rooms for updates lie in the head and overlap nothing.
+    /// Checks that the room for updates lies in the head and overlaps no bytes in use.
     fn check_room(&self) -> Result<(), Error> {
         let [a, b] = self.t2_spans();
         let rooms = [
@@ -292,7 +293,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Returns whether bytes in use belong to the room that they lie in.
+    /// Returns whether bytes in use may lie in this room, because they belong to it.
     fn is_own(&self, what: Structure, room: Span, other: Structure, span: Span) -> bool {
         match (what, other) {
             (Structure::FirstTable | Structure::SecondTable, Structure::Table) => {
@@ -328,7 +329,7 @@ fn is_index(found: &Component) -> bool {
             || INDEX_MINORS.iter().any(|minor| version(*minor)))
 }
 
-/// Returns the first bytes, as many as the span has, or fewer if the file ends.
+/// Returns the first `span.len()` bytes, or fewer if the file ends.
 fn cut(bytes: &[u8], span: Span) -> &[u8] {
     let len = usize::try_from(span.len()).unwrap_or(usize::MAX);
     bytes.get(..len).unwrap_or(bytes)
@@ -433,7 +434,7 @@ mod tests {
         world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
         let found = world.snapshot().unwrap_err();
         assert!(matches!(found, Error::Overlap { other: SecondTable | Head, .. }), "{found}");
-        // An entry of a delta group that names the free slots of the first table.
+        // The stored bytes of this delta group's entry lie in the free slots of the first table.
         let mut world = fresh(5);
         world.bytes[53_264..53_280].copy_from_slice(b"\x90\x01\0\0\0\0\0\0none\x01\0\0\0");
         world.bytes[53_296..53_304].copy_from_slice(b"\0\0\0\0\x08\0\0\0");
@@ -451,13 +452,13 @@ mod tests {
         world.apply(&plan, &snapshot);
         let index = world.snapshot().unwrap().index();
         let sound = world.clone();
-        // Zeros in place of the index, as a cut file has them.
+        // The test puts zeros in place of the index, as in a file whose upload was cut.
         world.appended.get_mut(&index.start).unwrap().fill(0);
         let (at, len) = (index.start, index.len());
         fails(&world, Error::IndexNotFilled { at, groups: 0, len });
         let error = Error::IndexNotFilled { at, groups: 0, len };
         assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(at)));
-        // The header is there, and the only group is zeros: no update is planned on it.
+        // The header is right, but the only group is zeros. No update must be planned on it.
         let mut world = sound;
         world.appended.get_mut(&index.start).unwrap()[8..].fill(0);
         let mut scan = world.snapshot().unwrap().entries_reader().unwrap();

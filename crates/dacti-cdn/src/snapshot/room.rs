@@ -19,9 +19,10 @@ pub struct Room {
     pub delta_groups: u32,
     /// Number of delta groups without entries.
     pub delta_groups_free: u32,
-    /// Free entries of the current group of puts. Each free group has 255 more.
+    /// Free entries of the newest delta group that lists regions. Each free group has room for 255
+    /// more.
     pub entries_free: u32,
-    /// Base and encoding of the current group of puts, if there is one.
+    /// Group base and encoding of the newest delta group that lists regions, if there is one.
     pub current: Option<(u64, Encoding)>,
     /// Number of free slots of the first table.
     pub first_table_free: u32,
@@ -57,8 +58,8 @@ impl DeltaGroup {
 }
 
 impl Snapshot {
-    /// Returns the newest delta group with entries. New groups are taken from the last to the
-    /// first.
+    /// Returns the newest delta group with entries. It is the first one with entries, because
+    /// updates use the groups from the last to the first.
     pub(crate) fn current_delta(&self) -> Option<&DeltaGroup> {
         self.delta_groups.iter().find(|group| group.length > 0)
     }
@@ -70,8 +71,8 @@ impl Snapshot {
         u32::try_from(entries.unwrap_or_default()).unwrap_or(u32::MAX)
     }
 
-    /// Returns whether readers look into the names list on a miss: the names component has the flag
-    /// for explicit ids, or is missing.
+    /// Returns whether readers search the names list if they do not find an id. They do so if the
+    /// names component has the flag for explicit ids, or is missing.
     pub(crate) fn explicit_ids(&self) -> bool {
         let names = self.components.iter().find(|found| found.id == NAMES_ID);
         names.is_none_or(|names| Flags::from_data(names.data).explicit_ids)
@@ -88,7 +89,7 @@ impl Snapshot {
         self.tables.first().map_or(PREAMBLE_LEN, |table| table.span.end)
     }
 
-    /// Returns the span of the first table with its free slots.
+    /// Returns the span of the first table, free slots included.
     pub(crate) fn t1_span(&self) -> Span {
         table_span(PREAMBLE_LEN, self.layout.t1_slots)
     }

@@ -1,4 +1,5 @@
-//! Reads all entries of the index for a fold, and keeps the entry that counts for each id.
+//! Reads all entries of the index for a fold, and keeps the newest entry of each id. Only this
+//! entry is valid.
 //!
 //! Memory is 32 bytes for each entry read. Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
@@ -8,10 +9,10 @@ use dacti_index::{Encoding, Event, IndexReader};
 use daicon_core::{Span, to_u64};
 use uuid::Uuid;
 
-/// The most encodings of one index. Each takes runs of its own.
+/// The maximum number of encodings of one index. Each encoding needs its own runs.
 pub(crate) const ENCODINGS_MAX: usize = 64;
 
-/// The entry that counts for a region.
+/// The valid entry of a region: the newest one of its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Live {
     /// Its id.
@@ -23,7 +24,7 @@ pub struct Live {
     encoding: u8,
 }
 
-/// The entries of an index that count, by id.
+/// The valid entries of an index, by id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct IndexEntries {
     index: Span,
@@ -85,9 +86,10 @@ impl IndexEntriesReader {
     /// ends there.
     ///
     /// # Errors
-    /// `Index` for faults of the index. A region past the end of the file is one of them, because
-    /// appended bytes would become part of it. `LimitExceeded` for too many encodings. The walk has
-    /// ended then.
+    /// `Index` for faults of the index. A region past the end of the file is such a fault, because
+    /// appended bytes would become part of the region. `EmptyGroup` for a group without entries in
+    /// an index after the head. `LimitExceeded` for too many encodings. The walk has ended after an
+    /// error.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let Some(Event::Group(group)) = self.reader.feed(bytes)? else { return Ok(()) };
         if group.entries().is_empty() {
@@ -102,7 +104,7 @@ impl IndexEntriesReader {
         taken.inspect_err(|_| self.reader.stop())
     }
 
-    /// Returns the entries that count.
+    /// Returns the valid entries.
     ///
     /// # Errors
     /// `Misuse` if the walk has not ended.
@@ -110,10 +112,11 @@ impl IndexEntriesReader {
         if self.want().is_some() {
             return Err(crate::Misuse::NotFed.into());
         }
-        // They come newest first, and a stable sort keeps that order among equal ids.
+        // The newest entries were read first. A stable sort keeps this order among equal ids, so
+        // the newest one stays.
         self.found.live.sort_by_key(|live| live.id);
         self.found.live.dedup_by_key(|live| live.id);
-        // A removal that counts leaves no region.
+        // If the newest entry of an id is a removal, the package has no such region.
         let IndexEntries { live, encodings, .. } = &mut self.found;
         let gone = encodings.iter().position(|encoding| *encoding == Encoding::GONE);
         live.retain(|live| gone != Some(usize::from(live.encoding)));
@@ -156,8 +159,8 @@ mod tests {
     #[test]
     fn every_id_is_found_once_by_the_entry_that_counts() {
         let mut world = fresh(300);
-        // Two filled groups after eight delta groups; into delta group 7 go two entries of id 7, of
-        // which the last one counts.
+        // The package has eight delta groups and two filled groups. Delta group 7 gets two entries
+        // of id 7, of which the last one is valid.
         let at = 4168 + 8 + 6136 * 7;
         world.bytes[at..at + 16].copy_from_slice(b"\0\0\x01\0\0\0\0\0none\x02\0\0\0");
         let stored = id(7).to_bytes_le();

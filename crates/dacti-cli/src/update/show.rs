@@ -129,7 +129,7 @@ impl Summary {
     }
 }
 
-/// The most changes that are listed one by one.
+/// At most this many changes are listed one by one.
 const CHANGES_SHOWN: usize = 20;
 
 /// Prints the whole update, for `--dry-run`.
@@ -155,7 +155,7 @@ pub(crate) fn update(
     plans(out, planned.plans())
 }
 
-/// Prints plans, each after an empty line. The numbers of steps run through all plans.
+/// Prints plans, each after an empty line. Steps are numbered across all plans.
 pub(crate) fn plans(out: &mut impl Write, plans: &[Plan]) -> io::Result<()> {
     let mut steps = 0_usize;
     for (plan, number) in plans.iter().zip(1..) {

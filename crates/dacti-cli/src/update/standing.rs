@@ -1,4 +1,4 @@
-//! How far a package has come with a saved plan.
+//! How many steps of a saved plan are done on a package.
 
 use dacti::update::SavedStanding;
 use serde::Serialize;

@@ -122,7 +122,7 @@ impl Args {
     }
 }
 
-/// Asks all places, and judges their answers.
+/// Sends requests to all URLs, and judges the answers.
 fn look_at_all(
     asker: &HttpAsker,
     urls: &[&str],
@@ -139,7 +139,7 @@ fn look_at_all(
     Ok((served, findings))
 }
 
-/// Returns a number that nobody used before in a query.
+/// Returns a random number for a query, so that no cache has an answer to the query.
 fn nonce() -> Result<u64, Failure> {
     getrandom::u64().map_err(|error| Failure::Failed(format!("no random numbers: {error}")))
 }

@@ -47,8 +47,8 @@ pub(crate) struct Args {
     /// The publisher's package to sign for, instead of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Leave the names list unsigned, if a signed package needs a new names list, and the head of a
-    /// package that is published in parts.
+    /// If a signed package needs a new names list, leave that list unsigned. If the package is
+    /// published in parts, leave its head unsigned.
     #[arg(long)]
     unsigned_names: bool,
     /// Leave out this component of another project. May be given several times.

@@ -83,7 +83,7 @@ struct Reading {
     remote: Remote,
 }
 
-/// The most missing blocks that are listed.
+/// At most this many missing blocks are listed.
 const MISSING_MAX: u32 = 10_000;
 
 impl Reading {
@@ -101,12 +101,13 @@ impl Reading {
     }
 }
 
-/// Tells whether a path means standard input or output.
+/// Returns whether a path means standard input or output.
 fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Returns the failure of a file. Its message names the option that allows the refused input.
+/// Returns a function that turns an error of a file into a failure. If an option allows the input,
+/// the message names it.
 fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
     move |error| match error {
         ReadError::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Failure::OutputClosed,
@@ -117,7 +118,7 @@ fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
     }
 }
 
-/// Returns the option that allows an input, for the end of a message.
+/// Returns the option that allows a refused input, as the end of a message; empty if none does.
 fn way_out(error: &Error) -> &'static str {
     match error {
         Error::UnknownHash { .. } | Error::DigestLength { .. } => {
@@ -147,9 +148,8 @@ fn open_archive(path: &Path, reading: &Reading) -> Result<Archive<Source>, Failu
     Archive::open_with(open(path, reading)?, &reading.options()).map_err(failed(path))
 }
 
-/// Opens an archive to read it in order: from standard input as it comes, or from its file.
-/// Archives of the first implementation are read only from files, because reading them needs their
-/// trailer.
+/// Opens an archive to read it in order: directly from standard input, or from its file. Archives
+/// of the first implementation are read only from files, because reading them needs their trailer.
 fn open_stream(
     path: &Path,
     what: &'static str,
@@ -215,7 +215,7 @@ impl Write for Sink {
     }
 }
 
-/// Moves a bar as bytes pass.
+/// Moves a progress bar as bytes are read or written.
 struct Watched<T> {
     inner: T,
     bar: Bar,
@@ -253,7 +253,7 @@ impl<W: Write> Write for Watched<W> {
     }
 }
 
-/// The length of a read if each read is a request.
+/// The number of bytes of one read, if each read is a request.
 const REQUEST_LEN: usize = 4 << 20;
 
 /// Opens an archive's bytes in order, with a progress bar: standard input, a file or a URL.
@@ -273,7 +273,7 @@ fn watched(
     Ok(Box::new(Watched::new(bytes, what, total, talk)))
 }
 
-/// Counts as JSON.
+/// Counts of an archive, for JSON.
 #[derive(Debug, Serialize)]
 struct Counts {
     blocks: u64,
@@ -379,7 +379,7 @@ fn note_written(path: &Path, summary: &Summary, talk: Talk) {
     }
 }
 
-/// Prints a result to standard output, or to standard error if the archive goes to standard output.
+/// Prints a result to standard output, or to standard error if the archive is on standard output.
 fn print_json(path: &Path, value: &impl Serialize) -> Result<(), Failure> {
     if is_standard(path) {
         return Ok(output::json(&mut io::stderr().lock(), value)?);

@@ -19,7 +19,7 @@ use uuid::Uuid;
 ///
 /// Stored bytes are compared: by their places if NEW is a later state of OLD; otherwise by the
 /// digests in the seals; without seals, byte by byte. A removed region and an added one with the
-/// same stored bytes are a renamed one; this is not looked for if a package is fetched.
+/// same stored bytes are a renamed one. Renames are not looked for if a package is fetched.
 ///
 /// The exit code is 0 whether the packages differ or not, unless --exit-code is given.
 #[derive(Debug, clap::Args)]

@@ -1,4 +1,4 @@
-//! `dacti gc`: parts and archived heads that no reader needs any more are deleted.
+//! `dacti gc`: deletes parts and archived heads that no reader needs any more.
 
 use crate::outcome::{Failure, Outcome};
 use crate::output::{bytes, counted};

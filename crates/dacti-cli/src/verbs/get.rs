@@ -94,7 +94,7 @@ impl Args {
                 (false, true) => package.unverified_readers_at([located]).plan().clone(),
                 (false, false) => package.readers_at([located]).plan().clone(),
             };
-            // A single region needs no look at the head after it.
+            // A run for a single region does not read the head again at its end.
             plan.look = None;
             dry_run::print(&self.package, &plan, 0, &costs, self.json)?;
             costs.tell(&self.remote);
@@ -126,8 +126,8 @@ impl Args {
         Ok(Outcome::Done)
     }
 
-    /// Returns the content. A file gets its name when all of it is verified; standard output gets
-    /// no byte before that.
+    /// Returns a reader of the content. A file gets its name only after all of its content is
+    /// verified. Standard output gets no byte before all content is verified.
     fn content(&self, package: &Package, located: Located) -> Result<Box<dyn Read>, Error> {
         Ok(match (self.raw, self.is_to_file(), self.trust.is_required()) {
             (true, true, _) => Box::new(package.unverified_stored_reader_at(located)?),
@@ -158,8 +158,8 @@ impl Args {
         select::meant(&self.region, listed.iter().filter_map(|listed| listed.path.as_deref()))
     }
 
-    /// Refuses an output that is the package itself, or that `-o` cannot write, before anything is
-    /// read.
+    /// Refuses an output that is the package itself, or to which `-o` cannot write. Call it before
+    /// anything is read.
     fn check_output(&self) -> Result<(), Failure> {
         let output = self.output.as_deref().filter(|output| output.as_os_str() != "-");
         let mut inputs: Vec<&Path> = self.trust.files().collect();
@@ -200,7 +200,7 @@ impl Args {
         Ok(out.flush()?)
     }
 
-    /// Copies `first` and the rest of the content, piece by piece.
+    /// Copies `first` and then the rest of the content, piece by piece.
     fn copy_all(
         &self,
         first: &[u8],
@@ -233,7 +233,7 @@ impl Args {
     }
 }
 
-/// Fills `buf`, or less if the content ends.
+/// Fills `buf`, or a part of it if the content ends. Returns the number of bytes.
 fn read_start(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -122,20 +122,21 @@ fn new_key(package: Option<Uuid>) -> Result<SecretKey, Failure> {
     Ok(SecretKey::from_seed(&seed, package))
 }
 
-/// Writes both files, or none. The public file comes first, so that no private file is without
-/// one.
+/// Writes both files, or none. The public file is written first, so that a private file never lacks
+/// its public file.
 fn write_both(
     (private_at, private): (&Path, &SecretKey),
     (public_at, public): (&Path, &PublicKey),
 ) -> Result<(), Failure> {
     write_new(public_at, &public.to_text(), 0o666)?;
     write_new(private_at, &private.to_text(), 0o600).inspect_err(|_| {
-        // The public file was made just now, and is useless without the private file.
+        // The public file was written just now, and is useless without the private file.
         let _ = std::fs::remove_file(public_at);
     })
 }
 
-/// Writes a file that must not exist, whole or not at all, with a mode that it has from the start.
+/// Creates a file, whole or not at all; fails if it exists. The file has `mode` from the start, so
+/// that a private key is never readable by others.
 fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     let failed = |error: &io::Error| {
         let shown = shown(path);
@@ -165,8 +166,8 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Returns the system's error without the path of a temporary file, which is made up and may repeat
-/// a secret of the path that the caller gave.
+/// Returns the system's error without the path of the temporary file. Users do not know that path,
+/// and it may contain a secret from the path that the caller gave.
 fn system_error(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((told, _)) => io::Error::new(error.kind(), told.to_owned()),

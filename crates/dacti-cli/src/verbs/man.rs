@@ -35,7 +35,7 @@ impl Args {
     }
 }
 
-/// Writes the page of a command and those of its verbs. Returns how many.
+/// Writes the page of a command and the pages of its verbs. Returns the number of pages.
 fn write_pages(command: &Command, directory: &Path) -> Result<u64, Failure> {
     let man = Man::new(command.clone());
     let mut page = Vec::new();

@@ -330,7 +330,7 @@ impl Args {
     }
 }
 
-/// Reads a number of updates and of regions in each, such as `100/20`.
+/// Reads a number of updates, and the number of regions in each, such as `100/20`.
 fn expected_updates(text: &str) -> Result<ExpectedUpdates, String> {
     let parts = text.split_once('/');
     let numbers = parts.and_then(|(updates, regions)| {

@@ -32,8 +32,8 @@ pub(crate) struct Args {
     /// The form: parts, or one object that each publication uploads and replaces as a whole.
     #[arg(long, value_enum, default_value = "parts")]
     form: Form,
-    /// Replace a package at DEST that PKG is no continuation of. Updates that only DEST has are
-    /// lost; its head is archived.
+    /// Replace the package at DEST even if PKG is not a later state of it. Updates that only DEST
+    /// has are lost; its head is archived.
     #[arg(long)]
     replace: bool,
     /// The folder of the parts, relative to DEST's; by default DEST's name and `.parts/`.
@@ -48,7 +48,7 @@ pub(crate) struct Args {
     /// Print the result as one JSON object.
     #[arg(long)]
     json: bool,
-    /// Replace a signed head by one without a signature.
+    /// Let an unsigned head replace a signed one.
     #[arg(long, conflicts_with = "sign")]
     unsigned: bool,
     #[command(flatten)]
@@ -98,7 +98,7 @@ impl Args {
         self.tell(&place, &published, talk)
     }
 
-    /// Publishes the package as one object, and says what that costs.
+    /// Publishes the package as one object, and prints the cost of that form.
     fn whole(
         &self,
         package: &Package,

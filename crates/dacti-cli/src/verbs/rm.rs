@@ -34,7 +34,7 @@ impl Args {
         let mut chosen = BTreeSet::new();
         for text in &self.regions {
             let text = &*select::path(text);
-            // A pattern need not be a valid path.
+            // A text that is not a valid path may be a pattern.
             let found = match select::find(update.package(), text) {
                 Err(dacti::Error::Path { .. }) => None,
                 found => Some(found.map_err(failed)?),

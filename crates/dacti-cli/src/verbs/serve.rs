@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// Answer 404 for a folder without an index.html, instead of an index page.
     #[arg(long)]
     no_index: bool,
-    /// The most connections at once. Further ones wait.
+    /// The maximum number of connections at once. Further ones wait.
     #[arg(long, value_name = "N", default_value_t = Options::default().connections_max,
         value_parser = connections)]
     connections_max: usize,
@@ -44,8 +44,8 @@ pub(crate) struct Args {
     data_max_age: u32,
 }
 
-/// Reads a number of connections. A larger number would need more file descriptors than systems
-/// allow.
+/// Reads a number of connections. The number has a maximum, because each connection needs a file
+/// descriptor.
 fn connections(text: &str) -> Result<usize, String> {
     let number = text.parse().ok().filter(|number| (1..=65_536).contains(number));
     number.ok_or_else(|| "expected a number from 1 to 65536".into())

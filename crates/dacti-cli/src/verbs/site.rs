@@ -27,10 +27,11 @@ use uuid::Uuid;
 const FOLDER: &str = "dacti-site";
 /// The head of the package in that folder.
 const PACKAGE: &str = "site.dacti-pack";
-/// The script of the worker. It stands beside the pages, because a worker serves only its folder.
+/// The script of the worker. It lies beside the pages, because a worker serves only its own folder.
 const WORKER: &str = "dacti-worker.js";
 
-/// The shortest slices. Caches hold parts as whole objects, so longer padding would be waste.
+/// The minimum length of slices. Caches hold parts as whole objects, so longer padding would be
+/// waste.
 const SLICE_LEN: u64 = 4096;
 
 /// Make a site of a folder: one package, and a service worker that serves its pages.
@@ -94,7 +95,7 @@ struct Json<'j> {
 struct Stored {
     standing: Standing,
     sequence: u64,
-    /// Bytes that were added.
+    /// The number of bytes that were added.
     bytes: u64,
 }
 
@@ -142,14 +143,14 @@ impl Args {
         Ok(Outcome::Done)
     }
 
-    /// Refuses folders with which files would be lost, or published by mistake.
+    /// Refuses folders if files would be lost or published by mistake.
     fn check_folders(&self) -> Result<(), Failure> {
         let (from, out) = (&self.folder, &self.output);
         if !from.is_dir() {
             return Err(Failure::Failed(format!("{} is not a folder", shown(from))));
         }
         let real = from.canonicalize()?;
-        // OUT may be a new folder in a folder that is there.
+        // OUT may be a new folder below an existing one, so the nearest existing folder is checked.
         let found = out.ancestors().find_map(|above| {
             let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
             above.canonicalize().ok()
@@ -242,7 +243,7 @@ impl Args {
         Ok(Stored { standing, sequence, bytes })
     }
 
-    /// Makes the package that is there equal to the files, in one update.
+    /// Makes the existing package equal to the files, in one update.
     fn update(
         &self,
         package: &Path,
@@ -300,7 +301,7 @@ impl Args {
         Err(Failure::Failed(fault))
     }
 
-    /// Returns the sequence of the package and its length.
+    /// Returns the sequence and the length of the package.
     fn state(package: &Path) -> Result<(u64, u64), Failure> {
         let opened = Package::open(package).map_err(|error| Failure::with(package, &error))?;
         let view = opened.view();

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// The publisher's package to sign for, if it is not the one in the key's file.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Replace a signed head by one without a signature, or copy one so.
+    /// Let an unsigned head replace a signed one, or copy a signed head without its signature.
     #[arg(long, conflicts_with = "sign")]
     unsigned: bool,
     #[command(flatten)]

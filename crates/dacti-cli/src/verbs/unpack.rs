@@ -49,12 +49,11 @@ pub(crate) struct Args {
     /// only differ in case. Windows always applies both rules, and macOS the one about case.
     #[arg(long)]
     portable: bool,
-    /// The most folders, one inside the other, that one file may be in. Deeper files are refused,
-    /// and the others are written.
+    /// The maximum number of nested folders around one file. Deeper files are refused, and the
+    /// others are written.
     #[arg(long, value_name = "N", default_value_t = 128)]
     max_depth: usize,
-    /// The most folders that the paths may need in all; by default four for each region, and
-    /// 10,000.
+    /// The maximum number of folders in all. The default is 10,000, plus four for each region.
     #[arg(long, value_name = "N")]
     max_folders: Option<u64>,
     /// Threads that decode and write, at most 1024; by default one for each core.
@@ -119,7 +118,7 @@ struct Job {
     refusal: Option<Reason>,
 }
 
-/// What happened to one region.
+/// The result for one region.
 enum Told {
     Written {
         index: usize,
@@ -152,7 +151,7 @@ impl Args {
         let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
         if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.is_empty()) {
             output::errors(faults.iter(), "");
-            // If names are lost, a region without a name may be the one that was meant.
+            // If names are lost, the wanted region may be one that has lost its name.
             if !faults.is_empty() {
                 let shown = output::shown(&self.package);
                 let what = "names are lost, and no other name matches";
@@ -202,8 +201,9 @@ impl Args {
         Ok(Outcome::with_loss(!faults.is_empty() || !summary.refused.is_empty()))
     }
 
-    /// Returns the regions to write, in the order of the file, so that it is read from front to
-    /// back. Names are judged in the order of the listing, in which paths come before ids.
+    /// Returns the regions to write, in the order of their stored bytes, so that the package is
+    /// read from front to back. Names are judged in the order of the listing, in which paths
+    /// precede ids.
     fn jobs(&self, listed: Vec<Listed>) -> Result<Vec<Job>, Failure> {
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
@@ -234,14 +234,15 @@ impl Args {
         Ok(jobs)
     }
 
-    /// Returns how many folders may be made. A tree of real files has fewer folders than files.
+    /// Returns the limits on folders. A tree of real files has fewer folders than files, so the
+    /// default number is large enough.
     fn folder_limits(&self, regions: usize) -> FolderLimits {
         let by_default = u64::try_from(regions).unwrap_or(u64::MAX).saturating_mul(4);
         let count_max = self.max_folders.unwrap_or(by_default.saturating_add(10_000));
         FolderLimits { depth_max: self.max_depth, count_max }
     }
 
-    /// Returns the path that the package itself has below the folder, if it lies there.
+    /// Returns the path of the package relative to the folder, if the package lies in the folder.
     fn own_name(&self) -> Option<String> {
         let place = files::place(&self.package).filter(|place| place.exists())?;
         let folder = self.directory.canonicalize().ok()?;
@@ -313,7 +314,8 @@ impl Args {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        // The run ends at a fault of the server, or if another package has replaced this one.
+        // Fails if a fault of the server ended the run, or if another package has replaced this
+        // one.
         readers.finish().map_err(|error| {
             output::errors(summary.refused.iter().map(Refused::line), ": --json has all");
             Failure::with(&self.package, &error)
@@ -321,12 +323,12 @@ impl Args {
     }
 }
 
-/// Returns the regions to write, with their numbers.
+/// Returns the regions to write, with their indexes in `jobs`.
 fn to_write(jobs: &[Job]) -> impl Iterator<Item = (usize, &Job)> {
     jobs.iter().enumerate().filter(|(_, job)| job.refusal.is_none())
 }
 
-/// Refuses regions whose place is taken, before they are fetched.
+/// Refuses regions before they are fetched, if existing files prevent them from being written.
 fn refuse(jobs: &mut [Job], place: &Place) {
     if place.is_empty() {
         return;

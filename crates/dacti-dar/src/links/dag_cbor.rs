@@ -4,7 +4,7 @@ use crate::cbor::{Attempt, Item, walk};
 
 const LINK_TAG: u64 = 42;
 
-/// Gives the bytes of each link to `take`. Returns false if the block is invalid.
+/// Passes the bytes of each link to `take`. Returns false if the block is invalid.
 pub(super) fn links(data: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
     let item = |item: &Item<'_>| match (item.tag, item.major) {
         (Some(LINK_TAG), 2) => {

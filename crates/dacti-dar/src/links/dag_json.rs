@@ -1,11 +1,11 @@
-//! The links of DAG-JSON: an object whose only key is `/`, with the text of a CID.
+//! The links of DAG-JSON: objects whose only key is `/` and whose value is the text of a CID.
 //!
-//! The text is read by the grammar of JSON, with one byte of memory for each level of nesting.
+//! The parser follows the grammar of JSON and needs one byte of memory for each level of nesting.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-/// Gives the text of each link to `take`. Returns false if the block is invalid.
+/// Passes the text of each link to `take`. Returns false if the block is invalid.
 pub(super) fn links(data: &[u8], take: &mut dyn FnMut(&str) -> bool) -> bool {
     core::str::from_utf8(data).is_ok_and(|text| Scanner { text, at: 0 }.value(take).is_some())
 }
@@ -22,7 +22,7 @@ struct Scanner<'t> {
 }
 
 impl<'t> Scanner<'t> {
-    /// Reads one value that takes the whole text. `None` at the first fault.
+    /// Reads one value that fills the whole text. Returns `None` at the first fault.
     fn value(&mut self, take: &mut dyn FnMut(&str) -> bool) -> Option<()> {
         let mut open: Vec<Container> = Vec::new();
         loop {
@@ -46,7 +46,7 @@ impl<'t> Scanner<'t> {
                 open.push(container);
                 continue;
             }
-            // A value has ended, and perhaps the containers around it have ended, too.
+            // A value has ended. Containers around it may have ended, too.
             loop {
                 self.blank();
                 let Some(&container) = open.last() else {
@@ -65,7 +65,7 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Enters an object up to its first value, or reads a whole link, bytes or empty object.
+    /// Enters an object up to its first value, or reads a whole link, bytes or an empty object.
     #[expect(
         clippy::option_option,
         reason = "`None` is a fault, and `Some(None)` a value that was read whole"
@@ -86,7 +86,7 @@ impl<'t> Scanner<'t> {
         Some(Some(Container::Object))
     }
 
-    /// Reads an object of one member with that key and a text. Returns the text.
+    /// Reads an object whose only member has that key and a text as value. Returns the text.
     fn only_member(&mut self, key: &str) -> Option<Cow<'t, str>> {
         self.eat(b'{').then_some(())?;
         self.blank();
@@ -195,7 +195,7 @@ impl<'t> Scanner<'t> {
     }
 }
 
-/// Returns the text of a JSON string with its quotes.
+/// Returns the decoded text of a JSON string that is given with its quotes.
 fn decoded(json: &str) -> Option<Cow<'_, str>> {
     let plain = json.strip_prefix('"')?.strip_suffix('"')?;
     if plain.contains('\\') {

@@ -8,7 +8,7 @@ const LINK_HASH: u64 = 1;
 const LINK_NAME: u64 = 2;
 const LINK_SIZE: u64 = 3;
 
-/// Gives the bytes of each link to `take`. Returns false if the block is invalid.
+/// Passes the bytes of each link to `take`. Returns false if the block is invalid.
 pub(super) fn links(data: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
     let mut has_data = false;
     Fields::new(data).all(|field| match field {
@@ -18,7 +18,7 @@ pub(super) fn links(data: &[u8], take: &mut dyn FnMut(&[u8]) -> bool) -> bool {
     })
 }
 
-/// Returns the hash of a link that has exactly one, and other fields at most once.
+/// Returns a link's hash. The link must have exactly one hash, and each other field at most once.
 fn link_hash(link: &[u8]) -> Option<&[u8]> {
     let (mut hash, mut name, mut size) = (None, None, None);
     for field in Fields::new(link) {

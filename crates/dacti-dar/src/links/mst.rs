@@ -1,15 +1,15 @@
-//! Nodes of a Merkle search tree, as repositories of the AT protocol have them, and their links in
-//! the order of keys.
+//! Nodes of a Merkle search tree, as in repositories of the AT protocol, and their links in the
+//! order of keys.
 
 use alloc::vec::Vec;
 
 use crate::cbor::{Attempt, item_head};
 
-/// Reads items one after another; `None` at the first other item.
+/// Reads items one after another. Returns `None` at the first item of an unexpected type.
 struct Cursor<'b>(&'b [u8]);
 
 impl<'b> Cursor<'b> {
-    /// Reads the head of an item of that major type. Returns its number.
+    /// Reads the head of an item of this major type. Returns the number in the head.
     fn head(&mut self, major: u8) -> Option<u64> {
         let Attempt::Done(head) = item_head(self.0) else { return None };
         self.0 = self.0.get(head.len..)?;

@@ -1,5 +1,5 @@
-//! Builds the nodes of files, folders and symbolic links: the same blocks as IPFS nodes make, with
-//! raw leaves and CIDs of version 1.
+//! Builds the nodes of files, folders and symbolic links. The blocks are the same as those of IPFS
+//! nodes with raw leaves and CIDs of version 1.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -17,7 +17,7 @@ const FOLDER: u64 = 1;
 const SYMLINK: u64 = 4;
 const SHARD: u64 = 5;
 
-/// The measure of a folder that decides whether it is sharded.
+/// The measure of a folder's size. The size decides whether the folder is sharded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FolderSize {
     /// The bytes of all names and CIDs.
@@ -26,17 +26,17 @@ pub enum FolderSize {
     Block,
 }
 
-/// The numbers that fix the DAG of a file or folder.
+/// The numbers that determine the DAG of a file or folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Profile {
-    /// Bytes of a file in one leaf.
+    /// The number of a file's bytes in one leaf.
     pub chunk_len: u32,
-    /// Links of a file's inner node.
+    /// The maximum number of links of a file's inner node.
     pub width: usize,
     /// The measure of a folder.
     pub folder_size: FolderSize,
-    /// A folder above this size is sharded.
+    /// A folder larger than this is sharded.
     pub folder_size_max: usize,
 }
 
@@ -60,7 +60,7 @@ impl Profile {
     }
 }
 
-/// The metadata of a file that a node records beside its bytes.
+/// The metadata that a node records in addition to a file's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Metadata {
     /// Permission bits.
@@ -103,7 +103,8 @@ pub struct Item {
 }
 
 impl Item {
-    /// Names a leaf of a file. Its block is the data itself, which the caller keeps.
+    /// Returns the item of a file's leaf. The leaf's block is the data itself, which the caller
+    /// keeps.
     #[must_use]
     pub fn leaf(data: &[u8]) -> Self {
         let len = data.len() as u64;
@@ -111,7 +112,7 @@ impl Item {
     }
 }
 
-/// Builds nodes, and gives each block but the leaves to its sink.
+/// Builds nodes, and passes each block except the leaves to its sink.
 #[derive(Debug)]
 pub struct Builder<F> {
     profile: Profile,
@@ -124,7 +125,8 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
         Self { profile, sink }
     }
 
-    /// Builds the tree over the leaves of a file. A single leaf without metadata is the file.
+    /// Builds the tree over the leaves of a file. A single leaf without metadata needs no tree: the
+    /// leaf is the file.
     pub fn file(&mut self, leaves: Vec<Item>, metadata: &Metadata) -> Item {
         let mut items = leaves;
         if items.len() == 1 && metadata.is_empty() {
@@ -169,8 +171,9 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
         self.keep(&[], &message, target.len() as u64)
     }
 
-    /// Builds a folder, sharded if it is large. Names must be distinct. Returns `None` if a sharded
-    /// folder would have two names with the same hash: the format has no room for both.
+    /// Builds a folder, which is sharded if it is large. Names must be distinct. Returns `None` if
+    /// a sharded folder would have two names with the same hash, because the format cannot store
+    /// both.
     pub fn folder(&mut self, entries: Vec<(String, Item)>, metadata: &Metadata) -> Option<Item> {
         let mut entries = entries;
         entries.sort_by(|one, other| one.0.cmp(&other.0));
@@ -195,7 +198,8 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
         self.shard(placed, metadata)
     }
 
-    /// Builds one block of a sharded folder, and the blocks below. Eight levels use up the hash.
+    /// Builds one block of a sharded folder, and the blocks below. Eight levels use all bits of the
+    /// hash.
     fn shard(&mut self, entries: Vec<(Places, String, Item)>, metadata: &Metadata) -> Option<Item> {
         let mut by_place: BTreeMap<u64, Vec<(Places, String, Item)>> = BTreeMap::new();
         for (mut places, name, item) in entries {
@@ -204,7 +208,7 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
         let mut bits = [0_u8; 32];
         let mut links = Vec::new();
         for (place, mut entries) in by_place {
-            // The bits are one big-endian number.
+            // The bitmap is one big-endian number.
             let byte = usize::try_from(place >> 3).ok()?;
             let byte = bits.len().checked_sub(byte)?.checked_sub(1)?;
             *bits.get_mut(byte)? |= 1_u8.wrapping_shl(u32::try_from(place & 7).ok()?);

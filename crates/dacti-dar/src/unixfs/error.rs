@@ -13,7 +13,7 @@ pub enum UnixFsError {
     /// The block is not a UnixFS node.
     #[error("block {0} is not a UnixFS node")]
     NoNode(Cid),
-    /// The node is of another kind than needed here.
+    /// The node has a kind other than the needed one.
     #[error("block {cid} is not a {expected}")]
     Kind {
         /// The node.
@@ -24,7 +24,7 @@ pub enum UnixFsError {
     /// A sharded folder contradicts the hashes of its names, or has a form that no writer makes.
     #[error("block {0} is not a valid part of a sharded folder")]
     Shard(Cid),
-    /// A file contradicts the lengths that it states, or is nested without end.
+    /// A file contradicts the lengths that it states, or is nested too deeply.
     #[error("block {0} is not a valid part of a file")]
     File(Cid),
     /// The store's error.

@@ -12,12 +12,12 @@ use crate::source::BlockStore;
 pub struct FileReader<'s, S> {
     store: &'s mut S,
     walk: FileWalk,
-    /// The bytes of the walk's chunk that were taken.
+    /// The number of bytes of the walk's chunk that were already returned.
     at: usize,
 }
 
 impl<'s, S: BlockStore> FileReader<'s, S> {
-    /// Makes a reader of the file whose own node was read.
+    /// Makes a reader of a file whose top node was already read.
     ///
     /// # Errors
     /// [`UnixFsError::Kind`] if the node is not a file.

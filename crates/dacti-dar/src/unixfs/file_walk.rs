@@ -1,5 +1,5 @@
-//! The blocks of a file, or of a range of its bytes, in order: a machine that names the block it
-//! needs next.
+//! The blocks of a file, or of a range of its bytes, in order: a machine that names the next block
+//! that it needs.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -7,25 +7,27 @@ use core::ops::Range;
 use super::{Kind, Node, UnixFsError};
 use crate::cid::Cid;
 
-/// The deepest tree of a file. With 174 links a node, ten levels are more than enough.
+/// The maximum depth of a file's tree. Ten levels with 174 links a node exceed any real file.
 const DEPTH_MAX: usize = 64;
-/// The most parts of a file that wait at once. Three levels of 8,192 links are ample.
+/// The maximum number of parts that wait at once. A tree of three levels with 8,192 links a node
+/// needs fewer than 25,000.
 const PARTS_MAX: usize = 1 << 18;
 
 /// Walks the DAG of a file in depth-first order.
 ///
-/// The lengths that the nodes state are checked, as far as blocks are read. Below the top no part
-/// is empty, except for the only part of an empty file. So the work is limited by the bytes that
-/// are read. With a range, blocks without bytes in it are left out.
+/// The lengths that the nodes state are checked, as far as blocks are read. Below the top, a node
+/// may be empty only if the file has no other part. So the work is limited by the number of bytes
+/// that are read. If a range is given, blocks without bytes in the range are not read.
 #[derive(Debug)]
 pub struct FileWalk {
     range: Option<Range<u64>>,
-    /// The parts to come, the next on top: each with its length, if its parent states it.
+    /// The remaining parts, with the next part on top. Each has its length, if its parent states
+    /// it.
     to_come: Vec<Part>,
-    /// The bytes of the last block that are in the range.
+    /// The bytes of the last block that lie in the range.
     data: Vec<u8>,
     done: u64,
-    /// Where each open node must end, and its depth.
+    /// The offset in the file at which each open node must end, and the node's CID.
     ends: Vec<(u64, Cid)>,
 }
 
@@ -36,11 +38,11 @@ enum Part {
 }
 
 impl FileWalk {
-    /// Begins a walk over a file whose own node was read: over all of it, or over the blocks that
-    /// have bytes in a range.
+    /// Begins a walk over a file whose top node was already read. Without `range`, the walk covers
+    /// the whole file; otherwise it covers the blocks that have bytes in the range.
     ///
     /// # Errors
-    /// [`UnixFsError::Kind`] if the node is no file; [`UnixFsError::File`] if it contradicts
+    /// [`UnixFsError::Kind`] if the node is not a file; [`UnixFsError::File`] if it contradicts
     /// itself.
     pub fn new(cid: &Cid, file: Node, range: Option<Range<u64>>) -> Result<Self, UnixFsError> {
         let (to_come, data, ends) = (Vec::new(), Vec::new(), Vec::new());
@@ -60,11 +62,12 @@ impl FileWalk {
         }
     }
 
-    /// Takes the block that [`Self::want`] names. The caller guarantees that it fits the CID.
+    /// Takes the block that [`Self::want`] names. The caller guarantees that the block matches the
+    /// CID.
     ///
     /// # Errors
-    /// A block that is no part of a file, or that contradicts the lengths before it. The walk has
-    /// ended then.
+    /// A block that is not part of a file, or that contradicts the lengths stated before. The walk
+    /// has then ended.
     pub fn feed(&mut self, block: &[u8]) -> Result<(), UnixFsError> {
         self.data.clear();
         let Some(Part::Open { cid, len, depth }) = self.to_come.pop() else { return Ok(()) };
@@ -78,7 +81,7 @@ impl FileWalk {
         entered
     }
 
-    /// Returns the file's bytes in the block that was read last, as far as they are in the range.
+    /// Returns the file's bytes in the last block that was read, as far as they lie in the range.
     #[must_use]
     pub fn data(&self) -> &[u8] {
         &self.data
@@ -117,7 +120,7 @@ impl FileWalk {
         Ok(())
     }
 
-    /// Keeps the bytes of a block that are in the range.
+    /// Keeps the bytes of a block that lie in the range.
     fn take(&mut self, data: Vec<u8>) {
         let start = self.done;
         self.done = start.saturating_add(data.len() as u64);
@@ -132,7 +135,7 @@ impl FileWalk {
         self.data.drain(..from.min(to));
     }
 
-    /// Closes nodes that are complete, and passes over parts outside of the range.
+    /// Closes complete nodes, and skips parts outside the range.
     fn settle(&mut self) -> Result<(), UnixFsError> {
         let is_done = |range: &Range<u64>| range.is_empty() || self.done >= range.end;
         if self.range.as_ref().is_some_and(is_done) {
@@ -173,7 +176,7 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::vec;
 
-    /// A file of 10 leaves of 4 bytes, three links a node, the last leaf of 2.
+    /// Makes a file of nine leaves of 4 bytes and one of 2, with three links a node.
     fn file() -> (Cid, BTreeMap<Vec<u8>, Vec<u8>>, Vec<Cid>) {
         let bytes: Vec<u8> = (0..38).collect();
         let mut blocks = BTreeMap::new();
@@ -211,7 +214,8 @@ mod tests {
     #[test]
     fn a_range_takes_the_blocks_that_have_its_bytes_and_no_other() {
         let all: Vec<u8> = (0..38).collect();
-        // Ten leaves are four nodes of three, three, three and one; these are two nodes.
+        // The ten leaves need four nodes of 3, 3, 3 and 1 leaves. These need two nodes below the
+        // top.
         assert_eq!(walked(None), (all.clone(), (0..10).collect(), 6));
         let check = |range: Range<u64>, leaves: Vec<usize>, inner: usize| {
             let expected = range.clone().map(|byte| u8::try_from(byte).unwrap()).collect();

@@ -11,7 +11,7 @@ use crate::source::BlockStore;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Entry {
-    /// The stored name. It may be any bytes: it was not checked.
+    /// The stored name. It may be any bytes, because the reader does not check it.
     pub name: Vec<u8>,
     /// The CID of the entry's node.
     pub cid: Cid,
@@ -28,8 +28,8 @@ pub(super) fn block(store: &mut impl BlockStore, cid: &Cid) -> Result<Vec<u8>, U
     Ok(block)
 }
 
-/// Reads the entries of a folder, whose own node was read. At most `entries_max` are read:
-/// `None` if there are more.
+/// Reads the entries of a folder whose top node was already read. Returns `None` if the folder has
+/// more than `entries_max` entries.
 ///
 /// # Errors
 /// A missing block, a wrong shard, an error of the store.
@@ -66,7 +66,7 @@ fn list_sharded(
     let mut walk = ShardWalk::new(cid, top)?;
     let mut entries = walk.take_entries();
     loop {
-        // Each part that waits holds at least one entry.
+        // Each block that waits holds at least one entry.
         if entries.len().saturating_add(walk.waiting()) > entries_max {
             return Ok(None);
         }
@@ -76,7 +76,7 @@ fn list_sharded(
     }
 }
 
-/// Finds an entry of a folder by its name. A sharded folder takes one block for each level.
+/// Finds an entry of a folder by its name. In a sharded folder, each level costs one block.
 ///
 /// # Errors
 /// A missing block, a wrong shard, an error of the store.
@@ -101,7 +101,7 @@ pub fn find(
 /// A search for one name in a folder, block by block.
 #[derive(Debug, Default)]
 pub(crate) struct NameSearch {
-    /// In a sharded folder: its fan-out, and the places of the name in the blocks to come.
+    /// In a sharded folder: its fan-out, and the positions of the name in the next blocks.
     places: Option<(u64, Places)>,
 }
 
@@ -111,12 +111,13 @@ pub(crate) enum Step {
     /// The entry's CID.
     Found(Cid),
     Absent,
-    /// This block of the sharded folder is next.
+    /// The search continues in this block of the sharded folder.
     Below(Cid),
 }
 
 impl NameSearch {
-    /// Searches one block of the folder: its own, then the one that [`Step::Below`] names.
+    /// Searches one block of the folder: the folder's own block first, then each block that
+    /// [`Step::Below`] names.
     pub(crate) fn feed(&mut self, cid: &Cid, node: Node, name: &[u8]) -> Result<Step, UnixFsError> {
         let wrong = || UnixFsError::Shard(cid.clone());
         let (fanout, mut places) = match (self.places, node.kind) {

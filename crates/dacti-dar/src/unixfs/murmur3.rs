@@ -1,4 +1,4 @@
-//! The first half of murmur3 (x64, 128 bits, seed 0), by which sharded folders place names.
+//! The first half of murmur3 (x64, 128 bits, seed 0). Sharded folders place names by this hash.
 
 /// Returns the first 64 bits of the hash.
 pub(super) fn hash(data: &[u8]) -> u64 {
@@ -41,7 +41,8 @@ fn finish(mut k: u64) -> u64 {
 mod tests {
     use super::hash;
 
-    // From the reference implementation's own documentation, and @multiformats/murmur3.
+    // The expected hashes are from the documentation of the reference implementation and from
+    // @multiformats/murmur3.
     #[test]
     fn hashes_are_those_of_the_reference() {
         assert_eq!(hash(b""), 0);

@@ -41,7 +41,8 @@ pub struct Link {
 pub struct Node {
     /// Its kind.
     pub kind: Kind,
-    /// The node's bytes: in a file, those before its links' bytes; in a symbolic link, the target.
+    /// The node's bytes. In a file, they precede the bytes of its links. In a symbolic link, they
+    /// are the target.
     pub data: Vec<u8>,
     /// Its links.
     pub links: Vec<Link>,
@@ -90,7 +91,7 @@ impl Node {
         node.ok_or_else(|| UnixFsError::NoNode(cid.clone()))
     }
 
-    /// Returns the length of a file, as its node states it. Returns `None` if it does not.
+    /// Returns the length of a file, if its node states the length.
     #[must_use]
     pub fn content_len(&self) -> Option<u64> {
         if self.file_size.is_some() || self.block_sizes.len() != self.links.len() {
@@ -100,7 +101,7 @@ impl Node {
         Some(sizes.fold(self.data.len() as u64, |sum, size| sum.saturating_add(*size)))
     }
 
-    /// Returns the target of a symbolic link; `None` if it is not UTF-8.
+    /// Returns the target of a symbolic link; `None` if the target is not UTF-8.
     #[must_use]
     pub fn target(&self) -> Option<String> {
         String::from_utf8(self.data.clone()).ok()

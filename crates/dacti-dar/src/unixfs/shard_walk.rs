@@ -1,4 +1,4 @@
-//! The blocks of a sharded folder, in order: a machine that names the block it needs next.
+//! The blocks of a sharded folder, in order: a machine that names the next block that it needs.
 
 use alloc::vec::Vec;
 
@@ -6,31 +6,32 @@ use super::hamt::{HASH_TYPE, Places, prefix, prefix_len};
 use super::{Entry, Kind, Node, UnixFsError};
 use crate::cid::Cid;
 
-/// The deepest sharded folder. Eight levels use up the hash at the usual fan-out.
+/// The maximum depth of a sharded folder. At the usual fan-out, eight levels use all bits of the
+/// hash.
 const DEPTH_MAX: usize = 64;
 
-/// Walks the blocks of a sharded folder in depth-first order, and not the blocks of its entries.
+/// Walks the blocks of a sharded folder in depth-first order, but not the blocks of its entries.
 ///
-/// Each name must stand where its hash says, so that no block can be read twice as another. The
-/// blocks that wait are those beside the path to one block.
+/// Each name must be at the position that its hash states, so no block is valid at two positions.
+/// The waiting blocks are those next to the path to the current block.
 #[derive(Debug)]
 pub struct ShardWalk {
     fanout: u64,
-    /// The blocks to come, the next on top.
+    /// The blocks to read, with the next block on top.
     to_read: Vec<Shard>,
     entries: Vec<Entry>,
 }
 
-/// A block of a sharded folder that is to be read.
+/// A block of a sharded folder that is still to be read.
 #[derive(Debug)]
 struct Shard {
     cid: Cid,
-    /// The places in the blocks above it.
+    /// The positions of the links that lead to it, one for each block above it.
     path: Vec<u64>,
 }
 
 impl ShardWalk {
-    /// Begins a walk over a sharded folder whose top node was read.
+    /// Begins a walk over a sharded folder whose top node was already read.
     ///
     /// # Errors
     /// [`UnixFsError::Shard`].
@@ -47,10 +48,11 @@ impl ShardWalk {
         self.to_read.last().map(|shard| &shard.cid)
     }
 
-    /// Takes the block that [`Self::want`] names. The caller guarantees that it fits the CID.
+    /// Takes the block that [`Self::want`] names. The caller guarantees that the block matches the
+    /// CID.
     ///
     /// # Errors
-    /// A block that is no part of the folder. The walk has ended then.
+    /// A block that is not part of the folder. The walk has then ended.
     pub fn feed(&mut self, block: &[u8]) -> Result<(), UnixFsError> {
         let Some(shard) = self.to_read.pop() else { return Ok(()) };
         let entered = Node::read(&shard.cid, block).and_then(|node| self.enter(&shard, node));
@@ -78,7 +80,8 @@ impl ShardWalk {
         if !same || node.hash_type != HASH_TYPE || Places::of(b"", fanout).is_none() {
             return Err(wrong());
         }
-        // A part below the top without any entry could be linked without end.
+        // A block below the top must have a link. Otherwise empty blocks could be linked without
+        // end.
         if node.links.is_empty() && !shard.path.is_empty() || shard.path.len() > DEPTH_MAX {
             return Err(wrong());
         }
@@ -89,7 +92,7 @@ impl ShardWalk {
             let place = core::str::from_utf8(digits).ok();
             let place = place.and_then(|digits| u64::from_str_radix(digits, 16).ok());
             let place = place.filter(|&place| prefix(place, fanout).as_bytes() == digits);
-            // The places in a part ascend, so no block can be read twice under another place.
+            // The positions in a block ascend, so each position occurs only once.
             let place = place.filter(|&place| place < fanout && before < Some(place));
             let place = place.ok_or_else(wrong)?;
             before = Some(place);
@@ -110,7 +113,7 @@ impl ShardWalk {
     }
 }
 
-/// Tells whether a name belongs to these places.
+/// Tells whether a name's hash has this path of positions.
 fn is_at(name: &[u8], fanout: u64, path: &[u64]) -> bool {
     Places::of(name, fanout)
         .is_some_and(|mut places| path.iter().all(|&place| places.next() == Some(place)))

@@ -90,15 +90,15 @@ impl Fetch {
         }
     }
 
-    /// Repeats a request after an answer that another server of the cache, or another URL, may
-    /// correct.
+    /// Repeats a request after a wrong answer. Another server of the cache, or the URL with a tag,
+    /// may give the right answer.
     fn retry_stale(&mut self, session: &mut Session, fault: Fault) {
         let options = session.options();
         let max = if options.tags { 1 } else { options.retries_max };
         if self.step == Step::Plain && self.stale_retries < max {
             let n = self.stale_retries;
             self.stale_retries = n.saturating_add(1);
-            // The next step has a tag, so there is no reason to wait.
+            // There is no reason to wait: if this retry fails, the next request has a tag.
             self.state = if options.tags {
                 State::Ready { resolve: false }
             } else {
@@ -124,7 +124,8 @@ impl Fetch {
         self.state = State::Ready { resolve: false };
     }
 
-    /// Follows the last step: waits for bytes that an upload may still bring, or gives up.
+    /// Acts after the last step of the escalation: waits for bytes that an upload may still add, or
+    /// gives up.
     fn wait_or_give_up(&mut self, session: &mut Session, fault: Fault) {
         if !fault.may_be_upload(self.span.end) || !matches!(self.kind, Kind::Head | Kind::Range) {
             let error = self.final_error(fault, session.options().tags);
@@ -148,7 +149,7 @@ impl Fetch {
             return self.refuse_object(session, status);
         }
         if self.step != Step::Plain {
-            // Some servers refuse a query. The fault of the plain URL is the reason.
+            // Some servers refuse a query. So the error states the fault of the plain URL.
             if let Some(cause) = self.cause {
                 return self.give_up(session, self.final_error(cause, false));
             }
@@ -171,8 +172,9 @@ impl Fetch {
         self.give_up(session, refusal(status));
     }
 
-    /// After a status in place of an immutable object: a cache may have kept it from before the
-    /// object was there, so the object is asked for past the caches once.
+    /// Ends the fetch of an immutable object after a status that no retry changes. Before that, it
+    /// asks for the object once with a nonce after a 403, 404 or 410. A cache may have kept such an
+    /// answer from the time before the object was uploaded.
     fn refuse_object(&mut self, session: &mut Session, status: u16) {
         // spec: R-PART-13
         let is_first = self.step == Step::Plain && session.options().tags;
@@ -189,7 +191,8 @@ impl Fetch {
     fn final_error(&self, fault: Fault, tags: bool) -> Error {
         let span = self.span;
         match fault {
-            // A whole file that ends before the range is an old one, and says nothing about ranges.
+            // A whole file that ends before the range is an old state of the file. It does not show
+            // that the server lacks ranges.
             Fault::Whole { len } if len.is_none_or(|len| len >= span.end) => {
                 Error::NoRanges { span, len }
             }

@@ -1,4 +1,4 @@
-//! Judges the head of an answer: whether its body has the wanted bytes.
+//! Judges by the status and the fields of an answer whether its body has the wanted bytes.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Answers".
 
@@ -89,7 +89,8 @@ impl Fetch {
                 self.check_total(len)?;
                 let end = self.span.end;
                 let is_near = end <= options.skip_len_max || options.allow_whole;
-                // Without a length, only the end of the body shows whether it is the object.
+                // Without a stated length, the object can be recognised only by reading the body to
+                // its end.
                 let is_known = len.is_some() || end == expected;
                 if !is_near || !is_known || self.hold_up_to(session, end).is_err() {
                     return Err(fault);
@@ -104,8 +105,8 @@ impl Fetch {
         Ok(Reading { at: 0, end, open, strict })
     }
 
-    /// Holds the length that an answer tells against that of an immutable object: an error page
-    /// must not pass for a part.
+    /// Compares the length that an answer states with the length of the wanted immutable object, so
+    /// that an error page is not taken for a part.
     const fn check_total(&self, total: Option<u64>) -> Result<(), Fault> {
         match (self.kind, total) {
             (Kind::Object { len: expected }, Some(found)) if found != expected => {
@@ -115,13 +116,13 @@ impl Fetch {
         }
     }
 
-    /// Notes the state of the file that an answer's bytes come from.
+    /// Notes the state of the file from which the bytes of an answer were read.
     ///
-    /// The state of a head counts once the head was judged. If the head comes from a cached copy,
-    /// the first range gives the first known state.
+    /// The state of a head is kept in the fetch until the fetch ends or the head is judged. If the
+    /// session began with a cached copy of the head, the first range gives the first known state.
     fn note(&mut self, session: &mut Session, mark: Mark) {
         if matches!(self.kind, Kind::Object { .. }) {
-            // An object has one state.
+            // An immutable object has only one state.
         } else if self.kind == Kind::Head {
             self.mark = Some(mark);
         } else if session.states().is_empty() {

@@ -1,4 +1,4 @@
-//! Scripted servers, and the requests and results of fetches from them.
+//! Tests of fetches from scripted servers: the requests that are sent, and the results.
 //!
 //! No socket is involved: the machine of `dacti-http` is fed directly.
 
@@ -25,44 +25,44 @@ const MANY: u64 = 1 << 16;
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Act {
     Right,
-    /// Without `Content-Length`.
+    /// The right answer, without `Content-Length`.
     Unframed,
-    /// With a total of `*`.
+    /// The right answer, with a total of `*`.
     Star,
-    /// This many bytes from the first one on, with a total of `*`.
+    /// An answer with the first bytes of the range, this many, and a total of `*`.
     StarOf(u64),
-    /// With another `ETag` and total.
+    /// The right bytes, with another `ETag`, and a total that is larger by this number.
     Grown(u64),
-    /// 200.
+    /// The whole file, with status 200.
     Whole,
     WholeUnframed,
-    /// 200 of a file that is shorter.
+    /// The whole file with status 200. The file has only this many bytes.
     WholeOf(u64),
     WholeCut(u64, End),
-    /// The range's headers, and the bytes that lie this much further on.
+    /// The right headers, with bytes that lie this many positions further on.
     Shifted(u64),
-    /// The range's headers, and zeros.
+    /// The right headers, with zeros as the body.
     Zeros,
-    /// The range that lies this much further on, with headers that say so.
+    /// A range that lies this many positions further on, with headers that say so.
     Elsewhere(u64),
     NoContentRange,
     Multipart,
     Gzip,
     GzipWhole,
-    /// This many bytes, and then the end.
+    /// The right headers, and a body that ends after this many bytes.
     Cut(u64, End),
-    /// This many bytes, and a `Content-Range` that says so.
+    /// An answer with only this many bytes, and a `Content-Range` that says so.
     Fewer(u64),
-    /// This many bytes too many, and a `Content-Length` that says so.
+    /// A body with this many bytes too many, and a `Content-Length` that says so.
     Longer(u64),
     /// More bytes than the request asked for, without a length.
     Endless,
-    /// This many bytes too many, and a `Content-Range` that says so.
+    /// A range with this many bytes too many, and a `Content-Range` that says so.
     Wider(u64),
     NotSatisfiable,
-    /// 416 of a file of this length.
+    /// Status 416 of a file of this length.
     NotSatisfiableOf(u64),
-    /// 416 if the range passes the end of the file, and the right answer otherwise.
+    /// Status 416 if the range passes the end of the file, and the right answer otherwise.
     Strict,
     Status(u16),
     Later(u16, u64),
@@ -170,7 +170,7 @@ fn framed(answer: Response, len: u64) -> Response {
     answer.with_field("Content-Length", len.to_string().as_bytes())
 }
 
-/// What a fetch did.
+/// The requests, waits and result of a fetch.
 #[derive(Debug)]
 struct Run {
     result: Result<Vec<u8>, Error>,
@@ -179,8 +179,8 @@ struct Run {
     waits: Vec<u64>,
 }
 
-/// Does the actions that a fetch wants until it ends, against a server that answers each request as
-/// `act` says. `doubt` judges the bytes.
+/// Runs a fetch to its end. The server answers each request as `act` says, and `doubt` judges the
+/// bytes.
 fn run(
     fetch: &mut Fetch,
     session: &mut Session,
@@ -241,7 +241,7 @@ fn shown(request: &Request) -> String {
     format!("{range}{tag}{resolve}")
 }
 
-/// Options that allow much silence, and no wait for an upload.
+/// Options that allow three retries after timeouts, and no wait for an upload.
 fn options() -> Options {
     Options {
         skip_len_max: 70_000,
@@ -349,7 +349,7 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     for n in 1..=10 {
         for _ in 0..2 {
             let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
-            // The fetch is resumed by an answer of another state, and that state counts.
+            // An answer of another state resumes the fetch, and the fetch keeps that state.
             let acts = [Cut(10, End::Reset), Grown(n)];
             let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
             assert!(run.result.is_ok());
@@ -361,7 +361,7 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     }
     let expected: Vec<_> = (0..20).map(|n| n % 2 == 0 && n < 16).collect();
     assert_eq!(wanted, expected, "each state once, and eight at most");
-    // A look brings a head, and so its state is known.
+    // After a look, the state of the head that it fetched is known.
     let mut session = self::session();
     assert!(run_head(&mut Fetch::head(&session), &mut session, &[Grown(0)]).result.is_ok());
     assert!(run_head(&mut Fetch::fresh_head(&session), &mut session, &[Grown(5)]).result.is_ok());
@@ -471,7 +471,7 @@ fn an_answer_cut_short_is_taken_up_at_the_next_missing_byte() {
         }
     }
     check(&[Fewer(300), Right], &[P, "100300-100999"]);
-    // The old end of the file lies within the range, so this cache lacks the rest.
+    // The cache has an old state of the file, which ends within the range. So it lacks the rest.
     let sent = [P, "100300-100999", "100300-100999", "100300-100999 g=65536"];
     check(&[Fewer(300), NotSatisfiable, NotSatisfiable, Right], &sent);
 }
@@ -533,7 +533,7 @@ fn a_server_error_is_retried_and_then_escalated() {
         let text = error.to_string();
         assert!(text.contains("with ?g= too"), "{text}");
         assert!(text.contains("compare no validators between slices"), "{text}");
-        // A server that refuses the query had the same fault without the query.
+        // If the server refuses the query, the error states the fault of the URL without the query.
         let acts = [act, act, act, act, Status(404)];
         check_error(&acts, &[P, P, P, P, G], unavailable(Fault::Status(status), 5, false));
     }
@@ -585,7 +585,7 @@ fn bytes_that_an_upload_may_still_bring_are_waited_for() {
         let run = play(&mut session, &[act]);
         assert!(run.waits.is_empty() && run.result.is_err(), "{act:?}");
     }
-    // The same for ranges whose bytes are found wrong later.
+    // A fetch also waits for ranges whose bytes the caller finds wrong later.
     let mut session = patient_session();
     let span = Span { start: 100_000, end: 101_000 };
     for waits in [&[][..], &[], &[], &[], &[1_000], &[2_000]] {
@@ -599,7 +599,7 @@ fn bytes_that_an_upload_may_still_bring_are_waited_for() {
         let run = play(&mut session, &[act]);
         assert!(run.waits.iter().all(|wait| *wait < 1_000), "{act:?}: {:?}", run.waits);
     }
-    // The head of an empty file, such as a file that is being copied.
+    // A head is waited for, too: a file that is being copied is empty at first.
     let mut session = patient_session();
     let mut fetch = Fetch::head(&session);
     let acts = [NotSatisfiableOf(0), NotSatisfiableOf(0), NotSatisfiableOf(0), Right];
@@ -728,7 +728,8 @@ fn a_part_of_a_region_has_the_tag_of_the_slice_in_which_the_region_starts() {
     let acts = [NotSatisfiable, NotSatisfiable, Right];
     let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
     assert_eq!(run.sent[2], "140000-140009 g=65536");
-    // The same by a session that was told of the region, and by one that was not.
+    // A session that knows the region finds the tag by itself. Other sessions use the slice of the
+    // part.
     let part = Span { start: 140_000, end: 140_010 };
     for (region, tag) in [((100_000, 150_000), 65_536), ((135_000, 150_000), 131_072)] {
         let mut session = self::session();
@@ -744,12 +745,13 @@ fn a_part_of_a_region_has_the_tag_of_the_slice_in_which_the_region_starts() {
 fn the_latest_regions_that_are_read_in_parts_are_remembered() {
     let mut session = session();
     let region = |n: u64| Span { start: n * 65_536, end: n * 65_536 + 70_000 };
-    // Regions within one slice have one tag anyway, and take no place.
+    // Regions within one slice are not remembered, because all their parts have the same tag
+    // anyway.
     for n in 0..200 {
         session.note_region(Span { start: 1_000 + n, end: 2_000 });
     }
     (0..65).for_each(|n| session.note_region(region(n)));
-    // The first was forgotten: its part has the tag of its own slice.
+    // Region 0 was forgotten, so its part has the tag of the slice in which the part lies.
     for n in [0, 1] {
         let (mut session, at) = (session.clone(), region(n).end - 10);
         let acts = [NotSatisfiable, NotSatisfiable, Right];
@@ -833,7 +835,7 @@ fn a_file_that_ends_before_its_head_is_complete() {
         assert_eq!((run.result, run.sent.len()), (Ok(file.to_vec()), 1), "{act:?}");
         assert_eq!((fetch.span().len(), fetch.file_len()), (80, Some(80)));
     }
-    // No total says that the file ends there, but a second answer ends there, too.
+    // No answer states the total, but two answers end at the same position, so the file ends there.
     let mut session = session();
     let mut fetch = Fetch::head(&session);
     let run = run_head_of(&mut fetch, &mut session, &[Star], file);
@@ -865,7 +867,7 @@ fn a_head_is_asked_for_by_the_length_that_a_416_tells() {
     let run = run_head_of(&mut Fetch::head(&session), &mut session, &acts, &FILE);
     assert_eq!(run.sent, [H, "0-79", H]);
     assert_eq!(run.result.unwrap().len(), 65_536);
-    // The file has grown in between: the head is longer than the requested range.
+    // The file has grown between the requests: the head is longer than the second range.
     let mut session = self::session();
     let acts = [NotSatisfiableOf(80), Right];
     let run = run_head_of(&mut Fetch::head(&session), &mut session, &acts, &FILE);
@@ -909,7 +911,7 @@ fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
     let other = Identity { file_id: [2; 16], generation: [9, 9, 9] };
     let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
     assert_eq!(session.judge(other), Err(replaced));
-    // That ends the session for good, for each caller.
+    // A head of another file ends the session for all callers.
     assert_eq!(session.judge(head([2, 0, 0])), Err(replaced));
     assert_eq!(session.ended(), Some(replaced));
     // Without a view the session can begin again, with another file.
@@ -920,7 +922,7 @@ fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
     session.judge(head([1, 0, 0])).unwrap();
     session.set_identity(other);
     assert_eq!((session.identity(), session.judge(other)), (Some(other), Ok(News::Same)));
-    // A file that cannot be read as this one any more ends it, too.
+    // A file that cannot be read as the session's file any more ends the session, too.
     assert_eq!(session.end_unreadable(), Error::Unreadable);
     assert_eq!(
         (session.ended(), session.judge(other)),
@@ -945,7 +947,7 @@ fn a_session_whose_file_was_replaced_hands_out_nothing_more() {
     let mut done = Fetch::range(&session, span);
     let all = run(&mut done, &mut session, &FILE, |_, _| Grown(9), |_| None);
     assert!(all.result.is_ok() && done.wants_look(&session));
-    // The look brings a head of another file, from the same state of the server.
+    // The look fetches a head of another file, with the same validator as the range.
     let mut look = Fetch::fresh_head(&session);
     assert!(run_head(&mut look, &mut session, &[Grown(9)]).result.is_ok());
     let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
@@ -967,7 +969,7 @@ fn the_state_of_a_refused_head_is_not_known_to_be_the_files() {
     session.set_identity(identity(1));
     let mut head = Fetch::fresh_head(&session);
     assert!(run_head(&mut head, &mut session, &[Grown(9)]).result.is_ok());
-    // That head was not judged yet.
+    // The second head was not judged yet, so its state is not known.
     let span = Span { start: 100_000, end: 101_000 };
     let mut fetch = Fetch::range(&session, span);
     let got = run(&mut fetch, &mut session, &FILE, |_, _| Grown(9), |_| None);
@@ -988,7 +990,7 @@ fn ranges_want_a_confirmation_until_a_later_head_was_judged() {
     assert!(session.wants_confirmation());
     let (mut before, mut after) = (Fetch::fresh_head(&session), Fetch::fresh_head(&session));
     assert!(run_head(&mut before, &mut session, &[Right]).result.is_ok());
-    // A head does not confirm a range that came after the request for that head.
+    // A head does not confirm a range that was fetched after the request for that head.
     assert!(play(&mut session, &[Right]).result.is_ok());
     before.judge(&mut session, identity).unwrap();
     assert!(session.wants_confirmation());
@@ -1045,7 +1047,7 @@ fn a_request_that_the_budget_does_not_allow_is_not_sent() {
     assert_eq!(budget(1_999, 9), (true, Some(spent), 0, 1_000));
     assert_eq!(budget(2_000, 2), (true, None, 1, 2_000));
 
-    // Fetches in progress count, until they are cancelled.
+    // The bytes of fetches in progress are reserved until the fetches are cancelled.
     let mut session = Session::new(Options { bytes_max: 1_500, ..options() });
     let span = Span { start: 0, end: 1_000 };
     let (mut first, mut second) = (Fetch::range(&session, span), Fetch::range(&session, span));
@@ -1159,7 +1161,7 @@ proptest! {
         // spec: R-HTTP-50, R-HTTP-51, R-HTTP-53
         let mut session = Session::new(Options { tags, bytes_max, requests_max, ..options() });
         session.set_grid(Grid { slice_len: 4_096, fresh_end: 50_000 });
-        // Several fetches in one session, so that its memory matters.
+        // Several fetches share a session, so that the state that it remembers is tested.
         for n in 0..4 {
             let before = session.stats().requests;
             let acts = &acts[n % acts.len()..];
@@ -1174,7 +1176,7 @@ proptest! {
             let stats = session.stats();
             prop_assert_eq!(stats.requests - before, sent.len() as u64);
             prop_assert!(stats.requests <= requests_max && stats.bytes <= bytes_max);
-            // No budget stays set aside, however the fetch ended.
+            // No bytes stay reserved after a fetch, however it ended.
             let mut rest = session.clone();
             let mut fetch = Fetch::range(&rest, Span { start: 0, end: bytes_max - stats.bytes });
             let free = fetch.want(&mut rest, 0).is_ok();

@@ -8,7 +8,7 @@ pub(super) enum Format {
     Whole,
     /// One block.
     Raw,
-    /// A CAR. With `dups`, a block comes as often as links lead to it.
+    /// A CAR. With `dups`, a block is repeated for each link that leads to it.
     Car { dups: bool },
     /// An archive of this project's format.
     Dar,
@@ -26,7 +26,7 @@ const CBOR: u64 = 0x51;
 const JSON: u64 = 0x0200;
 
 impl Format {
-    /// Returns the value of `format=` that asks for it; `None` for a file.
+    /// Returns the value of `format=` that names this format; `None` for a file.
     pub(super) const fn name(self) -> Option<&'static str> {
         Some(match self {
             Self::Whole => return None,
@@ -40,7 +40,7 @@ impl Format {
         })
     }
 
-    /// Reads a value of `format=`; `None` if no specification has it.
+    /// Reads a value of `format=`; `None` if no specification defines it.
     pub(super) fn of_name(name: &str) -> Option<Result<Self, Unsupported>> {
         Some(Ok(match name {
             "raw" => Self::Raw,
@@ -57,7 +57,7 @@ impl Format {
         }))
     }
 
-    /// Tells whether both are the same format, whatever its parameters.
+    /// Returns whether both are the same format, apart from parameters.
     pub(super) fn is_like(self, other: Self) -> bool {
         self.name() == other.name()
     }
@@ -83,7 +83,7 @@ pub(super) struct CarParameters<'r> {
 }
 
 impl CarParameters<'_> {
-    /// Returns the CAR that they ask for.
+    /// Returns the format with these parameters.
     pub(super) fn format(&self) -> Result<Format, Unsupported> {
         let no = |what, value| Err(Unsupported(format!("no CAR of {what} {value:?} is made here")));
         let dups = match self.dups {
@@ -99,8 +99,8 @@ impl CarParameters<'_> {
     }
 }
 
-/// Chooses among the media types of an `Accept` field: the one of the highest weight, and of equal
-/// ones a verifiable format, then the first.
+/// Chooses a format from the media types of an `Accept` field: the one with the highest weight.
+/// Among equal weights, a verifiable format is preferred, and then the first one.
 pub(super) fn accepted(field: Option<&str>) -> Result<Format, Unsupported> {
     let (mut best, mut refused) = (None::<(u16, bool, Format)>, None);
     for range in field.unwrap_or_default().split(',') {

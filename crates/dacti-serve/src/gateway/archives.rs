@@ -14,13 +14,13 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 const SUFFIX: &str = ".dar";
-/// Archives that are open at once. Each takes a file descriptor and 64 KiB.
+/// The maximum number of open archives. Each takes a file descriptor and 64 KiB of memory.
 const ARCHIVES_MAX: usize = 256;
-/// Folders in which archives are looked for.
+/// The maximum number of folders that are searched for archives.
 const FOLDERS_MAX: usize = 1_000;
 /// The time after which the site is searched again.
 const FRESH: Duration = Duration::from_secs(5);
-/// Bytes and time that opening an archive may take.
+/// The maximum number of bytes and the longest time for opening an archive.
 const OPEN_READ_MAX: u64 = 64 << 20;
 const OPEN_TIME_MAX: Duration = Duration::from_secs(10);
 /// The longest block that the gateway sends. Networks exchange blocks of at most 2 MiB.
@@ -33,7 +33,7 @@ pub(super) struct Opened {
     pub(super) link_order: LinkOrder,
 }
 
-/// A file of the site that has an archive's name.
+/// A file of the site whose name ends with `.dar`.
 #[derive(Debug)]
 struct Shelved {
     state: State,
@@ -45,7 +45,7 @@ struct Shelved {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shelf {
     pub(super) archives: Arc<[Arc<Opened>]>,
-    /// Files that are no usable archives, with the reasons.
+    /// The paths of files that cannot be used as archives, with the reasons.
     pub(super) refused: Arc<[String]>,
 }
 
@@ -56,7 +56,8 @@ struct Listed {
     at: Option<Instant>,
 }
 
-/// The archives of a site. The site is searched again after a few seconds, if a request needs it.
+/// The archives of a site. If the last search is older than a few seconds, the next request
+/// searches the site again.
 #[derive(Debug)]
 pub(super) struct Archives {
     site: Arc<Site>,
@@ -95,7 +96,7 @@ impl Archives {
 }
 
 fn lock(listed: &Mutex<Listed>) -> MutexGuard<'_, Listed> {
-    // The list is replaced as a whole.
+    // The list is always replaced as a whole, so a poisoned lock is used as well.
     listed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -133,7 +134,7 @@ fn search(site: &Site, before: &[Arc<Shelved>]) -> Listed {
     Listed { shelved, shelf, at: Some(Instant::now()) }
 }
 
-/// Returns the paths of the files that have an archive's name.
+/// Returns the paths of the files whose names end with `.dar`.
 fn paths(site: &Site) -> Vec<String> {
     if let Some(only) = site.only() {
         return only.ends_with(SUFFIX).then(|| only.into()).into_iter().collect();

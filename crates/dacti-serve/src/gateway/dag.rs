@@ -1,5 +1,5 @@
-//! A walk over a whole DAG, depth-first, along the frames of the archives. Its memory depends
-//! neither on the number of blocks nor on the depth: only links that wait take any.
+//! A walk over a whole DAG, depth-first, along the frames of the archives. Only links that wait to
+//! be followed take memory, so the memory does not depend on the number of blocks or on the depth.
 
 use super::fault::Fault;
 use super::pending::Pending;
@@ -13,9 +13,9 @@ struct Node {
     archive: usize,
     /// The place where the frame of its next link is expected.
     next: FramePlace,
-    /// Whether its frames stand where its parent's next frame was expected.
+    /// Whether its frames lie where its parent's next frame was expected.
     is_here: bool,
-    /// The height of the stack without its links.
+    /// The height of the stack without the links of this block.
     floor: usize,
 }
 
@@ -38,8 +38,8 @@ impl Dag {
         Ok(dag)
     }
 
-    /// Returns the next block; `None` after the last. With `seen`, no block comes twice, and the
-    /// DAG under a block that was seen is not walked again.
+    /// Returns the next block; `None` after the last. With `seen`, no block is returned twice, and
+    /// the DAG below a block that was seen is not walked again.
     pub(super) fn next(
         &mut self,
         store: &mut Store,
@@ -72,7 +72,8 @@ impl Dag {
         let floor = self.pending.height();
         let order = store.archive(place.archive).map(|opened| opened.link_order);
         self.push(&cid, &data, order.unwrap_or_default())?;
-        // A parent without further links makes room, so that a chain of any length is walked.
+        // A parent without further links is removed, so that a chain of any length needs little
+        // memory.
         if let Some(parent) = self.nodes.pop_if(|parent| parent.floor == floor) {
             if is_here {
                 is_here = parent.is_here;
@@ -92,7 +93,7 @@ impl Dag {
         if self.pending.push(&found) { Ok(()) } else { Err(Fault::TooManyLinks) }
     }
 
-    /// Takes away the blocks whose links were all followed.
+    /// Removes the blocks whose links were all followed.
     fn close(&mut self) {
         let height = self.pending.height();
         while let Some(node) = self.nodes.pop_if(|node| node.floor == height) {
@@ -102,7 +103,7 @@ impl Dag {
         }
     }
 
-    /// Notes where the next frame of the uppermost block is expected.
+    /// Notes the place where the next frame of the last block in `nodes` is expected.
     fn expect(&mut self, next: FramePlace) {
         if let Some(node) = self.nodes.last_mut() {
             node.next = next;

@@ -1,5 +1,5 @@
-//! A DAG as an archive: the DAG at the end of a path is the first root, and each block of the path
-//! is a root after it, from the end to the start.
+//! Writes a DAG as an archive. The first root is the DAG at the end of the path. The blocks of the
+//! path follow as further roots, from the last to the first.
 
 use super::archives::BLOCK_LEN_MAX;
 use super::fault::Fault;
@@ -8,9 +8,10 @@ use super::store::Store;
 use dacti_dar::{BlockStore, Cid, Limits, LinkOrder, ReadError, WriteOptions, Writer, write_dag};
 use std::io;
 
-/// Blocks of one archive: a writer keeps the place of each, about 35 MB.
+/// The maximum number of blocks of one archive. A writer keeps the place of each block, which takes
+/// about 35 MB of memory.
 const BLOCKS_MAX: u32 = 1 << 18;
-/// Bytes of links that may wait.
+/// The maximum length of all links that wait to be followed, in bytes.
 const PENDING_LEN_MAX: u64 = 16 << 20;
 
 /// Writes the archive.
@@ -36,7 +37,7 @@ pub(super) fn write(store: &mut Store, path: &[Cid], end: &Cid, sink: &mut Sink)
     write().map_err(|error| Fault::from(error).into())
 }
 
-/// A store whose DAGs are complete.
+/// A store that fails if a block is missing.
 struct Whole<'s>(&'s mut Store);
 
 impl BlockStore for Whole<'_> {
@@ -48,7 +49,7 @@ impl BlockStore for Whole<'_> {
     }
 }
 
-/// A store of one block.
+/// A store that has only one block of another store.
 struct One<'s>(&'s mut Store, &'s Cid);
 
 impl BlockStore for One<'_> {

@@ -16,7 +16,8 @@ pub(super) enum Named {
     Bytes(Range<u64>),
     /// The range ends before it begins.
     Nothing,
-    /// The file ends before the range begins, or begins after the range ends.
+    /// The range has no bytes of the file: it begins at the file's end or later, or ends before the
+    /// file's start.
     Outside,
 }
 
@@ -31,7 +32,7 @@ impl EntityBytes {
         Some(Self { from: number(from)?, to })
     }
 
-    /// Returns the bytes that it names of a file of that length.
+    /// Returns the bytes that the range names in a file of `len` bytes.
     pub(super) fn of(&self, len: u64) -> Named {
         let len = i128::from(len);
         let place = |number: i64| {

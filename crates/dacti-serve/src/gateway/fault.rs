@@ -12,9 +12,9 @@ pub(super) enum Fault {
     Missing(Cid),
     /// More links wait than a walk may hold.
     TooManyLinks,
-    /// The blocks stand in too many places for a walk that sends each block once.
+    /// The blocks lie in too many places for a walk that sends each block once.
     TooScattered,
-    /// Blocks were read for too long without one to send.
+    /// Too many blocks were read in a row without sending one.
     Idle,
     UnixFs(UnixFsError),
     Read(ReadError),

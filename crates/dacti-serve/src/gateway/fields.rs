@@ -1,4 +1,4 @@
-//! The fields that answers of the gateway have beside those of all answers.
+//! The header fields that only answers of the gateway have.
 
 use super::accept::Format;
 use super::prepared::{Content, Prepared};
@@ -12,10 +12,10 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 const IPFS_PATH: HeaderName = HeaderName::from_static("x-ipfs-path");
 const IPFS_ROOTS: HeaderName = HeaderName::from_static("x-ipfs-roots");
-/// Bytes of the roots that are listed.
+/// The maximum length of the list of roots in bytes. A longer list is not sent.
 const ROOTS_LEN_MAX: usize = 4096;
 
-/// Characters that RFC 8187 has escaped.
+/// The characters that must be escaped according to RFC 8187.
 const EXTENDED: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -80,7 +80,7 @@ impl Fields {
         })
     }
 
-    /// Tells whether the client has the answer already.
+    /// Returns whether the client has the answer already.
     pub(super) fn are_known_by(&self, request: &Request<'_>) -> bool {
         let known = request.field(&IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
         let tag = self.tag.as_ref().and_then(|tag| tag.to_str().ok());
@@ -118,8 +118,8 @@ impl Fields {
     }
 }
 
-/// Returns the tag of an answer. CARs and DARs have weak ones, because another version of this
-/// program may write the same blocks in other bytes.
+/// Returns the tag of an answer. CARs and DARs have weak tags, because another version of this
+/// program may write different bytes for the same blocks.
 fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
     let Prepared { end, content, .. } = prepared;
     let scope = match (wanted.scope, wanted.bytes) {
@@ -127,7 +127,7 @@ fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
         (scope, None) => format!("{}.", scope.name()),
         (scope, Some(bytes)) => format!("{}.{bytes}.", scope.name()),
     };
-    // A CAR holds the blocks of the path, too.
+    // The tag of a CAR contains the path, because a CAR also holds the blocks of the path.
     let path = wanted.path.trim_start_matches("/ipfs/");
     match wanted.format {
         Format::Car { dups } => {
@@ -166,7 +166,8 @@ fn disposition(wanted: &Wanted, prepared: &Prepared) -> Option<String> {
     Some(format!("attachment; {}", filename(&name)))
 }
 
-/// Returns a file's name as RFC 6266 has it: in ASCII, and in UTF-8 if it needs that.
+/// Returns a file's name in the form of RFC 6266: in ASCII, and also in UTF-8 if the ASCII form
+/// differs from the name.
 fn filename(name: &str) -> String {
     let plain: String = name
         .chars()

@@ -1,4 +1,4 @@
-//! A UnixFS file as a file: its bytes, read as the client takes them, and its media type.
+//! Sends the content of a UnixFS file, as fast as the client receives it, and finds its media type.
 
 use super::fault::Fault;
 use super::sink::Sink;
@@ -8,10 +8,10 @@ use dacti_dar::Cid;
 use dacti_dar::unixfs::{FileWalk, Node};
 use std::io::{self, Write};
 
-/// Bytes at the start of a file that tell its kind.
+/// The number of bytes at the start of a file from which its media type is found.
 const START_LEN: u64 = 512;
 
-/// A file whose own node was read.
+/// A file whose top node was read.
 #[derive(Debug, Clone)]
 pub(super) struct FileNode {
     pub(super) cid: Cid,
@@ -19,7 +19,7 @@ pub(super) struct FileNode {
 }
 
 impl FileNode {
-    /// Returns a range of the bytes of a short part of the file.
+    /// Returns the bytes of a short range of the file.
     fn read(&self, store: &Store, range: Range<u64>) -> Result<Vec<u8>, Fault> {
         let mut walk = FileWalk::new(&self.cid, self.node.clone(), Some(range))?;
         let mut bytes = walk.data().to_vec();
@@ -47,7 +47,8 @@ impl FileNode {
         let mut walk = FileWalk::new(&self.cid, self.node, range).map_err(|e| fault(e.into()))?;
         sink.write_all(walk.data())?;
         while let Some(cid) = walk.want().cloned() {
-            // A file may be of blocks without any bytes.
+            // A file may have many blocks without bytes. They cause no write, which would fail if
+            // the client is gone.
             if sink.is_closed() {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
@@ -60,7 +61,7 @@ impl FileNode {
     }
 }
 
-/// Returns the media type of a file without a telling name.
+/// Returns the media type that the first bytes of a file show.
 fn shown_type(start: &[u8]) -> &'static str {
     const KINDS: &[(&[u8], &str)] = &[
         (b"\x89PNG\r\n\x1a\n", "image/png"),

@@ -1,8 +1,8 @@
-//! The gateway: `/ipfs/CID[/PATH]` from the DAR archives of the site, as blocks, CARs and DARs that
-//! clients verify, and as files.
+//! The gateway answers requests for `/ipfs/CID[/PATH]` from the DAR archives of the site. It sends
+//! files, and blocks, CARs and DARs that clients verify.
 //!
-//! It follows the trustless gateway specification (`specs.ipfs.tech`), and the path gateway's for
-//! files. `docs/gateway.md` tells case by case how far.
+//! It follows the trustless gateway specification (`specs.ipfs.tech`), and for files the path
+//! gateway specification. `docs/gateway.md` states for each case how far.
 
 mod accept;
 mod archives;
@@ -42,7 +42,7 @@ use wanted::{Refusal, Wanted};
 
 /// The longest wait of a request for a permit.
 const TURN: Duration = Duration::from_secs(10);
-/// Bytes and time that following a path may take.
+/// The maximum number of bytes and the longest time for following a path.
 const PATH_READ_MAX: u64 = 256 << 20;
 const PATH_TIME_MAX: Duration = Duration::from_mins(1);
 
@@ -51,7 +51,8 @@ const PATH_TIME_MAX: Duration = Duration::from_mins(1);
 pub(crate) struct Gateway {
     site: Arc<Site>,
     archives: Archives,
-    /// The permits of regions: an answer takes a thread and memory, too.
+    /// The permits for reading regions. An answer of the gateway needs one, too, because it uses a
+    /// thread and memory.
     turns: Arc<Semaphore>,
     pages: bool,
 }
@@ -61,8 +62,8 @@ impl Gateway {
         Self { archives: Archives::new(Arc::clone(&site)), site, turns, pages }
     }
 
-    /// Answers a request, if its path is one of the gateway's, the site has an archive, and nothing
-    /// of the site's own has the name `ipfs`.
+    /// Answers a request for a path of the gateway. Returns `None` for other paths, for a site
+    /// without archives, and for a site that has its own file or folder `ipfs`.
     pub(crate) async fn answer(
         &self,
         path: &str,
@@ -86,7 +87,7 @@ impl Gateway {
             return Ok(Some(answer::failed(StatusCode::SERVICE_UNAVAILABLE, why)));
         };
         // If the client leaves, this future is dropped, and the work ends at its next read. The
-        // turn goes with the work.
+        // permit moves with the work.
         let (work, client) = Work::new(PATH_READ_MAX, PATH_TIME_MAX);
         let (asked, pages) = (wanted.clone(), self.pages);
         let prepared =

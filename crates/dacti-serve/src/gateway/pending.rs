@@ -1,8 +1,8 @@
-//! The links that wait in a walk, as a stack of their bytes.
+//! The links that a walk has still to follow, as a stack of their bytes.
 
 use dacti_dar::Cid;
 
-/// Bytes of links that may wait: 400,000 links of the usual length.
+/// The maximum length of all waiting links in bytes: 400,000 links of the usual length.
 const LEN_MAX: usize = 16 << 20;
 
 /// A stack of CIDs. Each is followed by its length.
@@ -15,7 +15,8 @@ impl Pending {
     pub(super) fn push(&mut self, links: &[Cid]) -> bool {
         for link in links.iter().rev() {
             let bytes = link.to_bytes();
-            // No link is an identity CID, and no other is as long as 255 bytes.
+            // No link is left out here: links are never identity CIDs, and all other CIDs are
+            // shorter than 255 bytes.
             let Ok(len) = u8::try_from(bytes.len()) else { continue };
             self.0.extend_from_slice(&bytes);
             self.0.push(len);
@@ -34,7 +35,7 @@ impl Pending {
         cid
     }
 
-    /// Returns the height of the stack.
+    /// Returns the height of the stack in bytes.
     pub(super) fn height(&self) -> usize {
         self.0.len()
     }

@@ -1,5 +1,5 @@
-//! The first half of a request: the path is followed and the block at its end is read, so that the
-//! status of the answer is known. It blocks on the disk.
+//! Prepares an answer: follows the path and reads the block at its end, so that the status of the
+//! answer is known. This may block on reads from the disk.
 
 use super::accept::{Format, media_type};
 use super::archives::Shelf;
@@ -18,12 +18,12 @@ use std::io;
 const DAG_PB: u64 = 0x70;
 const RAW: u64 = 0x55;
 const INDEX: &[u8] = b"index.html";
-/// Names of a folder that are read for its page.
+/// The maximum number of names of a folder that are read for its page.
 const NAMES_MAX: usize = 2_001;
 
 /// A path that was followed to its end.
 pub(super) struct Prepared {
-    /// The blocks that names led to, the first one included.
+    /// The first block of the path, and the blocks that its names led to.
     pub(super) roots: Vec<Cid>,
     /// The block at the end.
     pub(super) end: Cid,
@@ -119,7 +119,7 @@ fn follow(store: &Store, wanted: &Wanted) -> Result<(Vec<Cid>, Vec<Cid>, Cid), R
         let block = store.block(&cid).map_err(Fault::from).and_then(|b| b.ok_or_else(missing));
         let fed = block.and_then(|block| Ok(walk.feed(&block)?));
         fed.map_err(|fault| match fault {
-            // The path goes on where nothing has names.
+            // The path has a further name, but the block has no named entries.
             Fault::UnixFs(error @ (UnixFsError::Kind { .. } | UnixFsError::NoNode(_))) => {
                 (StatusCode::NOT_FOUND, error.to_string())
             }
@@ -175,7 +175,7 @@ fn as_it_is(end: &Cid, bytes: Vec<u8>, codec: u64) -> Result<Content, Refusal> {
     Ok(Content::Bytes { bytes, kind: kind.into() })
 }
 
-/// The thing at the end of a path for people: a file, or another content.
+/// The content for a request that asks for no block format: a file, or other content.
 enum Whole {
     Content(Content),
     /// The file, and its name.
@@ -230,7 +230,7 @@ fn whole(
     Ok(Whole::Content(Content::Names(names)))
 }
 
-/// Returns the names of a folder, or as many as its page has room for.
+/// Returns the names of a folder, at most [`NAMES_MAX`].
 fn names(store: &Store, cid: &Cid, folder: Node) -> Result<Vec<String>, Fault> {
     let text = |entry: Entry| String::from_utf8(entry.name).ok();
     if folder.kind == Kind::Folder {
@@ -248,7 +248,8 @@ fn names(store: &Store, cid: &Cid, folder: Node) -> Result<Vec<String>, Fault> {
     Ok(names)
 }
 
-/// Returns a file with its length and its media type: by its name, or by its first bytes.
+/// Returns a file with its length and its media type. The media type follows from the file's name,
+/// or else from its first bytes.
 fn sized(store: Store, file: FileNode, name: Option<&str>) -> Result<Content, Refusal> {
     let by_name = name.and_then(crate::answer::known_type);
     let kind = match by_name {

@@ -1,27 +1,27 @@
-//! The blocks that a walk has sent, by their places: spans that grow together, as a walk goes along
-//! the frames. So a DAG of any size takes a few spans, unless its blocks are scattered.
+//! The places of the blocks that a walk has sent, kept as spans. A walk mostly follows the order of
+//! the frames, so adjacent places become one span. A DAG of any size needs only a few spans, unless
+//! its blocks are scattered.
 
 use super::store::Place;
 use std::collections::BTreeMap;
 
-/// Spans that are remembered: about 6 MiB.
+/// The maximum number of remembered spans. They take about 6 MiB.
 const SPANS_MAX: usize = 1 << 17;
 
 /// The places of the blocks that were sent.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// Ends by starts, for each archive. The spans neither touch nor overlap.
+    /// The end of each span, by archive and start. The spans neither touch nor overlap.
     spans: BTreeMap<(usize, u64), u64>,
 }
 
 impl Seen {
-    /// Tells whether the block at a place was sent.
+    /// Returns whether the block at a place was sent.
     pub(super) fn has(&self, place: &Place) -> bool {
         self.before(place.archive, place.at).is_some_and(|(_, end)| end > place.at)
     }
 
-    /// Notes that the block at a place is sent. Returns false if too many spans would have to be
-    /// remembered.
+    /// Notes that the block at a place is sent. Returns false if there are too many spans now.
     #[must_use]
     pub(super) fn add(&mut self, place: &Place) -> bool {
         let Place { archive, from, mut end, .. } = *place;
@@ -61,7 +61,7 @@ mod tests {
     fn places_along_the_frames_are_one_span() {
         let mut seen = Seen::default();
         assert!(!seen.has(&place(5, 5, 10)));
-        // Blocks at 5 and 10, two back-references up to 14, and a block there.
+        // There are blocks at 5 and 10, back-references from 12 to 14, and a block at 14.
         assert!(seen.add(&place(5, 5, 10)) && seen.add(&place(10, 10, 12)));
         assert!(seen.add(&place(12, 14, 20)));
         assert_eq!(seen.spans.len(), 1);

@@ -1,4 +1,5 @@
-//! The blocks of a CAR: those of the path, then those of the scope, in depth-first order.
+//! The blocks of a CAR: first the blocks of the path, then the blocks of the scope in depth-first
+//! order.
 
 use super::dag::Dag;
 use super::entity::{EntityBytes, Named};
@@ -12,8 +13,8 @@ use dacti_dar::unixfs::{FileWalk, Kind, Node, ShardWalk};
 use dacti_dar::{CarWriter, Cid, CidList};
 use std::io;
 
-/// Blocks that may be read one after the other without one to send: a hostile file can repeat one
-/// leaf without end.
+/// The maximum number of blocks that are read in a row without sending one. A hostile file can
+/// repeat one leaf without end.
 const IDLE_MAX: u32 = 1 << 16;
 
 const DAG_PB: u64 = 0x70;
@@ -31,8 +32,8 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// Returns the part that a scope means for the block at the end of the path. The range of bytes
-    /// may lie outside of the file.
+    /// Returns the part that a scope means for the block at the end of the path. The error is the
+    /// file's length, for a range of bytes that lies outside of the file.
     pub(super) fn of(
         scope: Scope,
         bytes: Option<&EntityBytes>,
@@ -96,12 +97,12 @@ impl Selection {
 struct Car<'s> {
     writer: CarWriter<&'s mut Sink>,
     seen: Option<Seen>,
-    /// Blocks that were read since the last one that was sent.
+    /// The number of blocks that were read since the last block was sent.
     idle: u32,
 }
 
 impl Car<'_> {
-    /// Writes a block. An identity CID is a block already.
+    /// Writes a block. The block of an identity CID is not written, because the CID contains it.
     fn write(&mut self, cid: &Cid, block: &[u8]) -> Result<(), Fault> {
         self.idle = 0;
         if !cid.is_identity() {

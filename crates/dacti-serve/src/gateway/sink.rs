@@ -1,4 +1,4 @@
-//! The bytes of an answer, on their way from the thread that makes them to the client.
+//! Sends the bytes of an answer from the thread that makes them to the client.
 
 use crate::body::Body;
 use crate::read::PIECE;
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 
-/// Takes bytes as fast as the client does. It fails once the client is gone.
+/// Accepts bytes as fast as the client receives them. Writing fails after the client has left.
 #[derive(Debug)]
 pub(super) struct Sink {
     pieces: mpsc::Sender<io::Result<Bytes>>,
@@ -15,7 +15,7 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Tells whether the client is gone.
+    /// Returns whether the client is gone.
     pub(super) fn is_closed(&self) -> bool {
         self.pieces.is_closed()
     }
@@ -45,9 +45,9 @@ impl Write for Sink {
     }
 }
 
-/// Returns a body that `write` makes on a thread that may wait. If it fails, the connection ends
-/// within the body, so that the client sees a cut answer. The permit is given back when the work
-/// ends.
+/// Returns a body whose bytes `write` makes on a thread that may block. If `write` fails, the
+/// connection ends within the body, so that the client sees a cut answer. The permit is released
+/// when the work ends.
 pub(super) fn stream(
     write: impl FnOnce(&mut Sink) -> io::Result<()> + Send + 'static,
     turn: OwnedSemaphorePermit,
@@ -56,7 +56,7 @@ pub(super) fn stream(
     spawn_blocking(move || {
         let mut sink = Sink { pieces, piece: Vec::new() };
         if let Err(error) = write(&mut sink).and_then(|()| sink.flush()) {
-            // The bytes before the fault are sent, so that the client can see how far it came.
+            // The bytes before the fault are sent, so that the client receives as much as possible.
             let _ = sink.send();
             let _ = sink.pieces.blocking_send(Err(error));
         }

@@ -1,5 +1,5 @@
-//! The blocks of all archives of a site. A block is found in the first archive that has it, so that
-//! one request sees one place of each block.
+//! The blocks of all archives of a site. A block is always taken from the first archive that has
+//! it, so that each block has only one place within a request.
 
 use super::archives::Opened;
 use dacti_dar::{BlockPlace, BlockStore, Cid, FramePlace, Near, NearReader, ReadError};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub(super) struct Store {
     archives: Vec<Arc<Opened>>,
     near: NearReader,
-    /// The archive of which `near` holds bytes.
+    /// The number of the archive whose bytes `near` holds.
     near_of: usize,
 }
 
@@ -18,8 +18,8 @@ pub(super) struct Store {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) archive: usize,
-    /// The end of the block before it, if only back-references stand between the two, or the
-    /// start of its frame.
+    /// The end of the previous block, if only back-references lie between the two blocks. Otherwise
+    /// the start of this block's frame.
     pub(super) from: u64,
     pub(super) at: u64,
     pub(super) end: u64,
@@ -29,7 +29,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) place: Place,
-    /// Whether the block stands at the place where it was expected.
+    /// Whether the block lies at the place where it was expected.
     pub(super) is_here: bool,
     block: Body,
 }
@@ -60,12 +60,12 @@ impl Store {
         Ok(Some(Self { archives, near: NearReader::default(), near_of: 0 }))
     }
 
-    /// Returns the archive of a number.
+    /// Returns the archive with this number.
     pub(super) fn archive(&self, number: usize) -> Option<&Opened> {
         self.archives.get(number).map(Arc::as_ref)
     }
 
-    /// Finds the place of a block by the indexes.
+    /// Finds the place of a block in the indexes of the archives.
     pub(super) fn find(&self, cid: &Cid) -> Result<Option<Found>, ReadError> {
         self.find_in(cid, 0..self.archives.len())
     }
@@ -84,14 +84,14 @@ impl Store {
         Ok(None)
     }
 
-    /// Finds the place of a block that is expected at `expected` in the archive of a number.
+    /// Finds the place of a block that is expected at `expected` in archive `number`.
     pub(super) fn find_near(
         &mut self,
         cid: &Cid,
         number: usize,
         expected: &mut FramePlace,
     ) -> Result<Option<Found>, ReadError> {
-        // An earlier archive would have it for every other request, too.
+        // Earlier archives are asked first, so that a block has the same place for every look-up.
         if let Some(found) = self.find_in(cid, 0..number)? {
             return Ok(Some(found));
         }
@@ -122,7 +122,7 @@ impl Store {
         }
     }
 
-    /// Returns the block of a CID; that of an identity CID is in the CID.
+    /// Returns the block of a CID. An identity CID contains its block.
     pub(super) fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, ReadError> {
         if cid.is_identity() {
             return Ok(Some(cid.digest().to_vec()));

@@ -36,14 +36,14 @@ impl Scope {
 /// A request.
 #[derive(Debug, Clone)]
 pub(super) struct Wanted {
-    /// The path as it came, escaped.
+    /// The path as the client sent it, escaped.
     pub(super) path: String,
     pub(super) cid: Cid,
     /// The names after the CID.
     pub(super) names: Vec<Vec<u8>>,
     /// Whether the path ends with `/`.
     pub(super) directory: bool,
-    /// The query as it came.
+    /// The query as the client sent it.
     pub(super) query: String,
     pub(super) format: Format,
     pub(super) scope: Scope,
@@ -51,11 +51,11 @@ pub(super) struct Wanted {
     pub(super) filename: Option<String>,
     pub(super) download: bool,
     pub(super) only_if_cached: bool,
-    /// The path and query of this format, if the query does not name it.
+    /// A path and query that name this format, if the request's query does not.
     pub(super) location: Option<String>,
 }
 
-/// The values of a query that count.
+/// The values of a query that the gateway reads.
 #[derive(Default)]
 struct Query {
     format: Option<String>,
@@ -69,7 +69,7 @@ struct Query {
 }
 
 impl Query {
-    /// Reads a query. Of equal names the first counts.
+    /// Reads a query. If a name occurs several times, the first value is used.
     fn parse(query: &str) -> Self {
         let mut found = Self::default();
         for pair in query.split('&') {
@@ -92,13 +92,13 @@ impl Query {
     }
 }
 
-/// Tells whether a path is one of the gateway's.
+/// Returns whether a path belongs to the gateway.
 pub(super) fn is_wanted(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
 
 impl Wanted {
-    /// Reads a request whose path is one of the gateway's.
+    /// Reads a request whose path belongs to the gateway.
     pub(super) fn parse(path: &str, query: &str, request: &Request<'_>) -> Result<Self, Refusal> {
         let bad = |why: String| (StatusCode::BAD_REQUEST, why);
         let rest = path.strip_prefix(PREFIX).unwrap_or_default();
@@ -108,7 +108,8 @@ impl Wanted {
         let names = parts.filter(|name| !name.is_empty());
         let names: Vec<Vec<u8>> = names.map(|name| percent_decode_str(name).collect()).collect();
         let field = |name: &HeaderName| request.field(name).and_then(|value| value.to_str().ok());
-        // A script with the rights of a whole CID takes over all of it: only `/ipfs/CID/` may.
+        // A service worker at `/ipfs/CID` could control all pages below `/ipfs/`. One at
+        // `/ipfs/CID/` controls only the pages of its own CID.
         if field(&SERVICE_WORKER) == Some("script") && !rest.contains('/') {
             return Err(bad("no service worker may have the scope of /ipfs/".into()));
         }
@@ -129,7 +130,8 @@ impl Wanted {
                 return Err(bad(format!("dag-scope={other} is none of block, entity and all")));
             }
         };
-        // They belong together: see the specification of `entity-bytes`.
+        // A range of bytes has a meaning only for the scope `entity`: see the specification of
+        // `entity-bytes`.
         let bytes = bytes.filter(|_| scope == Scope::Entity);
         if format == Format::Dar && scope != Scope::All {
             return Err(bad("a DAR holds all of a DAG: dag-scope is for CARs".into()));
@@ -157,7 +159,7 @@ impl Wanted {
         self.names.last().map(|name| String::from_utf8_lossy(name).into_owned())
     }
 
-    /// Returns the first names of the path, as it is shown to people.
+    /// Returns the path up to its first `count` names, to show to people.
     pub(super) fn shown(&self, count: usize) -> String {
         let mut shown = format!("{PREFIX}{}", self.cid);
         for name in self.names.iter().take(count) {
@@ -168,7 +170,8 @@ impl Wanted {
     }
 }
 
-/// Returns the format of the answer, and the target that names it if this one does not.
+/// Returns the format of the answer. If the request's target does not name it, also returns a
+/// target that does.
 fn format(
     path: &str,
     query: &str,
@@ -188,7 +191,7 @@ fn format(
         }
     };
     let mut format = match (named, accepted) {
-        // Parameters of `Accept` count for the same format.
+        // The parameters in `Accept` are used if both fields name the same format.
         (Some(named), Ok(accepted)) if named.is_like(accepted) => accepted,
         (Some(named), _) => named,
         (None, accepted) => accepted.map_err(unacceptable)?,

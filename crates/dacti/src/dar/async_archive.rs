@@ -1,5 +1,5 @@
 //! Archives for async programs: the reader of `dacti-dar` over the bytes that were fetched so far,
-//! and its machines, fed as blocks come.
+//! and its machines, which are fed each block as it arrives.
 
 use super::DarSource;
 #[cfg(any(feature = "http", feature = "store"))]
@@ -18,13 +18,13 @@ use dacti_http::Stats;
 use std::io;
 use std::sync::Arc;
 
-/// Bytes of one fetch, if an archive is read in order.
+/// The length of one fetch, if an archive is read in order.
 const READ_LEN: u64 = 4 << 20;
 
 /// An archive whose bytes are fetched asynchronously.
 ///
-/// It does the work of an [`Archive`] by the same code: the same requests, checks, limits and
-/// errors. Its futures can be polled on any executor, and dropping them ends their requests: see
+/// It runs the code of an [`Archive`]. So requests, checks, limits and errors are the same. Its
+/// futures can be polled on any executor, and dropping them ends their requests: see
 /// [`AsyncPackage`](crate::AsyncPackage).
 ///
 /// Memory: the bytes that a call has fetched are kept until it is done. For [`dag`](Self::dag)
@@ -36,7 +36,7 @@ pub struct AsyncArchive {
     options: ReadOptions,
 }
 
-/// The blocks of a DAG, in depth-first order, each once.
+/// The blocks of a DAG, in depth-first order. Each block occurs once.
 pub type Blocks = Vec<(Cid, Vec<u8>)>;
 
 impl AsyncArchive {
@@ -124,7 +124,7 @@ impl AsyncArchive {
         .await
     }
 
-    /// Finds the places of all blocks of the DAG under a block.
+    /// Finds the places of the blocks in the DAG under a block.
     ///
     /// # Errors
     /// The errors of [`dag`](Self::dag).
@@ -132,7 +132,7 @@ impl AsyncArchive {
         self.run(|archive| archive.dag(cid)?.finish()).await
     }
 
-    /// Follows a path of names from a block on: see [`resolve`](dacti_dar::resolve).
+    /// Follows a path of names, starting at a block: see [`resolve`](dacti_dar::resolve).
     ///
     /// # Errors
     /// A missing block, a wrong UnixFS node, an error of the transport.
@@ -199,7 +199,8 @@ impl AsyncArchive {
         Ok(AsyncFile { archive: self, walk: FileWalk::new(cid, node, range)?, is_taken: false })
     }
 
-    /// Reads the whole archive in order, piece by piece, which proves it. `take` gets each event.
+    /// Reads and verifies the whole archive in order, piece by piece. `take` is called with each
+    /// event.
     ///
     /// # Errors
     /// A fault of the archive, or an error of the transport. Archives without marks, which the
@@ -225,7 +226,7 @@ impl AsyncArchive {
         Ok(machine.summary().clone())
     }
 
-    /// Reads the whole archive, which proves it.
+    /// Reads and verifies the whole archive.
     ///
     /// # Errors
     /// The errors of [`read`](Self::read).
@@ -259,13 +260,15 @@ impl AsyncArchive {
     }
 }
 
-/// Runs `work` over the bytes that were fetched, until it lacks none.
+/// Runs `work` over the bytes that were fetched, and again after each fetch, until it lacks no
+/// bytes.
 async fn run_over<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
     mut work: impl FnMut() -> Result<T, ReadError>,
 ) -> Result<T, ReadError> {
-    // An error of the archive is a result: only the transport's errors end a run.
+    // An error of the archive is a result of `work`. Only errors of the transport are returned by
+    // `run`.
     let ran = run(gathered, operation, || Ok(work())).await;
     ran.map_err(io::Error::other)?
 }

@@ -1,9 +1,9 @@
 //! DAR archives in files, in memory, under URLs and in object stores. The crate `dacti-dar` reads
 //! them, from the same sources as packages.
 //!
-//! Archives under URLs are read by the same requests, budgets and retries as packages. They are
-//! never changed in place, so no cache can hold a stale part of one. `AsyncArchive` does the same
-//! for async programs.
+//! Archives under URLs are read by the same requests, budgets and retries as packages. An archive
+//! is never changed in place, so no cache can hold stale bytes of it. `AsyncArchive` reads archives
+//! in async programs.
 //!
 //! ```no_run
 //! # #[cfg(feature = "http")]
@@ -48,7 +48,7 @@ pub use dacti_dar::{Archive, Cid, ReadError, ReadOptions, Reader, SubDag, Walk};
 pub struct DarSource(Arc<dyn ReadAt>);
 
 impl DarSource {
-    /// Makes a source of any source of packages.
+    /// Creates a source of archives from any source of packages.
     #[must_use]
     pub fn new(source: Arc<dyn ReadAt>) -> Self {
         Self(source)
@@ -77,8 +77,8 @@ impl DarSource {
         Ok(Self::of_remote(crate::fetch::store::source(url, options)?))
     }
 
-    /// Returns whether the length of the file is known. If a server does not state it, the file can
-    /// be read from its start to its end, and not from its end.
+    /// Returns whether the length of the file is known. If a server does not state the length, the
+    /// file can only be read from start to end, and the index at its end cannot be found.
     #[must_use]
     pub fn has_len(&self) -> bool {
         // `RemoteFile::LEN_UNKNOWN`.

@@ -4,7 +4,8 @@
 
 use super::ErrorKind;
 
-/// Why a publication was refused. Nothing that readers see has changed.
+/// The reason why a publication or a head was refused. Except after [`PartLost`](Self::PartLost),
+/// nothing that readers see has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishFault {
@@ -52,7 +53,7 @@ pub enum PublishFault {
         /// The object's place, without credentials.
         place: String,
     },
-    /// The destination holds a package in parts, and one file was to take its place.
+    /// The destination holds a package in parts, which one file was to replace.
     #[error(
         "{place} holds a package in parts: publish in parts, or pass --replace to put one file in \
          its place; its readers then see a replaced package"
@@ -68,7 +69,7 @@ pub enum PublishFault {
     WholeTooLong {
         /// Length of the package, in bytes.
         len: u64,
-        /// The most bytes of one object.
+        /// The maximum length of one object, in bytes.
         limit: u64,
     },
     /// There is no head at the destination.
@@ -77,7 +78,7 @@ pub enum PublishFault {
         /// The place, without credentials.
         place: String,
     },
-    /// An object is not there although it was stored.
+    /// An object is missing although it was stored.
     #[error(
         "{place}: the part {object} is missing after it was stored, and again after a second try: \
          does a lifecycle rule of the store delete objects?"
@@ -97,7 +98,7 @@ pub enum PublishFault {
         /// The head's place, without credentials.
         place: String,
     },
-    /// A name that cannot be that of a head.
+    /// A name that a head cannot have.
     #[error(
         "{name:?} cannot be the name of a published package: it must be one plain path segment"
     )]
@@ -135,7 +136,7 @@ pub enum PublishFault {
     /// A signature is required, and none of the trusted keys has signed the head.
     #[error("head at 0x0: is not signed by a trusted key, so its list of parts could be anybody's")]
     UnsignedHead,
-    /// The time until which the head may be used is over.
+    /// The head has expired.
     #[error("head at 0x0: has expired, {expiry} seconds after 1970: ask for a fresh one")]
     ExpiredHead {
         /// When it expired, in seconds since 1970.

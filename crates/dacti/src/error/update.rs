@@ -33,7 +33,7 @@ pub enum UpdateFault {
     /// A plan that would break a law of publishing, or that belongs to another package.
     #[error(transparent)]
     Plan(#[from] Fault),
-    /// A file that is in no state of the plan.
+    /// A file whose state is none of the plan's states.
     #[error(transparent)]
     State(Box<StateFault>),
     /// Bytes past the old end that do not belong to this plan.
@@ -53,7 +53,7 @@ pub enum UpdateFault {
          they were changed or belong to another plan"
     )]
     Payload {
-        /// Where they would stand in the package, absolute.
+        /// The absolute position of these bytes in the package.
         at: u64,
         /// The digest in the plan.
         expected: Digest,
@@ -65,7 +65,7 @@ pub enum UpdateFault {
     NoStep {
         /// The number asked for, from 1.
         step: usize,
-        /// How many there are.
+        /// The number of steps that the plan has.
         steps: usize,
     },
     /// A step that is not the next one.
@@ -101,7 +101,7 @@ pub enum UpdateFault {
     KeyOfOtherPackage {
         /// The package's UUID.
         expected: Uuid,
-        /// The key's.
+        /// The UUID of the key's package.
         found: Uuid,
     },
     /// A key that the package does not name.
@@ -113,7 +113,7 @@ pub enum UpdateFault {
         /// The region.
         name: String,
     },
-    /// A data file of another length than its plan's blocks have together.
+    /// A data file whose length differs from the total length of its plan's blocks.
     #[error(
         "{}: has {found} bytes, but the plan appends {expected}: take plan and data file from the \
          same place, or plan the update anew",
@@ -162,7 +162,7 @@ impl UpdateFault {
     }
 }
 
-/// A file that is in no state of the plan, with the two states around the next step.
+/// A file whose state is none of the plan's states, with the two states around the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateFault {
     /// Number of the next step, from 1.

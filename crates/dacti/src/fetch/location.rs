@@ -29,7 +29,7 @@ pub enum LocationKind {
     Unknown,
 }
 
-/// Schemes of URLs that packages are read from.
+/// Schemes of the URLs from which packages can be read.
 const SCHEMES: [(&str, LocationKind); 10] = [
     ("http", LocationKind::Server),
     ("https", LocationKind::Server),

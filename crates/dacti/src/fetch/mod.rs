@@ -60,8 +60,8 @@ pub(crate) fn chain(error: &dyn core::error::Error) -> String {
     text
 }
 
-/// Returns `contents` if the check of the file succeeded. Otherwise returns the check's error for
-/// each of them.
+/// Returns `contents` if the check of the file succeeded. Otherwise returns the check's error in
+/// place of each content.
 pub(crate) fn refuse_unless<T>(
     confirmed: Result<(), Error>,
     contents: Vec<Result<T, Error>>,
@@ -71,7 +71,7 @@ pub(crate) fn refuse_unless<T>(
 }
 
 impl Error {
-    /// Returns the same error once more, for another region that it concerns.
+    /// Returns a copy of the error, for another region that the error concerns.
     pub(crate) fn repeated(&self) -> Self {
         match self {
             Self::Remote { place, kind, source } => Self::Remote {

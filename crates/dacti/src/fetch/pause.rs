@@ -1,4 +1,4 @@
-//! Tells the program about pauses: the reason why a fetch waits, and how long.
+//! Tells the program about pauses: why a fetch waits, and how long.
 
 use super::Location;
 use core::fmt;
@@ -10,11 +10,11 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Pause<'p> {
-    /// The place that is asked.
+    /// The place to which requests are sent.
     pub place: &'p Location,
-    /// The reason of the wait.
+    /// The reason for the wait.
     pub why: &'static str,
-    /// The longest time that it may last from now on.
+    /// The longest time that the wait may last from now on.
     pub at_most: Duration,
 }
 

@@ -1,9 +1,9 @@
-//! Faults in a row that concern the server and not a region.
+//! Faults in a row that concern the server, not a single region.
 
 use crate::{Error, ErrorKind};
 
-/// Ends a run over many regions if their faults come from the server. Each further region would
-/// meet the same fault, at the cost of requests and waits.
+/// Ends a run over many regions if their faults concern the server. Each further region would fail
+/// in the same way, after more requests and waits.
 ///
 /// A replaced file or a spent budget ends the run at once. Three faults in a row of one kind also
 /// end it, if they say that the server is unavailable, refuses access, or lacks a feature such as
@@ -14,11 +14,11 @@ pub struct FaultStreak {
     count: u32,
 }
 
-/// Faults in a row that end a run.
+/// The number of faults in a row that ends a run.
 const FAULTS_MAX: u32 = 3;
 
 impl FaultStreak {
-    /// Notes the result of one region, in the order in which the results come. Returns whether the
+    /// Records the result of one region. Call it in the order of the results. Returns whether the
     /// run ends with this fault.
     pub fn note(&mut self, fault: Option<&Error>) -> bool {
         let kind = match fault {

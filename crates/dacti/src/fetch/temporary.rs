@@ -1,6 +1,6 @@
-//! Bytes that are too many for memory, kept for a while.
+//! Bytes that are too many for memory, kept until they are no longer needed.
 //!
-//! They lie in a temporary file. WebAssembly has none, and keeps them in memory.
+//! The bytes lie in a temporary file. WebAssembly has no files, so there they are kept in memory.
 
 use std::io;
 #[cfg(not(target_family = "wasm"))]
@@ -9,7 +9,7 @@ use {
     std::fs::File,
 };
 
-/// A temporary file, which is gone once it is dropped.
+/// A temporary file. It is deleted when this is dropped.
 #[derive(Debug)]
 #[cfg(not(target_family = "wasm"))]
 pub(crate) struct Temporary(File);
@@ -43,7 +43,7 @@ impl Temporary {
     }
 }
 
-/// Bytes in memory, where a temporary file would be.
+/// Bytes in memory, used instead of a temporary file.
 #[derive(Debug)]
 #[cfg(target_family = "wasm")]
 pub(crate) struct Temporary(Vec<u8>);

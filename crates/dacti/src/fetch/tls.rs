@@ -4,7 +4,8 @@
 //! takes several times as long to compile and adds megabytes to a program. OpenSSL must be
 //! installed on each machine that builds or runs a program.
 
-/// Gives `rustls` the provider `ring`, unless the program has chosen a provider for the process.
+/// Makes `rustls` use the provider `ring`, unless the program has chosen a provider for the
+/// process.
 ///
 /// Call this before building a client: without a provider, building a client panics.
 pub(crate) fn choose_provider() {

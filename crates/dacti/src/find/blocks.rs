@@ -1,10 +1,10 @@
-//! The blocks of an index that look-ups have read: which blocks were checked, and the bytes of the
-//! latest ones.
+//! The blocks of an index that look-ups have read: a cache of their bytes, and a record of which
+//! blocks were checked.
 //!
 //! This module reads nothing. All look-ups of an open package share it, and no look-up waits for
-//! another: atomic bits record which blocks were checked. If two look-ups want the same place of
-//! the cache at once, one does without it. Specification: `docs/spec/dacti-lookup.md`, "When a miss
-//! counts".
+//! another: atomic bits record which blocks were checked. If two look-ups want the same cache place
+//! at once, one of them does not use the cache. Specification: `docs/spec/dacti-lookup.md`, "When a
+//! miss counts".
 
 use crate::Error;
 use crate::threads::known;
@@ -15,30 +15,30 @@ use daicon_core::Span;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// Look-ups that have read so many blocks read more blocks at once.
+/// After this many block reads, look-ups read several blocks at once.
 const ASKED_OFTEN: usize = 2;
 
-/// How many times the blocks that were read before are read at once.
+/// The blocks of one read are this many times the number of blocks read before.
 const GROWTH: usize = 4;
 
-/// The blocks of an index, as far as they are remembered.
+/// The blocks of an index that look-ups have read or checked.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
     /// How many blocks there are.
     count: usize,
-    /// How many blocks are kept at most.
+    /// The maximum number of blocks that are kept.
     places: usize,
     /// A bit for each block that answered a miss from lent bytes.
     checked: OnceLock<Box<[AtomicU64]>>,
-    /// Blocks that were read, each at the place that its number gives it.
+    /// Blocks that were read. A block's place is its number modulo the number of places.
     kept: OnceLock<Box<[Place]>>,
-    /// One more than the number of the block of which a part was read last; 0 if there is none.
+    /// The block of which a part was read last: its number plus 1, or 0 if there is none.
     in_part: AtomicUsize,
     /// How many blocks were read whole.
     read: AtomicUsize,
 }
 
-/// The place of a kept block. No thread waits for its lock.
+/// The cache place of a block. No thread waits for the lock of a place.
 type Place = Mutex<Option<Arc<Kept>>>;
 
 #[derive(Debug)]
@@ -50,7 +50,8 @@ struct Kept {
 }
 
 impl Blocks {
-    /// The blocks that the fences lead to, of which at most `kept_len_max` bytes are kept.
+    /// Creates an empty cache of the blocks that the fences lead to. It keeps at most
+    /// `kept_len_max` bytes.
     pub(crate) fn new(lookup: &Lookup<'_>, kept_len_max: u64) -> Self {
         let stride = lookup.runs().map(|run| run.stride.min(run.groups)).max().unwrap_or(0);
         // A block ends with the first entry of the next one.
@@ -78,12 +79,13 @@ impl Blocks {
         Ok(())
     }
 
-    /// Feeds `search` the wanted block if it is kept, and returns whether that was enough. Hits do
-    /// not check a block as a whole. So if a kept block contradicts its fence later, it is dropped
-    /// and read again.
+    /// Feeds `search` the wanted block if it is kept, and returns whether that was enough. A hit
+    /// does not check the whole block. So a kept block can contradict its fence later. Then it is
+    /// dropped and read again.
     pub(crate) fn feed_kept(&self, search: &mut Search<'_>) -> bool {
         let Some((block, place)) = self.place(search) else { return false };
-        // A counted reference is taken, so that the place is free while the block is searched.
+        // A counted reference to the block is cloned, so that the place is unlocked during the
+        // search.
         let kept = place.try_lock().ok().and_then(|kept| kept.clone());
         let Some(kept) = kept.filter(|kept| kept.block == block) else { return false };
         let is_fed = kept.feed(search).is_ok();
@@ -94,7 +96,7 @@ impl Blocks {
     }
 
     /// Feeds `search` bytes that were read for it, and keeps the block if it gave an answer. A
-    /// block that contradicts its fence is not kept, because the next read may bring other bytes.
+    /// block that contradicts its fence is not kept, because the next read may return other bytes.
     pub(crate) fn feed_read(
         &self,
         search: &mut Search<'_>,
@@ -113,9 +115,9 @@ impl Blocks {
         Ok(())
     }
 
-    /// Returns the part of the wanted block that most likely has the region. `None` if a part of
-    /// the same block was read just before: then the caller looks for neighbours, and needs the
-    /// whole block.
+    /// Returns the part of the wanted block that most likely has the region. Returns `None` if a
+    /// part of the same block was read just before: then the caller looks up neighbouring ids, and
+    /// needs the whole block.
     pub(crate) fn likely_part(&self, search: &Search<'_>) -> Option<Span> {
         let (block, span) = (search.block()?, search.likely()?);
         let block = block.saturating_add(1);
@@ -123,9 +125,10 @@ impl Blocks {
         (!is_neighbour || self.places == 0).then_some(span)
     }
 
-    /// Returns the span to read for the wanted block, if it is more than the block. Look-ups that
-    /// have asked often read the blocks around it too, if all blocks can be kept: more each time,
-    /// so that a few reads bring them all, and the bytes stay in proportion to the wanted ones.
+    /// Returns the span to read for the wanted block, if it is longer than the block. After a few
+    /// block reads, each read also covers the blocks around the wanted one, if all blocks can be
+    /// kept. Each read is longer than the last. So a few reads fetch all blocks, and the bytes read
+    /// stay in proportion to the number of reads.
     pub(crate) fn around(&self, lookup: &Lookup<'_>, search: &Search<'_>) -> Option<Span> {
         let (block, read) = (search.block()?, self.read.load(Ordering::Relaxed));
         if read < ASKED_OFTEN || self.places < self.count {
@@ -166,7 +169,7 @@ impl Blocks {
         Ok(())
     }
 
-    /// Returns the number and the place of the wanted block; `None` if no block is kept.
+    /// Returns the wanted block and its cache place; `None` without a wanted block or a cache.
     fn place(&self, search: &Search<'_>) -> Option<(usize, &Place)> {
         let block = search.block()?;
         let kept = known(&self.kept, || (0..self.places).map(|_| Place::default()).collect());
@@ -187,7 +190,7 @@ impl Kept {
     }
 }
 
-/// Feeds a copy of `search`, so that the search goes on after an error.
+/// Feeds a copy of `search`, so that an error leaves `search` unchanged.
 fn tried<'s>(
     search: &mut Search<'s>,
     feed: impl FnOnce(&mut Search<'s>) -> Result<(), Error>,

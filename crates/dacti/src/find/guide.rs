@@ -1,10 +1,10 @@
 //! A guide to a sorted run in memory: a table that leads from the leading bits of an id to the
 //! entries that begin with them.
 //!
-//! One pass builds the guide, and checks the whole run as a miss requires. So a guide also answers
-//! misses. It is not built for a run out of order or with removals, or for ids that are not spread
-//! evenly.
-//! Specification: `docs/spec/dacti-lookup.md`, "When a miss counts".
+//! One pass builds the guide. It also checks the whole run, as the answer to a miss requires, so a
+//! guide also answers misses. No guide is built for a run that is out of order or has removals, or
+//! for ids that are not spread evenly. Specification: `docs/spec/dacti-lookup.md`, "When a miss
+//! counts".
 
 use crate::fetch::source::Lent;
 use dacti_index::{
@@ -15,15 +15,16 @@ use dacti_lookup::{Lookup, Run};
 use daicon_core::{Span, UuidLe, struct_at};
 use uuid::Uuid;
 
-/// Entries that are compared at once. No comparison waits for another, so the processor can begin
-/// the next look-up while these entries come from memory.
+/// The number of entries that are compared at once. No comparison waits for another, so the
+/// processor can begin the next look-up while it loads these entries from memory.
 const AT_ONCE: u32 = 4;
-/// The most entries of a slot that are compared; a search is faster if there are more.
+/// The maximum number of entries of a slot that are compared. If a slot has more, a search is
+/// faster.
 const COMPARED_MAX: u32 = 16;
-/// The number of entries for each search: after one search for every 16 entries, searches have cost
-/// about as much as the guide, and it is built.
+/// The guide is built after one search for every 16 entries. By then, the searches have taken about
+/// as much time as building the guide takes.
 const ENTRIES_PER_SEARCH: u32 = 16;
-/// Places of a group, used or not.
+/// The number of places in a group, used or free.
 const PLACES: u32 = 255;
 const _: () = assert!(GROUP_ENTRIES == PLACES as usize);
 
@@ -35,7 +36,7 @@ pub(crate) struct Guide {
     run_at: u64,
     run_in_lent: usize,
     file_len: u64,
-    /// The leading bits that all ids of the run share, and the bits after those that give the
+    /// The number of leading bits that all ids of the run share. The bits after those give the
     /// slot's number.
     shared_bits: u32,
     shift: u32,
@@ -51,8 +52,8 @@ pub(crate) struct Guide {
 }
 
 impl Guide {
-    /// Returns the number of searches from which on a guide pays. `None` if there can be no guide:
-    /// the index is not one run in lent bytes.
+    /// Returns the number of searches after which a guide is worth its cost. `None` if there can be
+    /// no guide, because the index is not one run in lent bytes.
     pub(crate) fn pays_from(lookup: &Lookup<'_>, lent: &Lent) -> Option<u32> {
         let (_, span, places) = only_run(lookup)?;
         lent.slice(span)?;
@@ -77,8 +78,8 @@ impl Guide {
         let end = |group: Option<&Entry>| Some(lead_of(group?.id.get()));
         let shared = end(first.entries().first())? ^ end(last.entries().last())?;
         let slots_max = u32::try_from(len_max / 4).unwrap_or(u32::MAX);
-        // A slot has one or two entries. With an index of a million entries, the slots fit a core's
-        // cache.
+        // A slot has one or two entries. The slots for a million entries are small enough for a
+        // core's cache.
         let slots = (places / 2).checked_next_power_of_two()?.min(slots_max);
         let slot_bits = slots.checked_ilog2()?;
         if slot_bits == 0 || places >> slot_bits > COMPARED_MAX {
@@ -113,8 +114,8 @@ impl Guide {
         Some(guide)
     }
 
-    /// Records the next entry of the run. `slot` is the first slot without a place. Returns the new
-    /// first one.
+    /// Records the next entry of the run. `slot` is the first slot without a place. Returns the
+    /// first slot without a place after that.
     fn take(&mut self, id: Uuid, place: u32, slot: usize) -> Option<usize> {
         let (own, bit) = (self.slot_of(id), self.filter_bit(id));
         // If the previous entry has the same slot, this range is empty.
@@ -123,7 +124,7 @@ impl Guide {
         own.checked_add(1)
     }
 
-    /// Finds `id` in the run. `None` if only a search can tell.
+    /// Finds `id` in the run. Returns `None` if a search must find the answer.
     #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
     #[inline]
     pub(crate) fn find(&self, id: Uuid) -> Option<Option<Located>> {
@@ -157,8 +158,8 @@ impl Guide {
         None
     }
 
-    /// Returns the region of the entry at `place`. `None` if it passes the file's end, or its group
-    /// has no such entry.
+    /// Returns the region of the entry at `place`. `None` if the region passes the file's end, or
+    /// the group has no such entry.
     #[inline]
     fn located(&self, id: Uuid, place: u32) -> Option<Located> {
         let entry = self.entry(place)?;
@@ -206,7 +207,8 @@ impl Guide {
     }
 }
 
-/// Returns the run, its groups' span and the number of its places; `None` if there are more runs.
+/// Returns the run, the span of its groups and the number of its places; `None` unless there is
+/// exactly one run.
 fn only_run<'l>(lookup: &Lookup<'l>) -> Option<(Run<'l>, Span, u32)> {
     let mut runs = lookup.runs();
     let (run, None) = (runs.next()?, runs.next()) else { return None };

@@ -1,8 +1,8 @@
 //! The groups of an index that lie in the head: the delta groups, or all of a small index.
 //!
-//! Their entries have no order, and the newest entry of an id counts. The first look-up scans the
-//! groups; the second sorts them once. Specification: `docs/spec/dacti-index.md`, "Which entry
-//! counts".
+//! The entries of these groups are unsorted, and the newest entry of an id counts. The first
+//! look-up scans the groups; the second sorts them once. Specification: `docs/spec/dacti-index.md`,
+//! "Which entry counts".
 
 use crate::read::index_region::Groups;
 use crate::threads::known;
@@ -12,10 +12,10 @@ use dacti_lookup::find_in_groups;
 use std::sync::OnceLock;
 use uuid::Uuid;
 
-/// The groups in the head, as far as look-ups have read or sorted them.
+/// The state of the groups in the head: whether a look-up has read them, and their sorted entries.
 #[derive(Debug, Default)]
 pub(crate) struct HeadGroups {
-    /// Whether there was a look-up before.
+    /// Whether there was a look-up.
     asked: AtomicBool,
     /// `None` if the groups cannot be read.
     sorted: OnceLock<Option<Sorted>>,
@@ -24,16 +24,15 @@ pub(crate) struct HeadGroups {
 /// The answer of the sorted groups about an id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Recalled<'h> {
-    /// Its entry, which may pass the file's end.
+    /// The region of the id. Its bytes may pass the file's end.
     Found(&'h Located),
-    /// No group has it.
+    /// No group has the id.
     Absent,
     /// No answer: the groups are not sorted yet, or the entry is at fault.
     Nothing,
 }
 
-/// The entries that count, by id. The ids are an array of their own, so that a search reads only
-/// them.
+/// The entries that count, by id. The ids have their own array, so that a search reads only ids.
 #[derive(Debug)]
 struct Sorted {
     ids: Vec<u128>,
@@ -51,7 +50,7 @@ impl Sorted {
         Self { ids, located, starts }
     }
 
-    /// Returns the place of an id among all.
+    /// Returns the index of an id in `ids`.
     fn position(&self, id: u128) -> Option<usize> {
         let bucket = bucket_of(id, self.ids.len());
         let (start, end) = (*self.starts.get(bucket)?, *self.starts.get(bucket.checked_add(1)?)?);
@@ -60,7 +59,7 @@ impl Sorted {
     }
 }
 
-/// Returns the bucket of an id, of `count` buckets, by its first eight bytes.
+/// Returns which of `count` buckets an id belongs to, by its first eight bytes.
 fn bucket_of(id: u128, count: usize) -> usize {
     let count = u128::try_from(count).unwrap_or(0);
     // The product of two 64-bit numbers fits in 128 bits.
@@ -68,7 +67,7 @@ fn bucket_of(id: u128, count: usize) -> usize {
 }
 
 impl HeadGroups {
-    /// The most groups that are sorted. A head has room for fewer.
+    /// The maximum number of groups that are sorted. A head has room for fewer.
     const SORTED_MAX: u32 = 16;
 
     /// Returns the answer of the sorted groups about `id`.
@@ -122,7 +121,7 @@ fn sort(groups: Groups<'_>) -> Option<Sorted> {
         let offset = GROUP_LEN.checked_mul(u64::from(g))?;
         let bytes = groups.bytes.get(usize::try_from(offset).ok()?..)?;
         let group = Group::parse(bytes, groups.at.checked_add(offset)?).ok()?;
-        // Newest first, as the groups are.
+        // The newest entry must be first, as the newest group is.
         let entries = group.entries().iter().zip(group.regions()).rev();
         found.extend(entries.map(|(entry, located)| (entry.id.get().as_u128(), located.ok())));
     }
@@ -197,7 +196,7 @@ mod tests {
         let mut bytes = vec![0; 6136];
         let entries = [1, 2].map(|id| Entry::new(Uuid::from_u128(id), 0, u32::from(id == 1)));
         emit_group(&GroupHeader::new(0, Encoding::NONE, 2), &entries, &mut bytes).unwrap();
-        // A base that no writer gives: with it, the first entry passes the last position.
+        // No writer uses this base: it makes the first entry pass the last position.
         bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
         let groups = Groups { at: 0, count: 1, bytes: &bytes };
         let head_groups = HeadGroups::default();

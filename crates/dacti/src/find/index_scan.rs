@@ -6,7 +6,7 @@ use dacti_index::{Encoding, Group, Located};
 use daicon_core::Span;
 use std::collections::BTreeMap;
 
-/// The groups of an index, and every region by the entry that counts.
+/// The groups of an index, and all regions. If an id has several entries, its newest entry counts.
 ///
 /// Memory: 56 bytes for each entry, 24 for each group. A region may pass the end of the file.
 #[derive(Debug, Clone, Default)]
@@ -25,13 +25,13 @@ impl IndexScan {
         &self.groups
     }
 
-    /// Returns every region by the entry that counts, ascending by id, including the names list.
+    /// Returns all regions, ascending by id, including the names list.
     #[must_use]
     pub fn regions(&self) -> &[Located] {
         &self.found
     }
 
-    /// Returns the faults of entries that count but name no valid place. Their regions are not
+    /// Returns the faults of entries that count but have an invalid span. Their regions are not
     /// listed.
     #[must_use]
     pub fn faults(&self) -> &[dacti_index::Error] {
@@ -44,8 +44,8 @@ impl IndexScan {
         &self.replaced
     }
 
-    /// The removals that count, ascending by id. Each has no stored bytes; in a package with seals,
-    /// its place leads to the seal of the removal.
+    /// Returns the removals that count, ascending by id. A removal has no stored bytes. In a
+    /// package with seals, the removal's span leads to its seal.
     #[must_use]
     pub fn removals(&self) -> &[Located] {
         &self.removals
@@ -57,7 +57,7 @@ impl IndexScan {
 pub struct GroupSummary {
     /// Where the group starts, absolute.
     pub at: u64,
-    /// Entries in use.
+    /// The number of entries in use.
     pub length: u8,
     /// The group base, absolute. It has no meaning if no entry is in use.
     pub base: u64,
@@ -69,7 +69,7 @@ pub struct GroupSummary {
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     scan: IndexScan,
-    /// The faults of entries that name no valid place, by the entries' positions.
+    /// The faults of entries with an invalid span, by the entries' positions.
     wrong: BTreeMap<u64, dacti_index::Error>,
 }
 
@@ -79,7 +79,8 @@ impl Collected {
         let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
         let (at, base, encoding) = (group.at(), group.base(), group.encoding());
         self.scan.groups.push(GroupSummary { at, length, base, encoding });
-        // The newest entry comes first within the group, too, so the first entry of an id counts.
+        // Within a group, the newest entry is also visited first, so the first entry of an id
+        // counts.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             self.scan.found.push(located.unwrap_or_else(|fault| {
                 // A faulty entry is kept among the entries of its id, because it matters only if it

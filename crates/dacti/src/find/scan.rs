@@ -17,8 +17,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Bytes of index that are read at once: about forty groups. A pass over the whole index reads more
-/// at once if the source prefers that.
+/// The number of bytes of index that are read at once: about forty groups. A pass over the whole
+/// index reads more at once if the source prefers that.
 const READ_AHEAD: u64 = 256 * 1024;
 
 /// Finds the entry of `id` that counts; it may be a removal.
@@ -47,15 +47,15 @@ pub(crate) fn find_in_first(
     Ok(found)
 }
 
-/// Finds the regions of many ids, which ascend. One pass suffices, and it ends at the group that
-/// has the last id.
+/// Finds the regions of many ids in one pass, which ends once all ids are found. The ids must
+/// ascend.
 pub(crate) fn find_all(
     source: &dyn ReadAt,
     view: &View,
     ids: &[Uuid],
 ) -> Result<Vec<Result<Option<Located>, dacti_index::Error>>, Error> {
     let mut found: Vec<_> = ids.iter().map(|_| Ok(None)).collect();
-    // An id may be asked for twice.
+    // An id may occur twice, and has the range of all its places in `ids`.
     let mut left: HashMap<Uuid, core::ops::Range<usize>> = HashMap::new();
     for (i, id) in ids.iter().enumerate() {
         left.entry(*id).or_insert(i..i).end = i.saturating_add(1);
@@ -64,7 +64,7 @@ pub(crate) fn find_all(
         return Ok(found);
     }
     walk(source, view, windows(source, view), |group| {
-        // The newest entry comes first within the group, too.
+        // Within a group, the newest entry is also visited first.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             let Some(range) = left.remove(&entry.id.get()) else { continue };
             let told = located.and_then(|located| located.within(view.bound()));
@@ -88,7 +88,7 @@ pub(crate) fn groups(
     walk(source, view, windows, |group| visit(&group).map(ControlFlow::Continue))
 }
 
-/// Reads the whole index once. `also` sees each group, newest first.
+/// Reads the whole index once. It also hands each group to `also`, newest first.
 pub(crate) fn scan(
     source: &dyn ReadAt,
     view: &View,
@@ -131,8 +131,8 @@ fn window(want: Span, index: Span, len_max: u64) -> Span {
     Span { start: want.start, end }
 }
 
-/// Hands the groups of the index to `visit`, newest first, until it breaks. Bytes that break a rule
-/// are read again while the source has another way to read them.
+/// Hands the groups of the index to `visit`, newest first, until `visit` breaks. Bytes that break a
+/// rule are read again while the source has another way to read them.
 fn walk(
     source: &dyn ReadAt,
     view: &View,
@@ -175,7 +175,7 @@ struct ReadAhead<'s> {
 
 impl ReadAhead<'_> {
     fn bytes(&mut self, want: Span) -> Result<&[u8], Error> {
-        // The head comes first: its bytes outlive this call, and no borrow of `self` is needed.
+        // The head is tried first, because its bytes outlive this call and do not borrow `self`.
         if let Some(bytes) = self.head.answer(want) {
             return Ok(bytes);
         }
@@ -196,8 +196,8 @@ impl ReadAhead<'_> {
         Ok(Window::ending_file(span.start, bytes).answer(want).unwrap_or_default())
     }
 
-    /// Reports a fault in the piece with `want` to the source. Returns true if the source reads the
-    /// piece in another way next time.
+    /// Reports a fault in the piece that has `want` to the source. Returns true if the source reads
+    /// the piece in another way next time.
     fn is_read_otherwise(&mut self, want: Span, fault: &Error) -> Result<bool, Error> {
         let (Some((span, _)), Some(why)) = (&self.piece, fault.doubt()) else { return Ok(false) };
         if self.head.answer(want).is_some() {

@@ -14,7 +14,7 @@ use daicon_core::Span;
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-/// A dictionary, decoded, with its BLAKE3.
+/// A decoded dictionary with its BLAKE3 hash.
 #[derive(Debug, Clone)]
 pub(crate) struct Dictionary {
     pub(crate) bytes: Arc<[u8]>,
@@ -27,7 +27,7 @@ impl Dictionary {
     }
 }
 
-/// The dictionary of an open package, as far as it was read.
+/// The dictionary of an open package. It is read when the first region needs it.
 #[derive(Debug)]
 pub(crate) struct PackageDictionary {
     source: Arc<dyn ReadAt>,
@@ -74,8 +74,8 @@ impl PackageDictionary {
     /// Returns the dictionary, and reads it at the first call; `None` if the package has none.
     ///
     /// # Errors
-    /// A component region outside the file; a seal that does not fit; bytes that do not decode, or
-    /// decode to more than a dictionary may have; errors of the source.
+    /// A component region outside the file; a seal that does not match; bytes that do not decode,
+    /// or decode to more than 1 MiB; errors of the source.
     pub(crate) fn get(&self) -> Result<Option<&Dictionary>, Error> {
         if let Some(read) = self.read.get() {
             return Ok(Some(read));
@@ -99,8 +99,8 @@ impl PackageDictionary {
         }
     }
 
-    /// Returns the dictionary, and announces the first read of the region that needs it. So a
-    /// remote source fetches both in one round trip.
+    /// Returns the dictionary. If it must be read, this announces its read and the read of
+    /// `region`, so that a remote source fetches both in one round trip.
     ///
     /// # Errors
     /// The errors of [`get`](Self::get).
@@ -113,7 +113,8 @@ impl PackageDictionary {
         Ok(read)
     }
 
-    /// Returns the dictionary of stored bytes, which a seal follows if the policy needs it.
+    /// Verifies and decodes the dictionary. `bytes` are its stored bytes, followed by its seal if
+    /// the policy needs the seal.
     fn judged(&self, located: &Located, bytes: &[u8]) -> Result<Dictionary, Error> {
         let len = usize::try_from(located.span.len()).unwrap_or(usize::MAX);
         let (stored, seal) = bytes.split_at_checked(len).unwrap_or((bytes, &[]));

@@ -1,4 +1,4 @@
-//! The digest list of a package: read, and held against the index.
+//! The digest list of a package: read, and compared with the index and the seals.
 //!
 //! Specification: `docs/spec/dacti-seal.md`, "The digest list".
 
@@ -35,8 +35,9 @@ impl Package {
         Ok(Some(DigestList::parse(&bytes.map_err(read_failed)?)))
     }
 
-    /// Returns the packed regions of a package: those that its first index listed, ascending by id,
-    /// and among them the ones that updates have replaced or removed.
+    /// Returns the regions in the groups after the delta groups, ascending by id. These are the
+    /// regions that the packer wrote. Regions that updates have replaced or removed since are
+    /// included.
     fn packed(&self, scan: &IndexScan) -> Vec<Located> {
         let delta_groups = self.view().layout().map_or(0, |layout| layout.delta_groups);
         let deltas = u64::from(delta_groups).saturating_mul(GROUP_LEN);
@@ -47,8 +48,9 @@ impl Package {
         packed
     }
 
-    /// Returns the first bytes of the digests of the regions that the list tells: the packed ones
-    /// that no update has replaced. Empty if the package has no list of its present index.
+    /// Returns the digests in the list, without those of regions that an update has replaced. The
+    /// result is empty if the package has no list, or if the list does not describe the current
+    /// index.
     pub(crate) fn listed_digests(
         &self,
         scan: &IndexScan,
@@ -71,8 +73,8 @@ impl Package {
         Ok(listed)
     }
 
-    /// Returns the fault of the digest list, whose digests must be those in the seals of the
-    /// regions.
+    /// Returns the fault of the digest list. Each of its digests must equal the digest in the
+    /// region's seal.
     pub(crate) fn digest_list_fault(
         &self,
         scan: &IndexScan,

@@ -1,7 +1,8 @@
-//! Tells swapped bytes from altered ones, after a digest did not match.
+//! Finds out whether bytes were swapped or altered, after a digest did not match.
 //!
-//! It computes the digest again under the other ids of the index, as many as the limits allow.
-//! Specification: `docs/spec/dacti-seal.md`, "Verification".
+//! Bytes are swapped if their digest matches under another id. So this computes the digest again
+//! under the other ids of the index, as many as the limits allow. Specification:
+//! `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::fetch::source::ReadAt;
 use crate::find::scan;
@@ -16,8 +17,8 @@ use std::sync::Arc;
 pub(crate) struct Explainer {
     source: Arc<dyn ReadAt>,
     view: Arc<View>,
-    /// Entries that may still be tried. Without a limit, a package of altered regions costs the
-    /// square of their number.
+    /// Entries that may still be tried. Without a limit, the work on a package of altered regions
+    /// would grow with the square of their number.
     left: Arc<AtomicU64>,
 }
 

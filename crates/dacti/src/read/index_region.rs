@@ -15,14 +15,14 @@ use daicon_core::{HEAD_LEN, Span, Window};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-/// The longest lookup region: the one for an index with the most runs and fences.
+/// The maximum length of a lookup region: it has the maximum numbers of runs and fences.
 const LOOKUP_LEN_MAX: u64 = {
     let runs = RUN_LEN.saturating_mul(RUNS_MAX as u64);
     let fences = FENCE_LEN.saturating_mul(GROUPS_MAX as u64);
     LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(fences)
 };
 
-/// The most unused bytes between fences and index that are read to save a read.
+/// The longest gap between fences and index that is read to save a second read.
 const GAP_LEN_MAX: u64 = 65_536;
 
 /// The index region.
@@ -123,8 +123,8 @@ impl IndexRegion {
         Some(Groups { at, count, bytes })
     }
 
-    /// Adds the fences of the lookup region at `lookup`. A fault in the fences is only kept,
-    /// because without fences the index is scanned.
+    /// Adds the fences of the lookup region at `lookup`. A fault in the fences is recorded and not
+    /// returned, because look-ups without fences scan the index.
     ///
     /// # Errors
     /// `Replaced`: the scan would read the index of another file.
@@ -159,8 +159,9 @@ impl IndexRegion {
         Fences::read(source, head, span, self.span, groups).map(Some)
     }
 
-    /// Returns one span for the lookup region and the index header, or the whole index if that is
-    /// fetched at once; `None` if the head has one of them, or they lie far from each other.
+    /// Returns one span for the lookup region and the index header, or for the lookup region and
+    /// the whole index if the index is fetched at once. Returns `None` if the head has the fences
+    /// or the index header, or if the gap between them is long.
     fn joined_with(&self, lookup: Span, head: &Window<'_>) -> Option<Span> {
         let header = Span::new(self.span.start, INDEX_HEADER_LEN)?;
         let index = if self.kept.is_some() { self.span } else { header };
@@ -174,7 +175,8 @@ impl IndexRegion {
         is_near.then_some(Span { start, end })
     }
 
-    /// Reads fences and index header by one read. Returns `None` if they cannot be read so.
+    /// Reads fences and index header by one read. Returns `None` if this read fails or the index
+    /// header is at fault.
     ///
     /// # Errors
     /// `Replaced`; faults of the fences.
@@ -256,7 +258,7 @@ impl IndexRegion {
         self.fences.is_some()
     }
 
-    /// Returns the fault of the fences, or the first contradiction that a search met.
+    /// Returns the fault of the fences, or the first contradiction that a search found.
     pub(crate) fn fences_fault(&self) -> Option<&Arc<Error>> {
         self.fences_fault.as_ref().or_else(|| self.fences.as_ref()?.contradiction.get())
     }
@@ -281,7 +283,7 @@ struct Fences {
 }
 
 impl Fences {
-    /// Takes the lookup region at `span` for the index at `index`, from the head or by a read.
+    /// Reads the fences at `span`, for the index at `index`, from the head or from the source.
     ///
     /// # Errors
     /// `Lookup`; `OtherIndex` if the fences belong to another index.
@@ -306,10 +308,10 @@ impl Fences {
         Ok(Self { span, fetched, contradiction: OnceLock::new() })
     }
 
-    /// Takes the lookup region at `span` from bytes that were read.
+    /// Creates the fences from `bytes`, which were read at `span`.
     ///
     /// # Errors
-    /// As [`read`](Self::read).
+    /// The errors of [`read`](Self::read).
     fn new(bytes: Vec<u8>, span: Span, index: Span, groups: u32) -> Result<Self, Error> {
         let at = span.start;
         let lookup = Lookup::parse(&bytes, at)?;

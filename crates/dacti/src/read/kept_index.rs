@@ -5,10 +5,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The longest index that is fetched as a whole: as much as one read of an index takes.
+/// The longest index that is fetched as a whole: the length of one read of an index.
 pub(crate) const KEPT_LEN_MAX: u64 = 256 * 1024;
 
-/// The bytes, once they were read. The lock is held for a copy of the pointer only.
+/// The bytes, once they were read. The lock is held only while the pointer is copied.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeptIndex(Arc<Mutex<Option<Arc<Vec<u8>>>>>);
 

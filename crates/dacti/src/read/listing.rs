@@ -61,7 +61,8 @@ impl<'n> Listing<'n> {
     }
 }
 
-/// Joins names and regions, which ascend by id: named regions by path, then the others by id.
+/// Joins `names` and `regions`, which must ascend by id. Returns the named regions by path, then
+/// the others by id.
 ///
 /// Leaves out names without a region, and the region of the names list itself.
 pub(crate) fn join(regions: &[Located], names: &Names) -> Vec<Listed> {
@@ -85,11 +86,11 @@ pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl F
     unnamed.for_each(|(located, _)| take(Listing::new(None, *located)));
 }
 
-/// Returns for each name the place of its region in `regions`, which ascend by id; `u32::MAX` if
-/// there is none. The names are sorted by id and then merged with the regions: a search for each
-/// name would wait for memory at each of its steps.
+/// Returns for each name the index of its region in `regions`, which ascend by id; `u32::MAX` if
+/// there is none. The names are sorted by id and then merged with the regions. A binary search for
+/// each name would be slower, because each of its steps would wait for memory.
 fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
-    // The first bytes of an id nearly always decide, and take less memory than all of it.
+    // Eight bytes nearly always tell two ids apart, and take less memory than a whole id.
     let id = |n: u32| names.get(usize::try_from(n).unwrap_or(usize::MAX)).map(|name| name.id);
     let lead = |name: &Name<'_>| name.id.as_bytes().first_chunk::<8>().copied();
     let mut by_id: Vec<([u8; 8], u32)> =

@@ -104,8 +104,8 @@ pub(crate) fn read_segment(
     let content = |hint, cap| region(package, located, hint, cap).map(Region::into_vec);
     let Some(expected) = linked_len else { return content(None, cap) };
     match content(linked_len, cap.min(expected)) {
-        // If the cap did not stop it, the content is longer than its link says, so the link is
-        // wrong.
+        // The content is longer than its link says. The caller's cap would allow the linked length,
+        // so the link is wrong.
         Err(Error::Index(dacti_index::Error::TooLong { .. })) if expected <= cap => {
             Err(link_mismatch(expected, expected.saturating_add(1)))
         }

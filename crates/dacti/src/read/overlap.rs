@@ -1,18 +1,20 @@
-//! Regions that share some of their stored bytes and not all.
+//! Regions that share some of their stored bytes, but not all.
 //!
-//! Equal regions may share all of their bytes. No writer of packages makes regions that share some:
-//! a small file could list any number of them, and each copy would be whole.
+//! Equal regions may share all of their bytes. Writers of packages never let regions overlap in
+//! part: a small file could list any number of such regions, and a copy would store each of them
+//! whole.
 
 #[cfg(feature = "write")]
 use crate::Error;
 use crate::{Located, Package};
 
-/// The regions that share some of their stored bytes with another region, and not all.
+/// The regions that share some of their stored bytes with another region, but not all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartOverlaps {
     /// How many there are.
     pub count: u64,
-    /// The first of them in the order of the file, after the region whose bytes it takes.
+    /// The first overlap in the order of the file: a region, and the later region that shares its
+    /// bytes.
     pub first: Option<[Located; 2]>,
 }
 
@@ -39,8 +41,8 @@ impl PartOverlaps {
 }
 
 impl Package {
-    /// Finds regions that share some of their stored bytes with another of `regions`, and not all.
-    /// Reading is safe all the same; writers refuse such packages.
+    /// Finds regions that share some of their stored bytes with another of `regions`, but not all.
+    /// Reading such a package is safe, but writers refuse it.
     #[must_use]
     pub fn part_overlaps(&self, regions: impl IntoIterator<Item = Located>) -> PartOverlaps {
         PartOverlaps::of(regions.into_iter().collect(), self.trust().seal_len())
@@ -100,7 +102,7 @@ mod tests {
         check(&[region(2, 9, 12), region(1, 0, 10)], 0, 1, Some([1, 0]));
         let all = [region(1, 0, 100), region(2, 5, 10), region(3, 20, 30), region(4, 100, 110)];
         check(&all, 0, 2, Some([0, 1]));
-        // A seal belongs to its region.
+        // The seal after a region counts as part of the region.
         check(&all, 32, 3, Some([0, 1]));
     }
 }

@@ -1,5 +1,5 @@
-//! A region: its name as a caller gives it, and its content as a whole, verified. A limit is
-//! checked before bytes are read.
+//! A region: its name as a caller gives it, and its whole content, verified. Limits are checked
+//! before bytes are read.
 
 use crate::read::view::read_failed;
 use crate::{Error, Package, UnverifiedReader};
@@ -12,7 +12,8 @@ use std::borrow::Cow;
 use std::io::Read;
 use uuid::Uuid;
 
-/// The most stored bytes that are read at once. A longer region is decoded piece by piece.
+/// The maximum number of stored bytes that are read at once. A longer region is decoded piece by
+/// piece.
 pub(crate) const AT_ONCE: u64 = 1 << 20;
 
 /// A region's id or its path, as a caller gives it.
@@ -128,7 +129,7 @@ pub(crate) fn region(
         && len <= len_max
         && let Some(content) = package.lent_by_source().get(start, len)
     {
-        // This path is short, so that the values stay in registers, see `Package::find_id`.
+        // This path is short, so that the values stay in registers.
         let (content, verdict) = (Cow::Borrowed(content), Verdict::Unchecked);
         return Ok(Region { located, content, verdict });
     }
@@ -155,7 +156,8 @@ fn read_region<'p>(package: &'p Package, asked: &Asked) -> Result<Region<'p>, Er
     }
 }
 
-/// Returns whether a fault concerns the bytes, and the source reads them in another way next time.
+/// Returns whether the bytes should be read again: the fault concerns the bytes, and the source
+/// reads them in another way next time.
 pub(crate) fn doubted(package: &Package, located: Located, fault: &Error) -> Result<bool, Error> {
     let Some(why) = fault.doubt() else { return Ok(false) };
     let span = package.trust().span(located)?;
@@ -223,7 +225,8 @@ pub(crate) fn region_of<'p>(
     Ok(Region { located, content, verdict })
 }
 
-/// Refuses a region without encoding whose stored bytes are too many, before they are read.
+/// Refuses a region without encoding that has more than `len_max` stored bytes, before these are
+/// read.
 fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
     if located.encoding == Encoding::NONE && located.span.len() > len_max {
         let (what, at) = (Structure::StoredRegion, located.span.start);

@@ -52,7 +52,8 @@ impl Trust {
         Ok(Span { start, end: seal.map_or(end, |seal| seal.end) })
     }
 
-    /// Returns the fault that the policy finds in every region, even in a package without regions.
+    /// Returns the reason why the policy refuses every region, such as a missing seal component. A
+    /// package without regions can have this fault, too.
     pub(crate) fn lacking(&self) -> Option<dacti_seal::Error> {
         let nowhere =
             Located { id: NAMES_ID, span: Span::default(), encoding: Encoding::NONE, at: 0 };

@@ -1,17 +1,20 @@
-//! A limit on the bytes to which all regions of a package together decode, or are copied.
+//! A limit on the bytes of all regions of a package together, when they are decoded, copied or
+//! compared.
 //!
-//! A limit for each region is not enough. A small file can list thousands of regions that each
-//! decode to as much as the limit allows, or that all share the same stored bytes.
+//! A limit for each region is not enough: a small file can list thousands of regions that each
+//! decode to the limit, or that all share the same stored bytes.
 
 use crate::{Error, Located, Package, Span};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::io;
 
-/// Bytes that the regions of any package may decode to.
+/// Bytes that the regions of a package may always take, however small its file is.
 const FLOOR: u64 = 64 << 20;
-/// Bytes of content for each stored byte. Text of all kinds stays below 100, logs below 500.
+/// Bytes of content that are allowed for each stored byte. Text of all kinds takes fewer than 100,
+/// logs fewer than 500.
 const DECODED_RATIO: u64 = 1000;
-/// Bytes of a new file, or compared bytes, for each stored byte. Regions may share stored bytes.
+/// Bytes that may be copied or compared for each stored byte. The ratio is above 1, because regions
+/// may share stored bytes.
 const COPIED_RATIO: u64 = 100;
 
 /// Returns the bytes that the spans cover, each counted once.
@@ -25,7 +28,7 @@ fn distinct_len(mut spans: Vec<Span>) -> u64 {
     len
 }
 
-/// Returns how many bytes regions may take in all.
+/// Returns how many bytes the regions together may take.
 fn limit(package: &Package, regions: &[Located], ratio: u64) -> u64 {
     package.limits().total_len_max.unwrap_or_else(|| {
         let file = Span { start: 0, end: package.view().len() };
@@ -34,13 +37,14 @@ fn limit(package: &Package, regions: &[Located], ratio: u64) -> u64 {
     })
 }
 
-/// Refuses to copy regions that share so many bytes that the new file would be far larger.
+/// Refuses to copy regions if they share bytes and separate copies would make the file far larger.
 #[cfg(feature = "write")]
 pub(crate) fn check_copy(package: &Package, regions: &[Located]) -> Result<(), Error> {
     check_len(package, regions)
 }
 
-/// Refuses to compare regions if they share so many bytes that far more would be read.
+/// Refuses to compare regions if they share bytes, and reading these for each region would read far
+/// more bytes than are stored.
 pub(crate) fn check_compared(package: &Package, regions: &[&Located]) -> Result<(), Error> {
     let regions: Vec<Located> = regions.iter().copied().copied().collect();
     check_len(package, &regions)
@@ -73,8 +77,8 @@ impl Total {
         let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         let limit = self.limit;
         spent.map(drop).map_err(|_| {
-            // The rest would be enough for a shorter region. It is dropped, so that the result does
-            // not depend on the order.
+            // A shorter region could still use the rest of the limit. The rest is dropped, so that
+            // the result does not depend on the order of the regions.
             self.left.store(0, Ordering::Relaxed);
             io::Error::new(io::ErrorKind::QuotaExceeded, Error::TotalTooLong { limit })
         })

@@ -83,8 +83,8 @@ impl View {
         let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
         let (told_len, len) = (source.len(), bound(source));
         head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        // Nearly all packages have few tables and components. The walker for the largest number has
-        // 14 KiB, and clearing them would take a twentieth of the time to open a file.
+        // Nearly all packages have few tables and components. The walker for the maximum numbers
+        // has 14 KiB. Clearing these bytes would take a twentieth of the time to open a file.
         match Self::walked::<8, 32>(source, &head, len) {
             Err(Error::Container(error)) if error.kind() == daicon_core::ErrorKind::Limit => {
                 Self::walked::<{ daicon_core::TABLES_MAX }, { daicon_core::COMPONENTS_MAX }>(
@@ -197,7 +197,7 @@ impl View {
         &self.tables
     }
 
-    /// Returns the components that count, in chain order.
+    /// Returns the components in chain order. Of duplicates, it has only the first.
     #[must_use]
     pub fn components(&self) -> &[Component] {
         &self.components
@@ -238,8 +238,8 @@ impl View {
         &self.index
     }
 
-    /// Returns the number of entries in those groups of the index that lie in the head. Together
-    /// with the index's start, it tells which of two states of a package is later.
+    /// Returns the number of entries in those groups of the index that lie in the head. This number
+    /// and the start of the index show which of two states of a package is later.
     pub(crate) fn delta_entries(&self) -> u64 {
         let (head, index) = (self.head(), self.index.span());
         let mut at = index.start.saturating_add(dacti_index::INDEX_HEADER_LEN);
@@ -273,8 +273,8 @@ impl View {
         self.index.has_fences()
     }
 
-    /// Returns the fault of the fences, or the first contradiction that a search met. Look-ups scan
-    /// the index then.
+    /// Returns the fault of the fences, or the first contradiction that a search found. If there is
+    /// one, look-ups scan the index.
     #[must_use]
     pub fn fences_fault(&self) -> Option<&Arc<Error>> {
         self.index.fences_fault()
@@ -309,7 +309,7 @@ impl View {
     /// no dictionary.
     ///
     /// # Errors
-    /// A component region outside the file. It keeps no region of another encoding from being read.
+    /// A component region outside the file. Regions of other encodings can still be read.
     #[must_use]
     pub fn dictionary(&self) -> Option<Result<Span, daicon_core::Error>> {
         self.dictionary
@@ -366,7 +366,7 @@ fn walk<const TABLES: usize, const COMPONENTS: usize>(
 ) -> Result<(), Error> {
     let window = window(head, bound(source));
     while let Some(want) = walker.want() {
-        // A read past the end brings no bytes, and the walker reports the fault.
+        // A read past the end returns no bytes, and the walker reports the fault.
         let bytes = in_head_or_read(source, &window, want)?;
         if let Some(daicon_core::Event::Preamble(header)) = walker.feed(&bytes)? {
             let is_in_parts = source.is_in_parts() && is_in_parts(head);
@@ -402,7 +402,7 @@ fn read_seals(
         Ok(span) => span,
         Err(fault) => return Ok(Some(Err(fault.into()))),
     };
-    // This is enough for the most keys; the region's length in the file may be larger.
+    // This is enough for the maximum number of keys, even if the region in the file is longer.
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(4096)) };
     let bytes = in_head_or_read(source, &window(head, len), want)?;
     Ok(Some(Seals::parse(&bytes, span.start)))
@@ -422,7 +422,7 @@ pub(crate) fn in_head_or_read<'h>(
 
 /// Returns the error of a failed read.
 pub(crate) fn read_failed(source: std::io::Error) -> Error {
-    // If the source belongs to this crate, the error of IO wraps an error of this crate.
+    // If the source belongs to this crate, its IO error wraps an error of this crate.
     let source = match source.downcast::<Error>() {
         Ok(error) => return error,
         Err(source) => source,

@@ -1,6 +1,7 @@
 //! Reads ahead: which reads wait, which are in progress, and which starts next.
 //!
-//! How a read is made is up to the caller. `Read` is a read that was started; dropping it ends it.
+//! The caller decides how a read is made. `Read` is a read that was started. Dropping it ends the
+//! read.
 
 use daicon_core::Span;
 use std::collections::{BTreeMap, HashMap};
@@ -8,11 +9,12 @@ use std::collections::{BTreeMap, HashMap};
 /// Reads that were announced and not taken yet.
 #[derive(Debug)]
 pub(super) struct Ahead<Read> {
-    /// The most reads that are started and not taken, which limits the memory for their bytes.
+    /// The maximum number of reads that are started and not taken. It limits the memory for their
+    /// bytes.
     begun_max: usize,
     begun: HashMap<Span, Read>,
-    /// The reads that wait, in the order in which they were announced; `numbers` has each read's
-    /// key.
+    /// The reads that wait, in the order in which they were announced. `numbers` has the number of
+    /// each read in this queue.
     queue: BTreeMap<u64, Span>,
     numbers: HashMap<Span, u64>,
     told: u64,
@@ -35,7 +37,8 @@ impl<Read> Ahead<Read> {
         self.told = self.told.saturating_add(1);
     }
 
-    /// Begins the next read with `begin`, if there is room for one.
+    /// Starts the next read with `begin`, if fewer than `begun_max` reads are started. Returns
+    /// whether it started a read.
     pub(super) fn begin_next(&mut self, begin: impl FnOnce(Span) -> Option<Read>) -> bool {
         if self.begun.len() >= self.begun_max {
             return false;
@@ -47,7 +50,8 @@ impl<Read> Ahead<Read> {
         true
     }
 
-    /// Takes a read out; `None` if it was not started. In both cases it no longer waits.
+    /// Removes and returns a read; `None` if it was not started. In both cases the read no longer
+    /// waits.
     pub(super) fn take(&mut self, span: Span) -> Option<Read> {
         let begun = self.begun.remove(&span);
         if begun.is_none()
@@ -85,7 +89,7 @@ mod tests {
             ahead.tell(span(n));
         }
         assert_eq!(begin(&mut ahead), [5, 1]);
-        // A started read has to be taken before others start.
+        // A started read must be taken before another read starts.
         assert!(begin(&mut ahead).is_empty());
         assert_eq!(ahead.take(span(1)), Some(10));
         assert_eq!(begin(&mut ahead), [3]);

@@ -1,9 +1,9 @@
 //! A source of the bytes that were fetched so far. A read of other bytes fails, and is repeated
-//! after they were fetched.
+//! after these bytes were fetched.
 //!
-//! An *operation* is work that reads from this source. It runs from its start each time after new
-//! bytes came, and a run that lacked bytes does not count. The bytes of an operation are dropped
-//! when it is done.
+//! An *operation* is work that reads from this source. It runs again from its start each time new
+//! bytes were fetched. The result of a run that lacked bytes is dropped. The bytes of an operation
+//! are dropped when it is done.
 
 use super::{Near, Remote};
 use crate::fetch::Location;
@@ -21,21 +21,21 @@ pub(crate) struct Operation(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// By their starts.
+    /// Fetched bytes, by their starts in the file.
     kept: HashMap<u64, Vec<u8>>,
-    /// Spans whose bytes were wrong, and the bytes that were fetched for them since. A larger read
-    /// that contains them is kept, because its other bytes may be good.
+    /// Spans whose bytes were wrong, and the bytes that were fetched for these spans since. A
+    /// larger read that contains such a span is kept, because its other bytes may be good.
     anew: HashMap<Span, Option<Vec<u8>>>,
     /// The spans in `anew` that this run has read.
     read_anew: HashSet<Span>,
     /// Spans that could not be fetched.
     failed: HashMap<Span, Failure>,
-    /// Spans that are read after the missing one.
+    /// Announced spans, which are read after the missing one.
     told: Vec<Span>,
     missing: Option<Span>,
 }
 
-/// An error that several reads may meet.
+/// An error that several reads may return.
 #[derive(Debug, Clone)]
 struct Failure {
     place: Location,
@@ -43,7 +43,7 @@ struct Failure {
     source: Arc<dyn core::error::Error + Send + Sync>,
 }
 
-/// The error of a read that has to be repeated. Only the code that runs operations sees it.
+/// The error of a read that must be repeated. Only the code that runs operations handles it.
 #[derive(Debug, thiserror::Error)]
 #[error("the bytes have not been fetched yet")]
 struct NotYet;
@@ -53,8 +53,8 @@ impl Operation {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the span that the last run lacked, and the spans that it would have read next; `None`
-    /// if the run counts.
+    /// Removes and returns the span that the last run lacked, and the spans that it would have read
+    /// next. `None` if the run lacked no bytes, so that its result is valid.
     pub(super) fn take_missing(&self) -> Option<(Span, Vec<Span>)> {
         let mut state = self.state();
         let told = core::mem::take(&mut state.told);
@@ -62,7 +62,7 @@ impl Operation {
         state.missing.take().map(|missing| (missing, told))
     }
 
-    /// Returns whether the bytes of `span` are here.
+    /// Returns whether the bytes of `span` were fetched.
     pub(super) fn has(&self, span: Span) -> bool {
         self.state().bytes(span).is_some()
     }
@@ -79,7 +79,8 @@ impl Operation {
         }
     }
 
-    /// Makes every read of `span` fail, if other reads can meet this error, too.
+    /// Makes every read of `span` fail with this error, if it is an `Error::Remote`. Otherwise
+    /// returns the error.
     pub(super) fn fail(&self, span: Span, error: Error) -> Result<(), Error> {
         let Error::Remote { place, kind, source } = error else { return Err(error) };
         let failure = Failure { place, kind, source: source.into() };
@@ -131,7 +132,7 @@ impl Failure {
     }
 }
 
-/// An error that another read has met before.
+/// An error that another read has returned before.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Met(Arc<dyn core::error::Error + Send + Sync>);
@@ -248,8 +249,7 @@ impl ReadAt for Gathered {
             return Ok(false);
         }
         if !self.current()?.doubt(span) {
-            // These bytes came with a larger read. They are fetched again, by a read of this span
-            // alone.
+            // A larger read fetched these bytes. A read of this span alone fetches them again.
             return Ok(true);
         }
         self.remote.doubt(span, why).map_err(io::Error::other)

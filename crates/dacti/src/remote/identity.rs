@@ -1,4 +1,4 @@
-//! Identifies the file and the state that a head belongs to.
+//! Identifies the file to which a head belongs, and its state.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Heads".
 
@@ -20,7 +20,7 @@ pub(crate) fn identity(view: &View) -> Identity {
         },
         |layout| layout.file_id,
     );
-    // The sequence of a package in parts grows with every publication, a rollback too.
+    // The sequence of a package in parts grows with every publication, even with a rollback.
     let generation = match view.parts() {
         Some(parts) => [parts.region.sequence, 0, 0],
         None => [view.index().start, view.delta_entries(), 0],

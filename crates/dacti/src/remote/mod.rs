@@ -1,9 +1,9 @@
 //! Packages whose bytes are fetched range by range over any network: the code that blocking and
 //! async reading share.
 //!
-//! This module uses neither HTTP nor object stores, and no transport uses this module. The logic of
-//! packages is not async: it runs over the bytes that were fetched so far, says which bytes it
-//! lacks, and runs again after they were fetched.
+//! This module uses neither HTTP nor object stores. The logic of packages is not async. It runs
+//! over the bytes that were fetched so far, says which bytes it lacks, and runs again after these
+//! were fetched.
 
 #[cfg(any(feature = "http", feature = "store"))]
 mod ahead;

@@ -25,14 +25,14 @@ use std::sync::Arc;
 
 /// An open package whose bytes are fetched asynchronously.
 ///
-/// It does the work of a [`Package`] by the same code: the same requests, checks, limits and
-/// errors. Its futures can be polled on any executor and sent to other threads, and dropping them
-/// ends their requests. Packages under URLs are fetched on the runtime of `tokio` that polls them
-/// (with IO and time, as by `enable_all`). On any other executor, a thread that the package starts
-/// fetches them. A caller's own [`Remote`] needs no other runtime than its own.
+/// It runs the code of a [`Package`]. So requests, checks, limits and errors are the same. Its
+/// futures can be polled on any executor and sent to other threads, and dropping a future ends its
+/// requests. Packages under URLs are fetched on the runtime of `tokio` that polls the future; it
+/// must have IO and time enabled, as by `enable_all`. On any other executor, the package starts a
+/// thread that fetches. A caller's own [`Remote`] needs no runtime of `tokio`.
 ///
-/// The thread that polls never waits for a network. It computes digests and decodes, without a
-/// break, region by region.
+/// The thread that polls never waits for a network. It computes digests and decodes. While it does
+/// so for a region, it does not yield.
 ///
 /// Memory: the bytes that a call has fetched are kept until it is done. For
 /// [`get_many`](Self::get_many) these are all the regions, and for [`list`](Self::list) the index.
@@ -52,8 +52,8 @@ impl AsyncPackage {
         Self::from_remote_decoded_by(remote, limits, dacti_index::open_brotli).await
     }
 
-    /// Does the same as [`from_remote`](Self::from_remote), with a decoder of the caller's for
-    /// Brotli: see [`Package::from_source_decoded_by`].
+    /// Does the same as [`from_remote`](Self::from_remote), but decodes Brotli with the caller's
+    /// decoder: see [`Package::from_source_decoded_by`].
     ///
     /// # Errors
     /// The errors of [`from_remote`](Self::from_remote).
@@ -63,8 +63,7 @@ impl AsyncPackage {
         brotli: OpenBrotli,
     ) -> Result<Self, Error> {
         let mut remote = remote;
-        // A head that makes no sense may come from a stale cache, or from a file whose upload is
-        // not complete.
+        // A faulty head may come from a stale cache, or from a file whose upload is not complete.
         for n in 0.. {
             let opened = Self::of_head(Arc::clone(&remote), limits, brotli).await;
             if !opened.as_ref().is_err_and(is_odd) {
@@ -114,16 +113,15 @@ impl AsyncPackage {
         self.gathered.remote().is_whole()
     }
 
-    /// Returns the package with a policy: it hands out a region only if its seal satisfies
-    /// `policy`: see [`Package::require`].
+    /// Returns the package with a policy, which hands out a region only if the region's seal
+    /// satisfies `policy`: see [`Package::require`].
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     #[must_use]
     pub fn require(self, policy: SealPolicy) -> Self {
         Self { package: self.package.require(policy), ..self }
     }
 
-    /// Does the same as [`require`](Self::require), at a time that the caller tells: see
-    /// [`Package::require_at`].
+    /// Does the same as [`require`](Self::require), at the time `now`: see [`Package::require_at`].
     #[must_use]
     pub fn require_at(self, policy: SealPolicy, now: u64) -> Self {
         Self { package: self.package.require_at(policy, now), ..self }
@@ -137,7 +135,7 @@ impl AsyncPackage {
         Ok(Self { package: self.package.unexpired(now)?, ..self })
     }
 
-    /// Returns the view that was taken from head and tables.
+    /// Returns the view: the head and the tables.
     #[must_use]
     pub fn view(&self) -> &View {
         self.package.view()
@@ -199,7 +197,7 @@ impl AsyncPackage {
 
     /// Reads many regions, each whole, decoded and verified, in the order of `keys`: see
     /// [`Package::get_many`]. Regions near each other take one request, and many requests run at
-    /// once. Each region has its own result.
+    /// once. An error for one region does not affect the others.
     pub async fn get_many<'a, K: Into<RegionName<'a>>>(
         &self,
         keys: impl IntoIterator<Item = K>,
@@ -227,7 +225,7 @@ impl AsyncPackage {
         self.run_many(keys.len(), |package| package.find_many(keys.iter().copied())).await
     }
 
-    /// Returns every region by the entry that counts, ascending by id: see [`Package::regions`].
+    /// Returns all regions, ascending by id: see [`Package::regions`].
     ///
     /// # Errors
     /// The errors of [`Package::regions`].
@@ -286,7 +284,7 @@ impl AsyncPackage {
     }
 
     /// Opens a region's content as a stream that hands bytes out before they are verified, and
-    /// keeps none: see [`UnverifiedReader`].
+    /// keeps no bytes: see [`UnverifiedReader`].
     ///
     /// # Errors
     /// The errors of [`Package::unverified_reader_at`].
@@ -324,8 +322,9 @@ impl AsyncPackage {
         Ok(reader.into_bytes())
     }
 
-    /// Does the same as [`run`](Self::run), for `count` results. A failed fetch is an error of each
-    /// region that needed it.
+    /// Does the same as [`run`](Self::run), for `count` results. If a fetch fails with an
+    /// [`Error::Remote`], only the results that need its bytes are errors. Any other error ends the
+    /// run, and is the result for all.
     async fn run_many<T>(
         &self,
         count: usize,
@@ -334,12 +333,12 @@ impl AsyncPackage {
         let operation = Arc::default();
         match self.run(&operation, |package| Ok(work(package))).await {
             Ok(found) => found,
-            // Nothing is fetched any more.
+            // The run ended early, so each result is its error.
             Err(error) => (0..count).map(|_| Err(Error::of_others(&error))).collect(),
         }
     }
 
-    /// Runs a part of a package's logic, as often as needed.
+    /// Runs `work` on the package, again after each fetch, until it lacks no bytes.
     pub(crate) async fn run<T>(
         &self,
         operation: &Arc<Operation>,
@@ -349,11 +348,11 @@ impl AsyncPackage {
     }
 }
 
-/// Runs `work` over the bytes that were fetched, and fetches those that it lacks, until it lacks
-/// none.
+/// Runs `work` over the bytes that were fetched, and fetches the bytes that it lacks, until it
+/// lacks none.
 ///
-/// This ends, because each round brings new bytes, or another way to wrong bytes, and there are few
-/// such ways.
+/// The loop ends, because each round fetches new bytes, or reads wrong bytes in another way, and
+/// there are few such ways.
 pub(crate) async fn run<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
@@ -394,14 +393,16 @@ pub(super) async fn fetch(
         let Some((fetched, bytes)) = under_way.next().await else { return Ok(()) };
         match bytes.and_then(|bytes| all_of(fetched, bytes)) {
             Ok(bytes) => operation.keep(fetched, bytes),
-            // A read ahead that failed fails again when its turn comes.
+            // The error of a read ahead is dropped. If this span is needed later, it is fetched
+            // again.
             Err(error) if fetched == span => operation.fail(span, error)?,
             Err(_) => {}
         }
     }
 }
 
-/// Refuses a transport's answer that is too short: its bytes would be fetched again for ever.
+/// Refuses a transport's answer that is too short. Otherwise the missing bytes would be fetched
+/// again forever.
 fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if len >= span.len() {
@@ -413,13 +414,13 @@ fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     Err(Error::Remote { place, kind, source: source.into() })
 }
 
-/// Returns whether an error says that a head makes no sense.
+/// Returns whether an error says that a head is faulty.
 pub(super) fn is_odd(fault: &Error) -> bool {
     matches!(fault.kind(), ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Replaced)
 }
 
 impl Error {
-    /// Returns an error that another caller has met.
+    /// Returns a copy of an error that concerns other results, too.
     fn of_others(error: &dyn fmt::Display) -> Self {
         Self::io("read", "".as_ref(), io::Error::other(error.to_string()))
     }

@@ -1,5 +1,5 @@
-//! A package in parts, fetched from afar: the head is at hand, and every other read is split into
-//! ranges of immutable objects.
+//! A package in parts that is fetched over a network. The head is in memory, and every other read
+//! is split into ranges of immutable objects.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Reading".
 
@@ -33,11 +33,12 @@ pub(crate) trait PartTransport: Remote {
     /// has the kind `Stale`.
     fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>>;
 
-    /// Fetches the head as it is now, past all caches. Returns `None` if it is an earlier one, or
-    /// cannot be read at the moment.
+    /// Fetches the current head, past all caches. Returns `None` if the answer is an earlier head,
+    /// or cannot be read at the moment.
     fn fresh_head(self: Arc<Self>) -> Fetching<Option<Vec<u8>>>;
 
-    /// Waits for an upload, for the `n`th time, from 0; `false` if patience is at its end.
+    /// Waits for an upload. `n` is the number of the wait, from 0. Returns `false` if there are no
+    /// more waits.
     fn wait_for_upload(self: Arc<Self>, n: u32) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 }
 
@@ -79,7 +80,7 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         self.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Fetches `span` by one list of parts. The parts are asked for at once.
+    /// Fetches `span` by one list of parts. All parts are requested at once.
     async fn fetch_by(&self, region: &PartsRegion, span: Span) -> Result<Vec<u8>, Error> {
         let past_caches = {
             let doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -99,12 +100,12 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         }
     }
 
-    /// Looks at the head past all caches, and takes its list if it is of a later publication than
-    /// `used`. Returns whether another list is in force.
+    /// Fetches the head past all caches, and uses its list of parts from now on if it belongs to a
+    /// later publication than `used`. Returns whether the list now differs from `used`.
     async fn look(&self, used: &Arc<PartsRegion>) -> Result<bool, Error> {
         let is_used =
             |region: Option<Arc<PartsRegion>>| region.is_some_and(|now| Arc::ptr_eq(&now, used));
-        // Another fetch may have looked while this one waited.
+        // Another fetch may have looked while this one waited for the lock.
         let _one = self.look_lock.lock().await;
         if !is_used(self.region()) {
             return Ok(true);
@@ -119,8 +120,8 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         Ok(true)
     }
 
-    /// Fetches `span`. If a part is missing, the present head may know a part in its place, and
-    /// else an upload may still bring it.
+    /// Fetches `span`. If a part is missing, the current head may name another part for these
+    /// bytes. If not, the part may still be uploaded, so this waits.
     async fn fetch_patiently(&self, span: Span) -> Result<Vec<u8>, Error> {
         // spec: R-PART-13
         let mut waits = 0_u32;
@@ -183,7 +184,7 @@ impl<T: PartTransport + 'static> Remote for PartsRemote<T> {
 
     fn doubt(&self, span: Span, _: Doubt) -> Result<bool, Error> {
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
-        // A part that is wrong past all caches too is damaged where it is stored.
+        // If a part is also wrong when it is fetched past all caches, it is damaged at the origin.
         Ok(doubted.insert(span))
     }
 
@@ -192,7 +193,7 @@ impl<T: PartTransport + 'static> Remote for PartsRemote<T> {
     }
 
     fn confirmed(self: Arc<Self>) -> Fetching<()> {
-        // The names of the parts bind their contents, so no look at the head is needed.
+        // A part's name is the hash of its bytes, so the head need not be read again.
         Box::pin(async move { self.transport.ended().map_or(Ok(()), Err) })
     }
 

@@ -14,7 +14,7 @@ use futures_util::Stream;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Bytes of a chunk at most.
+/// The maximum length of a chunk.
 const CHUNK_LEN: usize = 64 * 1024;
 
 /// A region's content, verified before its first byte: a [`RegionReader`] for async programs.
@@ -29,8 +29,8 @@ pub type AsyncVerifiedReader = AsyncReader<VerifiedReader>;
 /// or, with the features `http` and `store`, of `tokio`. These ways can be mixed. A stream ends
 /// after its first error.
 ///
-/// The bytes, checks, errors and cost are those of the wrapped reader. A call that is dropped
-/// before its end loses nothing: the next call goes on.
+/// The bytes, checks, errors and cost are the same as for the wrapped reader. If a call is dropped
+/// before its end, no bytes are lost: the next call continues.
 pub struct AsyncReader<R> {
     reader: R,
     drive: Drive,
@@ -53,7 +53,7 @@ macro_rules! describe {
                 self.reader.located()
             }
 
-            /// Returns what was checked; `None` before the verdict.
+            /// Returns which check was made; `None` before the verdict.
             #[must_use]
             pub const fn verdict(&self) -> Option<Verdict> {
                 self.reader.verdict()
@@ -132,12 +132,12 @@ impl<R: Read + Unpin> tokio::io::AsyncRead for AsyncReader<R> {
     }
 }
 
-/// Runs a reader over the bytes that were fetched, and fetches those that it lacks, one piece at a
-/// time.
+/// Runs a reader over the bytes that were fetched, and fetches the bytes that it lacks, one piece
+/// at a time.
 pub(super) struct Drive {
     gathered: Arc<Gathered>,
     operation: Arc<Operation>,
-    /// The fetch that has to end before the reader goes on.
+    /// The fetch that must end before the reader continues.
     fetching: Option<Fetching<()>>,
 }
 
@@ -146,7 +146,8 @@ impl Drive {
         Self { gathered, operation: Arc::default(), fetching: None }
     }
 
-    /// Runs `work`, which can be run again after an error of its source, until it lacks nothing.
+    /// Runs `work` until it lacks no bytes. `work` must allow another run after an error of its
+    /// source.
     pub(super) fn poll<T>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,6 +1,6 @@
 //! A remote file as a source: blocking reads over async fetches.
 //!
-//! The fetches run on a runtime of the source's own. So any thread can read it, even a thread of
+//! The fetches run on the source's own runtime. So any thread can read from it, even a thread of
 //! another runtime.
 
 use super::ahead::Ahead;
@@ -20,8 +20,8 @@ use tokio::task::AbortHandle;
 
 /// A package under a URL of a server or an object store.
 ///
-/// The head is fetched when the package is opened, other bytes when they are read, each range by
-/// itself. Announced ranges are read ahead.
+/// The head is fetched when the package is opened. Other bytes are fetched when they are read, one
+/// range at a time. Announced ranges are read ahead.
 #[derive(Debug)]
 pub struct RemoteSource {
     remote: Arc<dyn Remote>,
@@ -29,7 +29,7 @@ pub struct RemoteSource {
     ahead: Mutex<Ahead<Begun>>,
 }
 
-/// A read that was started ahead. Dropping it ends it.
+/// A read that was started ahead. Dropping this ends the read.
 #[derive(Debug)]
 struct Begun {
     bytes: Receiver<Result<Vec<u8>, Error>>,
@@ -60,7 +60,7 @@ impl Runner {
     ) -> Option<(Receiver<T>, AbortHandle)> {
         let (sender, receiver) = sync_channel(1);
         let task = self.0.as_ref()?.spawn(async move {
-            // The waiting side may have given up.
+            // The receiver may have been dropped, so an error is ignored.
             let _ = sender.send(work.await);
         });
         Some((receiver, task.abort_handle()))
@@ -70,7 +70,7 @@ impl Runner {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
     }
 
-    /// Waits for `work`. If the waiting thread belongs to a runtime, that runtime goes on.
+    /// Waits for `work`. If the waiting thread belongs to a runtime, that runtime is not blocked.
     pub(crate) fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -98,7 +98,7 @@ impl RemoteSource {
 
     /// Opens the package.
     pub(crate) fn into_package(mut self, limits: Limits) -> Result<(Package, Arc<Self>), Error> {
-        // A senseless head may come from a stale cache, or from a file that is being uploaded.
+        // A faulty head may come from a stale cache, or from a file that is being uploaded.
         let mut n = 0_u32;
         let view = loop {
             let fault = match View::read(&self) {
@@ -148,16 +148,16 @@ impl RemoteSource {
         self.ahead.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes the bytes that were read ahead for `span`, and begins the next reads.
+    /// Returns the bytes that were read ahead for `span`, and starts the next reads.
     fn take_ahead(&self, span: Span) -> Option<Vec<u8>> {
         let begun = self.ahead().take(span)?;
         let bytes = begun.bytes.recv().ok();
         self.begin_ahead();
-        // If the read ahead failed, the next read repeats it, and may have other ways.
+        // If the read ahead failed, the caller fetches the span, and that fetch may succeed.
         bytes.and_then(Result::ok)
     }
 
-    /// Keeps as many reads in progress as allowed.
+    /// Starts reads ahead, as many as allowed.
     fn begin_ahead(&self) {
         let mut ahead = self.ahead();
         while ahead.begin_next(|span| self.begin(span)) {}
@@ -244,7 +244,7 @@ impl ReadAt for RemoteSource {
         }
         self.remote.doubt(span, why).map_err(|error| {
             let explained = Arc::clone(&self.remote).explained(error);
-            // If the runtime cannot run the check, its error is reported.
+            // If the runtime cannot run the check, the runtime's error is reported.
             let waited = self.runner.wait(async { Ok(explained.await) });
             io::Error::other(waited.unwrap_or_else(|error| error))
         })

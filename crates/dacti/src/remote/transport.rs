@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A fetch in progress.
 pub type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// A file that is fetched range by range: its head, and how it is best read.
+/// A file that is fetched range by range: its head, and the best way to read it.
 #[non_exhaustive]
 pub struct RemoteFile {
     /// The first 65,536 bytes, or all of a shorter file.
@@ -22,16 +22,17 @@ pub struct RemoteFile {
     pub len: u64,
     /// Whether the file may have more bytes than the length says.
     pub len_is_hint: bool,
-    /// Bytes that are best fetched at once from a region that is streamed.
+    /// The best length of one fetch from a region that is streamed.
     pub read_len: usize,
-    /// Fetches that may be in progress at once.
+    /// The maximum number of fetches in progress at once.
     pub concurrency: usize,
     /// Whether the caller has set a budget of bytes. If so, only wanted bytes are fetched.
     pub has_budget: bool,
 }
 
 impl RemoteFile {
-    /// The length of a file whose server does not report it: more than any file has.
+    /// The length that stands for an unknown length, if the server does not report it. No file is
+    /// this long.
     pub const LEN_UNKNOWN: u64 = u64::MAX >> 1;
 
     /// Creates a file with this head and length, streamed 4 MiB at a time, with 16 fetches at once.
@@ -51,12 +52,12 @@ impl fmt::Debug for RemoteFile {
     }
 }
 
-/// A transport: it fetches ranges of one file. It has fetched the file's head before.
+/// A transport: it fetches ranges of one file. The file's head was fetched before.
 ///
-/// [`AsyncPackage::from_remote`](crate::AsyncPackage::from_remote) opens the package that it
-/// fetches. Two methods are enough. The others are for transports that count, or that read through
-/// caches, which may be stale. A future is polled on the executor that polls the package's future;
-/// dropping it ends the fetch.
+/// [`AsyncPackage::from_remote`](crate::AsyncPackage::from_remote) opens the package that a
+/// transport fetches. Two methods are enough. The others are for transports that count, or that
+/// read through caches, which may be stale. A future is polled on the executor that polls the
+/// package's future; dropping it ends the fetch.
 ///
 /// ```
 /// use dacti::fetch::{Fetching, Remote, RemoteFile};
@@ -93,18 +94,18 @@ impl fmt::Debug for RemoteFile {
 /// }
 /// ```
 pub trait Remote: fmt::Debug + Send + Sync {
-    /// Returns the head, and how the file is best read.
+    /// Returns the head, and the best way to read the file.
     fn file(&self) -> &RemoteFile;
 
-    /// Whether the file is a head whose package is published in parts. Spans are positions of the
-    /// package then, and [`RemoteFile::len`] is its length.
+    /// Returns whether the file is the head of a package in parts. Then spans are positions in the
+    /// package, and [`RemoteFile::len`] is the package's length.
     fn is_in_parts(&self) -> bool {
         false
     }
 
     /// Fetches all bytes of `span`, which is not empty and lies within the file's length.
     ///
-    /// If other reads can meet the failure, too, it is an [`Error::Remote`].
+    /// A failure that other reads may have, too, must be an [`Error::Remote`].
     fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>>;
 
     /// Returns the requests and bytes that were spent so far.
@@ -112,7 +113,7 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Stats::default()
     }
 
-    /// Returns whether the whole file was fetched, because the server allows nothing else.
+    /// Returns whether the whole file was fetched, because the server does not support ranges.
     fn is_whole(&self) -> bool {
         false
     }
@@ -123,14 +124,14 @@ pub trait Remote: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Returns whether there is no other way to the bytes of `span`, which were found wrong.
+    /// Returns whether there is no other way to fetch the bytes of `span`, which were found wrong.
     fn is_final(&self, span: Span) -> bool {
         let _ = span;
         true
     }
 
-    /// Records that the bytes of `span` were found wrong, and returns whether the next fetch takes
-    /// another way. Called only if they are not [final](Self::is_final).
+    /// Records that the bytes of `span` were found wrong. Returns whether the next fetch uses
+    /// another way. This is called only if the bytes are not [final](Self::is_final).
     ///
     /// # Errors
     /// The cause, if it is known and no other way is left.
@@ -139,8 +140,8 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Ok(false)
     }
 
-    /// Returns a better error instead of `error`, which says that bytes were stale: another file
-    /// may have replaced the one that was opened.
+    /// Returns a better error if there is one. `error` says that bytes were stale, but another file
+    /// may have replaced the file that was opened.
     fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
         Box::pin(ready(error))
     }
@@ -156,14 +157,14 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Box::pin(ready(Ok(())))
     }
 
-    /// Returns the bytes that [`confirmed`](Self::confirmed) fetches: after further fetches if
-    /// `fetches`, else now. `None` if it fetches nothing.
+    /// Returns the span that a call of [`confirmed`](Self::confirmed) fetches, after further
+    /// fetches if `fetches` is set, otherwise now. `None` if it fetches nothing.
     fn look(&self, fetches: bool) -> Option<Span> {
         let _ = fetches;
         None
     }
 
-    /// Notes a region that is fetched part by part.
+    /// Records a region that is fetched piece by piece.
     fn note_region(&self, region: Span) {
         let _ = region;
     }
@@ -174,8 +175,9 @@ pub trait Remote: fmt::Debug + Send + Sync {
         SIGNATURE.starts_with(start) || start.iter().all(|byte| *byte == 0)
     }
 
-    /// Returns the same file with a fresh head, for try number `n`, from 0: first past all caches,
-    /// then after waits for an upload; `None` to give up.
+    /// Returns the same file with a fresh head. `n` is the number of the try, from 0. The first try
+    /// reads past all caches, and later tries wait for an upload first. Returns `None` if there are
+    /// no more tries.
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         let _ = n;
         Box::pin(ready(Ok(None)))

@@ -1,4 +1,4 @@
-//! Compares two packages: how they differ, and which bytes a holder of the old one must fetch.
+//! Compares two packages: how they differ, and which bytes a holder of the old package must fetch.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "File id"; `docs/spec/dacti-seal.md`.
 
@@ -20,10 +20,11 @@ use daicon_core::Span;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// Bytes of each package that are compared at once; more if each read has a price of its own.
+/// The number of bytes of each package that are compared at once. It is larger if each read is a
+/// request.
 const PIECE_LEN: usize = 1 << 16;
 
-/// Bytes of both packages that are read to compare one region by a digest list.
+/// The number of bytes that are read in both packages to compare one region by a digest list.
 const LISTED_READ: u64 = 32;
 
 /// One of two packages.
@@ -53,9 +54,10 @@ pub struct DiffError {
 pub enum Relation {
     /// The same file: layout component (with its file id), length and head are the same.
     Same,
-    /// An update of the old one: the layout component is the same, and the file is not shorter.
+    /// An update of the old package: the layout component is the same, and the file is not shorter.
     Grown,
-    /// An earlier state of the old one: the layout component is the same, and the file is shorter.
+    /// An earlier state of the old package: the layout component is the same, and the file is
+    /// shorter.
     Earlier,
     /// Another file with the same regions under the same paths.
     SameContent,
@@ -82,10 +84,11 @@ pub struct Differing {
     pub id: Uuid,
     /// The path, if a names list has one. If both packages have one, the path in the new package.
     pub path: Option<String>,
-    /// Its stored bytes in the old package; `None` if it is missing there.
+    /// The length of its stored bytes in the old package; `None` if it is missing there.
     pub old_len: Option<u64>,
-    /// Its stored bytes in the new package; `None` if it is missing there, or if the packages were
-    /// compared by the digest list of the new one, which has no lengths.
+    /// The length of its stored bytes in the new package. `None` if it is missing there, or if the
+    /// packages were compared by the digest list of the new package, because that list has no
+    /// lengths.
     pub new_len: Option<u64>,
 }
 
@@ -95,8 +98,8 @@ pub struct Differing {
 pub struct Renamed {
     /// Its id in the new package.
     pub id: Uuid,
-    /// Its id in the old package. It is another one if the file moved, because an id is hashed from
-    /// the path.
+    /// Its id in the old package. It differs from `id` if the file moved, because an id is hashed
+    /// from the path.
     pub old_id: Uuid,
     /// Its path in the old package; `None` if it has none.
     pub old: Option<String>,
@@ -104,7 +107,7 @@ pub struct Renamed {
     pub new: Option<String>,
 }
 
-/// The evidence by which regions of both packages were compared.
+/// The evidence by which regions of both packages were compared, as numbers of regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Evidence {
     /// Regions at the same place of the same file: published bytes never change, so nothing was
@@ -113,8 +116,8 @@ pub struct Evidence {
     /// Regions that differ in length or encoding, or are empty: nothing was read.
     pub by_entry: u64,
     /// Regions compared by the digests in their seals, which bind id, encoding, length and bytes.
-    /// Only 32 bytes of each were read, so this does not detect damage. From afar, the digest list
-    /// of the new package gives the first 16 of them at once.
+    /// Only the digests were read, so this does not detect damage. If the new package is remote,
+    /// its digest list gives the first 16 bytes of all digests at once.
     pub by_digest: u64,
     /// Regions compared by their stored bytes, up to the first difference.
     pub by_content: u64,
@@ -139,8 +142,8 @@ pub struct Fetch {
     /// Index, tables and names list of another file that lie past its head.
     pub index: u64,
     /// Stored bytes and seals of regions of another file that lie past its head. If the packages
-    /// were compared by a digest list, those of the old package count, because the list has no
-    /// lengths.
+    /// were compared by a digest list, which has no lengths, the lengths in the old package are
+    /// used.
     pub regions: u64,
 }
 
@@ -166,8 +169,9 @@ pub struct Difference {
     pub changed: Vec<Differing>,
     /// Regions that only the old package has.
     pub removed: Vec<Differing>,
-    /// Regions in both packages whose paths differ, changed or not, and files that moved: they have
-    /// the same stored bytes and another id. Moves are not looked for if a package is fetched.
+    /// Regions in both packages whose paths differ, changed or not. Also files that moved: regions
+    /// with the same stored bytes under different ids. Moves are not searched for in remote
+    /// packages.
     pub renamed: Vec<Renamed>,
     /// Regions that are the same in both packages.
     pub unchanged: u64,
@@ -180,16 +184,16 @@ pub struct Difference {
 impl Difference {
     /// Compares two packages.
     ///
-    /// It stops if `progress` returns `Break`. Cost: both indexes and names lists are read, and for
-    /// each region in both packages the bytes that [`Evidence`] names. Memory: 56 bytes for each
-    /// entry of either package, both names lists and a pointer for each name, the lists of
-    /// differences, 64 KiB for the region that is compared (4 MiB over HTTP), and 120 bytes for
-    /// each pair of regions with digests; 80 bytes for each region that may have moved.
+    /// The comparison stops if `progress` returns `Break`. Cost: both indexes and names lists are
+    /// read, and for each region in both packages the bytes that [`Evidence`] describes. Memory: 56
+    /// bytes for each entry of either package, both names lists and a pointer for each name, the
+    /// lists of differences, 64 KiB for the region that is compared (4 MiB over HTTP), and 120
+    /// bytes for each pair of regions with digests; 80 bytes for each region that may have moved.
     ///
     /// # Errors
     /// An index or a names list that cannot be read; a region in both packages that must be read
-    /// but cannot be; `TotalTooLong` if regions share so many bytes that the comparison would read
-    /// far more than the packages have; `Stopped`.
+    /// but cannot be; `TotalTooLong` if regions share bytes, and the comparison would read far more
+    /// bytes than the packages have; `Stopped`.
     pub fn between(
         old: &Package,
         new: &Package,
@@ -260,8 +264,9 @@ impl Difference {
     }
 }
 
-/// Returns whether both packages are states of one file: no update changes the layout component.
-/// The file id alone is not enough, because it does not depend on the slice length.
+/// Returns whether both packages are states of one file. Their layout components are compared,
+/// because no update changes this component. The file id alone is not enough, because it does not
+/// depend on the slice length.
 fn same_file(old: &Package, new: &Package) -> bool {
     let (old, new) = (old.view().layout(), new.view().layout());
     old.is_some() && old == new
@@ -286,12 +291,12 @@ struct Listing<'p> {
     package: &'p Package,
     side: Side,
     scan: IndexScan,
-    /// Every path by the id that it leads to.
+    /// Every path with its id, sorted by id.
     paths: Vec<(Uuid, &'p str)>,
-    /// The first bytes of digests that the package lists in one place.
+    /// The first bytes of digests, from the digest list of the package.
     listed: HashMap<Uuid, [u8; LISTED_LEN]>,
-    /// Whether the index was not read, because the list has all regions of the old package. Lengths
-    /// of regions that differ are not known then.
+    /// Whether the index was not read, because the digest list has all regions of the old package.
+    /// Then the lengths of changed regions are unknown.
     is_index_unread: bool,
 }
 
@@ -302,14 +307,14 @@ impl<'p> Listing<'p> {
         if let Some(fault) = scan.faults.pop() {
             return Err(failed(fault.into()));
         }
-        // On this machine digests are read as fast in their places.
+        // A local package needs no digest list, because reading digests from the seals is as fast.
         let listed =
             if is_far(package) { package.listed_digests(&scan) } else { Ok(HashMap::new()) };
         Self::with(package, side, scan, listed.map_err(failed)?, false)
     }
 
-    /// Reads the listing of the new package. From afar, its digest list replaces the index if it
-    /// lists the regions of the old package.
+    /// Reads the listing of the new package. If the package is remote and its digest list has the
+    /// regions of the old package, the list is read instead of the index.
     fn read_new(package: &'p Package, old: &Listing<'_>) -> Result<Self, DiffError> {
         let failed = |error| DiffError { side: Side::New, region: None, error };
         let is_fresh = package.view().delta_entries() == 0;
@@ -433,12 +438,12 @@ struct Comparison<'c, 'p> {
     old: &'c Listing<'p>,
     new: &'c Listing<'p>,
     is_same_file: bool,
-    /// The old package and the new one.
+    /// The digests of the old package, and of the new one.
     digests: [Digests; 2],
-    /// Whether stored bytes of the old package and of the new one are the same, by their places.
+    /// For spans of the old package and of the new one: whether their stored bytes are the same.
     compared: HashMap<(Span, Span), bool>,
     found: Difference,
-    /// The places of the regions that only the new package has.
+    /// The spans of the regions that only the new package has.
     missing: Vec<Span>,
     /// The regions that only the old package has, and those that only the new one has.
     alone: [Vec<Located>; 2],
@@ -476,7 +481,8 @@ impl<'c> Comparison<'c, '_> {
         }
     }
 
-    /// Refuses to compare contents that share so many bytes that far more would be read.
+    /// Refuses to compare contents if regions share bytes, and reading these for each region would
+    /// read far more bytes than are stored.
     fn check_total(&self) -> Result<(), DiffError> {
         let [mut old, mut new] = self.compared_by(How::Content);
         // Regions that share all their bytes are compared once.
@@ -541,7 +547,8 @@ impl<'c> Comparison<'c, '_> {
         }
         let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
         let is_sealed = seals.iter().all(|len| *len > 0);
-        // A digest covers the dictionary; other stored bytes mean nothing without it.
+        // A digest covers the dictionary. Without digests, equal stored bytes have the same content
+        // only if the dictionaries are the same, too.
         let needs_same = old.encoding.needs_dictionary() && !self.is_same_file && !is_sealed;
         let is_alike = old.span.len() == new.span.len()
             && old.encoding == new.encoding
@@ -568,7 +575,7 @@ impl<'c> Comparison<'c, '_> {
         hash(self.old).is_some_and(|old| hash(self.new) == Some(old))
     }
 
-    /// Takes a region that is in one package or in both.
+    /// Compares a region that is in one package or in both.
     fn take(&mut self, old: Option<Located>, new: Option<Located>) -> Result<(), DiffError> {
         let Some(id) = old.or(new).map(|located| located.id) else { return Ok(()) };
         let is_same = match (&old, &new) {
@@ -635,7 +642,7 @@ impl<'c> Comparison<'c, '_> {
         if old == new {
             return;
         }
-        // If there are several paths, the first that the other package lacks.
+        // If there are several paths, this is the first path that the other package lacks.
         let own = |paths: &[(Uuid, &str)], others: &[(Uuid, &str)]| {
             let own = first_missing(paths, others).or(paths.first());
             own.map(|(_, path)| (*path).to_owned())
@@ -681,7 +688,7 @@ impl<'c> Comparison<'c, '_> {
     }
 }
 
-/// Returns the first element that the others lack. Both ascend.
+/// Returns the first element of `own` that `others` lacks. Both lists must ascend.
 fn first_missing<'a, T: Ord>(own: &'a [T], others: &[T]) -> Option<&'a T> {
     own.iter().find(|own| others.binary_search(own).is_err())
 }
@@ -693,7 +700,7 @@ enum How {
         is_alike: bool,
     },
     Place,
-    /// By the digest list of the new package, which comes from afar.
+    /// By the digest list of the new package, which is remote.
     Listed,
     Digest,
     Content,
@@ -748,7 +755,7 @@ fn is_same_content(
             let read = u64::try_from(read).unwrap_or(u64::MAX);
             evidence.read = evidence.read.saturating_add(read);
             if usize::try_from(read).ok() != Some(left) {
-                // The file was cut since it was opened.
+                // The file was truncated since it was opened.
                 let (at, needed) = (located.span.start, len);
                 let (what, end) = (dacti_index::Structure::StoredRegion, from.saturating_add(read));
                 let error = dacti_index::Error::Truncated { what, at, needed, end };
@@ -769,7 +776,7 @@ mod tests {
     use core::cell::Cell;
     use core::cmp::Ordering;
 
-    /// A number that counts how often it is compared.
+    /// A number that counts its comparisons.
     #[derive(Debug)]
     struct Counting<'c>(u32, &'c Cell<u32>);
 
@@ -801,7 +808,7 @@ mod tests {
             let all = |range: core::ops::Range<u32>| {
                 range.map(|n| Counting(n, &count)).collect::<Vec<_>>()
             };
-            // The last one differs.
+            // Only the last element differs.
             let (own, others) = (all(0..n), all(0..n - 1));
             assert_eq!(first_missing(&own, &others).map(|found| found.0), Some(n - 1));
             assert_eq!(first_missing(&others, &own).map(|found| found.0), None);
@@ -809,7 +816,7 @@ mod tests {
         };
         let (one, two) = (comparisons(5000), comparisons(10_000));
         assert!(two < one * 9 / 4, "{one}, {two}");
-        // Two searches of 13 steps or so for each path.
+        // Each path takes two searches of about 13 steps.
         assert!(one < 5000 * 2 * 15, "{one}");
     }
 }

@@ -7,7 +7,7 @@ use core::iter::Peekable;
 use dacti_index::Group;
 use dacti_lookup::{Lookup, Run, RunOrder};
 
-/// A check of fences that takes the groups of the index one after the other.
+/// A check of fences, which is fed the groups of the index one after the other.
 #[derive(Debug)]
 pub(crate) struct FencesCheck<'k> {
     runs: Peekable<std::vec::IntoIter<Run<'k>>>,
@@ -26,7 +26,7 @@ impl<'k> FencesCheck<'k> {
         Ok(Self { runs, number: 0, order: RunOrder::default() })
     }
 
-    /// Takes the next group of the index.
+    /// Checks the next group of the index.
     ///
     /// # Errors
     /// `Lookup` if the group contradicts its fence or the group before it.

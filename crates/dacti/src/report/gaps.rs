@@ -1,7 +1,7 @@
-//! Classifies the bytes between the claims of a package: padding, remains of updates, and unclaimed
-//! bytes.
+//! Classifies the bytes between the claims of a package as padding, remains of updates, or
+//! unclaimed bytes.
 //!
-//! The claims themselves are not known here. Specification: `docs/spec/dacti-package.md`, "The cdn
+//! This module does not know the claims. Specification: `docs/spec/dacti-package.md`, "The cdn
 //! layout".
 
 use crate::fetch::source::read_span;
@@ -10,26 +10,26 @@ use crate::report::map::{Claim, Claimant};
 use crate::{Error, HEAD_LEN, Package};
 use daicon_core::Span;
 
-/// Bytes that are checked at once.
+/// The number of bytes that are checked at once.
 const PIECE_LEN: u64 = 1 << 16;
 
-/// Classifies the bytes of gaps, which come in ascending order.
+/// Classifies the bytes of gaps, which must be given in ascending order.
 #[derive(Debug)]
 pub(crate) struct Gaps {
     /// The bytes that replaced entries name, with their seals, ascending by start.
     replaced: Vec<Span>,
-    /// The number of the first of them that may reach into the next gap.
+    /// The index of the first span in `replaced` that may reach into the next gap.
     next: usize,
-    /// Bytes that may still be checked.
+    /// The number of bytes that may still be checked.
     look_max: u64,
-    /// Appends end at multiples of this; `None` if slices are unknown.
+    /// The slice length: appended blocks end at its multiples. `None` if it is unknown.
     slice_len: Option<u64>,
 }
 
 impl Gaps {
     /// Creates the classifier for a package whose replaced entries name `replaced`.
     pub(crate) fn new(package: &Package, mut replaced: Vec<Span>, look_max: u64) -> Self {
-        // An empty region without a seal takes no byte, wherever its entry leads.
+        // An empty region without a seal has no bytes, whatever offset its entry has.
         replaced.retain(|span| !span.is_empty());
         replaced.sort_by_key(|span| (span.start, span.end));
         let slice_len = package.view().layout().map(|layout| layout.slice_len);
@@ -93,8 +93,8 @@ impl Gaps {
         Ok(())
     }
 
-    /// Returns the bytes up to the last one that is not zero, and the zeros after it. `is_padded`
-    /// tells whether an append may have ended here.
+    /// Classifies the bytes of `cell`: the bytes up to the last nonzero byte, and the zeros after
+    /// it. `is_padded` tells whether an append may have ended at the end of these bytes.
     fn look_at_cell(
         &self,
         package: &Package,

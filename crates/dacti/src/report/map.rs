@@ -13,7 +13,7 @@ use dacti_names::NAMES_ID;
 use daicon_core::{PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 use uuid::Uuid;
 
-/// Bytes in all gaps together that are checked for zeros.
+/// The maximum number of bytes in all gaps together that are checked for zeros.
 const GAPS_LEN_MAX: u64 = 64 << 20;
 
 /// The use of a stretch of bytes.
@@ -24,7 +24,8 @@ pub enum Claimant {
     Start,
     /// A component table: header and entries in use.
     Table,
-    /// Slots after a table's entries, or a whole place, left for later components.
+    /// Room for later components: free slots after a table's entries, or an unused place for a
+    /// table.
     TableRoom,
     /// The region of a component.
     Component(Uuid),
@@ -110,17 +111,18 @@ pub struct Overlap {
     pub second: Claim,
 }
 
-/// A package's bytes from the first to the last, without gap.
+/// The use of all bytes of a package.
 #[derive(Debug, Clone, Default)]
 pub struct FileMap {
     /// Ascending and without gaps; adjacent claims of one kind are joined.
     pub claims: Vec<Claim>,
-    /// Bytes that different claims contain. Equal regions share their bytes; that is no overlap.
+    /// Pairs of claims that share some bytes. Equal regions that share all their bytes are no
+    /// overlap.
     pub overlaps: Vec<Overlap>,
-    /// Regions that share all their bytes with another.
+    /// The number of regions that share all their bytes with another region.
     pub shared: u64,
-    /// Regions and components that pass the end of the file, or the last position of a file. They
-    /// are in no claim.
+    /// The number of regions and components that pass the end of the file, or the last position of
+    /// a file. They are in no claim.
     pub outside: u64,
     /// The length of the seal after each region.
     seal_len: u64,
@@ -172,7 +174,8 @@ impl FileMap {
             claim.span.end = claim.span.end.min(len);
         }
         claims.retain(|claim| !claim.span.is_empty());
-        // Longer claims come first, so that a claim within another comes after it.
+        // Of claims with one start, the longest is first. So a claim inside another follows the
+        // outer claim.
         claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
         let mut gaps = Gaps::new(package, replaced(package, scan), look_max);
         let mut last: Option<Claim> = None;
@@ -191,12 +194,12 @@ impl FileMap {
         self.seals_len
     }
 
-    /// Returns the length of the names list's seals, which is a part of all seals.
+    /// Returns the length of the names list's seals. `seals_len` includes it.
     pub(crate) const fn names_seals_len(&self) -> u64 {
         self.names_seals_len
     }
 
-    /// Returns the length of the dictionary's seal, which is a part of all seals.
+    /// Returns the length of the dictionary's seal. `seals_len` includes it.
     pub(crate) const fn dictionary_seal_len(&self) -> u64 {
         self.dictionary_seal_len
     }
@@ -208,7 +211,7 @@ impl FileMap {
         unclaimed.fold(0, |sum, claim| sum.saturating_add(claim.span.len()))
     }
 
-    /// Adds a claim after `last`, the one that reaches furthest so far.
+    /// Adds a claim. `last` is the earlier claim with the highest end.
     fn take(
         &mut self,
         package: &Package,
@@ -239,7 +242,7 @@ impl FileMap {
 
     fn push(&mut self, claim: Claim) {
         if claim.is_regions() || claim.claimant == Claimant::Dictionary {
-            // A claim ends with its seal.
+            // The claim of a sealed region ends with the seal.
             let seal_len = self.seal_len.min(claim.span.len());
             self.seals_len = self.seals_len.saturating_add(seal_len);
             match claim.claimant {
@@ -271,7 +274,7 @@ fn claim(start: u64, len: u64, claimant: Claimant, count: u64) -> Claim {
     Claim { span: Span { start, end: start.saturating_add(len) }, claimant, count }
 }
 
-/// Claims the start, the tables, and the room of tables that the layout promises.
+/// Claims the start, the tables, and the room for tables that the layout states.
 fn tables(package: &Package) -> Vec<Claim> {
     let view = package.view();
     let mut claims = vec![claim(0, PREAMBLE_LEN, Claimant::Start, 1)];
@@ -279,7 +282,7 @@ fn tables(package: &Package) -> Vec<Claim> {
         view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
     );
     let Some(layout) = view.layout() else { return claims };
-    // The layout is trusted for the head only, which is all that it describes.
+    // The layout describes room only in the head, so claims of room past the head are ignored.
     let mut room = Vec::new();
     let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
     for (at, slots) in [(PREAMBLE_LEN, layout.t1_slots), places[0], places[1]] {
@@ -327,7 +330,7 @@ fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
         .collect()
 }
 
-/// Claims the index, from the scan.
+/// Claims the index, as the scan found it.
 fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
     let index = package.view().index();
     if index.is_empty() {
@@ -369,8 +372,8 @@ fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside
     for removal in scan.removals.iter().filter(|_| seal_len > 0) {
         claims.push(region(removal, seal_len, Claimant::Removals));
     }
-    // No entry names the segments before the newest one. If a segment cannot be read, the code that
-    // reads it reports that.
+    // No entry names the segments before the newest one, so they are read from the names list. A
+    // fault of the list is reported by other code.
     let earlier = package.names().ok().and_then(|names| names.places().get(1..));
     for place in earlier.unwrap_or_default() {
         claims.push(region(place, seal_len, Claimant::Names));

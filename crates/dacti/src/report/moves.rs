@@ -1,9 +1,8 @@
-//! Finds files that moved: a region of the old package with the same stored bytes as a region of
-//! the new one, under another id.
+//! Finds files that moved: regions that have the same stored bytes in both packages, but different
+//! ids.
 //!
-//! A digest binds the id, so digests of two ids cannot be compared, and the stored bytes are
-//! hashed.
-//! Specification: `docs/spec/dacti-seal.md`, "The digest".
+//! A digest includes the id, so the digests of two ids differ even for equal bytes. So this module
+//! hashes the stored bytes. Specification: `docs/spec/dacti-seal.md`, "The digest".
 
 use crate::fetch::source::read_full;
 use crate::read::total::check_compared;
@@ -12,10 +11,11 @@ use core::ops::ControlFlow;
 use daicon_core::to_u64;
 use std::collections::{HashMap, HashSet};
 
-/// Bytes that are hashed at once. A source whose reads have a price reads more at once.
+/// The number of bytes that are hashed at once. A source whose reads are requests reads more at
+/// once.
 const PIECE_LEN: usize = 1 << 16;
 
-/// The properties that equal regions share, and that the index tells.
+/// The properties in the index that equal regions share: encoding and length.
 type Shape = (Encoding, u64);
 
 fn shape(region: &Located) -> Shape {
@@ -33,7 +33,7 @@ impl<'a> Alone<'a> {
         self.regions.iter().map(shape).collect()
     }
 
-    /// Returns the regions that may be equal to one of the other package.
+    /// Returns the regions that may be equal to a region of the other package.
     fn candidates(&self, others: &HashSet<Shape>) -> Result<Vec<&'a Located>, Error> {
         let may = |region: &&Located| !region.span.is_empty() && others.contains(&shape(region));
         let found: Vec<_> = self.regions.iter().filter(may).collect();
@@ -41,7 +41,8 @@ impl<'a> Alone<'a> {
         Ok(found)
     }
 
-    /// Returns whether each read is a request, whose bytes are not fetched for this.
+    /// Returns whether each read is a request. Regions of such a package are not read to find
+    /// moves.
     fn is_far(&self) -> bool {
         self.package.source().read_len() > PIECE_LEN
     }
@@ -50,9 +51,9 @@ impl<'a> Alone<'a> {
 /// Pairs regions of the old package with regions of the new one that have the same encoding and
 /// stored bytes. Each region is in one pair at most, and pairs keep the order of both lists.
 ///
-/// Only regions whose encoding and length the other list has too are read, each once. Nothing is
-/// read of packages that are fetched, so their regions are in no pair. A region that cannot be read
-/// is in no pair: other calls report its fault.
+/// A region is read only if the other list has a region of the same encoding and length; it is read
+/// once. Remote packages are not read, so their regions are in no pair. A region that cannot be
+/// read is in no pair: other calls report its fault.
 pub(super) fn find(
     old: &Alone<'_>,
     new: &Alone<'_>,
@@ -68,7 +69,8 @@ pub(super) fn find(
         ControlFlow::Continue(()) => Ok(hash(package, region, read)),
         ControlFlow::Break(()) => Err(Error::Stopped),
     };
-    // The regions of the new package by their content, the last one first.
+    // The regions of the new package by their content, in reverse order, so that `pop` returns the
+    // first.
     let mut by_content: HashMap<(Shape, [u8; 32]), Vec<Located>> = HashMap::new();
     for region in to.into_iter().rev() {
         if let Some(hash) = hash_of(new.package, region)? {

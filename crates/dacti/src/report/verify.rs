@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use uuid::Uuid;
 
-/// Decoded bytes that are checked at once.
+/// The number of decoded bytes that are checked at once.
 const PIECE: usize = 64 * 1024;
 /// The longest time between two calls of `progress`.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_millis(100);
 pub enum Finding {
     /// An oddity of the container that readers ignore. Nothing is lost.
     Container(Diagnostic),
-    /// Further such oddities, which were counted but not kept.
+    /// Further oddities of the container, which were counted but not kept.
     ContainerMore {
         /// How many.
         count: u64,
@@ -43,9 +43,9 @@ pub enum Finding {
     Fences(Arc<Error>),
     /// The seal component is wrong, so no region can be verified.
     Seals(dacti_seal::Error),
-    /// The digest list is wrong. Only those who compare packages use it.
+    /// The digest list is wrong. It is used only to compare packages.
     DigestList(dacti_seal::DigestListFault),
-    /// The dictionary cannot be read, so no region that refers to it can be.
+    /// The dictionary cannot be read, so regions that refer to it cannot be decoded.
     Dictionary(Error),
     /// The names list cannot be read. Regions are still found by id, and by paths whose ids are
     /// hashed.
@@ -53,16 +53,16 @@ pub enum Finding {
     /// Two structures or regions claim some of the same bytes. The format allows it, but our
     /// packers never do it.
     Overlap(Overlap),
-    /// An entry of the index that names no valid place in the file.
+    /// An entry of the index whose span is not valid in the file.
     Entry(Error),
     /// A region that cannot be read.
     Region {
         /// Its path or id.
         name: String,
-        /// The reason. Regions that share their bytes share the reason.
+        /// The reason. It is the same for all regions that share their bytes.
         error: Arc<Error>,
     },
-    /// A removal whose seal does not fit.
+    /// A removal whose seal does not match.
     Removal {
         /// The id of the removed region.
         id: Uuid,
@@ -92,15 +92,15 @@ pub enum Finding {
 }
 
 impl Finding {
-    /// Returns the oddities of a package's container: first those that are kept, then the number of
-    /// others.
+    /// Returns the oddities of a package's container: first the oddities that were kept, then the
+    /// number of the others.
     pub fn of_container(view: &View) -> impl Iterator<Item = Self> {
         let count = view.diagnostics_left_out();
         let more = (count > 0).then_some(Self::ContainerMore { count });
         view.diagnostics().iter().copied().map(Self::Container).chain(more)
     }
 
-    /// Returns whether the finding means that something cannot be read.
+    /// Returns whether the finding means that a part of the package cannot be read.
     #[must_use]
     pub const fn is_loss(&self) -> bool {
         matches!(
@@ -164,9 +164,9 @@ pub struct VerifyProgress {
 pub struct Report {
     /// Regions that were checked, including the names list.
     pub regions: u64,
-    /// Their stored bytes. Bytes that regions share count for each of them.
+    /// Stored bytes of these regions. Bytes that regions share count for each of them.
     pub stored_len: u64,
-    /// Their decoded bytes. Bytes that regions share count for each of them.
+    /// Decoded bytes of these regions. Bytes that regions share count for each of them.
     pub decoded_len: u64,
     /// All findings, in the order of the file.
     pub findings: Vec<Finding>,
@@ -184,8 +184,9 @@ impl Package {
     /// Verifies the whole package: every structure, every bound, and every region, decoded on all
     /// cores.
     ///
-    /// It stops if `progress` returns `Break`. Cost: every byte is read, and regions near each
-    /// other by one read. Memory: that of [`list`](Self::list) and [`Readers`](crate::Readers).
+    /// The verification stops if `progress` returns `Break`. Cost: every byte is read; regions near
+    /// each other share a read. Memory: as much as [`list`](Self::list) and
+    /// [`Readers`](crate::Readers) take.
     ///
     /// # Errors
     /// An index that cannot be read at all; `TotalTooLong` if all regions together decode to more
@@ -229,8 +230,8 @@ impl Package {
             Vec::with_capacity(count.saturating_add(scan.removals.len()));
         listed.extend(own.chain(removals).map(|located| Listing::unnamed(*located)));
         listing::each(&scan.found, &all, |listing| listed.push(listing));
-        // The order is that of the file, so that disks and caches read ahead. Regions that share
-        // their bytes are adjacent, and decoded once.
+        // The regions are sorted in the order of the file, so that disks and caches read ahead.
+        // Regions that share their bytes are adjacent, and are decoded once.
         listed.sort_unstable_by_key(|listing| {
             let Located { span, encoding, id, .. } = listing.located;
             (span, encoding.tag(), id, listing.path)
@@ -241,8 +242,8 @@ impl Package {
         }
         let jobs: Vec<&[Listing<'_>]> = listed
             .chunk_by(|a, b| {
-                // A seal is for one id. So if two regions share bytes, the seal matches at most one
-                // of them.
+                // A seal covers one id. So if two regions share bytes, the seal after these bytes
+                // matches at most one of the regions.
                 a.located.span == b.located.span
                     && a.located.encoding == b.located.encoding
                     && (seal_len == 0 || a.located.id == b.located.id)
@@ -305,8 +306,8 @@ fn judge_names(package: &Package, all: &[Name<'_>], regions: &[Located]) -> Vec<
     findings
 }
 
-/// Decodes on several threads. Each job is all regions that share some bytes. Findings come in the
-/// order of `jobs`.
+/// Decodes on several threads. Each job has all regions that share the same bytes. Findings are
+/// added in the order of `jobs`.
 fn decode_all(
     package: &Package,
     jobs: &[&[Listing<'_>]],
@@ -350,7 +351,7 @@ fn decode_all(
                     let told = judge(job, decoded, report);
                     findings.extend(told.into_iter().map(|finding| (i, finding)));
                 }
-                // One region may take long, so the caller is asked in between.
+                // One region may take long, so `progress` is also called while it is decoded.
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
             }
@@ -406,7 +407,7 @@ fn judge(job: &[Listing<'_>], decoded: Result<u64, Error>, report: &mut Report) 
 }
 
 impl Error {
-    /// Returns the error of a region's reader before it was wrapped as one of IO.
+    /// Returns the error of a region's reader that an IO error wraps.
     pub(crate) fn from_read(error: io::Error) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(own) => return own,

@@ -1,4 +1,4 @@
-//! A file that gets its name whole or not at all.
+//! A file that appears under its name complete or not at all.
 
 use crate::Error;
 use std::fs::File;
@@ -72,15 +72,15 @@ impl AtomicFile {
         let failed = |error| Error::io("write", &path, error);
         self.temp.as_file().sync_all().map_err(failed)?;
         self.temp.persist(&path).map_err(|error| Error::io("create", &path, error.error))?;
-        // The new name is on disk once the folder is synced. Some systems cannot sync folders, but
-        // do it by themselves.
+        // The new name is on disk once the folder is synced. Systems that cannot sync folders put
+        // the name on disk without this, so an error is ignored.
         let _ = File::open(folder_of(&path)).map(|folder| folder.sync_all());
         Ok(())
     }
 }
 
-/// Returns the system's error without the path of a temporary file, which is made up and may repeat
-/// a secret of the path that the caller gave.
+/// Returns the system's error without the path of the temporary file. The caller does not know that
+/// path, and it may repeat a secret of the path that the caller gave.
 fn system_error(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((told, _)) => io::Error::new(error.kind(), told.to_owned()),

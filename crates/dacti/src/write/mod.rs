@@ -1,6 +1,6 @@
 //! Packs, updates and compacts packages.
 //!
-//! It reads packages like any reader, and no reading module imports it. Specification:
+//! This module reads packages by the reading modules, which do not import it. Specification:
 //! `docs/spec/dacti-package.md` and `docs/spec/dacti-cdn.md`.
 
 pub(crate) mod atomic;

@@ -11,12 +11,12 @@ use dacti::{BuildOptions, EncodingChoice, Error, HEAD_LEN, Package, PackageBuild
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-/// The region that tells the version, and one that stays.
+/// The paths of the two regions. The first holds the version; the second never changes.
 const VERSION: &str = "version";
 const DATA: &str = "data";
-/// Long enough that whole files and ranges differ for readers.
+/// Longer than the files that readers may fetch whole, so that readers must ask for ranges.
 const DATA_LEN: usize = 3 << 20;
-/// The time between two looks at a place.
+/// The time between two reads of a place.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The suffix of the copy that is one file.
 const ONE_FILE: &str = "-one-file";
@@ -25,7 +25,8 @@ const ONE_FILE: &str = "-one-file";
 #[derive(Debug)]
 pub(super) struct Scratch {
     place: Place,
-    /// The package as one file beside it, and their folder, if the place is one.
+    /// A second copy of the package, as one file, and the folder of both; `None` in an object
+    /// store.
     one_file: Option<(PathBuf, PathBuf)>,
 }
 
@@ -39,7 +40,7 @@ fn data() -> Vec<u8> {
 }
 
 impl Scratch {
-    /// Publishes the package at `dest`, where nothing may be yet.
+    /// Publishes the package at `dest`. Fails if an object exists there.
     pub(super) fn publish(dest: &Path, talk: Talk) -> Result<Self, Failure> {
         let failed = |error: Error| Failure::with(dest, &error);
         let place = place::of(dest)?;
@@ -90,7 +91,7 @@ impl Scratch {
     ) -> Result<Vec<HostFinding>, Failure> {
         let failed = |error: Error| Failure::with(Path::new(&self.place.shown()), &error);
         let mut findings = Vec::new();
-        // Caches take the old state.
+        // These reads put the old state into the caches.
         let before: Vec<_> = urls.iter().map(|url| version_at(url, options)).collect();
         let update =
             Update::at_place(&self.place, UpdateOptions::default(), PublishOptions::default());
@@ -103,7 +104,7 @@ impl Scratch {
         }
         if let Some((file, _)) = &self.one_file {
             let urls: Vec<String> = urls.iter().map(|url| with_suffix(url)).collect();
-            // Caches take the old state, and other heads than that of the first place.
+            // These reads put the old state into the caches, heads included.
             let before: Vec<_> = urls.iter().map(|url| version_at(url, options)).collect();
             let update = Update::open(file, UpdateOptions::default());
             put_second_version(update.map_err(failed)?).map_err(failed)?;
@@ -130,7 +131,7 @@ impl Scratch {
         if one_file.is_file() {
             std::fs::remove_file(&one_file)?;
         }
-        // A folder and a lock file that are left do no harm.
+        // Failures are ignored, because a leftover folder or lock file does no harm.
         for left in [format!("{prefix}heads"), prefix] {
             let _ = std::fs::remove_dir(folder.join(left));
         }
@@ -157,14 +158,14 @@ fn put_second_version(mut update: Update) -> Result<(), Error> {
     update.plan()?.apply()
 }
 
-/// Opens the package at a URL, and returns the version that it tells. Its other bytes are read too.
+/// Opens the package at a URL, and returns the version in it. Also reads the other region.
 fn version_at(url: &str, options: &HttpOptions) -> Result<Vec<u8>, Error> {
     let (package, _) = Package::open_url_with(url, options)?;
     package.get(DATA)?;
     package.get(VERSION)
 }
 
-/// Returns a finding if a query that nobody used leads to an old head.
+/// Returns a finding if a request with a new query is answered with the old head.
 fn past_caches(asker: &HttpAsker, url: &str, head: &[u8]) -> Result<Option<HostFinding>, Failure> {
     let nonce = super::nonce()?;
     let joint = if url.contains('?') { '&' } else { '?' };
@@ -224,8 +225,8 @@ fn in_parts(
     })
 }
 
-/// Reads the updated file through a cache, with the head of the first place, which may be newer
-/// than the cache's bytes.
+/// Reads the updated file through a cache. The head is read from the first place, so it may be
+/// newer than the cache's bytes.
 fn in_place(
     url: &str,
     head_url: Option<String>,

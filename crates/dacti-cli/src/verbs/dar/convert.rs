@@ -156,8 +156,8 @@ fn list(cids: &CidList, what: &str, talk: Talk) {
     }
 }
 
-/// Make a CAR v1 of a DAR, with its blocks in their order. The list of roots is that of the CAR
-/// that the DAR was made from, or else the DAR's own.
+/// Make a CAR v1 of a DAR. Blocks keep their order. The list of roots is that of the CAR from which
+/// the DAR was made, or else the DAR's own.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ToCar {
     /// The archive; - is standard input, which is copied to a temporary file first.

@@ -47,23 +47,23 @@ pub(super) struct Files {
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 40, requires = "files",
         conflicts_with_all = NOT_FILES)]
     max_len: u64,
-    /// The most bytes that all files may have; by default 256 times the archive, and 1 GiB at
-    /// least. The archive holds each block once, and files may repeat it.
+    /// The maximum number of bytes of all files together. The default is 256 times the archive's
+    /// length, and at least 1 GiB, because files may repeat blocks that the archive holds once.
     #[arg(long, value_name = "BYTES", requires = "files",
         conflicts_with_all = NOT_FILES)]
     max_total: Option<u64>,
-    /// The most files, folders and links that are written.
+    /// The maximum number of files, folders and links that are written.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, requires = "files",
         conflicts_with_all = NOT_FILES)]
     max_files: usize,
 }
 
-/// The options for an archive or a CAR as the output. Each option about files conflicts with them
-/// explicitly. Its `requires` is not enough: clap ignores a required option that conflicts with
-/// another.
+/// The options that apply only if the output is an archive or a CAR. Each option about files
+/// conflicts with them explicitly. `requires = "files"` is not enough, because clap ignores a
+/// required option that conflicts with another.
 const NOT_FILES: [&str; 3] = ["output", "car", "no_index"];
 
-/// The longest path, and the longest name in it.
+/// The maximum lengths of a path, and of each name in it.
 const PATH_LEN_MAX: usize = 4096;
 const NAME_LEN_MAX: usize = 255;
 
@@ -82,7 +82,7 @@ struct Refused {
     reason: String,
 }
 
-/// An entry that is to be written.
+/// An entry to write: a file, a folder or a symbolic link.
 struct Job {
     path: String,
     cid: Cid,
@@ -198,7 +198,7 @@ impl Files {
         Ok(jobs)
     }
 
-    /// Takes out the entries whose names clash with others.
+    /// Removes the jobs whose names clash with others, and records the reasons.
     fn refuse_clashes(&self, jobs: &mut Vec<Job>, summary: &mut Summary) {
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
@@ -207,7 +207,7 @@ impl Files {
         let is_folder = |job: &Job| matches!(job.node, Kind::Folder | Kind::Shard);
         let names: Vec<String> =
             jobs.iter().filter(|job| !is_folder(job)).map(|job| job.path.clone()).collect();
-        // The walk has already limited the depth and the number of the entries.
+        // The walk has already limited the depth and the number of entries.
         let limits = FolderLimits { depth_max: usize::MAX, count_max: u64::MAX };
         let mut told = refusals(&names, portability, limits).unwrap_or_default().into_iter();
         jobs.retain(|job| {
@@ -230,7 +230,8 @@ impl Summary {
         self.refused.push(Refused { path, reason });
     }
 
-    /// Records the refusal of one entry; returns a failure that holds for all entries.
+    /// Records why one entry was refused. If the refusal concerns all entries, returns it as a
+    /// failure.
     fn note(&mut self, path: &str, refusal: Refusal) -> Result<(), Failure> {
         match refusal {
             Refusal::Refused(reason) => {
@@ -242,8 +243,8 @@ impl Summary {
     }
 }
 
-/// Returns an archive that is read without requests. A remote DAG is copied to a temporary file in
-/// few requests, because files are read in another order than their blocks are stored.
+/// Returns an archive that is read without requests. A remote DAG is first copied to a temporary
+/// file by few requests, because files are not read in the order in which their blocks are stored.
 fn local(archive: Archive<Source>, cid: &Cid, talk: Talk) -> Result<Archive<Source>, ReadError> {
     if !archive.source().is_remote() {
         return Ok(archive);
@@ -255,7 +256,8 @@ fn local(archive: Archive<Source>, cid: &Cid, talk: Talk) -> Result<Archive<Sour
     Archive::open(Source::of_file(file))
 }
 
-/// Tells why a name cannot be written in any folder.
+/// Returns why an entry cannot be written under its name. `first` says that no earlier entry of the
+/// folder has this name.
 fn name_fault(name: &[u8], path: &str, first: bool) -> Option<&'static str> {
     match core::str::from_utf8(name) {
         Err(_) => Some("the name is not UTF-8"),
@@ -294,7 +296,7 @@ fn modified(seconds: i64, nanoseconds: u32) -> Option<SystemTime> {
 struct Writing<'a> {
     place: &'a Place,
     writer: Writer<'a>,
-    /// The bytes that may still be written.
+    /// How many more bytes may be written.
     left: u64,
     max_len: u64,
 }
@@ -325,8 +327,8 @@ impl Writing<'_> {
                 summary.note(&job.path, refusal)?;
             }
         }
-        // Links come last, so that no file is written through a link. Then the modes and times of
-        // folders are set, from the innermost folder on.
+        // Links are written last, so that no file is written through a link. Then the modes and
+        // times of folders are set, from the innermost folder on.
         for job in jobs.iter().filter(|job| job.node == Kind::Symlink) {
             match self.symlink(job, store) {
                 Ok(()) => summary.symlinks = summary.symlinks.saturating_add(1),

@@ -79,7 +79,7 @@ impl Get {
     }
 }
 
-/// Finds a block by the index, or without one by reading the archive.
+/// Finds a block by the index. Without an index, reads the archive to find it.
 fn find<S: ReadAt>(archive: &Archive<S>, cid: &Cid) -> Result<Option<Vec<u8>>, ReadError> {
     match archive.get(cid) {
         Err(ReadError::Format(Error::Misuse(Misuse::NoIndex))) => {
@@ -107,8 +107,8 @@ pub(crate) struct Extract {
     /// The file to write; - is standard output.
     #[arg(short, long, value_name = "OUT", required_unless_present = "files")]
     output: Option<PathBuf>,
-    /// A path from there: names of UnixFS folders, keys of maps and numbers of lists, with slashes
-    /// between them.
+    /// A path from that block: names of UnixFS folders, keys of maps and numbers of lists, with
+    /// slashes between them.
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
     #[command(flatten)]
@@ -127,7 +127,7 @@ pub(crate) struct Extract {
     reading: Reading,
 }
 
-/// The blocks of a DAG by their places, which a walk has found.
+/// The blocks of a DAG, by the places that a walk has found.
 pub(super) struct Places<'a> {
     archive: &'a Archive<Source>,
     found: HashMap<Cid, BlockPlace>,
@@ -184,10 +184,10 @@ impl BlockStore for Walked<'_> {
     }
 }
 
-/// Any block of an archive, by its index.
+/// All blocks of an archive, found by its index.
 struct Indexed<'a> {
     archive: &'a Archive<Source>,
-    /// The root and its block, if the list of roots led to it.
+    /// The root and its block, if the block was read at the offset in the list of roots.
     root: Option<(Cid, Vec<u8>)>,
 }
 
@@ -203,8 +203,8 @@ impl BlockStore for Indexed<'_> {
     }
 }
 
-/// Returns the block at the top: the one that the argument names, or the first root, or the block
-/// that a path leads to from there.
+/// Returns the CID of the top of the DAG. This is `cid`, or the first root without it. If a path is
+/// given, the path leads from there to the top.
 pub(super) fn top(
     archive: &Archive<Source>,
     shown: &Path,
@@ -294,7 +294,8 @@ pub(super) fn first_root(archive: &Archive<Source>) -> Result<Root, ReadError> {
     root.ok_or(Error::Misuse(Misuse::NoSuchBlock).into())
 }
 
-/// Reads the block of a root at the place that the list of roots tells, which spares a look-up.
+/// Reads the block of a root at its offset in the list of roots, which saves a look-up in the
+/// index.
 fn root_block(archive: &Archive<Source>, root: &Root) -> Result<Option<(Cid, Vec<u8>)>, ReadError> {
     let Some(at) = root.offset else { return Ok(None) };
     let block = NearReader::default().read_at(archive, FramePlace::after(at), &root.cid)?;

@@ -1,4 +1,4 @@
-//! `dacti dar inspect`: the parts of an archive and their places. Reads only both ends.
+//! `dacti dar inspect`: the parts of an archive and their places. Reads only the start and the end.
 
 use super::plan::Place;
 use super::source::Source;

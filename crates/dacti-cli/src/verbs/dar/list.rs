@@ -45,7 +45,7 @@ impl Ls {
         loop {
             let event = reader.next_event().map_err(&unreadable);
             if event.is_err() {
-                // The blocks before the fault are printed, too.
+                // Blocks before the fault must be printed before the error.
                 out.flush()?;
             }
             let line = match event? {

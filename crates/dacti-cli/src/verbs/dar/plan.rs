@@ -10,14 +10,14 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::Path;
 
-/// The bytes at the end of an archive that opening it reads.
+/// How many bytes at the end are read to open an archive.
 const TAIL_LEN: u64 = 64 << 10;
 
 /// The ranges that a run would read after the archive is opened.
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     ranges: Vec<ByteRange>,
-    /// The reads that follow and that only these ranges tell.
+    /// The reads that follow, in words. Their places are known only once `ranges` are read.
     then: Option<&'static str>,
 }
 
@@ -37,7 +37,7 @@ struct Spent {
     bytes: u64,
 }
 
-/// Bytes of the archive.
+/// A range of the archive.
 #[derive(Debug, Serialize)]
 pub(super) struct Place {
     pub(super) at: u64,
@@ -55,7 +55,7 @@ pub(super) fn whole(path: &Path, reading: &Reading, json: bool) -> Result<Outcom
 /// Plans a run that reads the list of roots.
 pub(super) fn roots(path: &Path, reading: &Reading, json: bool) -> Result<Outcome, Failure> {
     let archive = open_archive(path, reading)?;
-    // The end of the file came when it was opened.
+    // The end of the file was read when the archive was opened.
     let (start, end) = (archive.trailer_at(), archive.len().saturating_sub(TAIL_LEN));
     let ranges = if start < end {
         vec![ByteRange { start, len: archive.len().saturating_sub(start) }]
@@ -90,7 +90,7 @@ pub(super) fn dag(
     plan.print(path, archive.source(), json)
 }
 
-/// Returns the range of a block by the index, or the whole archive without one.
+/// Plans to read a block at its place in the index, or the whole archive if it has no index.
 fn of_block(
     archive: &Archive<Source>,
     cid: &Cid,

@@ -1,4 +1,4 @@
-//! `dacti dar salvage`: the blocks of a cut or damaged archive, as a new one.
+//! `dacti dar salvage`: copies the blocks of a cut or damaged archive to a new one.
 
 use super::{
     Counts, Out, Reading, Sink, Watched, failed, note_written, open, plan, print_json, texts,

@@ -39,7 +39,7 @@ impl Source {
             let (source, costs) = remote.open_dar(path, Talk::Normal)?;
             let costs = Some((costs, remote.clone()));
             if !source.has_len() {
-                // Archives are read from their end.
+                // The trailer is at the end of the archive, so its length must be known.
                 return Err(Failure::Failed(format!(
                     "{}: no answer of the server states the file's length: fetch all of it, and \
                      read it from standard input, as by `curl URL | dacti dar verify -`",
@@ -55,17 +55,17 @@ impl Source {
         Ok(Self { inner: Inner::File(file), costs: None })
     }
 
-    /// Makes a source of a file that was written for this run.
+    /// Makes a source of a temporary file that this run has written.
     pub(super) fn of_file(file: File) -> Self {
         Self { inner: Inner::File(file), costs: None }
     }
 
-    /// Returns the requests and bytes so far, if they are counted.
+    /// Returns how many requests and bytes were spent; zeros if they are not counted.
     pub(super) fn spent(&self) -> (u64, u64) {
         self.costs.as_ref().map_or((0, 0), |(costs, _)| costs.spent())
     }
 
-    /// Tells whether each read is a request.
+    /// Returns whether reads are counted: for a URL, and for a file whose cost is shown or limited.
     pub(super) fn is_remote(&self) -> bool {
         matches!(self.inner, Inner::Counted(_))
     }

@@ -19,7 +19,7 @@ use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The deepest folder. No operating system allows deeper ones.
+/// The maximum depth of folders. It limits the recursion.
 const DEPTH_MAX: u32 = 1000;
 
 /// The place of a block's bytes.
@@ -52,7 +52,7 @@ impl Tree {
         }
     }
 
-    /// Returns the bytes of files seen so far.
+    /// Returns the number of bytes in the files that were added.
     pub(super) fn len(&self) -> u64 {
         self.done
     }
@@ -172,7 +172,8 @@ impl Tree {
         loop {
             let mut chunk = Vec::new();
             source.by_ref().take(u64::from(self.profile.chunk_len)).read_to_end(&mut chunk)?;
-            // A file of whole chunks ends in an empty read, which is not a leaf.
+            // If the file's length is a multiple of the chunk length, the last read is empty. It is
+            // not a leaf.
             if chunk.is_empty() && !leaves.is_empty() {
                 return Ok(Some(leaves));
             }
@@ -241,7 +242,7 @@ fn time(time: SystemTime) -> Option<(i64, u32)> {
     }
 }
 
-/// An earlier archive at this path is replaced. Another file there would be lost.
+/// Refuses to replace a file that is not an archive, because it would be lost.
 fn refuse_what_is_no_archive(path: &Path) -> Result<(), Failure> {
     let mut start = Vec::new();
     let read = File::open(path).and_then(|file| file.take(4).read_to_end(&mut start));

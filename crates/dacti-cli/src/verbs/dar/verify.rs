@@ -16,8 +16,8 @@ pub(crate) struct Args {
     /// The archive; - is standard input.
     #[arg(value_name = "DAR")]
     archive: PathBuf,
-    /// Count a missing block as lost: one that a link names and that is not in the archive. Without
-    /// this option such blocks are only listed.
+    /// Count missing blocks as lost: blocks that a link names and the archive does not hold.
+    /// Without this option such blocks are only listed.
     #[arg(long)]
     complete: bool,
     /// Print the counts as one JSON object.

@@ -1,9 +1,9 @@
 //! Passes only text to a terminal, piece by piece.
 
-/// The most bytes that are held back for the next piece: a character that lacks its last byte.
+/// At most this many bytes are held back for the next piece: a character without its last byte.
 const CUT_MAX: usize = 3;
 
-/// The fault of bytes that are not text.
+/// The error for bytes that are not text.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Binary;
 
@@ -49,7 +49,7 @@ fn is_text(bytes: &[u8], next: &[u8]) -> bool {
             '\n' | '\t' => true,
             '\r' => match chars.peek() {
                 Some(after) => *after == '\n',
-                // The character that was held back comes next, and it is no line feed.
+                // Any bytes that were held back follow, and they are not a line feed.
                 None => next.is_empty(),
             },
             c => !c.is_control() && !turns_text(c),
@@ -70,7 +70,7 @@ fn turns_text(c: char) -> bool {
 mod tests {
     use super::{Binary, TextOnly};
 
-    /// Passes the bytes in pieces of each length, and expects the same result each time.
+    /// Passes the bytes in pieces of each length, which must all give the same result.
     #[track_caller]
     fn check(bytes: &[u8], text: bool) {
         for len in 1..=bytes.len().max(1) {

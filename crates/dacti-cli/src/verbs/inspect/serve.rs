@@ -43,18 +43,19 @@ pub(super) fn run(
     let mut random = [0; 16];
     getrandom::fill(&mut random)
         .map_err(|error| Failure::Failed(format!("cannot make a random address: {error}")))?;
-    // Other programs of this machine, and pages in the browser, cannot guess the address.
+    // The random folder keeps other programs of this machine, and pages in the browser, from
+    // guessing the address.
     let mut site = site.below(&Hex(&random).to_string());
     let files = WebFiles::open()?;
     for path in files.below("module/")? {
         let content = files.get(&format!("module/{path}"))?;
         site = site.with_page(format!("{PAGES}/{path}"), content);
     }
-    // The map is made here, so that this program needs no module for it.
+    // This program makes the map, so the page need not load a module that makes maps.
     let map = serde_json::to_vec(&inspection()?).map_err(std::io::Error::other)?;
     site = site.with_page(format!("{PAGES}/inspector/map.json"), map);
     let mut options = Options::default();
-    // A file under inspection may change, and then under the same name.
+    // A file under inspection may change without a change of its name, so caches must not keep it.
     options.head_max_age = 0;
     options.data_max_age = 0;
     let start = |server: &Server| {

@@ -9,13 +9,13 @@ use std::io::{self, Write};
 
 /// Rows of a grid.
 const ROWS: u32 = 64;
-/// Units of the picture: width and height of a row, room for text.
+/// Lengths in units of the picture: width and height of a row, height of a line of text, margin.
 const WIDTH: f64 = 1024.0;
 const ROW: f64 = 6.0;
 const LINE: f64 = 18.0;
 const MARGIN: f64 = 16.0;
-/// Rectangles narrower than this are skipped. So the number of rectangles in a row is limited, for
-/// any number of claims.
+/// Narrower rectangles are skipped. This limits the number of rectangles in a row, however many
+/// claims there are.
 const NARROW: f64 = 0.25;
 
 /// Draws the map of a file.
@@ -70,7 +70,7 @@ fn kinds(claims: &[Claim]) -> BTreeMap<Claimant, (String, u64)> {
             Claimant::Unclaimed => "#d00000".into(),
             Claimant::NotLookedAt => "#ffffff".into(),
             _ => {
-                // Steps by the golden angle, so that neighbours get different colours.
+                // Steps by the golden angle give neighbours different colours.
                 hue = hue.wrapping_add(137) % 360;
                 format!("hsl({hue},60%,55%)")
             }

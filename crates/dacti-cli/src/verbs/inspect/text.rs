@@ -10,7 +10,7 @@ use dacti::seal::SealKind;
 use daicon_core::Hex;
 use std::io::{self, Write};
 
-/// The most groups that are shown one by one.
+/// At most this many groups are shown one by one.
 const GROUPS_SHOWN: usize = 12;
 
 /// Prints format, tables and components.
@@ -172,7 +172,7 @@ fn print_claim(out: &mut impl Write, claim: &Claim) -> io::Result<()> {
     writeln!(out, "{:#014x} {:>14}  {what}", span.start, span.len())
 }
 
-/// Returns a number of things in memory with their noun.
+/// Returns a number of items with their noun.
 fn number(count: usize, one: &str, many: &str) -> String {
     counted(u64::try_from(count).unwrap_or(u64::MAX), one, many)
 }

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-/// The settings that the files carry.
+/// The settings that the files contain.
 pub(super) struct Pages<'p> {
     /// Public keys, as texts.
     pub(super) keys: Vec<String>,
@@ -70,8 +70,8 @@ impl Pages<'_> {
     }
 }
 
-/// Writes a file that appears whole. A file with the same content is left as it is, so that its
-/// modification time tells deploys about changes.
+/// Writes a file, whole or not at all. A file with the same content keeps its modification time,
+/// because deploys compare these times to find changes.
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     if fs::read(path).is_ok_and(|found| found == content) {
         return Ok(());
@@ -84,7 +84,8 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // A web server of another user reads it. The system takes away what the user's mask hides.
+        // A web server that runs as another user must read the file. The system applies the user's
+        // umask.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     let mut file = builder.tempfile_in(folder).map_err(failed)?;

@@ -10,29 +10,29 @@ use unicase::UniCase;
 /// Rules for names that only some systems have.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::verbs) struct Portability {
-    /// Names that Windows cannot have are refused.
+    /// Whether names that Windows cannot have are refused.
     pub(in crate::verbs) reserved: bool,
-    /// Of names that only differ in case, all but the first are refused.
+    /// Whether, of names that only differ in case, all but the first are refused.
     pub(in crate::verbs) case: bool,
 }
 
-/// How many folders may be made.
+/// The maximum numbers of folders.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::verbs) struct FolderLimits {
-    /// Folders that one file may be in.
+    /// The number of folders, one inside the other, that one file may be in.
     pub(in crate::verbs) depth_max: usize,
-    /// Folders in all.
+    /// The number of folders in all.
     pub(in crate::verbs) count_max: u64,
 }
 
-/// More folders than are allowed.
+/// The names need this many folders, which is more than the limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::verbs) struct TooManyFolders(pub(in crate::verbs) u64);
 
-/// Returns for each name why it cannot be written; `None` if it can.
+/// Returns, for each name, the reason why it cannot be written; `None` if it can be written.
 ///
-/// Of equal names the first one is written. If a file and a folder have one name, the folder is
-/// written, with all its content.
+/// Of equal names, only the first one is written. If a file and a folder have the same name, the
+/// folder is written, with all its content.
 pub(in crate::verbs) fn refusals(
     names: &[String],
     portability: Portability,
@@ -77,7 +77,7 @@ pub(in crate::verbs) fn refusals(
     Ok(told)
 }
 
-/// Returns why a name cannot be written, whatever the other names are.
+/// Returns the reason why a name cannot be written, regardless of the other names.
 fn refusal(name: &str, portability: Portability, depth_max: usize) -> Option<Reason> {
     let depth = name.matches('/').count();
     if depth > depth_max {
@@ -115,7 +115,7 @@ fn count_folders<'p>(paths: impl Iterator<Item = &'p str>) -> u64 {
     let mut count = 0_u64;
     for path in paths {
         let common = path.bytes().zip(before.bytes()).take_while(|(a, b)| a == b).count();
-        // A slash in the common part ends a folder that was counted before.
+        // Slashes in the common part belong to folders that were counted before.
         let own = path.as_bytes().get(common..).unwrap_or_default();
         let new = own.iter().filter(|byte| **byte == b'/').count();
         count = count.saturating_add(u64::try_from(new).unwrap_or(u64::MAX));
@@ -202,9 +202,9 @@ mod tests {
         check(&["a", "A/b"], false, &[false, false]);
         check(&["a", "A/b"], true, &[true, false]);
         check(&["A/B", "a/b/c"], true, &[true, false]);
-        // In plain order these names come between a folder's name and its content.
+        // In the order of their bytes, these names lie between a folder's name and its content.
         check(&["a", "a.txt", "a-b", "a/b"], false, &[true, false, false, false]);
-        // A name that is refused makes no folder.
+        // A refused name makes no folder, so the file `a` can be written.
         let portability = Portability { reserved: true, case: true };
         let told = refusals(&owned(&["a", "a/nul"]), portability, LIMITS).unwrap();
         assert_eq!((told[0].is_none(), told[1].is_some()), (true, true));
@@ -214,7 +214,7 @@ mod tests {
     fn folders_are_counted_and_bounded() {
         let portability = Portability { reserved: false, case: false };
         let names = owned(&["a/b/c/1", "a/b/2", "a/b/c/3", "a/d/4", "5", "ab/6", "a/b/c/1x/7"]);
-        // a, a/b, a/b/c, a/b/c/1x, a/d, ab
+        // The folders are a, a/b, a/b/c, a/b/c/1x, a/d and ab.
         for (count_max, expected) in [(6, None), (5, Some(TooManyFolders(6)))] {
             let limits = FolderLimits { count_max, ..LIMITS };
             assert_eq!(refusals(&names, portability, limits).err(), expected);

@@ -15,7 +15,7 @@ use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 pub(in crate::verbs) use tree::Recorded;
 
-/// Bytes of a region that are copied at once.
+/// The number of bytes that are copied at once.
 const COPY_LEN: usize = 64 * 1024;
 
 /// Why a region was not written.
@@ -51,12 +51,12 @@ impl Place {
         Writer { place: self, last: None, buf: vec![0; COPY_LEN] }
     }
 
-    /// Returns whether the folder has no entries, so that no place in it is taken.
+    /// Returns whether the folder has no entries, so that no existing file can prevent a write.
     pub(in crate::verbs) fn is_empty(&self) -> bool {
         self.dir.entries().is_ok_and(|mut entries| entries.next().is_none())
     }
 
-    /// Returns why a file would not be written, as far as can be told before the write.
+    /// Returns why a file would not be written, as far as this is known before the write.
     pub(in crate::verbs) fn refuses(&self, path: &str) -> Option<Reason> {
         let path = Path::new(path);
         let folder = path.parent().unwrap_or(Path::new(""));
@@ -123,7 +123,8 @@ impl Writer<'_> {
         Ok(len)
     }
 
-    /// Opens the folder at `path`, from the last one if that is the same or leads to it.
+    /// Opens the folder at `path`. It starts from the last folder, if that is the same or contains
+    /// it.
     fn folder(&mut self, path: &Path) -> io::Result<(PathBuf, Dir)> {
         if let Some((last, dir)) = self.last.take()
             && let Ok(rest) = path.strip_prefix(&last)
@@ -174,9 +175,11 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>, buf: &mut [u8]) -> Resu
         if crate::interrupt::asked() {
             return Err(Refusal::Failed(Failure::Interrupted));
         }
-        // A fault of reading concerns this region; a fault of writing may concern the disk.
+        // A fault of reading concerns only this region; a fault of writing may concern the whole
+        // disk.
         let read = content.read(buf).map_err(|error| match content_fault(&error) {
-            // No other region would be written either.
+            // The regions have reached their total limit, so no other region would be written
+            // either.
             fault if is_total(&error) => Refusal::Failed(Failure::Failed(fault)),
             fault => Refusal::Refused(Reason::new("content", fault)),
         })?;

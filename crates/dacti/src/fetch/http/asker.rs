@@ -1,6 +1,6 @@
-//! Single requests whose answers are handed out as they came: for checks of hosts and caches.
+//! Single requests whose answers are returned unchanged, for checks of hosts and caches.
 //!
-//! Nothing is tried again and nothing is judged here. Readers of packages use a session instead.
+//! This module repeats no request and judges no answer. Readers of packages use a session instead.
 
 use super::HttpOptions;
 use super::client::misuse;
@@ -16,7 +16,7 @@ use reqwest::Url;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::timeout;
 
-/// Redirects that one request may follow.
+/// The maximum number of redirects that one request follows.
 const HOPS_MAX: usize = 10;
 /// The longest time for one answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
@@ -39,11 +39,11 @@ pub struct PlainAnswer {
     pub version: String,
     /// The header fields; names are in lower case.
     pub fields: Vec<(String, String)>,
-    /// The first bytes of the body, as many as the caller wanted at most.
+    /// The first bytes of the body, at most as many as the caller wanted.
     pub body: Vec<u8>,
     /// Whether the body ended earlier than it said, or than the caller wanted without an end.
     pub is_cut: bool,
-    /// Redirects that were followed.
+    /// The number of redirects that were followed.
     pub redirects: usize,
     /// Whether a redirect led from https to http. It was not followed.
     pub leaves_https: bool,
@@ -56,7 +56,8 @@ impl PlainAnswer {
         self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns whether the body has all bytes of `span`, by the status and by its `Content-Range`.
+    /// Returns whether the status and the `Content-Range` say that the body has all bytes of
+    /// `span`.
     #[must_use]
     pub fn is_range(&self, span: Span) -> bool {
         let last = span.end.saturating_sub(1);
@@ -76,8 +77,7 @@ impl PlainAnswer {
 }
 
 impl HttpAsker {
-    /// Returns an asker that sends the header fields of `options` to the origins of `urls`, and to
-    /// no other.
+    /// Returns an asker that sends the header fields of `options` only to the origins of `urls`.
     ///
     /// # Errors
     /// `Remote` for a text that is no URL of a server, or an impossible header field.
@@ -107,8 +107,8 @@ impl HttpAsker {
         Ok(Self { http, headers, header_origins, runner: Runner::new()? })
     }
 
-    /// Asks for `span` of the file at `url` as readers do, and for one byte more than it has, so
-    /// that a longer body is noticed.
+    /// Asks for `span` of the file at `url` as readers do. It accepts one byte more than `span`
+    /// has, so that a longer body is noticed.
     ///
     /// # Errors
     /// The errors of [`ask`](Self::ask).
@@ -131,7 +131,7 @@ impl HttpAsker {
     /// with at most `body_max` bytes of its body.
     ///
     /// # Errors
-    /// `Remote` if no answer came.
+    /// `Remote` if there was no answer.
     pub fn ask(
         &self,
         url: &str,

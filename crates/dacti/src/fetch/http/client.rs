@@ -29,8 +29,8 @@ impl fmt::Debug for Client {
 
 /// Takes the bytes of a fetch.
 pub(crate) trait Sink: Send {
-    /// Takes bytes, which begin at `at` bytes from the start of the fetch. They replace all bytes
-    /// that were taken for that position and later ones.
+    /// Takes the bytes at offset `at` from the start of the fetch. They replace all bytes that were
+    /// taken before for this offset and later ones.
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -82,7 +82,7 @@ impl Client {
         self.fetch_at(&self.place, fetch, sink).await
     }
 
-    /// As [`fetch`](Self::fetch), from another place that shares the session.
+    /// Does the same as [`fetch`](Self::fetch), from another place that shares the session.
     pub(super) async fn fetch_at(
         &self,
         place: &Place,
@@ -166,7 +166,7 @@ impl Client {
         }
     }
 
-    /// Sends a request. `Ok(Err)` tells how it ended if there was no answer.
+    /// Sends a request. Returns `Ok(Err)` if there was no answer; it tells how the exchange ended.
     async fn send(
         &self,
         place: &Place,
@@ -193,7 +193,7 @@ impl Client {
             Ok(sent) => sent,
             Err(ended) => return Ok(Err(ended)),
         };
-        // The target of a tagged request need not be the target of other requests.
+        // The server may redirect a tagged request to another target, so this target is not kept.
         if let Some(url) = redirected.filter(|_| request.tag == Tag::None)
             && !(300..400).contains(&answer.status())
         {
@@ -242,7 +242,7 @@ impl fmt::Display for Cause<'_> {
     }
 }
 
-/// A fetch in progress. Dropping it gives its part of the budget back.
+/// A fetch in progress. Dropping it returns its unused part of the budget.
 struct Held<'c> {
     client: &'c Client,
     fetch: Fetch,

@@ -1,6 +1,6 @@
-//! The HTTP client of a caller: it sends requests and brings answers, and judges neither.
+//! The HTTP client of a caller: it sends requests and returns answers, and judges neither.
 //!
-//! A library such as reqwest is one, and a browser's `fetch` is another.
+//! Examples are a library such as reqwest, and a browser's `fetch`.
 
 use crate::Error;
 use bytes::Bytes;
@@ -14,24 +14,24 @@ use daicon_core::Span;
 /// An exchange with the network, in progress. Dropping it ends the exchange.
 pub type Exchange<'c, T> = Pin<Box<dyn Future<Output = T> + Send + 'c>>;
 
-/// A request to send, and the longest times of its answer.
+/// A request to send, and the time limits for its answer.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct HttpRequest {
     /// The whole URL.
     pub url: String,
-    /// Header fields, in addition to those that the client sends by itself. Send no other field
+    /// Header fields, in addition to the fields that the client always sends. Send no other field
     /// that concerns caches or conditions.
     pub fields: Vec<(&'static str, String)>,
     /// The longest time until the answer begins.
     pub first_byte_time_max: Duration,
-    /// The longest silence after that.
+    /// The longest time without a byte after that.
     pub silence_max: Duration,
     /// The longest time for the whole answer.
     pub time_max: Duration,
 }
 
-/// The start of an answer: its status and header fields have come.
+/// The start of an answer: its status and header fields have arrived.
 #[derive(Debug)]
 pub struct HttpSent {
     /// The answer.
@@ -40,7 +40,7 @@ pub struct HttpSent {
     pub redirected: Option<String>,
 }
 
-/// The end of an exchange that brought no whole answer.
+/// The end of an exchange without a whole answer.
 #[derive(Debug, Clone)]
 pub struct HttpEnd {
     /// How it ended.
@@ -63,8 +63,8 @@ pub trait HttpAnswer: fmt::Debug + Send {
     /// The way in which the answer ended early.
     fn next(&mut self) -> Exchange<'_, Result<Option<Bytes>, HttpEnd>>;
 
-    /// Gives up an answer that is of no use. A client may read a short rest, to use the connection
-    /// again.
+    /// Drops an answer that is not needed. A client may read a short rest of the body, to use the
+    /// connection again.
     #[must_use]
     fn refuse(self: Box<Self>) -> Exchange<'static, ()> {
         Box::pin(ready(()))
@@ -84,16 +84,16 @@ pub trait HttpClient: fmt::Debug + Send + Sync {
     fn check_url(&self, url: &str) -> Result<String, Error>;
 
     /// Returns the URL of an object beside the file at `url`: its last path segment is replaced by
-    /// `name`, which may have several segments. The query is dropped unless `keeps_query`, the
-    /// fragment always. `None` if the URL has no path.
+    /// `name`, which may have several segments. The query is dropped unless `keeps_query` is set.
+    /// The fragment is always dropped. Returns `None` if the URL has no path.
     fn beside(&self, url: &str, name: &str, keeps_query: bool) -> Option<String>;
 
     /// Sends a request and follows its redirects, but not from https to http. It calls `hop` before
-    /// it follows one, and stops at an error.
+    /// it follows a redirect, and stops if `hop` returns an error.
     ///
     /// # Errors
     /// The errors of `hop`, and a request that cannot be sent at all. `Ok(Err)` tells how an
-    /// exchange ended that brought no answer.
+    /// exchange without an answer ended.
     fn send<'c>(
         &'c self,
         request: HttpRequest,
@@ -103,7 +103,7 @@ pub trait HttpClient: fmt::Debug + Send + Sync {
     /// Waits.
     fn sleep(&self, time: Duration) -> Exchange<'static, ()>;
 
-    /// Returns a random number, for waits and for URLs that no cache has seen. It is no secret.
+    /// Returns a random number for retry waits and cache-busting URLs. It need not be secret.
     fn random(&self) -> u64;
 }
 
@@ -112,6 +112,6 @@ pub trait PartCache: fmt::Debug + Send + Sync {
     /// Returns the bytes of `span` of the part that is called `name`, if the cache has them.
     fn cached(&self, name: &str, span: Span) -> Exchange<'static, Option<Vec<u8>>>;
 
-    /// Takes the bytes of `span` of a part that were fetched.
+    /// Keeps bytes that were fetched: `span` of the part that is called `name`.
     fn keep(&self, name: &str, span: Span, bytes: &[u8]);
 }

@@ -1,7 +1,7 @@
 //! Packages at `http` and `https` URLs.
 //!
-//! The crate `dacti-http` has the rules of `docs/spec/dacti-http.md`; this module sends its
-//! requests by an HTTP client.
+//! The crate `dacti-http` implements the rules of `docs/spec/dacti-http.md`. This module sends the
+//! requests of that crate with an HTTP client.
 
 #[cfg(feature = "http")]
 mod asker;

@@ -1,4 +1,5 @@
-//! The HTTP client of the feature `http`: reqwest, with redirects and times of its own.
+//! The HTTP client of the feature `http`: reqwest, with our own handling of redirects and time
+//! limits.
 
 use super::HttpOptions;
 use super::client::misuse;
@@ -15,9 +16,10 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
 use std::io;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Redirects that one request may follow.
+/// The maximum number of redirects that one request follows.
 const HOPS_MAX: usize = 10;
-/// Bytes of an unusable answer that are read, so that its connection can be used again.
+/// The maximum number of bytes of an unusable answer that are read, so that its connection can be
+/// used again.
 const DRAIN_LEN_MAX: usize = 16 * 1024;
 
 /// A client over reqwest.
@@ -179,7 +181,7 @@ const fn timed_out() -> HttpEnd {
     HttpEnd { end: End::Timeout, cause: None }
 }
 
-/// The longest times of an answer.
+/// The time limits for an answer.
 #[derive(Debug)]
 struct Bounds {
     first_byte: Duration,
@@ -189,7 +191,7 @@ struct Bounds {
 
 impl Bounds {
     fn of(request: &HttpRequest) -> Self {
-        // A clock cannot hold every bound.
+        // An `Instant` cannot hold every time limit, so long ones are shortened.
         let far = Duration::from_secs(u32::MAX.into());
         let all = request.time_max.min(far);
         let silence = request.silence_max.min(far);
@@ -259,8 +261,8 @@ fn is_tls(error: &reqwest::Error) -> bool {
         if io.is_some_and(|error| is_tls_kind(error.kind())) {
             return true;
         }
-        // An IO error can wrap another error, perhaps again one of IO. Its `source` would skip that
-        // one.
+        // An IO error can wrap another error, which may be an IO error, too. Its `source` would
+        // skip the wrapped error.
         let within = io.and_then(io::Error::get_ref).map(|error| error as &dyn core::error::Error);
         source = within.or_else(|| error.source());
     }

@@ -53,8 +53,8 @@ pub(crate) async fn remote(url: &str, options: &HttpOptions) -> Result<Arc<dyn R
 impl Package {
     /// Opens the package at an `http` or `https` URL.
     ///
-    /// It has all functions of a [`Package`], and requests only the ranges that it needs. Many
-    /// regions are fetched at once.
+    /// The package has all functions of a [`Package`], and requests only the ranges that it needs.
+    /// If many regions are wanted, several requests run at once.
     ///
     /// # Errors
     /// `Remote`, or a fault of the package's head and tables.

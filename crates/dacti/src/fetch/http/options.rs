@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// How a package is read over HTTP, and the cost that is allowed.
 #[derive(Clone)]
 pub struct HttpOptions {
-    /// The limits of the session: budget, retries, waits, files read whole.
+    /// The limits of the session: budget, retries, waits, and files that are read whole.
     pub session: Options,
     /// Header fields of each request, name and value. They may be secrets: they are sent only to
     /// the origin of the package's URL, and to [`header_origins`](Self::header_origins).
@@ -19,8 +19,8 @@ pub struct HttpOptions {
     /// Further origins, such as `https://cdn.example.com`, that also get the header fields: origins
     /// of redirects, and of [`head_url`](Self::head_url).
     ///
-    /// These fields, and the time of a connection, are for the client of the feature `http`. A
-    /// client of the caller's has its own.
+    /// Header fields, their origins and [`connect_timeout`](Self::connect_timeout) are for the
+    /// client of the feature `http`. A caller's own client has its own settings.
     pub header_origins: Vec<String>,
     /// The longest time for making a connection.
     pub connect_timeout: Duration,
@@ -28,17 +28,17 @@ pub struct HttpOptions {
     /// that hold whole objects keep such a copy for a shorter time than the package. Object stores
     /// replace a small object at once, but cannot replace a part of an object.
     pub head_url: Option<String>,
-    /// Whether the query of the package's URL also holds for the parts of a package in parts. By
-    /// default their URLs have none.
+    /// Whether the query of the package's URL is also added to the URLs of the parts of a package
+    /// in parts. By default, these URLs have no query.
     pub query_for_parts: bool,
-    /// A cache of ranges of parts, of packages in parts. There is none by default.
+    /// A cache of ranges of parts, for packages in parts. By default there is none.
     pub part_cache: Option<Arc<dyn PartCache>>,
-    /// Requests in progress at once, if many regions are wanted.
+    /// The maximum number of requests in progress at once, if many regions are wanted.
     pub concurrency: usize,
-    /// Bytes of one read of a region that is streamed: 4 MiB by default.
+    /// The length of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// Other limits of reading. By default, regions that lie further apart are joined than in a
-    /// file, and no reads are made to explain a wrong digest.
+    /// Other limits of reading. The defaults differ from those for a file: a read may join regions
+    /// with longer gaps between them, and nothing is read to explain a wrong digest.
     pub limits: Limits,
     /// A function that is called when a fetch waits for seconds.
     pub on_pause: OnPause,

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Place {
     given: String,
     shown: Location,
-    /// All requests of a session go to one place, because two mirrors may have two states of the
-    /// file.
+    /// The target of redirects. All requests of a session use one target, because two mirrors may
+    /// have two states of the file.
     pinned: Mutex<Option<String>>,
 }
 
@@ -30,7 +30,8 @@ impl Place {
         &self.shown
     }
 
-    /// Returns the URL of a request with this tag. `resolve` makes it drop the pinned place.
+    /// Returns the URL of a request with this tag. If `resolve` is set, it drops the pinned target
+    /// first.
     pub(crate) fn url(&self, tag: Tag, resolve: bool) -> String {
         let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
         if resolve {

@@ -80,13 +80,13 @@ impl HttpRemote {
         Ok(remote)
     }
 
-    /// Returns the same file with the head that `fetch` brings.
+    /// Returns the same file with the head that `fetch` returns.
     async fn with_head(self, fetch: Fetch) -> Result<Self, Error> {
         let mut head = Vec::new();
         let fetch = self.head_client().fetch(fetch, &mut head).await?;
         let read = u64::try_from(head.len()).unwrap_or(u64::MAX);
-        // A copy of the head does not show the file's length. If the file ends within the bytes
-        // that came, their end is its length; any other total is a hint.
+        // A copy of the head does not show the file's length. If the answer shows that the file
+        // ends with the bytes of the head, their number is the length. Any other total is a hint.
         let told = fetch.file_len().filter(|_| self.head_client.is_none());
         let ends_here = self.head_client.is_none()
             && (told == Some(read) || (told.is_none() && read < HEAD_LEN));
@@ -112,8 +112,8 @@ impl HttpRemote {
                 let judged = fetch.judge(&mut self.client.session(), now);
                 return judged.map(drop).map_err(|error| self.client.failed(error, None));
             }
-            // Some heads cannot be judged without the tables after them, and this package's head is
-            // one of them.
+            // Some heads cannot be judged without tables that lie after the head. The head of this
+            // package was one of these, so no judgement is possible.
             if own.is_none() {
                 return Ok(());
             }
@@ -124,7 +124,8 @@ impl HttpRemote {
         Err(self.client.failed(ended, None))
     }
 
-    /// Returns how long wait number `n`, from 0, for an upload takes; `None` to give up.
+    /// Returns the time of the wait number `n` for an upload, counted from 0; `None` if there are
+    /// no more waits.
     fn upload_wait(&self, n: u32) -> Option<Duration> {
         let options = *self.client.session().options();
         let doubled = 1_u64.checked_shl(n).unwrap_or(u64::MAX);
@@ -137,13 +138,13 @@ impl HttpRemote {
     }
 
     /// Looks at the head again if the bytes of `fetch` come from an unknown state of the file.
-    /// Digests alone do not suffice: those of another package with the same paths would fit as
-    /// well.
+    /// Digests alone do not suffice: the regions of another package with the same paths match their
+    /// own digests, too.
     async fn look_after(&self, fetch: &Fetch) -> Result<(), Error> {
         if !fetch.wants_look(&self.client.session()) {
             return self.check_ended();
         }
-        // Another fetch may have looked while this one waited.
+        // Another fetch may have looked while this one waited for the lock.
         let _one = self.look_lock.lock().await;
         if fetch.wants_look(&self.client.session()) {
             self.look().await?;
@@ -168,7 +169,7 @@ impl HttpRemote {
             let mut file = Temporary::new().map_err(read_failed)?;
             let fetch = self.client.fetch(fetch, &mut file).await?;
             self.look_after(&fetch).await?;
-            // Only the holder of the lock sets it.
+            // Only the holder of the lock sets `whole`, so this cannot fail.
             let _ = self.whole.set(file);
         }
         drop(guard);
@@ -228,7 +229,7 @@ impl Remote for HttpRemote {
         Box::pin(async move {
             match self.look().await {
                 Err(now) if now.kind() == ErrorKind::Replaced => now,
-                // A look that failed for another reason explains nothing.
+                // Any other result of the look does not explain the error.
                 Ok(()) | Err(_) => error,
             }
         })
@@ -246,7 +247,7 @@ impl Remote for HttpRemote {
                 return Ok(());
             }
             let _one = self.look_lock.lock().await;
-            // Another call may have looked while this one waited.
+            // Another call may have looked while this one waited for the lock.
             if self.client.session().wants_confirmation() {
                 self.look().await?;
             }
@@ -265,7 +266,8 @@ impl Remote for HttpRemote {
 
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         Box::pin(async move {
-            // The first new request goes past the caches, if the URL takes a tag.
+            // The first new request needs no wait if the URL takes a tag, because the tag leads
+            // past the caches.
             let tags = self.client.session().options().tags;
             if n > 0 || !tags {
                 let wait = self.upload_wait(if tags { n.saturating_sub(1) } else { n });
@@ -282,7 +284,7 @@ impl Remote for HttpRemote {
                 query_for_parts: self.query_for_parts,
                 part_cache: self.part_cache.clone(),
             };
-            // No view was taken yet, so earlier judgements do not count.
+            // The package has no view yet, so earlier judgements of its head are dropped.
             again.client.session().restart();
             let fetch = Fetch::fresh_head(&again.head_client().session());
             again.with_head(fetch).await.map(|again| Some(of_its_form(again)))
@@ -301,7 +303,7 @@ impl Remote for HttpRemote {
 impl PartTransport for HttpRemote {
     fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>> {
         Box::pin(async move {
-            // The last segment is the part's digest, which names its bytes for ever.
+            // The last segment has the part's digest, so the bytes under this name never change.
             let (_, name) = part.name.rsplit_once('/').unwrap_or(("", &part.name));
             let cache = self.part_cache.as_ref();
             if let Some(cache) = cache.filter(|_| !past_caches)
@@ -352,7 +354,7 @@ impl Sink for Temporary {
     }
 }
 
-/// Returns the error of the fetch in an error of this crate.
+/// Returns the error of the fetch that an error of this crate wraps.
 fn http_error(error: &Error) -> Option<&dacti_http::Error> {
     let Error::Remote { source, .. } = error else { return None };
     source.downcast_ref::<Failed>().map(|failed| &failed.error)

@@ -10,14 +10,14 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Files that stay open at most.
+/// The maximum number of files that stay open.
 const OPEN_MAX: usize = 32;
 
 /// The folder of a head on this machine.
 #[derive(Debug)]
 struct Folder {
     folder: PathBuf,
-    /// The parts that were read last, the last at the back.
+    /// The parts that were read last, with the latest at the back.
     open: Mutex<VecDeque<(String, Arc<FileSource>)>>,
 }
 

@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 /// The objects that hold the parts of a package.
 pub trait PartObjects: core::fmt::Debug + Send + Sync {
-    /// Reads `range` of the object `name`, all of it. `name` starts with the prefix of the parts.
+    /// Reads all bytes of `range` of the object `name`. `name` starts with the prefix of the parts.
     ///
-    /// `len` is the length that the object must have, in bytes; an implementation that learns
-    /// another length reports [`PartsFault::PartLen`], because an error page must not pass for a
+    /// `len` is the length that the object must have, in bytes. If an implementation learns another
+    /// length, it reports [`PartsFault::PartLen`], because an error page must not be used as a
     /// part.
     ///
     /// # Errors
@@ -31,7 +31,7 @@ pub struct PartsSource {
 }
 
 impl PartsSource {
-    /// Returns the package with this head, and parts among `objects`.
+    /// Returns the package with this head, whose parts are read from `objects`.
     ///
     /// # Errors
     /// A head that breaks a rule of packages in parts.

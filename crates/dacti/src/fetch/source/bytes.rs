@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub struct BytesSource(Lent);
 
 impl BytesSource {
-    /// A source of these bytes.
+    /// Creates a source of these bytes.
     #[must_use]
     pub fn new(bytes: impl Into<Arc<[u8]>>) -> Self {
         Self(Lent::new(0, Bytes::from_owner(bytes.into())))

@@ -6,19 +6,19 @@ use daicon_core::Span;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Counts of reads.
+/// The counts of a [`Counted`] source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReadStats {
-    /// Calls that read.
+    /// The number of reads.
     pub reads: u64,
-    /// Bytes that they brought.
+    /// The number of bytes that these reads returned.
     pub bytes: u64,
 }
 
-/// A source that counts its reads, and may bound them.
+/// A source that counts its reads, and may limit them.
 ///
-/// It lends nothing, so every byte in use is counted. It is never [local](ReadAt::is_local), so
-/// that a file is read in the same ranges as over a network.
+/// It lends no bytes, so every byte that is used is counted. It is never [local](ReadAt::is_local),
+/// so that a file is read in the same ranges as over a network.
 #[derive(Debug, Clone)]
 pub struct Counted {
     source: Arc<dyn ReadAt>,
@@ -33,7 +33,7 @@ impl Counted {
     }
 
     /// Does the same as [`new`](Self::new), for at most `reads_max` reads of `bytes_max` bytes in
-    /// all. A read that would pass a limit is not made, and gives an error of the kind
+    /// all. A read that would exceed a limit is not made. It returns an error of the kind
     /// `QuotaExceeded`.
     #[must_use]
     pub fn bounded(source: Arc<dyn ReadAt>, reads_max: u64, bytes_max: u64) -> Self {

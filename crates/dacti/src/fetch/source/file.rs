@@ -13,10 +13,10 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct FileSource {
     file: File,
-    /// The length when the file was found.
+    /// The length when the file was opened.
     opened_len: u64,
-    /// The length at the time of the first question. Earlier reads of a growing file must not name
-    /// bytes past this length, so it is not taken before them.
+    /// The length when it was first asked for. The length of a growing file is asked for after the
+    /// head is read. So all bytes that the head names lie within this length.
     len: OnceLock<u64>,
 }
 
@@ -24,7 +24,7 @@ impl FileSource {
     /// Opens the file at `path`. The length is determined when it is first asked for.
     ///
     /// # Errors
-    /// `Io`; `NotAFile` for a directory, a device, a pipe or a socket, none of which is opened.
+    /// `Io`; `NotAFile` for a directory, a device, a pipe or a socket; these are not opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |source| Error::io("open", path, source);
@@ -39,13 +39,13 @@ impl FileSource {
     }
 
     #[cfg(feature = "write")]
-    /// A file that is open for reading.
+    /// Creates a source from a file that is open for reading.
     pub(crate) fn of(file: File) -> io::Result<Self> {
         let opened_len = file.metadata()?.len();
         Ok(Self { file, opened_len, len: OnceLock::new() })
     }
 
-    /// The open file.
+    /// Returns the open file.
     #[cfg(any(unix, windows))]
     pub(super) const fn file(&self) -> &File {
         &self.file
@@ -66,7 +66,7 @@ impl ReadAt for FileSource {
         true
     }
 
-    // The buffer is not filled with zeros first.
+    // This saves the time to fill the buffer with zeros first.
     #[cfg(unix)]
     fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut buf = Vec::new();
@@ -84,7 +84,7 @@ impl ReadAt for FileSource {
     }
 }
 
-/// Reads a file by position. If the system can do so, the file's cursor does not move.
+/// Reads a file by position. On Unix, the file's cursor does not move.
 pub(crate) fn read_file_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<usize> {
     #[cfg(unix)]
     let read = std::os::unix::fs::FileExt::read_at(file, buf, at);

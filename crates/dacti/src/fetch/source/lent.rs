@@ -1,4 +1,4 @@
-//! Bytes of a source that are in memory, for callers that hold them.
+//! Bytes of a source that are in memory.
 
 use bytes::Bytes;
 use daicon_core::Span;
@@ -23,14 +23,15 @@ impl Lent {
         self.at
     }
 
-    /// All of them.
+    /// Returns all bytes.
     #[must_use]
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Returns the bytes of `span`, a span of the source; `None` if some of them are not here.
+    /// Returns the bytes of `span`, a span of the source; `None` if some of these bytes are not in
+    /// memory.
     #[must_use]
     pub fn slice(&self, span: Span) -> Option<&[u8]> {
         span.slice_of(&self.bytes, self.at)
@@ -39,8 +40,7 @@ impl Lent {
     /// Returns the `len` bytes at position `at` of the source.
     #[inline]
     pub(crate) fn get(&self, at: u64, len: u64) -> Option<&[u8]> {
-        // The difference wraps for a position before the first byte, and then lies past the last
-        // byte.
+        // If `at` lies before the first byte, the difference wraps to an index past the last byte.
         let start = usize::try_from(at.wrapping_sub(self.at)).ok()?;
         self.bytes.get(start..)?.get(..usize::try_from(len).ok()?)
     }

@@ -1,10 +1,10 @@
 //! A package in a file that is mapped into memory. Only this file maps files.
 //!
-//! Every program that writes to the file shares the mapping, so no library can make it entirely
-//! safe: see `docs/rationale.md`, "Why is a file mapped only on request?". The crate
+//! Any program that writes to the file changes the mapped bytes, so no library can make a mapping
+//! entirely safe: see `docs/rationale.md`, "Why is a file mapped only on request?". The crate
 //! `symbolic-common` makes the call that Rust marks as unsafe for this reason. This module keeps
-//! the risk small. It never lends the head, which updates change, and never lends bytes past the
-//! length that the file had when it was opened.
+//! the risk small. It never lends the head, because updates change the head. It never lends bytes
+//! past the length that the file had when it was opened.
 
 use super::{FileSource, Lent, ReadAt};
 use crate::Error;
@@ -18,17 +18,17 @@ use symbolic_common::ByteView;
 /// A regular file that lends its bytes, for programs that look up many regions in one package.
 ///
 /// It is faster than a [`FileSource`](super::FileSource) if many regions are read. For one region
-/// it is slower, because mapping and unmapping cost more than a few reads.
+/// it is slower, because mapping and unmapping take longer than a few reads.
 ///
 /// If another program truncates the file while it is mapped, this program ends: a read of the
-/// missing bytes is a signal (SIGBUS), not an error. Updates of a package only append, so they
-/// never cause this. Programs that overwrite the file in place do. Use a `FileSource` for files
-/// that others may overwrite.
+/// missing bytes causes a signal (SIGBUS), not an error. Updates of a package only append, so they
+/// never cause this. Programs that overwrite the file in place can cause it. Use a `FileSource` for
+/// files that others may overwrite.
 #[derive(Debug)]
 pub struct MmapSource {
     file: FileSource,
     /// The mapped bytes after the head. The head changes when a package is updated, so it is read
-    /// once, into a view of its own.
+    /// once and kept in the view.
     lent: Lent,
 }
 
@@ -36,8 +36,8 @@ impl MmapSource {
     /// Opens the file at `path`, notes its length, and maps it.
     ///
     /// # Errors
-    /// `NotAFile`; `Io`, also if the file is too large for this machine's addresses or its file
-    /// system cannot map files.
+    /// `NotAFile`. `Io`, also if the file is too large for the address space, or if its file system
+    /// cannot map files.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let file = FileSource::open(path)?;
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(slice(65_535, 65_540), None, "in the head");
         assert_eq!(slice(69_999, 70_001), None, "past the end");
         assert_eq!(slice(80_000, 80_001), None, "past the end");
-        // Bytes that the file gains later are not lent, either.
+        // Bytes that are appended later are not lent, either.
         let mut grown = std::fs::OpenOptions::new().append(true).open(&path).unwrap();
         std::io::Write::write_all(&mut grown, &[7; 10_000]).unwrap();
         assert_eq!((source.len(), slice(69_999, 70_001)), (70_000, None));

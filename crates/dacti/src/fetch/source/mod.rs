@@ -34,9 +34,9 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         self.len() == 0
     }
 
-    /// Whether the length is only a hint, and the file may have more bytes: servers and caches
-    /// report old lengths with new heads. If so, a position past the length is read before it
-    /// counts as wrong.
+    /// Returns whether the length is only a hint, and the file may have more bytes. Servers and
+    /// caches may report an old length with a new head. So a position past a hint is an error only
+    /// after a read has shown that the file has no such bytes.
     fn len_is_hint(&self) -> bool {
         false
     }
@@ -49,18 +49,19 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Lends all bytes of `span`, if the source has them in memory and they do not change while the
-    /// source is open. `None` if they have to be read.
+    /// source is open. `None` if they must be read.
     ///
-    /// Readers ask before each [`read_at`](Self::read_at), so the answer must come at once.
+    /// Readers call this before each [`read_at`](Self::read_at), so it must return at once.
     fn slice(&self, span: Span) -> Option<&[u8]> {
         let _ = span;
         None
     }
 
     /// Returns all bytes that [`slice`](Self::slice) lends, if they are one piece within
-    /// [`len`](Self::len); otherwise nothing.
+    /// [`len`](Self::len); otherwise no bytes.
     ///
-    /// Called once, when a package is opened: look-ups in lent bytes do not ask the source.
+    /// This is called once, when a package is opened. Look-ups in lent bytes then do not call the
+    /// source.
     fn lent(&self) -> Lent {
         Lent::default()
     }
@@ -78,7 +79,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     }
 
     /// Reads `len` bytes from position `at`; fewer only at the source's end. It allocates `len`
-    /// bytes first: the caller has checked `len` against the source's length or a limit.
+    /// bytes first, so the caller must check `len` against the source's length or a limit.
     ///
     /// # Errors
     /// The system's error.
@@ -91,34 +92,35 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         Ok(buf)
     }
 
-    /// Returns the best length of one read of a longer stream: more if each read has a price of its
-    /// own.
+    /// Returns the best length of one read of a longer stream. It is larger if each read has a
+    /// fixed cost.
     fn read_len(&self) -> usize {
         64 * 1024
     }
 
     /// Returns whether each read is cheap, as with a local file. If so, a look-up reads a part of
     /// an index block first, and the whole block only if that part lacks the region. If not, all
-    /// readers make the same reads, so that caches have the bytes.
+    /// readers make the same reads, so that caches already hold the bytes.
     fn is_local(&self) -> bool {
         false
     }
 
-    /// Returns whether look-ups that ask often may read index blocks around the wanted one, so that
-    /// later look-ups need no read. A source with a budget of bytes reads only what is wanted.
+    /// Returns whether repeated look-ups may read index blocks around the wanted one, so that later
+    /// look-ups need no read. A source with a budget of bytes returns false, so that only wanted
+    /// bytes are read.
     fn may_read_around(&self) -> bool {
         false
     }
 
-    /// Returns whether the bytes are those of a package in parts, whose head has format version
-    /// 0.2. The length is then that of the package, and not that of any object.
+    /// Returns whether this is the source of a package in parts, whose head has format version 0.2.
+    /// The length is then the length of the package, not of any object.
     fn is_in_parts(&self) -> bool {
         false
     }
 
     /// Announces the spans that are read next, each by one read and in this order, so that the
-    /// source can read ahead. They queue after spans that were announced before. A caller that does
-    /// not read them all withdraws the rest by [`will_not_read`](Self::will_not_read).
+    /// source can read ahead. The spans queue after spans that were announced before. A caller that
+    /// does not read all of them withdraws the rest by [`will_not_read`](Self::will_not_read).
     fn will_read(&self, spans: &[Span]) {
         let _ = spans;
     }
@@ -128,8 +130,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         let _ = spans;
     }
 
-    /// Tells the source that a region is read part by part. A source that reads through caches
-    /// takes the tag of each part from the region's start.
+    /// Tells the source that a region is read part by part. A source that reads through caches uses
+    /// the region's start to choose the tag of each read.
     fn note_region(&self, region: Span) {
         let _ = region;
     }
@@ -137,8 +139,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     /// Reports that the bytes of `span` were wrong. Returns true if the source reads them in
     /// another way next time, so that a new try is worthwhile.
     ///
-    /// A source of local bytes has no other way. A source that reads through caches may have met a
-    /// stale one.
+    /// A source of local bytes has no other way. A source that reads through caches may have read
+    /// from a stale cache, and can read past it.
     ///
     /// # Errors
     /// The cause, if it is known and no other way is left.
@@ -148,10 +150,11 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     }
 
     /// Checks once more that the source is still the file that was opened. Calls that read many
-    /// regions do so before they report success.
+    /// regions make this check before they report success.
     ///
-    /// If a source that reads through caches has read since its last look at the file's head, it
-    /// looks again, past the caches. A local file needs no check: an open file stays the same file.
+    /// If a source that reads through caches has read bytes since it last checked the file's head,
+    /// it reads the head again, past the caches. A local file needs no check: an open file stays
+    /// the same file.
     ///
     /// # Errors
     /// Another file has replaced this one, or the check failed.
@@ -159,8 +162,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Returns the bytes that [`confirm`](Self::confirm) reads: after further reads if `reads`,
-    /// else now. `None` if it reads nothing.
+    /// Returns the span that a call of [`confirm`](Self::confirm) reads, after further reads if
+    /// `reads` is set, otherwise now. `None` if it reads nothing.
     fn look(&self, reads: bool) -> Option<Span> {
         let _ = reads;
         None
@@ -168,8 +171,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
 }
 
 impl Error {
-    /// Returns the doubt that this fault raises about a region's bytes: they may not be the
-    /// published bytes.
+    /// Returns the doubt that this fault raises about bytes: they may differ from the published
+    /// bytes.
     pub(crate) fn doubt(&self) -> Option<Doubt> {
         let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
         match self {
@@ -206,7 +209,7 @@ pub(crate) fn read_full_of(
 
 /// Reads the bytes of `span`; fewer than its length only at the source's end.
 ///
-/// It allocates nothing for bytes that the source lacks.
+/// It allocates no memory for bytes that the source lacks.
 pub(crate) fn read_span(source: &dyn ReadAt, span: Span) -> io::Result<Vec<u8>> {
     source.read(span)
 }

@@ -16,7 +16,7 @@ impl<'s> Told<'s> {
         Self { source, spans }
     }
 
-    /// Leaves the announcement to the code that makes the rest of the reads.
+    /// Keeps the announcement, because other code makes the rest of the reads.
     pub(crate) fn keep(mut self) {
         self.spans.clear();
     }

@@ -23,8 +23,8 @@ use std::sync::Arc;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
-/// Builds a store of one kind from the environment and the options. The kinds have functions of the
-/// same names, but no common trait.
+/// Builds a store of one kind from the environment and the options. This is a macro, because the
+/// builders have functions of the same names, but no common trait.
 macro_rules! store {
     ($builder:ident, $key:ident, $hints:expr, $url:expr, $options:expr, $shown:expr) => {{
         let mut builder = $builder::from_env().with_url(place($url));
@@ -65,7 +65,7 @@ impl fmt::Debug for Client {
 /// The object as a publisher uses it.
 #[cfg(feature = "write")]
 impl Client {
-    /// Returns the object at `url`, whose requests nobody counts.
+    /// Returns the object at `url`, without a budget.
     pub(crate) fn alone(url: &str, options: &StoreOptions) -> Result<Self, Error> {
         Self::new(url, options, Arc::new(Spending::new(u64::MAX, u64::MAX)))
     }
@@ -164,8 +164,8 @@ impl Client {
         Ok((bytes.into(), meta))
     }
 
-    /// Returns the object's length. This is for an empty object, which has no first byte to
-    /// request.
+    /// Returns the object's length. Use it for a possibly empty object, because a range of an empty
+    /// object is an error.
     pub(super) async fn len(&self) -> Option<u64> {
         let held = self.spending.request(0).ok()?;
         let asked = timeout(self.first_byte_timeout, self.store.head(&self.path));
@@ -179,7 +179,7 @@ impl Client {
         Error::Remote { place, kind: ErrorKind::Limit, source: Box::new(error) }
     }
 
-    /// Translates an error of the store, and adds the way out.
+    /// Translates an error of the store, and adds advice.
     pub(crate) fn failed(&self, error: &object_store::Error) -> Error {
         use object_store::Error as E;
         let text = without_queries(&chain(error));
@@ -210,7 +210,8 @@ impl Client {
 const ONLY: &str = "this is not the URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, \
     az://CONTAINER/KEY or file:///PATH";
 
-/// Returns the URL for the client, which takes the bucket and sometimes the account from it.
+/// Returns the URL without its query. The client reads the bucket and sometimes the account from
+/// this URL.
 fn place(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
@@ -218,7 +219,7 @@ fn place(url: &Url) -> String {
     url.into()
 }
 
-/// Returns the longest times of one request.
+/// Returns the time limits of one request, as settings of the client.
 fn patience(options: &StoreOptions) -> [(ClientConfigKey, String); 2] {
     let millis = |time: Duration| format!("{} ms", time.as_millis().max(1));
     [

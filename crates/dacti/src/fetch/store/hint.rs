@@ -5,11 +5,11 @@
 pub(super) struct Hints {
     /// If credentials are missing or refused.
     pub(super) credentials: &'static str,
-    /// If the endpoint is a plain http one.
+    /// If the endpoint is a plain http URL.
     pub(super) plain_http: &'static str,
     /// If the store does not answer.
     pub(super) silence: &'static str,
-    /// Parts of messages of a client that looks for credentials.
+    /// Texts by which a message shows that the client failed to find credentials.
     signs: &'static [&'static str],
 }
 
@@ -20,7 +20,7 @@ impl Hints {
     }
 }
 
-/// Parts of messages of a client that refuses plain http.
+/// Texts by which a message shows that the client refuses plain http.
 pub(super) const ALLOW_HTTP: [&str; 2] = ["scheme is not allowed", "URL scheme"];
 
 pub(super) const LOCAL: Hints = Hints {

@@ -7,20 +7,21 @@ use core::time::Duration;
 
 /// How a package in an object store is read, and the cost that is allowed.
 ///
-/// Credentials, regions and endpoints come from the environment, by the names of the crate
-/// `object_store`: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`, `AWS_ENDPOINT`,
-/// `AWS_ALLOW_HTTP`, `AWS_SKIP_SIGNATURE`, `GOOGLE_SERVICE_ACCOUNT`, `GOOGLE_BASE_URL`,
-/// `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ENDPOINT` and so on. Profiles of `~/.aws` are not
-/// read.
+/// Credentials, regions and endpoints come from the environment, from the variables that the crate
+/// `object_store` defines: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
+/// `AWS_ENDPOINT`, `AWS_ALLOW_HTTP`, `AWS_SKIP_SIGNATURE`, `GOOGLE_SERVICE_ACCOUNT`,
+/// `GOOGLE_BASE_URL`, `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ENDPOINT` and so on. Profiles of
+/// `~/.aws` are not read.
 #[derive(Clone)]
 pub struct StoreOptions {
     /// Settings that override those of the environment, by the same names. They may be secrets.
     pub settings: Vec<(String, String)>,
-    /// Bytes that may be fetched.
+    /// The maximum number of bytes that are fetched.
     pub bytes_max: u64,
-    /// Requests that may be sent. Retries of the store's client do not count.
+    /// The maximum number of requests. Retries of the store's client do not count.
     pub requests_max: u64,
-    /// Times that a request is repeated if the store could not serve it at the moment.
+    /// The maximum number of times that a request is repeated if the store cannot serve it at the
+    /// moment.
     pub retries_max: usize,
     /// The longest time until an answer begins, credentials and retries included.
     pub first_byte_timeout: Duration,
@@ -30,14 +31,14 @@ pub struct StoreOptions {
     pub connect_timeout: Duration,
     /// The URL of a copy of the head in a store. All other bytes still come from the package.
     pub head_url: Option<String>,
-    /// Requests in progress at once, if many regions are wanted.
+    /// The maximum number of requests in progress at once, if many regions are wanted.
     pub concurrency: usize,
-    /// Bytes of one read of a region that is streamed: 4 MiB by default.
+    /// The length of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// Other limits of reading. By default they join regions more than in a file, and allow no
-    /// reads to explain a wrong digest.
+    /// Other limits of reading. The defaults differ from those for a file: a read may join regions
+    /// with longer gaps between them, and nothing is read to explain a wrong digest.
     pub limits: Limits,
-    /// Called when a fetch waits for seconds.
+    /// A function that is called when a fetch waits for seconds.
     pub on_pause: OnPause,
 }
 

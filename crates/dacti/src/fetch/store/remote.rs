@@ -16,7 +16,7 @@ use object_store::ObjectMeta;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// The span of the head; a file that ends sooner is complete.
+/// The span of the head. A shorter file is read whole.
 const HEAD: Span = Span { start: 0, end: HEAD_LEN };
 
 /// A file in an object store.
@@ -29,7 +29,7 @@ pub(super) struct StoreRemote {
     file: RemoteFile,
     /// The file id of the package.
     file_id: OnceLock<[u8; 16]>,
-    /// The store's tag of the latest content that is known to be this package.
+    /// The tag (`ETag`) of the latest content that is known to be this package.
     tag: Mutex<Option<String>>,
     /// Spans whose bytes were wrong once.
     doubted: Mutex<HashSet<Span>>,
@@ -62,7 +62,7 @@ impl StoreRemote {
             spending,
         };
         let (head, meta) = remote.fetch_head().await?;
-        // A copy of the head says nothing about the rest.
+        // If the head is a copy, its object does not show the package's length or ETag.
         let is_own = remote.head_client.is_none();
         let len = if is_own {
             meta.as_ref().map_or(0, |meta| meta.size)
@@ -94,7 +94,7 @@ impl StoreRemote {
         let (head, _) = self.fetch_head().await?;
         let now = identity_of_head(head).map(|identity| identity.file_id);
         let known = self.known_file_id();
-        // A head that cannot be judged by itself proves nothing.
+        // If one of the heads cannot be judged by itself, the two cannot be compared.
         Ok(known.zip(now).is_some_and(|(known, now)| known != now))
     }
 
@@ -111,12 +111,13 @@ impl StoreRemote {
         self.client.error(ErrorKind::Replaced, told)
     }
 
-    /// Checks that an object whose content has changed is still this package, grown. Digests alone
-    /// do not suffice: those of another package with the same paths would fit as well.
+    /// If the object's content has changed, checks that it is a later state of this package.
+    /// Digests alone do not suffice: the regions of another package with the same paths match their
+    /// own digests, too.
     async fn check_tag(&self, tag: String) -> Result<(), Error> {
         let is_known = {
             let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
-            // If the head is a copy, the first range brings this package's tag.
+            // If the head is a copy, the first range request shows this package's tag.
             *known.get_or_insert_with(|| tag.clone()) == tag
         };
         if is_known {
@@ -130,7 +131,7 @@ impl StoreRemote {
     }
 }
 
-/// Returns the tag of an object's content, or its time and length if the store has no tags.
+/// Returns the tag of an object, or its time and length if the store has no tags.
 fn tag_of(meta: &ObjectMeta) -> String {
     let instead = || format!("{} {}", meta.last_modified.timestamp_millis(), meta.size);
     meta.e_tag.clone().unwrap_or_else(instead)
@@ -195,7 +196,7 @@ impl Remote for StoreRemote {
     }
 
     fn opened(&self, view: &View) {
-        // The first view counts.
+        // If the id was set before, the first view's id is kept.
         let _ = self.file_id.set(identity(view).file_id);
     }
 }

@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Spending(Mutex<Ledger>);
 
-/// A request in progress. Dropping it gives back the budget for bytes that did not come.
+/// A request in progress. Dropping it returns the budget for bytes that were not received.
 #[derive(Debug)]
 pub(super) struct Held<'s> {
     spending: &'s Spending,
@@ -27,7 +27,7 @@ impl Spending {
         self.ledger().stats()
     }
 
-    /// Takes a request for `len` bytes out of the budget. Call it before sending.
+    /// Reserves a request for `len` bytes in the budget. Call it before sending the request.
     pub(super) fn request(&self, len: u64) -> Result<Held<'_>, Error> {
         self.ledger().request(len)?;
         Ok(Held { spending: self, len })
@@ -40,7 +40,7 @@ impl Spending {
 }
 
 impl Held<'_> {
-    /// Ends the request, which brought `len` bytes.
+    /// Ends the request, which returned `len` bytes.
     pub(super) fn brought(mut self, len: usize) {
         let len = u64::try_from(len).unwrap_or(u64::MAX).min(self.len);
         self.len = self.len.saturating_sub(len);

@@ -52,8 +52,8 @@ impl World {
         Guide::build(&Lookup::parse(&self.region, 0).unwrap(), &self.lent(), file_len, len_max)
     }
 
-    /// Asks the guide for every id and its neighbours. Returns the number of answers, and of
-    /// questions.
+    /// Asks the guide for every id and its neighbours. Returns the number of answers and the number
+    /// of questions.
     fn ask(&self, len_max: u64) -> (usize, usize) {
         let guide = self.guide(u64::MAX, len_max).expect("there can be one");
         let mut told = (0, 0);
@@ -97,7 +97,7 @@ fn spread(count: u64) -> Vec<Uuid> {
 #[test]
 fn spread_ids_are_found_and_missed_without_a_search() {
     // spec: R-LKP-12
-    // With the least room, a slot has about five entries.
+    // With 4 KiB for the guide, a slot has about five entries.
     for len_max in [LEN_MAX, 4 << 10] {
         let told = World::new(&full_groups(50, &spread(5000))).ask(len_max);
         assert_eq!(told, (15_000, 15_000), "in {len_max}");
@@ -127,7 +127,7 @@ fn whatever_the_ids_the_guide_tells_nothing_wrong() {
 #[test]
 fn groups_with_room_and_bases_of_their_own_are_told_apart() {
     let ids = spread(4000);
-    // An id range ends in the second, the fourth and the seventh group.
+    // Groups that are not full end an id range: the second, the fourth and the seventh.
     let mut groups = Vec::new();
     let mut rest = &ids[..];
     for (g, take) in [255, 100, 255, 3, 255, 255, 1].into_iter().cycle().enumerate() {
@@ -147,7 +147,7 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
     // spec: R-LKP-12, R-GRP-01
     let ids = spread(3000);
     let behind = Uuid::from_u128(ids.last().unwrap().as_u128() + 1);
-    // The group comes last, or another group with another base comes after it.
+    // The group is the last one, or a group with another base follows.
     for more in [false, true] {
         let mut groups = full_groups(50, &ids);
         if more {
@@ -160,8 +160,8 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
         world.index[at..at + 24].copy_from_slice(daicon_core::bytes_of(&entry));
         let guide = world.guide(u64::MAX, LEN_MAX).unwrap();
         let told = [ids[2999], behind].map(|id| guide.find(id));
-        // The places of the last group end with its entries. An earlier group has room after its
-        // entries, and then only a search gives an answer.
+        // The guide knows where the entries of the last group end, so it answers. An earlier group
+        // has free places after its entries, so the guide gives no answer and a search must.
         assert_eq!(told[0].is_some_and(|found| found.is_some()), !more, "{told:?}");
         assert_eq!(told[1], (!more).then_some(None));
     }
@@ -169,8 +169,8 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
 
 #[test]
 fn a_guide_is_no_larger_than_its_limit() {
-    // 236 groups have 60,180 places. So a guide has 32,768 slots of four bytes at best, and 4,096
-    // slots at worst, because a slot has at most 16 entries.
+    // 236 groups have 60,180 places. So a guide has at most 32,768 slots of four bytes, and at
+    // least 4,096 slots, because a slot has at most 16 entries.
     let world = World::new(&full_groups(50, &spread(60_000)));
     for (len_max, slots) in [(1 << 30, 1 << 15), (1 << 17, 1 << 15), ((1 << 17) - 1, 1 << 14)] {
         assert_eq!(world.guide(u64::MAX, len_max).unwrap().slots.len(), slots, "in {len_max}");
@@ -184,7 +184,7 @@ fn a_guide_is_no_larger_than_its_limit() {
 fn a_region_past_the_end_of_the_file_is_left_to_the_search_to_tell() {
     let ids = spread(2000);
     // The last entry of each group ends at 50 + 2,540 + 7 at most. With a base near the last
-    // position, the sum passes it.
+    // position, the sum passes the last position.
     for (base, len, found) in
         [(50, 2597, true), (50, 2596, false), (u64::MAX - 2546, u64::MAX, false)]
     {
@@ -202,7 +202,7 @@ fn a_run_that_is_not_in_order_has_no_guide() {
     ids.swap(1700, 1701);
     assert!(World::new(&full_groups(50, &ids)).guide(u64::MAX, LEN_MAX).is_none());
     let mut world = World::new(&full_groups(50, &spread(3000)));
-    // The second fence, after a header and one record.
+    // This changes the second fence, after a header and one record.
     world.region[16 + 16 + 8] ^= 1;
     assert!(world.guide(u64::MAX, LEN_MAX).is_none());
 }

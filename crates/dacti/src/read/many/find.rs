@@ -1,7 +1,8 @@
 //! Looks up many ids together. A block that several of them need is read once, and blocks near each
 //! other by one read.
 //!
-//! If anything is at fault, the look-up of the single id reports it.
+//! If a joint read fails or its bytes are wrong, each affected id is looked up alone, and that
+//! look-up reports the fault.
 
 use super::reads::joining;
 use crate::fetch::source::{Told, read_span};
@@ -14,13 +15,13 @@ use dacti_names::region_id;
 use daicon_core::{Joined, Span, coalesce};
 use uuid::Uuid;
 
-/// An id, and the place of its name among all names.
+/// An id, and the index of its name among all names.
 pub(super) type Asked = (Uuid, usize);
 
-/// A function that takes the result for the name at a place.
+/// A function that takes the index of a name, and its result.
 type Tell<'t> = dyn FnMut(usize, Result<Option<Located>, Error>) + 't;
 
-/// A search that wants bytes which have to be read.
+/// A search that waits for bytes that must be read.
 struct Pending<'p> {
     want: Span,
     asked: Asked,
@@ -113,7 +114,7 @@ impl<'p> Unknown<'p> {
     }
 }
 
-/// Finds ids, which ascend, in one scan of the index.
+/// Finds ids in one scan of the index. The ids must ascend.
 fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
     let ids: Vec<Uuid> = asked.iter().map(|(id, _)| *id).collect();
     match scan::find_all(&**package.source(), package.view(), &ids) {
@@ -122,13 +123,12 @@ fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
                 tell(i, found.map_err(Error::from));
             }
         }
-        // Each id gets the error.
+        // The scan failed. Looking up each id alone gives each id its error.
         Err(_) => asked.into_iter().for_each(|(id, i)| tell(i, package.finder().find(id))),
     }
 }
 
-/// Returns the id under which a name is looked up first; `None` if only the names list tells the
-/// id.
+/// Returns the id under which a name is looked up first; `None` if only the names list has the id.
 pub(super) fn id_of(
     package: &Package,
     name: RegionName<'_>,
@@ -188,7 +188,7 @@ pub(super) fn find_all(
         return found;
     }
     let Ok(list) = package.names() else {
-        // Each name gets the error.
+        // The names list cannot be read. Looking up each name alone gives each name its error.
         for (i, name) in absent {
             set(&mut found, i, package.find(name));
         }

@@ -22,10 +22,11 @@ use std::borrow::Cow;
 
 impl Package {
     /// Finds the stored bytes of many regions, in the order of `names`; `None` for a name without a
-    /// region. Each name has an error of its own.
+    /// region. An error for one name does not affect the others.
     ///
-    /// This is [`find`](Self::find) for each name, but they share the reads of the index, and
-    /// blocks near each other take one read. Memory: one such read, and 400 bytes for each name.
+    /// The results are those of [`find`](Self::find) for each name. But the look-ups share the
+    /// reads of the index, and blocks near each other take one read. Memory: one such read, and 400
+    /// bytes for each name.
     pub fn find_many<'a, K: Into<RegionName<'a>>>(
         &self,
         names: impl IntoIterator<Item = K>,
@@ -34,12 +35,11 @@ impl Package {
         find::find_all(self, &names)
     }
 
-    /// Reads the contents of many regions, in the order of `names`, each whole and decoded. Each
-    /// name has an error of its own.
+    /// Reads the contents of many regions, in the order of `names`, each whole and decoded. An
+    /// error for one name does not affect the others.
     ///
-    /// All contents together are at most
-    /// [`Limits::region_len_max`](crate::Limits::region_len_max) bytes: for more, see
-    /// [`visit_many`](Self::visit_many).
+    /// All contents together have at most [`Limits::region_len_max`](crate::Limits::region_len_max)
+    /// bytes. For more bytes, use [`visit_many`](Self::visit_many).
     pub fn get_many<'a, K: Into<RegionName<'a>>>(
         &self,
         names: impl IntoIterator<Item = K>,
@@ -69,13 +69,13 @@ impl Package {
         refuse_unless(self.confirm(), contents)
     }
 
-    /// Hands the regions of `names` to `visit`, whole and decoded, until it breaks. Each comes with
-    /// the place of its name in `names`, and has an error of its own.
+    /// Hands the regions of `names` to `visit`, whole and decoded, until `visit` breaks. `visit`
+    /// takes the index of the name in `names`, and the region or its error.
     ///
-    /// Errors and regions in memory come first, the others in the order of the file. Regions at
-    /// most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read together, up
-    /// to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory: one such read, the
-    /// bytes that the source reads ahead, one region, and 400 bytes for each name.
+    /// Errors and regions in memory are handed out first, the others in the order of the file.
+    /// Regions at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read
+    /// together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory: one
+    /// such read, the bytes that the source reads ahead, one region, and 400 bytes for each name.
     ///
     /// # Errors
     /// The errors of [`confirm`](Self::confirm), after the last region: if another file has
@@ -121,13 +121,12 @@ impl Package {
             }
         }
         let _told = announced.take().unwrap_or_else(announce);
-        // A fault of the server concerns all regions, so the run ends and does not repeat it for
-        // each.
+        // A fault of the server concerns all regions. So after it, no further region is read.
         let (mut streak, mut ended) = (FaultStreak::default(), None);
         for read in &reads.joined {
             let together = reads.together(read);
-            // A region that is read alone takes its usual way. So do regions whose joint read
-            // failed: the error may concern only one of them.
+            // A region that shares no read is read as usual. So are regions whose joint read
+            // failed, because the error may concern only one of them.
             let bytes = match together {
                 [_] => None,
                 _ if ended.is_some() => None,
@@ -151,7 +150,7 @@ impl Package {
     }
 
     /// Returns a region from bytes that were read together with others. If the bytes are wrong, the
-    /// region is read by itself.
+    /// region is read alone.
     fn part<'p>(
         &'p self,
         located: Located,
@@ -165,6 +164,6 @@ impl Package {
     }
 }
 
-/// A function that takes a region with the place of its name, and may lower the limit for the next
-/// ones.
+/// A function that takes a region with the index of its name. It may lower the limit on the content
+/// of each later region.
 type Visit<'v> = dyn FnMut(usize, Result<Region<'_>, Error>, &mut u64) -> ControlFlow<()> + 'v;

@@ -17,31 +17,32 @@ use daicon_core::Span;
 #[non_exhaustive]
 pub struct GetPlan {
     /// Reads that find the regions: blocks of the index, and the names list if paths are looked up
-    /// in it. They come first. A package with many updates may take more of these reads, and a
-    /// package without fences fewer.
+    /// in it. These reads are made first. A package with many updates may take more of these reads
+    /// than planned, and a package without fences fewer.
     pub index: Vec<Span>,
-    /// Regions whose places only the reads of `index` will show, so the plan lacks the reads of
-    /// their bytes.
+    /// Regions whose places are unknown until the reads of `index` are made. The plan lacks the
+    /// reads of their bytes.
     pub unknown: u64,
     /// Reads of the regions whose places are known, in the order in which they are sent.
     pub reads: Vec<Span>,
-    /// The last look at the head, which comes after those reads: see
+    /// The last read of the head, which follows the other reads: see
     /// [`ReadAt::look`](crate::fetch::ReadAt::look).
     pub look: Option<Span>,
-    /// Unused bytes between regions that these reads fetch, to save reads.
+    /// Unused bytes between regions. They are fetched, because one longer read replaces several.
     pub over_fetch: u64,
-    /// Regions whose places are known: those that the reads bring, and those in memory.
+    /// Regions whose places are known: those that `reads` fetches, and those in memory.
     pub regions: u64,
-    /// Regions whose bytes are in memory, such as in the head. They take no read.
+    /// Regions whose bytes are in memory, such as in the head. Nothing is read for them.
     pub in_hand: u64,
     /// Names that have no region.
     pub absent: u64,
-    /// Names and regions that give an error. They take no read.
+    /// Names and regions that give an error. Nothing is read for them.
     pub faults: u64,
 }
 
 impl GetPlan {
-    /// Returns the number of reads, including those that find regions and the last look.
+    /// Returns the number of reads, including those that find regions and the last read of the
+    /// head.
     #[must_use]
     pub fn requests(&self) -> u64 {
         let look = u64::from(self.look.is_some());
@@ -144,7 +145,7 @@ impl GetPlan {
         self.add_reads(package, &reads);
     }
 
-    /// Adds the look at the head that comes after all reads.
+    /// Adds the read of the head that follows all other reads.
     pub(super) fn add_look(&mut self, package: &Package) {
         let reads = !self.index.is_empty() || !self.reads.is_empty();
         self.look = package.source().look(reads);
@@ -204,8 +205,7 @@ impl Package {
     /// Plans the reads of [`list`](Self::list), of the index and the names list, without reading.
     ///
     /// `unknown` is 1 if the place of the names list is not known: [`find`](Self::find) of
-    /// [`NAMES_ID`] finds it. Each further segment of the list takes one more read, and perhaps one
-    /// to find it.
+    /// [`NAMES_ID`] finds it. Each further segment of the list takes one more read.
     #[must_use]
     pub fn plan_list(&self) -> GetPlan {
         let in_hand = |span: &Span| self.lent(*span).is_none();

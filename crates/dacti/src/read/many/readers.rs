@@ -1,5 +1,5 @@
 //! Many regions as streams, in the order of the file, for any number of threads. Regions near each
-//! other share a read, but a region can also be read by itself.
+//! other share a read, but each region can also be read alone.
 
 use super::GetPlan;
 use super::reads::{Early, Manner, Reads};
@@ -95,8 +95,9 @@ struct Shared {
     bytes: Vec<u8>,
 }
 
-/// The source of one region, whose bytes may have come with those of others. If they are wrong,
-/// they are read again for this region alone. An announced read that is not made is withdrawn.
+/// The source of one region. A shared read may have fetched its bytes together with those of other
+/// regions. If they are wrong, they are read again for this region alone. If an announced read is
+/// not made, it is withdrawn.
 #[derive(Debug)]
 struct Part {
     source: Arc<dyn ReadAt>,
@@ -107,8 +108,8 @@ struct Part {
 }
 
 impl Package {
-    /// Opens streams of regions that were found before. Regions in memory come first, the others in
-    /// the order of the file, each with its place in `found`.
+    /// Opens streams of regions that were found before. Regions in memory are handed out first, the
+    /// others in the order of the file. Each has its index in `found`.
     ///
     /// Regions at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read
     /// together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Nothing is read
@@ -184,26 +185,26 @@ impl<'p, R> Readers<'p, R> {
         Self { package, over, total, reads, decodes, state, health, plan }
     }
 
-    /// Returns the reads of all streams together, and the look at the head with which
-    /// [`finish`](Self::finish) ends.
+    /// Returns the reads of all streams together, and the last read of the head, which
+    /// [`finish`](Self::finish) makes.
     #[must_use]
     pub const fn plan(&self) -> &GetPlan {
         &self.plan
     }
 
-    /// Returns the next region's place and its stream; `None` after the last. Each region has an
-    /// error of its own.
+    /// Returns the next region's index and its stream; `None` after the last. An error for one
+    /// region does not affect the others.
     ///
-    /// Threads wait for each other while a shared read is made. `None` also comes early if each
-    /// further region would meet the same fault of the server; [`finish`](Self::finish) returns the
-    /// fault.
+    /// Threads wait for each other while a shared read is made. If each further region would fail
+    /// by the same fault of the server, this returns `None` early, and [`finish`](Self::finish)
+    /// returns the fault.
     pub fn next(&self) -> Option<(usize, Result<R, Error>)> {
         if self.health.ended().is_some() {
             return None;
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if self.reads.needs_dictionary() {
-            // Regions in memory may need it, too.
+            // Regions in memory may need the dictionary, too.
             self.announce(&mut state);
         }
         if let Some((i, early)) = state.early.next() {
@@ -246,7 +247,7 @@ impl<'p, R> Readers<'p, R> {
         Some((wanted.i, self.reader(wanted.located, Arc::new(part))))
     }
 
-    /// Announces all reads, once, and makes the first of them, that of the dictionary.
+    /// Announces all reads, once, and makes the first of them, which reads the dictionary.
     fn announce(&self, state: &mut State<'p>) {
         if state.told.is_none() {
             self.reads.note(self.package);
@@ -277,7 +278,7 @@ impl<'p, R> Readers<'p, R> {
 }
 
 impl Part {
-    /// Returns the bytes of `span` if they came with those of others and were not found wrong.
+    /// Returns the bytes of `span` if a shared read fetched them and they were not found wrong.
     fn shared(&self, span: Span) -> Option<&[u8]> {
         let shared = self.shared.as_ref().filter(|_| !self.distrusted.load(Ordering::Relaxed))?;
         span.slice_of(&shared.bytes, shared.at)

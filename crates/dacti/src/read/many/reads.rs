@@ -1,6 +1,6 @@
-//! The reads that bring many regions: one for regions near each other, several for a long stream.
+//! The reads that fetch many regions: one for regions near each other, several for a long stream.
 //!
-//! Plans and readers both use this module, so a plan has exactly the reads that are made.
+//! Plans and readers both use this module. So a plan has exactly the reads that a reader makes.
 
 use super::GetPlan;
 use crate::read::region::is_read_at_once;
@@ -25,22 +25,22 @@ pub(super) enum Manner {
 pub(super) struct Wanted {
     /// Its stored bytes, and its seal if the policy needs it.
     pub(super) span: Span,
-    /// The place of its name.
+    /// The index of its name.
     pub(super) i: usize,
     pub(super) located: Located,
 }
 
-/// Regions in the order of the file, and the reads that bring them.
+/// Regions in the order of the file, and the reads that fetch them.
 #[derive(Debug)]
 pub(super) struct Reads {
     manner: Manner,
-    /// The read of the dictionary, which comes first; `None` if no region needs it.
+    /// The read of the dictionary, which is the first read; `None` if no region needs it.
     dictionary: Option<Span>,
     pub(super) wanted: Vec<Wanted>,
     pub(super) joined: Vec<Joined>,
 }
 
-/// A region that needs no read.
+/// A region for which nothing is read.
 #[derive(Debug)]
 pub(super) enum Early {
     /// Its bytes are in memory.
@@ -50,8 +50,8 @@ pub(super) enum Early {
 }
 
 impl Reads {
-    /// Chooses the reads of the regions in `found`, which are decoded if `decodes`. `early` takes,
-    /// in order, the regions that need no read.
+    /// Chooses the reads of the regions in `found`. The regions are decoded if `decodes` is set.
+    /// `early` takes, in order, the regions that need no read.
     pub(super) fn of(
         package: &Package,
         manner: Manner,
@@ -83,26 +83,27 @@ impl Reads {
         Self { manner, dictionary, wanted, joined }
     }
 
-    /// Returns whether the dictionary has to be read.
+    /// Returns whether the dictionary must be read.
     pub(super) const fn needs_dictionary(&self) -> bool {
         self.dictionary.is_some()
     }
 
-    /// Reads the dictionary, after the reads were announced. Each region that needs it reports its
-    /// fault.
+    /// Reads the dictionary, after the reads were announced. If the dictionary is at fault, each
+    /// region that needs it reports the fault.
     pub(super) fn read_dictionary(&self, package: &Package) {
         if self.dictionary.is_some() {
             drop(package.dictionary().get());
         }
     }
 
-    /// Returns the regions that a read brings.
+    /// Returns the regions that a read fetches.
     pub(super) fn together(&self, read: &Joined) -> &[Wanted] {
         let end = read.first.saturating_add(read.count);
         self.wanted.get(read.first..end).unwrap_or_default()
     }
 
-    /// Returns the reads to announce, in order: all but streams of several pieces.
+    /// Returns the reads to announce, in order: all except those of streams that take several
+    /// reads.
     pub(super) fn ahead(&self, package: &Package) -> Vec<Span> {
         let at_once = |read: &&Joined| match self.together(read) {
             [alone] => self.pieces(package, alone).nth(1).is_none(),
@@ -112,7 +113,7 @@ impl Reads {
         self.dictionary.into_iter().chain(regions).collect()
     }
 
-    /// Tells the source which regions are read alone, maybe piece by piece.
+    /// Tells the source which regions share no read. It may read these piece by piece.
     pub(super) fn note(&self, package: &Package) {
         for read in &self.joined {
             if let [alone] = self.together(read) {

@@ -3,7 +3,7 @@
 //!
 //! The seal covers the stored bytes as a whole, so they are read once before any of them is handed
 //! out. Bytes that are read again are compared with the proof, piece by piece. If the file changes
-//! in between, the reader gets an error, and never other bytes.
+//! in between, the reader returns an error, and never other bytes.
 
 use crate::fetch::source::{Doubt, ReadAt, read_full};
 use dacti_index::Located;
@@ -13,16 +13,16 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Stored bytes of a piece, and of a piece of a long region. Long regions have longer pieces so
-/// that their proof stays short: at most 512 KiB for 4 GiB.
+/// The length of a piece, and of a piece of a long region. Long regions have longer pieces so that
+/// their proof stays short: at most 512 KiB for 4 GiB.
 const PIECE_LEN: u64 = 64 << 10;
 const PIECE_LEN_LONG: u64 = 256 << 10;
 const LONG_FROM: u64 = 16 << 20;
 
-/// Bytes of the proofs that an open package keeps.
+/// The maximum number of bytes of the proofs that an open package keeps.
 const KEPT_LEN_MAX: usize = 1 << 20;
 
-/// Returns the stored bytes of each piece except the last one of a region.
+/// Returns the length of each piece of a region, except the last piece.
 pub(super) const fn piece_len(stored_len: u64) -> u64 {
     if stored_len < LONG_FROM { PIECE_LEN } else { PIECE_LEN_LONG }
 }
@@ -42,7 +42,7 @@ pub(crate) struct Proof {
     pub(super) verdict: Verdict,
 }
 
-/// Hashes stored bytes that come in order, piece by piece.
+/// Hashes stored bytes, which arrive in order, piece by piece.
 #[derive(Debug)]
 pub(super) struct PieceHasher {
     piece_len: usize,
@@ -112,8 +112,8 @@ impl Proven {
         self.stored.start.saturating_add(before).min(self.stored.end)
     }
 
-    /// Returns the span of the whole pieces that contain `len` bytes from `at` on. It has fewer
-    /// pieces if they are more than one read of the source.
+    /// Returns the span of the whole pieces that contain `len` bytes from `at` on. The span has
+    /// fewer pieces if these are longer than one read of the source.
     fn pieces_of(&self, at: u64, len: usize) -> Span {
         let len = u64::try_from(len.min(self.bytes.read_len())).unwrap_or(u64::MAX);
         let last = at.saturating_add(len.saturating_sub(1)).min(self.stored.end.saturating_sub(1));
@@ -121,8 +121,8 @@ impl Proven {
         Span { start, end: self.start_of(self.piece_at(last).saturating_add(1)) }
     }
 
-    /// Fills `buf` with the pieces of `span` and compares them with the proof. If they differ, the
-    /// source is asked again as long as it has another way to read them.
+    /// Fills `buf` with the pieces of `span` and compares them with the proof. If the pieces
+    /// differ, they are read again as long as the source has another way to read them.
     fn read_pieces(&self, span: Span, buf: &mut [u8]) -> io::Result<()> {
         loop {
             let filled = read_full(&*self.bytes, span.start, buf)?;
@@ -284,7 +284,7 @@ mod tests {
         let error = proven.read_at(10 + 2 * PIECE_LEN - 5, &mut buf).unwrap_err().to_string();
         assert!(error.contains("stored region at 0xa: altered"), "{error}");
         assert_eq!(proven.read_at(10 + 2 * PIECE_LEN, &mut buf).unwrap(), 5);
-        // A file that was cut.
+        // The file was truncated.
         let proven = super::tests::proven(&content, file(&content)[..1000].to_vec());
         assert!(proven.read_at(10, &mut buf).is_err());
     }
@@ -305,7 +305,7 @@ mod tests {
             proofs.keep(located(n), &proof);
             assert!(proofs.get(&located(n)).is_some());
         }
-        // 256 bytes each.
+        // Each proof takes 256 bytes, so 4,096 proofs fit into `KEPT_LEN_MAX`.
         assert!(proofs.get(&located(10_000 - 4096)).is_some());
         assert!(proofs.get(&located(10_000 - 4097)).is_none());
     }

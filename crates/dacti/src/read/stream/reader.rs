@@ -15,8 +15,8 @@ use std::sync::Arc;
 ///
 /// If the region has a seal and the [policy](Package::require) asks for it, the stored bytes are
 /// read once and checked against the seal. Then they are decoded, and each piece is compared with a
-/// hash that was computed during that check. So every byte that is handed out is the sealed one,
-/// even if the file changes meanwhile. [`verdict`](Self::verdict) tells which check was made. A
+/// hash that was computed during that check. So only sealed bytes are handed out, even if the file
+/// changes meanwhile. [`verdict`](Self::verdict) tells which check was made. A
 /// [`VerifiedReader`](crate::VerifiedReader) exists only if there is a check.
 ///
 /// Cost: if the source [is local](ReadAt::is_local), a region of more than one read is read twice.
@@ -26,9 +26,9 @@ use std::sync::Arc;
 /// regions that it verified last, 1 MiB in all, and reads these regions once. [`UnverifiedReader`]
 /// reads once and keeps nothing, but hands bytes out before the verdict.
 ///
-/// Memory in addition: two reads of the source, or 4 MiB of a region that several threads hash; 32
-/// bytes for each 64 KiB (for each 256 KiB in regions of 16 MiB or more); and for `brot` the
-/// decoder's window of at most 16 MiB.
+/// Memory in addition: two reads of the source, or 4 MiB of a region that several threads hash; a
+/// hash of 32 bytes for each 64 KiB (for each 256 KiB in regions of 16 MiB or more); and for `brot`
+/// the decoder's window of at most 16 MiB.
 ///
 /// Errors carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source. After an error
 /// of its source, the reader can be asked again. After an error of the bytes, it repeats that
@@ -109,8 +109,8 @@ impl RegionReader {
         self.inner.located()
     }
 
-    /// Returns the number of decoded bytes so far. For a region of one piece this may be one more
-    /// than were handed out.
+    /// Returns the number of decoded bytes so far. For a region of one piece, the number may be one
+    /// larger than the number of bytes handed out.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.inner.decoded_len()
@@ -142,7 +142,7 @@ impl RegionReader {
     }
 
     /// Reads the stored bytes and checks them against their seal, unless that was done. After an
-    /// error of the source it goes on from the same place.
+    /// error of the source, the next call continues at the same byte.
     pub(super) fn prove(&mut self) -> io::Result<()> {
         let Self { inner, proving, .. } = self;
         let Some(Proving { hasher, spool, .. }) = proving else { return Ok(()) };
@@ -156,7 +156,7 @@ impl RegionReader {
                 if let Some(spool) = spool
                     && let Err(error) = spool.put(inner.stored_piece())
                 {
-                    // The piece is lost, so all pieces are read again.
+                    // The spool has not stored this piece, so all pieces are read again.
                     restart(inner, hasher, Some(spool));
                     return Err(error);
                 }
@@ -222,8 +222,8 @@ impl Package {
     ///
     /// # Errors
     /// Stored bytes outside the file; an unknown encoding; a region without encoding that is longer
-    /// than a stream may be; `TooLongToVerify` if the stored bytes would have to be kept and are
-    /// more than [`Limits::spool_len_max`](crate::Limits::spool_len_max).
+    /// than a stream may be; `TooLongToVerify` if the stored bytes must be kept and are more than
+    /// [`Limits::spool_len_max`](crate::Limits::spool_len_max).
     pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
         let located = located.within(self.view().bound())?;
         RegionReader::new(self, located, located.encoding, self.limits().stream_len_max)

@@ -9,16 +9,16 @@ use dacti_seal::Verdict;
 use daicon_core::{Span, to_u64};
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// Bytes of content that are decoded at once.
+/// The number of content bytes that are decoded at once.
 const PIECE_LEN: usize = 64 << 10;
 
 /// The content of a region without encoding, or the stored bytes of any region, read from any
 /// position.
 ///
 /// Nothing is handed out before it is verified. If the region has a seal to check, the first read
-/// costs all its stored bytes, as described for [`RegionReader`]; every later read costs the pieces
-/// that it touches. Without a seal, a read costs its own bytes. For small reads, wrap it in a
-/// `BufReader`.
+/// fetches all its stored bytes, as described for [`RegionReader`]. Every later read fetches the
+/// pieces that overlap it. Without a seal, a read fetches only its own bytes. For small reads, wrap
+/// it in a `BufReader`.
 #[derive(Debug)]
 pub struct RegionSeeker {
     reader: RegionReader,
@@ -56,12 +56,12 @@ impl RegionSeeker {
     /// Verifies the region now, before anything is read: see [`RegionReader::verify`].
     ///
     /// # Errors
-    /// As there.
+    /// The errors of [`RegionReader::verify`].
     pub fn verify(&mut self) -> Result<Verdict, Error> {
         self.reader.verify()
     }
 
-    /// Returns what was checked; `None` before the first read.
+    /// Returns which check was made; `None` before the first read.
     #[must_use]
     pub const fn verdict(&self) -> Option<Verdict> {
         self.reader.verdict()
@@ -147,7 +147,8 @@ impl RangeReader {
         Ok(Self { content, skip: range.start, left, bytes: Vec::new() })
     }
 
-    /// Reads the range to its end. After an error of the source it goes on from the same place.
+    /// Reads the range to its end. After an error of the source, the next call continues at the
+    /// same byte.
     pub(crate) fn fill(&mut self) -> io::Result<()> {
         while self.left > 0 {
             let left = usize::try_from(self.left).unwrap_or(usize::MAX);

@@ -6,10 +6,11 @@ use crate::fetch::temporary::Temporary;
 use daicon_core::Span;
 use std::io;
 
-/// The most bytes that are kept in memory; more go to a temporary file.
+/// The maximum length of a region that is kept in memory. A longer one is written to a temporary
+/// file.
 const MEMORY_LEN_MAX: u64 = 8 << 20;
 
-/// The stored bytes of a region, as far as they have come.
+/// The stored bytes of a region that were fetched so far.
 #[derive(Debug)]
 pub(super) struct Spool {
     stored: Span,
@@ -20,8 +21,8 @@ pub(super) struct Spool {
 }
 
 impl Spool {
-    /// Creates an empty spool for the bytes at `stored`. `None` if they need a temporary file and
-    /// this crate was built without them.
+    /// Creates an empty spool for the bytes at `stored`. Returns `None` if the bytes need a
+    /// temporary file and this crate was built without these files.
     pub(super) fn new(stored: Span) -> Option<Self> {
         let fits = stored.len() <= MEMORY_LEN_MAX;
         (fits || cfg!(any(feature = "async", feature = "write"))).then_some(Self {
@@ -33,13 +34,13 @@ impl Spool {
         })
     }
 
-    /// Begins anew.
+    /// Drops all bytes.
     pub(super) fn clear(&mut self) {
         self.memory.clear();
         self.len = 0;
     }
 
-    /// Takes the next bytes.
+    /// Appends the next bytes.
     pub(super) fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
         #[cfg(any(feature = "async", feature = "write"))]
         if self.stored.len() > MEMORY_LEN_MAX {
@@ -93,7 +94,7 @@ mod tests {
             let mut spool = Spool::new(Span::new(50, len).unwrap()).unwrap();
             let byte = |at: u64| (at % 253) as u8;
             for round in 0..2 {
-                // Bytes from before the new beginning are gone.
+                // `clear` drops the bytes of the round before.
                 spool.clear();
                 let bytes: Vec<u8> = (0..len).map(|at| byte(at) ^ (1 - round)).collect();
                 bytes.chunks(70_000).for_each(|part| spool.put(part).unwrap());

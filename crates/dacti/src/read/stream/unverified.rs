@@ -1,5 +1,5 @@
-//! The content of one region as a stream that is verified at its end. Only its last byte waits for
-//! that.
+//! The content of one region as a stream that is verified at its end. Only the last byte is kept
+//! back until then.
 
 use super::proof::read_len;
 use crate::fetch::source::{Doubt, ReadAt, read_full, read_span};
@@ -15,8 +15,8 @@ use daicon_core::Span;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Stored bytes of one read of a long region, which several threads hash. Other regions are read in
-/// pieces that the source prefers.
+/// The length of one read of a long region, which several threads hash. Other regions are read in
+/// pieces of the length that the source prefers.
 const PIECE_LONG: usize = 4 * PARALLEL_LEN_MIN;
 const PIECE_LONG_FROM: u64 = 16 << 20;
 
@@ -26,8 +26,8 @@ fn piece_len(source: &dyn ReadAt, stored_len: u64, is_sealed: bool) -> usize {
     if is_long { PIECE_LONG } else { source.read_len().max(1) }
 }
 
-/// Returns the reads of a stream of the bytes at `stored`. `span` also has the seal after them, if
-/// the policy needs it. If the stream is read `whole`, this is one read.
+/// Returns the reads of a stream of the bytes at `stored`. `span` also has the seal after these
+/// bytes, if the policy needs the seal. If the stream is read `whole`, this is one read.
 pub(crate) fn pieces(
     source: &dyn ReadAt,
     stored: Span,
@@ -49,9 +49,10 @@ pub(crate) fn pieces(
     })
 }
 
-/// A stream is verified before its first byte is handed out, so some bytes are read twice. Returns
-/// whether the reads of [`pieces`] are needed to verify the region, and then the reads that come
-/// after them to hand out its bytes, if there are any.
+/// Returns the reads of a stream that is verified before its first byte is handed out. Such a
+/// stream may read its bytes twice. The first result tells whether the reads of [`pieces`] are
+/// needed, to verify the region. The second result has the reads that follow to hand out its bytes,
+/// if there are any.
 pub(crate) fn second_pieces(
     package: &Package,
     located: &Located,
@@ -80,10 +81,9 @@ pub(crate) fn second_pieces(
 /// end, such as a program that writes a file under a temporary name. All other callers should use a
 /// [`RegionReader`](crate::RegionReader), which verifies first.
 ///
-/// If the region has a seal to check, the last byte is kept back until the seal was found to match.
-/// So a caller that has read to the end has verified content; before the end, its bytes may be
-/// wrong. After an error, use none of the bytes. [`verdict`](Self::verdict) tells which check was
-/// made.
+/// If the region has a seal to check, the last byte is kept back until the seal has matched. So a
+/// caller that has read to the end has verified content; before the end, its bytes may be wrong.
+/// After an error, use none of the bytes. [`verdict`](Self::verdict) tells which check was made.
 ///
 /// Memory: one read of the source (64 KiB of a file), 4 MiB of a region of 16 MiB or more, and for
 /// `brot` the decoder's window of at most 16 MiB. Errors carry a [`dacti_index::Error`] or a
@@ -107,7 +107,7 @@ pub struct UnverifiedReader {
     seal: Option<Span>,
     seal_bytes: Vec<u8>,
     hasher: blake3::Hasher,
-    /// The number of decoded bytes that this and other regions may still take.
+    /// The number of bytes that this and other regions may still decode to.
     total: Option<Arc<Total>>,
     /// The latest decoded byte, kept back.
     held: Option<u8>,
@@ -119,7 +119,7 @@ pub struct UnverifiedReader {
 /// The fault of a region.
 #[derive(Debug, Clone, Copy)]
 enum Fault {
-    /// Its seal does not fit.
+    /// The seal does not match.
     Seal,
     Content(dacti_index::Error),
 }
@@ -147,7 +147,7 @@ impl From<dacti_index::Error> for Stop {
 /// The result of checking all stored bytes against their seal.
 pub(super) enum Judged {
     Fits,
-    /// They do not match, and the source reads them in another way from now on.
+    /// The bytes do not match the seal, and the source reads them in another way from now on.
     Again(io::Error),
 }
 
@@ -218,8 +218,8 @@ impl UnverifiedReader {
         self.total = Some(Arc::clone(total));
     }
 
-    /// Returns the number of decoded bytes so far: one more than were handed out, while a byte is
-    /// kept back.
+    /// Returns the number of decoded bytes so far. While a byte is kept back, this is one more than
+    /// the number of bytes handed out.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.decoder.decoded_len()
@@ -249,7 +249,7 @@ impl UnverifiedReader {
         Arc::clone(&self.source)
     }
 
-    /// Returns whether one read brings all stored bytes, so that they are checked before they are
+    /// Returns whether one read fetches all stored bytes, so that they are checked before they are
     /// decoded.
     pub(super) fn is_one_piece(&self) -> bool {
         let stored_len = self.located.span.len();
@@ -285,7 +285,7 @@ impl UnverifiedReader {
         self.verdict = Some(verdict);
     }
 
-    /// Reads stored bytes from a place in the region. They are proven, or need no proof.
+    /// Reads stored bytes from an offset in the region. The bytes are proven, or need no proof.
     pub(super) fn read_stored(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         let len = u64::try_from(out.len()).unwrap_or(u64::MAX);
         let at = self.located.span.start.saturating_add(offset);
@@ -338,7 +338,8 @@ impl UnverifiedReader {
         }
     }
 
-    /// Returns where the last byte that is read ends.
+    /// Returns the end of the bytes to read: of the seal if it is checked, otherwise of the stored
+    /// bytes.
     fn end(&self) -> u64 {
         self.seal.map_or(self.located.span.end, |seal| seal.end)
     }
@@ -359,8 +360,8 @@ impl UnverifiedReader {
         Ok(filled > 0)
     }
 
-    /// Reads the next `len` stored bytes, or fewer at their end, and returns how many. The seal
-    /// comes with the last of them.
+    /// Reads the next `len` stored bytes, or fewer at their end, and returns how many. The read of
+    /// the last stored bytes also reads the seal.
     fn read_piece(&mut self, len: usize) -> io::Result<usize> {
         let stored_len = u64::try_from(len).unwrap_or(u64::MAX);
         let is_last = self.next_at.saturating_add(stored_len) >= self.located.span.end;
@@ -373,7 +374,8 @@ impl UnverifiedReader {
         } else {
             self.piece.resize(usize::try_from(want_len).unwrap_or(len), 0);
             let read = read_full(&*self.source, self.next_at, &mut self.piece);
-            // A failed read may be repeated, so the zeros in its place must not count as content.
+            // A failed read may be repeated, so the zeros that the buffer holds instead must not be
+            // used as content.
             self.piece.truncate(*read.as_ref().unwrap_or(&0));
             if let Err(error) = read {
                 self.taken = 0;
@@ -419,9 +421,11 @@ impl UnverifiedReader {
         self.fault = Some(fault);
         let (judged, or_else) = match fault {
             Fault::Seal => (self.judge(), io::ErrorKind::InvalidData.into()),
-            // If a region is too long, the rest of its stored bytes is not read to check the seal.
+            // If the content is too long, the remaining stored bytes are not read, so the seal is
+            // not checked.
             Fault::Content(fault @ dacti_index::Error::TooLong { .. }) => (Ok(()), invalid(fault)),
-            // If bytes do not decode, they may not be the sealed bytes.
+            // If bytes do not decode, they may differ from the sealed bytes. Then the seal's error
+            // is returned.
             Fault::Content(fault) => (self.verify(), invalid(fault)),
         };
         judged.err().unwrap_or(or_else)
@@ -431,7 +435,8 @@ impl UnverifiedReader {
     fn verify(&mut self) -> io::Result<()> {
         match self.judge_all()? {
             Judged::Fits => Ok(()),
-            // It is too late to read the bytes again here; a new reader can.
+            // Bytes were already handed out, so the region is not read again here. A new reader can
+            // do that.
             Judged::Again(error) => Err(error),
         }
     }
@@ -444,7 +449,7 @@ impl UnverifiedReader {
         // Bytes that the decoder did not need belong to the stored bytes, too.
         while self.refill()? {}
         if let Some(seal) = self.seal.filter(|_| self.located.span.is_empty()) {
-            // The seal comes with the last stored bytes, but there are none.
+            // The seal is otherwise read with the last stored bytes, but this region has none.
             self.seal_bytes = match self.view.head().answer(seal) {
                 Some(bytes) => bytes.into(),
                 None => read_span(&*self.source, seal)?,
@@ -497,8 +502,8 @@ impl Read for UnverifiedReader {
                 self.verify()?;
                 return self.read(out);
             };
-            // The output is one byte late: the byte that was kept back goes first, and the last one
-            // is kept back.
+            // The output is one byte late: the byte that was kept back is handed out first, and the
+            // last decoded byte is kept back.
             let latest = out.get(last).copied();
             let before = core::mem::replace(&mut self.held, latest);
             if let Some(before) = before {
@@ -516,8 +521,8 @@ impl Read for UnverifiedReader {
 }
 
 impl Package {
-    /// A region's content as a stream that hands bytes out before it is verified: see
-    /// [`UnverifiedReader`]. [`reader`](Self::reader) is the safe way.
+    /// Opens a region's content as a stream that hands bytes out before they are verified: see
+    /// [`UnverifiedReader`]. [`reader`](Self::reader) verifies them first.
     ///
     /// # Errors
     /// The errors of [`locate`](Self::locate) and

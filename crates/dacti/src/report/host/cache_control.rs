@@ -5,17 +5,17 @@ use crate::fetch::PlainAnswer;
 /// How long a shared cache may keep an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lifetime {
-    /// Not at all, or not without asking again.
+    /// A cache must not keep the answer, or must ask the server before each use.
     None,
-    /// So many seconds.
+    /// A cache may keep the answer for this many seconds.
     Seconds(u64),
-    /// Nothing is said: each cache decides.
+    /// The answer does not say it, so each cache decides.
     Unsaid,
 }
 
 impl Lifetime {
-    /// Returns the lifetime that `Cache-Control` gives an answer. Of several contradicting lines
-    /// the strictest counts.
+    /// Returns the lifetime that `Cache-Control` gives an answer. If several lines contradict each
+    /// other, the strictest one counts.
     #[must_use]
     pub fn of(answer: &PlainAnswer) -> Self {
         let lines = answer.fields.iter().filter(|(name, _)| name == "cache-control");
@@ -52,7 +52,8 @@ impl Lifetime {
     }
 }
 
-/// Returns whether a cache says that it had the answer already.
+/// Returns whether the answer came from a cache, as its header fields say; `None` if they do not
+/// say it.
 pub(super) fn is_hit(answer: &PlainAnswer) -> Option<bool> {
     let age = answer.field("age").and_then(|age| age.trim().parse::<u64>().ok());
     if age.is_some_and(|age| age > 0) {
@@ -63,7 +64,7 @@ pub(super) fn is_hit(answer: &PlainAnswer) -> Option<bool> {
     if let Some(said) = said {
         return Some(said.contains("hit") && !said.starts_with("miss"));
     }
-    // Varnish adds the number of the request that filled its cache.
+    // After a hit, Varnish adds a second number: the request that filled its cache.
     let ids = answer.field("x-varnish").map(|ids| ids.split_ascii_whitespace().count());
     ids.map(|ids| ids > 1).or_else(|| age.map(|_| false))
 }

@@ -1,4 +1,4 @@
-//! Judges the answers of a place. Pure functions: the same answers give the same findings.
+//! Judges the answers of a place. All functions are pure: the same answers give the same findings.
 
 use super::cache_control::is_hit;
 use super::look::PAGE_ORIGIN;
@@ -8,27 +8,28 @@ use crate::fetch::PlainAnswer;
 use HostVerdict::{Bad, Fair, Good};
 use daicon_core::Span;
 
-/// The longest file that readers take whole without being asked to.
+/// The longest file that readers fetch whole by default.
 const WHOLE_LEN_MAX: u64 = 1 << 20;
-/// A head that caches keep for longer reaches readers late.
+/// The longest good lifetime of a head in caches. With a longer one, readers see updates late.
 const HEAD_SECONDS_GOOD: u64 = 600;
-/// A head that caches keep for longer hides updates for days.
+/// The longest acceptable lifetime of a head in caches. A longer one hides updates for days.
 const HEAD_SECONDS_MAX: u64 = 86_400;
-/// Bytes that never change should be kept for at least so long.
+/// The shortest good lifetime of bytes that never change.
 const DATA_SECONDS_MIN: u64 = 86_400;
-/// A missing part that caches keep for longer delays readers who met the head first.
+/// The longest good lifetime of the answer for a missing part. A longer one delays readers that got
+/// a new head before its parts.
 const MISSING_SECONDS_GOOD: u64 = 10;
 
-/// Judges the answers of one place. `first` are the answers of the first place, with whose head
-/// this one's is compared.
+/// Judges the answers of one place. `first` has the answers of the first place. The heads of both
+/// places are compared.
 #[must_use]
 pub fn judge(seen: &HostSeen, first: Option<&HostSeen>) -> Vec<HostFinding> {
     let judged = Judged { seen, findings: Vec::new() };
     judged.all(first)
 }
 
-/// Returns the form to publish in, by the findings of all places. A package of one file stays one
-/// if that works; everything else goes in parts if that works.
+/// Returns the form to publish in, by the findings of all places. A package of one file keeps this
+/// form if it works. Otherwise the form in parts is recommended if that works.
 #[must_use]
 pub fn recommend(served: PublishedForm, findings: &[HostFinding]) -> PublishedForm {
     let works = |verdict: fn(&HostFinding) -> HostVerdict| {
@@ -145,7 +146,8 @@ impl Judged<'_> {
             Some(len) => format!("200 with all {len} bytes"),
             None => "200 with a file of unknown length".into(),
         };
-        // A head is no longer than its range. Its parts show whether the host has ranges.
+        // A head in parts is no longer than the requested range, so its answer does not show
+        // whether the host supports ranges. The answers for a part show it.
         let part = self.seen.part.as_ref();
         let verdict = match part {
             Some(part) if len == Some(HEAD_LEN) && part.first.1.is_range(part.first.0) => Good,
@@ -157,7 +159,8 @@ impl Judged<'_> {
         self.add(HostCheck::WholeFile, text, (verdict, verdict), Some(set));
     }
 
-    /// At an edge, a lifetime of a 416 harms only caches that ask the edge.
+    /// Judges the answer for a range past the end. At an edge, a lifetime of a 416 harms only
+    /// caches that ask this edge.
     fn past_the_end(&mut self, is_edge: bool) {
         let Some(past) = &self.seen.past else { return };
         let lifetime = Lifetime::of(past);
@@ -248,7 +251,7 @@ impl Judged<'_> {
     }
 
     fn query(&mut self) {
-        // A cache that never reports a hit shows nothing.
+        // If a cache never reports a hit, the answers do not show whether it ignores the query.
         let hits = [is_hit(&self.seen.again), is_hit(&self.seen.nonce)];
         let (text, verdicts) = match (self.seen.nonce.status, hits) {
             (200 | 206, [_, Some(true)]) => {
@@ -310,7 +313,7 @@ impl Judged<'_> {
     }
 }
 
-/// Returns whether the last range has the bytes of the head where both overlap.
+/// Returns whether the last range and the head have the same bytes where they overlap.
 fn overlap_is_same(seen: &HostSeen) -> bool {
     let Some((span, last)) = &seen.last else { return true };
     if span.end > HEAD_LEN {
@@ -402,7 +405,8 @@ mod tests {
     fn a_good_place_has_only_good_findings() {
         check(&good(), HostCheck::Ranges, (Good, Good));
         let findings = judge(&good(), Some(&good()));
-        // All but those of parts, and the whole file in place of ranges.
+        // All checks give a finding, except the checks of parts and of a whole file instead of a
+        // range.
         assert_eq!(findings.len(), 11);
         assert_eq!(recommend(PublishedForm::OneFile, &findings), PublishedForm::OneFile);
         assert_eq!(recommend(PublishedForm::InParts, &findings), PublishedForm::InParts);
@@ -472,7 +476,8 @@ mod tests {
         };
         check(&whole(1 << 20), HostCheck::WholeFile, (Fair, Fair));
         check(&whole((1 << 20) + 1), HostCheck::WholeFile, (Bad, Bad));
-        // A head is taken whole by its range. Its parts tell whether the host has ranges.
+        // One range request fetches a whole head in parts. So the parts show whether the host
+        // supports ranges.
         let in_parts = |status: u16, len: u64| {
             let span = Span { start: 0, end: 1_000 };
             let answer = PlainAnswer { status, ..range(span, "public, max-age=31536000") };

@@ -1,4 +1,5 @@
-//! The requests of a check: those of a reader, and a few that show how caches are told to act.
+//! The requests of a check: the requests of a reader, and a few that show how the host controls
+//! caches.
 
 use super::PublishedForm;
 use crate::fetch::{HttpAsker, Location, PlainAnswer};
@@ -19,11 +20,11 @@ pub struct HostSeen {
     pub place: Location,
     /// The head's range.
     pub head: PlainAnswer,
-    /// The same once more, so that a cache can answer.
+    /// The answer to the same request once more, so that a cache can answer it.
     pub again: PlainAnswer,
-    /// The head's range under a query that nobody ever used.
+    /// The head's range under a query that was never used before.
     pub nonce: PlainAnswer,
-    /// The head's range, asked for as a browser does that takes compressed answers.
+    /// The head's range, requested as by a browser that accepts compressed answers.
     pub coded: PlainAnswer,
     /// A range in the middle of the file, with its place.
     pub middle: Option<(Span, PlainAnswer)>,
@@ -33,7 +34,7 @@ pub struct HostSeen {
     pub past: Option<PlainAnswer>,
     /// The first part, if the package is in parts and has one.
     pub part: Option<PartSeen>,
-    /// The answer for a part that cannot be there, if the package is in parts.
+    /// The answer for a part that does not exist, if the package is in parts.
     pub missing: Option<PlainAnswer>,
 }
 
@@ -62,7 +63,7 @@ impl HostSeen {
         }
     }
 
-    /// Returns the length of the file, as far as the answers tell it.
+    /// Returns the length of the file; `None` if the answers do not show it.
     #[must_use]
     pub fn len(&self) -> Option<u64> {
         let stated = || self.head.field("content-length")?.parse().ok().filter(|_| self.is_whole());
@@ -82,10 +83,10 @@ impl HostSeen {
     }
 }
 
-/// Asks the place at `url` for the ranges that readers use, and for a few that show how caches act.
-/// `nonce` is a number that nobody used before.
+/// Requests from the place at `url` the ranges that readers use, and a few that show how caches
+/// act. `nonce` must be a number that was never used before.
 ///
-/// Cost: about ten requests, and some head's lengths of bytes.
+/// Cost: about ten requests, and the bytes of a few heads.
 ///
 /// # Errors
 /// `Remote` if the place does not answer.
@@ -122,7 +123,7 @@ pub fn look(asker: &HttpAsker, url: &str, nonce: u64) -> Result<HostSeen, Error>
         if len > 0 {
             seen.last = ask(Span { start: len.saturating_sub(RANGE_LEN), end: len })?;
         }
-        // Under a query of its own: a cache must not keep this answer for real readers.
+        // The request has its own query, so that no cache keeps this answer for real readers.
         let (start, nonce) = (len.saturating_add(1 << 30), nonce.wrapping_add(1));
         let tagged = Tag::Nonce { slice: 0, nonce }.append_to(url).into_owned();
         let past = Span { start, end: start.saturating_add(1) };
@@ -132,7 +133,7 @@ pub fn look(asker: &HttpAsker, url: &str, nonce: u64) -> Result<HostSeen, Error>
     Ok(seen)
 }
 
-/// Asks for the first part, and for one that cannot be there.
+/// Requests the first part, and a part that does not exist.
 fn look_at_parts(
     asker: &HttpAsker,
     url: &str,
@@ -147,7 +148,7 @@ fn look_at_parts(
     };
     let region = &parsed.region;
     let beside = |name: &str| beside(url, &format!("{}{name}", region.prefix));
-    // The digest of a part is never this number.
+    // No part has this digest.
     let missing = beside(&format!("{nonce:016x}{}", "0".repeat(48)));
     seen.missing = Some(asker.ask(&missing, &[("accept-encoding", "identity")], 1)?);
     if let Some(entry) = region.list.entries().first() {

@@ -1,8 +1,8 @@
 //! Checks whether a host, and the caches in front of it, will serve a package to readers, and
 //! whether it can be updated there.
 //!
-//! [`look`] sends the requests, [`judge`] holds the answers against the rules of readers, and
-//! [`recommend`] names the form to publish in. Only the first of them does IO. Specification:
+//! [`look`] sends the requests, [`judge`] checks the answers against the rules of readers, and
+//! [`recommend`] returns the form to publish in. Only [`look`] does IO. Specification:
 //! `docs/spec/dacti-http.md`, `docs/spec/dacti-parts.md`; the reasons are in `docs/caches.md`.
 
 mod cache_control;
@@ -15,12 +15,12 @@ pub use look::{HostSeen, PartSeen, look};
 
 use crate::fetch::Location;
 
-/// One thing that a host does, and whether readers and updates can live with it.
+/// One property of a host, and whether readers and updates work with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostFinding {
     /// The place that answered.
     pub place: Location,
-    /// The thing that was checked.
+    /// The property that was checked.
     pub check: HostCheck,
     /// The answer, in words.
     pub seen: String,
@@ -28,11 +28,11 @@ pub struct HostFinding {
     pub one_file: HostVerdict,
     /// The verdict for a package in parts.
     pub in_parts: HostVerdict,
-    /// The setting that mends it, if any.
+    /// The setting that corrects the property, if there is one.
     pub set: Option<String>,
 }
 
-/// The things that are checked.
+/// The properties that are checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum HostCheck {
@@ -42,9 +42,9 @@ pub enum HostCheck {
     Redirects,
     /// The version of HTTP.
     Version,
-    /// Closed ranges: the first, a middle one, the last.
+    /// Ranges with a start and an end: the first, one in the middle, and the last.
     Ranges,
-    /// The whole file in place of a range.
+    /// A whole file as the answer to a range request.
     WholeFile,
     /// A range after the end of the file.
     PastTheEnd,
@@ -62,7 +62,7 @@ pub enum HostCheck {
     Browsers,
     /// The answer for a part that is not there.
     MissingPart,
-    /// Whether the head is that of the first place.
+    /// Whether the head is the same as the head of the first place.
     SameHead,
     /// An update that was published and read back.
     Update,
@@ -95,9 +95,9 @@ impl HostCheck {
 /// How well a host does one thing, for one form of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostVerdict {
-    /// As it should be.
+    /// The host does this as it should.
     Good,
-    /// Readers get right bytes, at a cost or within limits that the finding names.
+    /// Readers get correct bytes, at a cost or within limits that the finding describes.
     Fair,
     /// Readers fail, or see updates late or never.
     Bad,

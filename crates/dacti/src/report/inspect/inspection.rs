@@ -1,5 +1,5 @@
-//! Everything about a file, as JSON has it: `dacti inspect --json`, and the inspector in a browser.
-//! `docs/json.md` describes it.
+//! The description of a file in JSON, for `dacti inspect --json` and the inspector in a browser.
+//! `docs/json.md` describes the fields.
 
 use super::names::{label, name_of};
 use super::oddities;
@@ -121,7 +121,7 @@ struct Part {
 #[derive(Debug, Serialize)]
 struct Stretch {
     kind: String,
-    /// Of a component.
+    /// The id, if the bytes belong to a component.
     id: Option<Uuid>,
     place: Place,
     count: u64,

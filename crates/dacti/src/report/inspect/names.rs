@@ -3,7 +3,8 @@
 use crate::report::Claimant;
 use uuid::{Uuid, uuid};
 
-/// The component of the specification's example, which the text notes of `daicon-core` use.
+/// The component in the specification's example. The text notes in the examples of `daicon-core`
+/// use it.
 const TEXT_ID: Uuid = uuid!("37cb72a4-caab-440c-8b7c-869019ed348e");
 /// The format of the text notes in the examples of `daicon-core`.
 const TEXT_NOTE_ID: Uuid = uuid!("5544809d-1951-45fa-816e-31f03934912d");

@@ -1,9 +1,9 @@
-//! Harmless oddities of a package, a line each.
+//! Harmless oddities of a package, as one line of text for each.
 
 use crate::Package;
 use crate::report::{FileMap, Finding};
 
-/// Returns harmless oddities, a line each: ignored parts, overlaps, unclaimed bytes.
+/// Returns one line for each harmless oddity: ignored data, overlaps, unclaimed bytes.
 #[must_use]
 pub fn oddities(package: &Package, map: &FileMap) -> Vec<String> {
     let view = package.view();

@@ -1,7 +1,7 @@
 //! The parts that every daicon file has: format, tables and components.
 //!
-//! An open package has them already; for any other file, this module reads them. Specification:
-//! `docs/spec/daicon.md`.
+//! For an open package, they are copied from its view. For any other file, this module reads them.
+//! Specification: `docs/spec/daicon.md`.
 
 use super::names::name_of;
 use crate::fetch::ReadAt;
@@ -12,9 +12,9 @@ use daicon_core::{Component, Event, PREAMBLE_LEN, Span, TABLE_HEADER_LEN, TableW
 use std::io;
 use uuid::Uuid;
 
-/// The most unclaimed bytes that are read to tell zeros from other bytes.
+/// The maximum number of unclaimed bytes that are read to tell zeros from other bytes.
 const GAPS_LEN_MAX: u64 = 64 << 20;
-/// Bytes of a gap that are read at once.
+/// The number of bytes of a gap that are read at once.
 const READ_LEN: usize = 64 * 1024;
 
 /// Format, tables and components of a daicon file.
@@ -37,9 +37,9 @@ pub struct Outline {
 pub struct ContainerMap {
     /// Format, tables and components.
     pub outline: Outline,
-    /// Every byte of the file, in ascending order.
+    /// The use of every byte of the file, in ascending order.
     pub claims: Vec<Claim>,
-    /// Harmless oddities, a line each.
+    /// Harmless oddities, as one line of text for each.
     pub odd: Vec<String>,
 }
 
@@ -94,11 +94,11 @@ impl ContainerMap {
     }
 }
 
-/// Returns whether the first bytes of a file are those of a daicon file that is not a package.
+/// Returns whether a file begins like a daicon file that is not a package.
 #[must_use]
 pub fn is_other_format(head: &[u8]) -> bool {
     let mut walker: TableWalker = TableWalker::new(None);
-    // The reader of packages reports every fault.
+    // Files with a faulty preamble count as packages, so that the package reader reports the fault.
     let Ok(Some(Event::Preamble(header))) = walker.feed(head) else { return false };
     header.id.get() != crate::PACKAGE_FORMAT.id
 }
@@ -162,7 +162,7 @@ fn shown(claimant: Claimant) -> String {
 struct Map<'s> {
     source: &'s dyn ReadAt,
     claims: Vec<Claim>,
-    /// Bytes of gaps that may still be read.
+    /// The number of bytes of gaps that may still be read.
     left: u64,
 }
 

@@ -11,28 +11,28 @@ use dacti_names::NAMES_ID;
 use daicon_core::{Span, to_u64};
 use std::collections::{HashMap, HashSet};
 
-/// The first bytes, by which regions are compared before they are read whole.
+/// The number of first bytes by which regions are compared before they are read whole.
 const PREFIX_LEN: u64 = 4096;
-/// Bytes that are read at once.
+/// The number of bytes that are read at once.
 const PIECE_LEN: u64 = 1 << 18;
 
 /// Equal stored bytes at more than one place of a package, without their seals.
 ///
 /// Regions are equal if length, encoding and BLAKE3 of their stored bytes are equal. Digests in
 /// seals do not help, because each digest includes an id. Regions with a unique length or encoding
-/// are not read. Of the others the first 4 KiB are read, and those whose first bytes are equal are
-/// read whole. Equal contents in two encodings, or compressed in two ways, are not found.
+/// are not read. Of the other regions, the first 4 KiB are read, and regions whose first bytes are
+/// equal are read whole. Equal contents in two encodings, or compressed in two ways, are not found.
 ///
-/// The compact layout stores them once; the cdn layout keeps every copy.
+/// A packer stores equal contents once in the compact layout, and as copies in the cdn layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duplicates {
-    /// Places that have the same bytes as an earlier one.
+    /// The number of places that have the same bytes as an earlier place.
     pub regions: u64,
     /// Stored bytes at these places, which are part of [`Usage::live`](super::Usage::live).
     pub len: u64,
-    /// Places that had to be read.
+    /// The number of places that had to be read.
     pub candidates: u64,
-    /// Bytes that were read to find them.
+    /// The number of bytes that were read to find duplicates.
     pub read: u64,
 }
 
@@ -94,7 +94,7 @@ fn pieces(span: Span) -> impl Iterator<Item = Span> {
 struct Finder<'f> {
     package: &'f Package,
     found: Duplicates,
-    /// Bytes of candidates that are decided, whether read or not.
+    /// The number of bytes of candidates whose result is known, whether they were read or not.
     bytes: u64,
     bytes_total: u64,
     progress: &'f mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
@@ -102,7 +102,7 @@ struct Finder<'f> {
 
 impl Finder<'_> {
     /// Finds equal regions of one length and encoding by their first bytes. Longer regions with the
-    /// same start go to `suspects`.
+    /// same first bytes are added to `suspects`.
     fn compare(&mut self, like: &[Located], suspects: &mut Vec<Vec<Span>>) -> Result<(), Error> {
         let mut by_hash: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
         for found in like {
@@ -124,7 +124,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Finds equal regions among those of one length whose first bytes are equal.
+    /// Finds equal regions. All `spans` have the same length and equal first bytes.
     fn compare_whole(&mut self, spans: &[Span]) -> Result<(), Error> {
         let mut distinct = HashSet::new();
         for span in spans {
@@ -136,7 +136,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Counts regions that equal an earlier one.
+    /// Counts regions that equal an earlier region.
     fn count(&mut self, len: u64, again: usize) {
         self.found.regions = self.found.regions.saturating_add(to_u64(again));
         self.found.len = self.found.len.saturating_add(len.saturating_mul(to_u64(again)));

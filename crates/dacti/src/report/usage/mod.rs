@@ -1,4 +1,4 @@
-//! Counts the bytes of a package by their use, finds dead ones, and tells whether compaction pays.
+//! Counts the bytes of a package by their use, finds dead bytes, and tells whether compaction pays.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout". The format does not say when
 //! compaction pays; this crate does, see [`Compaction`].
@@ -17,9 +17,9 @@ use dacti_lookup::{LOOKUP_ID, RunSpec};
 use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN, to_u64};
 use std::collections::BTreeMap;
 
-/// Unclaimed bytes that are checked, to tell padding from dead bytes.
+/// The maximum number of unclaimed bytes that are checked, to tell padding from dead bytes.
 const LOOK_MAX: u64 = 1 << 30;
-/// Compaction pays if it saves at least one part in this many.
+/// Compaction pays if it saves at least the file's length divided by this number.
 const PAYS_FROM: u64 = 4;
 
 /// The bytes of a package by their use.
@@ -50,15 +50,15 @@ pub struct Usage {
     /// Bytes of `dead` that entries of the index still name. The others are remains of folds, of
     /// interrupted updates or of other programs, or zeros of a removed region.
     pub replaced: u64,
-    /// Bytes of `dead` that were not checked: of unclaimed bytes, all after the first 1 GiB count
-    /// as dead.
+    /// Bytes of `dead` that were not checked. Only the first 1 GiB of unclaimed bytes is checked,
+    /// and the rest counts as dead.
     pub not_looked_at: u64,
     /// Regions that the index lists, without the names list.
     pub regions: u64,
     /// Regions that share all their bytes with another region. These bytes count once.
     pub shared: u64,
-    /// Regions whose stored bytes pass the end of the file, or whose entry names no valid place. No
-    /// number includes them.
+    /// Regions whose stored bytes pass the end of the file, or whose entry has an invalid span. The
+    /// other numbers do not include them.
     pub outside: u64,
     /// Segments of the names list.
     pub segments: u64,
@@ -73,8 +73,8 @@ pub struct Usage {
 /// The room of the head for updates. All zero in a package without the `dacti-layout` component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReserveLeft {
-    /// Entries of puts that still fit the delta groups. An update takes one for each region, and
-    /// one more if it adds paths.
+    /// The number of entries that puts can still add to the delta groups. An update adds one entry
+    /// for each region, and one more if it adds paths.
     pub entries: u64,
     /// Delta groups without any entry.
     pub delta_groups: u64,
@@ -82,22 +82,23 @@ pub struct ReserveLeft {
     pub t1_slots: u64,
     /// Free slots of the current second table.
     pub t2_slots: u64,
-    /// The place where a fold may write the second table, absolute; `None` if the current table is
-    /// in neither place.
+    /// The place where a fold may write the second table, absolute; `None` unless exactly one of
+    /// both places is in use.
     pub t2_place: Option<u64>,
 }
 
 /// The effect of a compaction, and whether it pays.
 ///
-/// It pays if it saves a quarter of the file and at least a slice. It also pays if the package was
-/// folded and its index takes more than a slice, because every update writes the index again.
+/// A compaction pays, that is, it is worth its cost, if it saves a quarter of the file and at least
+/// a slice. It also pays if the package was folded and its index takes more than a slice, because
+/// every update then writes the index again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compaction {
     /// The approximate length of the new file, in the package's layout.
     pub len: u64,
     /// Bytes saved.
     pub saved: u64,
-    /// Whether it saves a quarter of the file and at least a slice.
+    /// Whether compaction saves a quarter of the file and at least a slice.
     pub saves_enough: bool,
     /// Whether no delta group is left, and each update writes an index of more than a slice.
     pub updates_are_dear: bool,
@@ -126,10 +127,10 @@ impl Package {
     /// Counts the bytes of the package by their use. With `duplicates`, regions of equal length are
     /// compared.
     ///
-    /// It stops if `progress` returns `Break`. Cost: the index, the names list and up to 1 GiB of
-    /// unclaimed bytes are read; for duplicates see [`Duplicates`]. Memory: that of
-    /// [`list`](Self::list), 40 bytes for each entry of the map, and 72 for each region that may be
-    /// a duplicate.
+    /// The count stops if `progress` returns `Break`. Cost: the index, the names list and up to 1
+    /// GiB of unclaimed bytes are read; for duplicates see [`Duplicates`]. Memory: as much as
+    /// [`list`](Self::list) takes, 40 bytes for each entry of the map, and 72 for each region that
+    /// may be a duplicate.
     ///
     /// # Errors
     /// An index that cannot be read at all; an error of the source; `Stopped`.
@@ -155,7 +156,7 @@ impl Package {
     }
 }
 
-/// Adds every claim to its number.
+/// Adds the length of every claim to the number for its use.
 fn parts(map: &FileMap) -> Usage {
     let mut usage = Usage {
         live: 0,
@@ -196,7 +197,7 @@ fn parts(map: &FileMap) -> Usage {
         *part = part.saturating_add(claim.span.len());
     }
     usage.dead = usage.dead.saturating_add(usage.replaced).saturating_add(usage.not_looked_at);
-    // The claims of sealed regions include their seals.
+    // The claims of sealed regions include their seals, which `Usage` counts separately.
     let (names_seals, dictionary_seal) = (map.names_seals_len(), map.dictionary_seal_len());
     usage.names = usage.names.saturating_sub(names_seals);
     usage.dictionary = usage.dictionary.saturating_sub(dictionary_seal);
@@ -237,8 +238,7 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     }
 }
 
-/// Returns the number of delta groups in the current index: those of the packed index, until it is
-/// folded.
+/// Returns the number of delta groups in the current index. After a fold, there are none.
 fn delta_groups(package: &Package) -> u32 {
     let view = package.view();
     let fresh = view.index().start < HEAD_LEN;
@@ -263,7 +263,7 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
         let end = index.span.end.saturating_add(data);
         (end.checked_next_multiple_of(layout.slice_len).unwrap_or(end), layout.slice_len)
     } else {
-        // The layout has one table, in most cases of two components, and fences of its own.
+        // The compact layout has one table, in most cases with two components, and its own fences.
         let tables =
             PREAMBLE_LEN.saturating_add(TABLE_HEADER_LEN).saturating_add(COMPONENT_ENTRY_LEN * 2);
         let runs = [RunSpec { first_group: 0, groups }];

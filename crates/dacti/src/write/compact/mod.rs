@@ -53,8 +53,8 @@ pub struct CompactOptions {
     pub slice_len: Option<u64>,
     /// How seals are treated.
     pub seals: SealsChoice,
-    /// The key that signs the names list, if a signed package needs a new one. It signs no region
-    /// that is not encoded anew.
+    /// The key that signs the names list, if a signed package needs a new one. The key signs
+    /// regions only if they are encoded anew.
     pub key: Option<SecretKey>,
     /// Whether a new names list of a signed package may stay unsigned.
     pub unsigned_names: bool,
@@ -81,9 +81,9 @@ pub struct Compacted {
     pub old_len: u64,
     /// Whether the names list is stored as before, with its seal.
     pub names_kept: bool,
-    /// Names that were dropped, because their regions are not in the index.
+    /// The number of names that were dropped, because their regions are not in the index.
     pub names_dropped: u64,
-    /// Hot regions that did not fit the new head and lie past it now.
+    /// The number of hot regions that did not fit into the new head and now lie after it.
     pub hot_dropped: u64,
     /// The proof that both files hold the same.
     pub proof: Proof,
@@ -162,7 +162,8 @@ impl Package {
                 Ok(())
             });
             match built {
-                // The other parts of the head have grown, so fewer hot regions fit.
+                // The other parts of the head have grown, so the hot regions do not fit any more.
+                // They are stored after the head.
                 Err(Error::HotTooLong { .. }) if !hot.is_empty() => hot.clear(),
                 built => break built?,
             }
@@ -218,7 +219,7 @@ impl Rewrite<'_> {
     fn builder(&self, hot: &[Uuid]) -> Result<PackageBuilder, Error> {
         let Self { package, options, signer, scan, names } = *self;
         let by_signer = signer.map(signed_by);
-        // A names list that is copied gets the seal of the others.
+        // A copied names list gets a new seal if the regions get new seals.
         let reseal = self.key().is_some();
         let (build_options, seals) = build_options(package, options, by_signer, names.encoding)?;
         check_keys(seals.as_ref())?;
@@ -250,7 +251,7 @@ impl Rewrite<'_> {
 /// The names that lead to regions, ascending by path.
 struct LiveNames<'n> {
     alive: Vec<Name<'n>>,
-    /// How many names lead nowhere.
+    /// The number of names whose regions are not in the index.
     dropped: u64,
     /// Whether a path has an explicit id.
     explicit_ids: bool,
@@ -278,7 +279,7 @@ impl<'n> LiveNames<'n> {
             dropped,
             explicit_ids: alive.iter().any(Name::is_explicit),
             encoding: newest.map_or(Encoding::NONE, |newest| match newest.encoding {
-                // An update gives a segment the encoding of its regions, a packer does not.
+                // An update may encode a segment with the dictionary, but a packer does not.
                 Encoding::BROTLI_DICTIONARY => Encoding::BROTLI,
                 encoding => encoding,
             }),
@@ -290,7 +291,7 @@ impl<'n> LiveNames<'n> {
     }
 }
 
-/// The first path of each region, with the length that the names list tells.
+/// The first path of each region, with the length that the names list gives.
 struct FirstPaths<'n>(Vec<(Uuid, &'n str, Option<u64>)>);
 
 impl<'n> FirstPaths<'n> {
@@ -385,7 +386,7 @@ fn build_options(
     Ok((build_options, Some(seals)))
 }
 
-/// Refuses more keys than the head has room for before the parts region.
+/// Refuses more keys than fit into the head before the parts region.
 fn check_keys(seals: Option<&Seals>) -> Result<(), Error> {
     let room = PARTS_AT.saturating_sub(SEAL_AT);
     let Some(seals) = seals.filter(|seals| seals.emitted_len() > room) else { return Ok(()) };

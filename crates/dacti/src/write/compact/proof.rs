@@ -29,7 +29,7 @@ pub struct Proof {
     /// Digests that were computed again and match the seals in the new file, including that of the
     /// names list.
     pub digests: u64,
-    /// Signatures that are equal in both files. They are not verified, because that takes a key. If
+    /// Signatures that are equal in both files. They are not verified, because that needs a key. If
     /// the package was signed anew: signatures that were verified with the new key.
     pub signatures: u64,
 }
@@ -71,13 +71,13 @@ pub(super) fn prove(
     hashes.sort_unstable();
     let mut proof = Proof::default();
     let mut pairs = pairs(scan, &found, anew)?;
-    // In the order of the file.
+    // The regions are read in the order of the new file.
     pairs.sort_by_key(|(_, new)| new.span.start);
     for (before, after) in pairs {
         if anew {
             prove_content((old, before), (&new, after))?;
         }
-        // A packer hashes new stored bytes one by one only for their seals.
+        // When regions are encoded anew, a packer hashes each of them only for a seal.
         let hashes = (!anew || new.view().seals().is_some()).then_some(&hashes[..]);
         prove_region((old, before), (&new, after), hashes, policy.as_ref(), &mut proof)?;
     }
@@ -170,7 +170,8 @@ fn prove_content(old: (&Package, &Located), new: (&Package, &Located)) -> Result
     Err(unproven(format!("region {} has another content", new.1.id)))
 }
 
-/// Compares the dictionaries, without which stored bytes mean nothing.
+/// Compares the dictionaries, because equal stored bytes have equal contents only with equal
+/// dictionaries.
 fn prove_dictionary(old: &Package, new: &Package) -> Result<(), Error> {
     let hash = |package: &Package| {
         let read = package.dictionary().get()?;

@@ -15,11 +15,11 @@ use uuid::Uuid;
 /// The dictionary with which contents are encoded anew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recompress {
-    /// One that is trained on the contents, if the package gets at least 5 % smaller by it.
+    /// A dictionary that is trained on the contents, if it makes the package at least 5 % smaller.
     Auto,
-    /// None.
+    /// No dictionary.
     Plain,
-    /// This one, as by [`PackageBuilder::set_dictionary`].
+    /// This dictionary, as by [`PackageBuilder::set_dictionary`].
     With(Vec<u8>),
 }
 

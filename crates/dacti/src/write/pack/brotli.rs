@@ -1,5 +1,5 @@
-//! Compresses contents with Brotli: a short one at once, with the package's dictionary if there is
-//! one, and a long one as a stream.
+//! Compresses contents with Brotli: a short content at once, with the package's dictionary if there
+//! is one, and a long content as a stream.
 
 use brotli::enc::BrotliEncoderParams;
 use brotli::enc::backward_references::{AnyHasher, BrotliHasherParams, UnionHasher};
@@ -21,7 +21,7 @@ pub(crate) const DICTIONARY_QUALITY_MIN: u8 = 2;
 /// Compresses short contents one after the other, in the same memory.
 ///
 /// For each content the encoder wants a megabyte of zeros, most of it for the table of its match
-/// finder. That takes longer than the compression of a small page.
+/// finder. Allocating and clearing this memory takes longer than compressing a small page.
 #[derive(Default)]
 pub(super) struct Compressor {
     memory: Memory,
@@ -59,11 +59,13 @@ impl Compressor {
         match shown(dictionary, content) {
             Some(shown) if !shown.is_empty() => encoder.set_custom_dictionary(shown.len(), &shown),
             Some(_) => {}
-            // A stream that refers to no dictionary at all means the same with any dictionary.
+            // A stream that refers neither to this dictionary nor to Brotli's own decodes to the
+            // same content with any dictionary.
             None => encoder.params.use_dictionary = false,
         }
         let compressed = compress_with(&mut encoder, content, out);
-        // These finders count the places that are in use, so that clearing the counts is enough.
+        // The match finders of these qualities count their used slots, so clearing the counts
+        // resets them.
         if (5..=9).contains(&quality) && is_short {
             let mut hasher = core::mem::take(&mut encoder.hasher_);
             if !matches!(hasher, UnionHasher::Uninit) {
@@ -108,7 +110,7 @@ fn compress_with(
     Ok(())
 }
 
-/// Memory for an encoder, which takes it again for the next content: pieces of each type.
+/// Memory for an encoder, as pieces of each type. The encoder for the next content uses it again.
 #[derive(Default)]
 struct Memory(HashMap<TypeId, Vec<Box<dyn Any>>>);
 
@@ -164,16 +166,17 @@ fn take_fitting<T: 'static>(cells: &mut Vec<Box<dyn Any>>, len: usize) -> Option
     cells.swap_remove(i).downcast().ok().map(|cell| *cell)
 }
 
-/// The longest content after which the match finder is kept. Longer ones get other parameters.
+/// The maximum length of a content after which the match finder is kept. Longer contents need a
+/// match finder with other parameters.
 const SHORT_LEN_MAX: usize = 1 << 20;
 
-/// Returns the dictionary as the encoder is shown it; `None` if the content is better compressed
-/// without one.
+/// Returns the dictionary in the form that the encoder may see; `None` if the content must be
+/// compressed without one.
 ///
 /// The encoder (crate `brotli` 8.0.4) panics if a match begins with the last byte of the dictionary
-/// and goes on in the content: it cuts the match to one byte, which no stream can express. So it is
-/// shown another last byte, one that the content lacks: then no match contains that byte, and the
-/// stream means the same with the true dictionary.
+/// continues in the content: it cuts the match to one byte, which no stream can express. So the
+/// encoder sees a different last byte, one that the content lacks. Then no match contains that
+/// byte, and the stream decodes to the same content with the true dictionary.
 fn shown<'d>(dictionary: &'d [u8], content: &[u8]) -> Option<Cow<'d, [u8]>> {
     let (Some(last), Some(first)) = (dictionary.last(), content.first()) else {
         return Some(Cow::Borrowed(dictionary));
@@ -206,7 +209,7 @@ pub(super) fn compress_stream(
 fn params(len: u64, quality: u8, dictionary: &[u8]) -> BrotliEncoderParams {
     BrotliEncoderParams {
         quality: quality.into(),
-        // The dictionary stands before the content, in the same window.
+        // The dictionary lies before the content, in the same window.
         lgwin: window_bits(len.saturating_add(to_u64(dictionary.len()))),
         size_hint: usize::try_from(len).unwrap_or(usize::MAX),
         ..BrotliEncoderParams::default()
@@ -214,7 +217,7 @@ fn params(len: u64, quality: u8, dictionary: &[u8]) -> BrotliEncoderParams {
 }
 
 /// Returns the window for content of `len` bytes: just large enough to reach all of it, from 128
-/// KiB to 4 MiB, so that small regions take little memory to read.
+/// KiB to 4 MiB. So a reader of a small region needs little memory.
 fn window_bits(len: u64) -> i32 {
     // A window of 2^n reaches back 2^n - 16 bytes. Below 2^17 this encoder uses a match finder with
     // tables of 32 MiB for each region, which takes ten times as long as the compression itself
@@ -235,14 +238,14 @@ mod tests {
         }
     }
 
-    /// Bytes that do not compress, so that their compressed form is longer.
+    /// Bytes that do not compress, so that Brotli makes them longer.
     fn noise(len: usize) -> Vec<u8> {
         let mut out = vec![0; len];
         blake3::Hasher::new().finalize_xof().fill(&mut out);
         out
     }
 
-    /// Compresses with a dictionary and compares what comes out again.
+    /// Compresses with a dictionary, and checks that the result decodes to the same content.
     #[track_caller]
     fn check(content: &[u8], dictionary: &[u8], quality: u8) {
         let mut stored = Vec::new();
@@ -260,7 +263,8 @@ mod tests {
     #[test]
     fn a_match_across_the_end_of_the_dictionary_does_no_harm() {
         // spec: R-ENC-09
-        // The dictionary's last byte and the start of the content come again and again.
+        // The dictionary's last byte and the start of the content occur again and again, one after
+        // the other.
         let dictionary = [&noise(500)[..], b"<"].concat();
         let text = b"html><p>some <html><p>words <html><p>and more <html><p>".repeat(20);
         let mut all = text.clone();
@@ -307,7 +311,7 @@ mod tests {
             .collect();
         let mut again = Compressor::default();
         for quality in [0, 2, 4, 5, 6, 7, 9, 10, 11] {
-            // Each text comes after the others, short ones after long ones too.
+            // Each text follows other texts, and short texts also follow long ones.
             for (i, text) in texts.iter().chain(texts.iter().rev()).enumerate() {
                 let dictionary = (i % 3 == 0).then_some(&texts[40][..]);
                 let (mut kept, mut fresh) = (Vec::new(), Vec::new());

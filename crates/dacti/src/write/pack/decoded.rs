@@ -28,7 +28,7 @@ impl Decoded {
         read.map_err(|error| self.failed(error))
     }
 
-    /// Checks that the content had the length that the names list tells.
+    /// Checks that the content has the length that the names list states.
     pub(super) fn check_len(&self, expected: u64, found: u64) -> Result<(), Error> {
         if expected == found {
             return Ok(());
@@ -37,7 +37,7 @@ impl Decoded {
         Err(self.damaged(dacti_names::Error::Mismatch { what, at, expected, found }.into()))
     }
 
-    /// Returns the error of a read before it was wrapped as one of IO.
+    /// Returns the original error of a read that was wrapped in an IO error.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ Error::Io { .. } => error,

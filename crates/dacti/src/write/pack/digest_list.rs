@@ -14,8 +14,8 @@ use uuid::Uuid;
 /// Whether a package gets a digest list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DigestListChoice {
-    /// If it has at least a thousand regions, and the list takes less than about 1 % of it. Below
-    /// that, reading the seals costs little.
+    /// If the package has at least 1,000 regions, and the list takes less than about 1 % of the
+    /// package. With fewer regions, a reader can read the seals themselves at little cost.
     #[default]
     Auto,
     /// In every package with seals.
@@ -24,12 +24,13 @@ pub enum DigestListChoice {
     Never,
 }
 
-/// The fewest regions for which `Auto` writes a list.
+/// The minimum number of regions for which `Auto` writes a list.
 const REGIONS_MIN: u64 = 1_000;
-/// Brotli makes texts so many times smaller, at most.
+/// The factor by which Brotli is assumed to make texts smaller, at most.
 const BROTLI_FACTOR: u64 = 8;
 
-/// Returns the length of the list of a package with so many regions outside the head; 0 for none.
+/// Returns the length of the list of a package with `regions` regions outside the head; 0 for no
+/// list.
 pub(super) fn len(
     options: &BuildOptions,
     regions: u64,

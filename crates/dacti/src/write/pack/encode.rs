@@ -1,4 +1,4 @@
-//! Turns inputs into stored bytes: a batch of short ones at once, a long one piece by piece.
+//! Turns inputs into stored bytes: several short inputs as one batch, a long input piece by piece.
 
 use super::brotli;
 use super::dictionary::NewDictionary;
@@ -11,7 +11,8 @@ use dacti_seal::{Hashes, Kind, Seal, SecretKey, digest_of_hash};
 use std::io::{self, Read, Write};
 use uuid::Uuid;
 
-/// The most bytes that are handed over at once. Shorter inputs are collected.
+/// The maximum number of content bytes in a batch of short inputs, and the length of a long input's
+/// pieces.
 pub(crate) const PIECE_LEN: u64 = 1 << 20;
 
 /// Bytes of a long input that are read at once.
@@ -26,7 +27,7 @@ pub(crate) struct Encoded {
     pub(crate) digest: [u8; 32],
 }
 
-/// Stored bytes: those of whole regions, or a piece of one.
+/// Stored bytes: those of one or more whole regions, or a piece of one region.
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
@@ -55,7 +56,7 @@ impl Sealing<'_> {
         sealing.map_or(0, |sealing| sealing.kind.seal_len())
     }
 
-    /// Returns the bytes of the seal of a removal: that of a region without bytes.
+    /// Returns the bytes of a removal's seal, which is the seal of a region without bytes.
     pub(crate) fn of_removal(self, id: Uuid) -> Result<Vec<u8>, Error> {
         self.bytes(dacti_seal::digest(id, Encoding::GONE, b""))
     }
@@ -116,8 +117,8 @@ impl<'k> Encoder<'k> {
     }
 
     /// Fills a piece: first all stored bytes, with room for the seals between them, then the seals.
-    /// Only the piece's memory is used. Copies wait for memory, and they wait together if no other
-    /// work comes between them.
+    /// The piece's memory is used again. Copying waits for memory, and these waits overlap only if
+    /// no hashing comes between the copies.
     fn encode_short(self, inputs: &[&Input], mut piece: Piece) -> Result<Piece, Error> {
         piece.bytes.clear();
         piece.ends.clear();
@@ -158,8 +159,8 @@ impl<'k> Encoder<'k> {
         Ok(())
     }
 
-    /// Hashes the stored bytes in a piece, if the hashes are needed, and puts the seals into their
-    /// room.
+    /// Hashes the stored bytes in a piece, if the hashes are needed, and puts the seals into the
+    /// room that was left for them.
     fn put_seals(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
         let (mut rest, seal_len) = (&mut piece.bytes[..], self.seal_len());
         for (input, encoded) in inputs.iter().zip(&mut piece.ends) {
@@ -215,8 +216,8 @@ impl<'k> Encoder<'k> {
         self.encoding == Encoding::NONE || input.as_kept().is_some()
     }
 
-    /// Encodes one region with its seal, if it has at most `len_max` bytes. For a longer region,
-    /// only the returned length of the stored bytes is right.
+    /// Encodes one region with its seal. If the stored bytes are longer than `len_max`, only their
+    /// returned length is valid.
     pub(super) fn encode_capped(
         self,
         input: &Input,
@@ -262,16 +263,16 @@ impl<'k> Encoder<'k> {
         self.put_seal(input, encoded, bytes.get_mut(stored_len..).unwrap_or_default())
     }
 
-    /// Puts a region's seal into `place`, which has its length. The seal is the one from the
-    /// region's package, or a new one.
+    /// Puts a region's seal into `place`, which has the length of a seal. A copied region keeps its
+    /// seal if it has one and needs no new one.
     fn put_seal(self, input: &Input, encoded: &Encoded, place: &mut [u8]) -> Result<(), Error> {
         let Encoded { stored_len, digest } = encoded;
-        // The seal is computed even if it is not used, because this tells whether the bytes are
-        // sound.
+        // The copied region's seal is read even if it is not used, because `Kept::seal` checks the
+        // bytes against it.
         let kept = input.as_kept().map(|kept| kept.seal(digest)).transpose()?;
         let Some(sealing) = self.sealing else { return Ok(()) };
         if let Some(seal) = kept.filter(|seal| !seal.is_empty()) {
-            // The package has seals of that kind.
+            // The new package has seals of the same kind.
             place.copy_from_slice(&seal);
         } else {
             let encoding = input.encoding(self.encoding);
@@ -305,7 +306,7 @@ impl<'k> Encoder<'k> {
     }
 }
 
-/// Returns an empty piece. It reuses the memory of a written piece, if there is one.
+/// Returns an empty buffer. It reuses the memory of a written piece, if there is one.
 fn spare_bytes(lane: &Lane<'_, Piece>) -> Vec<u8> {
     let mut bytes = lane.spare().unwrap_or_default().bytes;
     bytes.clear();
@@ -353,7 +354,7 @@ impl Write for PieceSink<'_, '_, '_> {
     }
 }
 
-/// Collects stored bytes up to a limit, and counts the rest.
+/// Collects stored bytes up to a limit. `len` counts all bytes, also those past the limit.
 struct CappedSink {
     bytes: Vec<u8>,
     len: u64,

@@ -81,8 +81,8 @@ pub(super) fn write(
     }
 }
 
-/// Writes T1 with the components that never move, T2 in its first place with those that a fold
-/// replaces, and the layout region.
+/// Writes the layout region, T1 with the components that never move, and T2 in its first place with
+/// the components that a fold replaces.
 fn write_cdn_head(
     output: &mut Output,
     layout: &Layout,
@@ -100,7 +100,7 @@ fn write_cdn_head(
         output.write_at(SEAL_AT, &bytes)?;
     }
     own.extend(others);
-    // Zeros: the region counts once the package is published in parts.
+    // The parts region stays zero until the package is published in parts.
     let at = Span { start: PARTS_AT, end: PARTS_AT.saturating_add(PARTS_LEN) };
     own.push(ComponentSpec::with_region(PARTS_ID, PARTS_VERSION, region(at)?));
     let t1 = TableSpec { slots: T1_SLOTS, components: &own, ..TableSpec::default() };
@@ -109,7 +109,7 @@ fn write_cdn_head(
     output.write_at(LAYOUT_AT, &layout.emit()?)
 }
 
-/// Writes the preamble and the chain of tables, which is one write up to the last table's end.
+/// Writes the preamble and the chain of tables in one write, up to the last table's end.
 fn write_tables(output: &mut Output, tables: &[TableSpec<'_>]) -> Result<(), Error> {
     let last = tables.last().copied().unwrap_or_default();
     let end = last.at.saturating_add(last.emitted_len()?);
@@ -150,13 +150,14 @@ fn write_index(
         buffer.next();
     }
     if is_hot {
-        // The entries are sorted by id, as in every group. Offsets count from 0, because hot
-        // regions lie in the head and updates anywhere.
+        // The entries are sorted by id, as in every group. Their offsets count from 0, because this
+        // delta group also gets entries of updates, whose regions can lie anywhere in the file.
         let mut hot = plan.hot.order.clone();
         hot.sort_unstable_by_key(|i| ids.get(*i));
         let entries = entries(&hot, 0, written, ids)?;
         let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
-        // Hot regions do without the dictionary, which the first request does not bring.
+        // Hot regions are encoded without the dictionary, because the first request does not bring
+        // it.
         let encoding = match plan.encoding {
             Encoding::BROTLI_DICTIONARY => Encoding::BROTLI,
             encoding => encoding,
@@ -192,7 +193,7 @@ fn write_fences(
 ) -> Result<Option<ComponentSpec>, Error> {
     let IndexPlace { span, delta_groups, fences, .. } = plan.index;
     let runs = runs(&plan.parts, delta_groups);
-    // Each search asks every run, so readers accept only a limited number of runs.
+    // Each look-up searches every run, so readers accept only a limited number of runs.
     let has_room = !fences.is_empty() && runs.len() <= RUNS_MAX;
     let stride = stride_for(&runs, fences.len()).filter(|_| has_room);
     let Some(stride) = stride else { return Ok(None) };
@@ -209,7 +210,7 @@ fn write_fences(
 }
 
 /// Returns the length of the index block that a look-up reads; 0 if the head has the whole index,
-/// or there are no fences.
+/// or if there are no fences.
 pub(super) fn block_len(plan: &Plan) -> u64 {
     let runs = runs(&plan.parts, plan.index.delta_groups);
     let stride = stride_for(&runs, plan.index.fences.len());
@@ -229,7 +230,7 @@ fn entries(
         Some(Entry::new(*id, offset, u32::try_from(span.len()).ok()?))
     };
     // The plan limits each region's length, so that ranges stay below 4 GiB. Only a faulty encoder
-    // makes a longer one.
+    // produces a longer region.
     let too_long = |i: &usize| {
         let len = written.spans.get(*i).map_or(0, Span::len);
         dacti_index::Error::from(Misuse::RegionTooLong { len })
@@ -238,8 +239,8 @@ fn entries(
 }
 
 /// Returns the file id. It is a hash of the index and then of the digests of all stored regions:
-/// the hot ones, the dictionary, and the others in data order. Without seals, one digest of all
-/// their bytes takes the place of the digests.
+/// the hot ones, the dictionary, and the others in data order. In a package without seals, one
+/// digest of all their stored bytes replaces these digests.
 fn file_id(mut hasher: blake3::Hasher, written: &Written, hot: usize) -> [u8; 16] {
     let (hot, others) = written.digests.split_at_checked(hot).unwrap_or((&written.digests, &[]));
     let dictionary = written.dictionary.as_ref().map(|(_, digest)| digest);

@@ -1,4 +1,4 @@
-//! Hot regions: small ones in the head, which come with the request that opens a package.
+//! Hot regions: small regions in the head, which the request that opens a package also fetches.
 //!
 //! They are encoded first, because their length decides the position of the index. Specification:
 //! `docs/spec/dacti-package.md`, "Hot regions".
@@ -16,10 +16,10 @@ pub(super) struct Hot {
     pub(super) order: Vec<usize>,
     /// Their encoded lengths and digests, in that order.
     pub(super) encoded: Vec<Encoded>,
-    /// Their stored bytes, each followed by its seal. If they are more than a head has room for,
-    /// some are missing.
+    /// Their stored bytes, each followed by its seal. If they are longer than a head, some are
+    /// missing.
     pub(super) bytes: Vec<u8>,
-    /// The length of all hot regions, including missing ones.
+    /// The length of all hot regions with their seals, including those missing from `bytes`.
     pub(super) len: u64,
 }
 

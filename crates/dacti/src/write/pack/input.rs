@@ -18,7 +18,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// The most bytes from a reader that are kept in memory; longer content goes to a temporary file.
+/// Content from a reader that has at least this many bytes goes to a temporary file. Shorter
+/// content stays in memory.
 const SPOOL_MIN: u64 = 64 * 1024;
 
 /// The name of a new region: a path, an id, or a path with an explicit id.
@@ -36,8 +37,8 @@ impl InputName {
         Self { path: Some(path.into()), id: Some(id), attributes: Attributes::default() }
     }
 
-    /// Keeps these attributes in the names list. They belong to a path: a region without one keeps
-    /// none.
+    /// Stores these attributes in the names list. Attributes belong to a path, so a region without
+    /// a path has none.
     #[must_use]
     pub fn with_attributes(self, attributes: Attributes) -> Self {
         Self { attributes, ..self }
@@ -71,8 +72,8 @@ struct Shared {
 
 impl Shared {
     fn bytes(&self) -> &[u8] {
-        // The range was checked when it was added. If the bytes became shorter since, this returns
-        // fewer.
+        // The range was checked when the input was added. If the bytes have become too short for
+        // the range since then, this returns no bytes.
         (*self.whole).as_ref().get(self.range.clone()).unwrap_or_default()
     }
 }
@@ -113,7 +114,8 @@ impl<'c> Content<'c> {
         Some(Self(Repr::Shared(Shared { whole, range })))
     }
 
-    /// Takes all bytes of `reader`: up to 64 KiB are kept in memory, more in a temporary file.
+    /// Takes all bytes of `reader`. Fewer than 64 KiB are kept in memory, and longer content goes
+    /// to a temporary file.
     #[must_use]
     pub fn reader(reader: impl Read + 'c) -> Self {
         Self(Repr::Reader(Box::new(reader)))
@@ -154,10 +156,10 @@ impl From<&Path> for Content<'_> {
 /// Memory: about 30 bytes an input.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// The number of the input with an id.
+    /// The number of the input that has each id.
     ids: HashMap<Uuid, usize>,
-    /// The number of the input with a path, by the id hashed from the path, if the input has an
-    /// explicit id.
+    /// The number of each input that has a path and an explicit id. The map's key is the id that
+    /// hashing the path gives.
     paths: HashMap<Uuid, usize>,
 }
 
@@ -195,7 +197,7 @@ impl Taken {
     }
 }
 
-/// A temporary file that all long readers share, made for the first of them.
+/// The temporary file that holds the content of all long readers. The first long reader creates it.
 #[derive(Debug, Default)]
 pub(crate) struct Spool {
     file: Option<Arc<File>>,
@@ -207,7 +209,7 @@ pub(crate) struct Spool {
 pub(crate) struct Input {
     pub(crate) path: Option<String>,
     pub(crate) id: Uuid,
-    /// Length of its content in bytes.
+    /// Length of its content in bytes. For a copied region, this is the length of its stored bytes.
     pub(crate) len: u64,
     /// The length of its content if it is known, for the names list.
     decoded_len: Option<u64>,
@@ -215,15 +217,15 @@ pub(crate) struct Input {
     attributes: Attributes,
     /// Whether it lies in the head.
     pub(super) hot: bool,
-    /// Whether it is encoded with the package's dictionary, if that is how the package is encoded.
+    /// Whether it is encoded with the package's dictionary, if the package's encoding is `brod`.
     has_dictionary: bool,
     source: Source,
 }
 
 #[derive(Debug)]
 enum Source {
-    /// Boxed, because it is larger than the other variants, and all inputs are walked several
-    /// times.
+    /// Boxed, because a large variant makes every input larger, and the packer walks all inputs
+    /// several times.
     Kept(Box<Kept>),
     Decoded(Box<Decoded>),
     File {
@@ -275,8 +277,8 @@ impl Input {
         Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }.checked()
     }
 
-    /// Creates an input from a region of another package, stored as it is there. Its length is that
-    /// of its stored bytes.
+    /// Creates an input that copies a region of another package. The input's `len` is the length of
+    /// the region's stored bytes.
     pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
         let (id, len) = (kept.located.id, kept.located.span.len());
         let (source, attributes) = (Source::Kept(Box::new(kept)), Attributes::default());
@@ -292,7 +294,7 @@ impl Input {
         Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }.checked()
     }
 
-    /// Returns the region of another package that this input is.
+    /// Returns the region of another package that this input copies; `None` for other inputs.
     pub(crate) const fn as_kept(&self) -> Option<&Kept> {
         match &self.source {
             Source::Kept(kept) => Some(kept),
@@ -309,13 +311,14 @@ impl Input {
         }
     }
 
-    /// Returns whether a packer may encode it with the package's dictionary: not the names list, so
-    /// that a listing does without, and not what lies in the head.
+    /// Returns whether a packer may encode this input with the package's dictionary. The names list
+    /// is encoded without the dictionary, so that a listing of the paths does not fetch it. Hot
+    /// regions are encoded without it, because the first request does not bring the dictionary.
     pub(super) fn may_need_dictionary(&self) -> bool {
         self.as_kept().is_none() && self.id != NAMES_ID && !self.hot
     }
 
-    /// Encodes it with the package's dictionary.
+    /// Chooses the package's dictionary for this input.
     pub(crate) const fn use_dictionary(&mut self) {
         self.has_dictionary = true;
     }
@@ -378,8 +381,8 @@ impl Input {
     /// Opens the content as a stream. After its end, [`check_unchanged`](Self::check_unchanged)
     /// tells whether the content has changed since it was added.
     ///
-    /// If the content has a private key, reading ends with an error. A region of another package is
-    /// not searched, because it was published there.
+    /// If the content contains a private key, reading ends with an error. A region of another
+    /// package is not searched, because it was already published there.
     pub(crate) fn open(&self) -> Result<Box<dyn Read + '_>, Error> {
         let reader: Box<dyn Read + '_> = match &self.source {
             Source::Kept(kept) => return Ok(Box::new(kept.open()?)),
@@ -388,8 +391,8 @@ impl Input {
             Source::Shared(shared) => Box::new(shared.bytes()),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
-                // The metadata come from the open file, because another file may have taken its
-                // name.
+                // The metadata come from the open file, because the path may lead to another file
+                // by now.
                 let found = file.metadata().map_err(|error| self.failed(error))?;
                 self.check_same(path, *modified, &found)?;
                 Box::new(file)
@@ -448,7 +451,7 @@ impl Input {
         }
     }
 
-    /// Returns an error of the system with the origin of this input.
+    /// Adds the origin of this input to an error of the system.
     pub(crate) fn failed(&self, error: io::Error) -> Error {
         if error
             .get_ref()
@@ -467,7 +470,7 @@ impl Input {
     }
 }
 
-/// Content that ends with an error if it contains a private key.
+/// A reader that ends with an error if the content contains a private key.
 struct Searched<R> {
     reader: R,
     search: KeySearch,
@@ -484,15 +487,15 @@ impl<R: Read> Read for Searched<R> {
     }
 }
 
-/// The fault of such content.
+/// The error of content that contains a private key.
 #[derive(Debug, thiserror::Error)]
 #[error("it contains a private key")]
 struct ShowsPrivateKey;
 
-/// Sorts inputs by path, then those without a path by id. A path that comes twice is an error.
+/// Sorts inputs by path, then those without a path by id. A path that occurs twice is an error.
 pub(crate) fn sort(inputs: &mut [Input]) -> Result<(), Error> {
     if inputs.iter().all(|input| input.path.is_none()) {
-        // This sorts ids alone, and moves each input only once.
+        // The ids are sorted first, and then each input is moved only once.
         inputs.sort_by_cached_key(|input| input.id);
     } else {
         inputs.sort_by(|a, b| {
@@ -544,8 +547,8 @@ impl Source {
     }
 }
 
-/// Returns whether the length that the system tells says nothing about a file's content, as of
-/// files in `/proc` and `/sys`. An empty file is read as well, and has no bytes.
+/// Returns whether the length that the system reports for a file may be wrong, as for files in
+/// `/proc` and `/sys`. An empty file counts, too: it is read at once and gives no bytes.
 fn is_made_on_read(path: &Path, metadata: &Metadata) -> bool {
     metadata.len() == 0 || is_of_kernel(path, metadata)
 }
@@ -557,7 +560,7 @@ fn is_of_kernel(path: &Path, metadata: &Metadata) -> bool {
     /// `/proc`, `/sys`, and the file systems below `/sys`: debugging, tracing, security, cgroups.
     const MAGICS: [u64; 7] =
         [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0x0027_e0eb, 0x6367_7270];
-    // Such a file takes no room on a disk.
+    // Such a file occupies no block of a disk, so other files rarely need the call of `statfs`.
     let found = (metadata.blocks() == 0).then(|| rustix::fs::statfs(path).ok()).flatten();
     let magic = found.and_then(|found| u64::try_from(found.f_type).ok());
     magic.is_some_and(|magic| MAGICS.contains(&magic))
@@ -587,8 +590,8 @@ impl Spool {
             let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
             Arc::clone(self.file.insert(file))
         };
-        // The bytes are written by position, so the next reader overwrites those of a reader that
-        // failed.
+        // The bytes are written at `self.end`, which moves only after success. So the next reader
+        // overwrites the bytes of a reader that failed.
         let at = self.end;
         let mut len = 0_u64;
         let mut piece = start;
@@ -603,7 +606,7 @@ impl Spool {
     }
 }
 
-/// A piece of the spool, read by position.
+/// The content of one reader in the spool, read by position.
 struct Spooled<'f> {
     file: &'f File,
     at: u64,

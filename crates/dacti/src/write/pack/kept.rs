@@ -23,7 +23,7 @@ pub(crate) struct KeptFrom {
     trust: Arc<Trust>,
     dictionary: PackageDictionary,
     explainer: Explainer,
-    /// The most bytes that an unsealed region may decode to.
+    /// The maximum number of bytes to which an unsealed region may decode.
     decoded_len_max: u64,
 }
 
@@ -73,13 +73,14 @@ impl Kept {
         self.from.dictionary.get().map_err(|error| self.damaged(error))
     }
 
-    /// Opens the stored bytes as a stream. If they are found to be damaged, it ends with an error.
+    /// Opens the stored bytes as a stream. If the bytes prove to be damaged, the stream ends with
+    /// an error.
     pub(super) fn open(&self) -> Result<KeptReader<'_>, Error> {
         let located = self.located.within(self.from.source.len());
         let located = located.map_err(|error| self.damaged(error.into()))?;
         let sealed = self.from.trust.verifier(located).map_err(|error| self.damaged(error))?;
-        // A digest proves more than a decoder. A region without a digest and in an unknown encoding
-        // cannot be checked.
+        // A decoder checks only regions without a digest, because a digest proves more. A region
+        // without a digest and in an unknown encoding cannot be checked.
         let is_brotli = [Encoding::BROTLI, Encoding::BROTLI_DICTIONARY].contains(&located.encoding);
         let decoder = (sealed.seal_span().is_none() && is_brotli)
             .then(|| Decoder::new(&located, self.from.decoded_len_max))
@@ -91,8 +92,8 @@ impl Kept {
         Ok(KeptReader { kept: self, decoder, at: located.span.start })
     }
 
-    /// Returns the seal that is copied with the region and must match stored bytes with this hash.
-    /// It is empty if the region has no seal or gets a new one.
+    /// Returns the seal that is copied with the region, and checks it against `hash`, the hash of
+    /// the stored bytes. The result is empty if the region has no seal or gets a new one.
     pub(super) fn seal(&self, hash: &[u8; 32]) -> Result<Vec<u8>, Error> {
         let verifier =
             self.from.trust.verifier(self.located).map_err(|error| self.damaged(error))?;
@@ -114,7 +115,7 @@ impl Kept {
         Error::Damaged { name: self.name.clone(), fault: Box::new(fault) }
     }
 
-    /// Returns the error of a read before it was wrapped as one of IO.
+    /// Returns the original error of a read that was wrapped in an IO error.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ Error::Io { .. } => error,
@@ -133,7 +134,7 @@ pub(super) struct KeptReader<'k> {
 }
 
 impl KeptReader<'_> {
-    /// Decodes bytes and drops them.
+    /// Decodes bytes and drops the content, only to check the bytes.
     fn judge(&mut self, mut stored: &[u8]) -> Result<(), dacti_index::Error> {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         let mut out = vec![0; DECODED_LEN];
@@ -162,7 +163,7 @@ impl Read for KeptReader<'_> {
         }
         let read = read_full(&*self.kept.from.source, self.at, buf)?;
         if read < len {
-            // The file was cut since it was opened.
+            // The file has become shorter since it was opened.
             let (what, at, needed) = (Structure::StoredRegion, span.start, span.len());
             let end = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
             return Err(invalid(dacti_index::Error::Truncated { what, at, needed, end }));

@@ -46,19 +46,20 @@ use uuid::Uuid;
 /// The layout of a new package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LayoutChoice {
-    /// For files that are published and updated: room in the head, padding to the slice length.
+    /// For files that are published and updated: with room in the head, and padding to the slice
+    /// length.
     #[default]
     Cdn,
-    /// For files that never change: no room, no padding, equal contents stored once.
+    /// For files that never change: without room or padding, and with equal contents stored once.
     Compact,
 }
 
 /// How regions are stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum EncodingChoice {
-    /// Brotli if it makes the package smaller, otherwise no encoding. If hot regions fit the head
-    /// with only one of the two, that one is used. If Brotli does not make the package smaller, the
-    /// input is read twice.
+    /// Brotli if it makes the package smaller, otherwise no encoding. If the hot regions fit into
+    /// the head with only one of these two encodings, the packer uses that encoding. If Brotli does
+    /// not make the package smaller, the packer reads the input twice.
     #[default]
     Auto,
     /// As they are.
@@ -72,28 +73,29 @@ pub enum EncodingChoice {
 pub struct BuildOptions {
     /// The layout.
     pub layout: LayoutChoice,
-    /// For the `cdn` layout: the end is padded to a multiple of this, in bytes. A power of two
-    /// from 4 KiB to 1 GiB.
+    /// For the `cdn` layout: the file's length is padded to a multiple of this number of bytes. A
+    /// power of two from 4 KiB to 1 GiB.
     pub slice_len: u64,
-    /// For the `cdn` layout: the updates for which the head gets room. By default, and with hot
-    /// regions, the usual amount.
+    /// For the `cdn` layout: the updates for which the head gets room. If this is `None`, or if
+    /// there are hot regions, the head gets room for the usual amount of updates.
     pub expect: Option<ExpectedUpdates>,
     /// For the `cdn` layout: whether each region gets a digest, by which a reader detects damaged
     /// and stale bytes. A digest costs 32 bytes for each region.
     pub seals: bool,
-    /// For the `cdn` layout with seals: whether the package lists its digests in one place, for
-    /// those who hold an earlier package.
+    /// For the `cdn` layout with seals: whether the package lists its digests in one place. A
+    /// client that holds an earlier version finds the changed regions by that list.
     pub digest_list: DigestListChoice,
     /// The encoding.
     pub encoding: EncodingChoice,
     /// Brotli's quality, 0 to 11.
     pub quality: u8,
     /// Whether a dictionary is trained for Brotli, if the caller
-    /// [sets](PackageBuilder::set_dictionary) none. It takes up to a tenth of the time.
+    /// [sets](PackageBuilder::set_dictionary) none. The training takes up to a tenth of the time of
+    /// a build.
     pub dictionary: DictionaryChoice,
     /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
-    /// The most bytes that are encoded and not written yet. It does not change the package.
+    /// The limit of bytes that are encoded but not yet written. It does not change the package.
     pub in_flight_max: usize,
 }
 
@@ -117,13 +119,13 @@ impl Default for BuildOptions {
 /// The progress of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// Regions written.
+    /// The number of regions written, including the names list.
     pub regions: u64,
-    /// Regions in all.
+    /// The number of all regions, including the names list.
     pub regions_total: u64,
-    /// Bytes of their content.
+    /// The bytes of content of the regions written.
     pub bytes: u64,
-    /// Bytes of content in all.
+    /// The bytes of content of all regions.
     pub bytes_total: u64,
 }
 
@@ -134,19 +136,20 @@ pub struct Built {
     pub len: u64,
     /// Regions, without the names list.
     pub regions: u64,
-    /// Bytes of their content.
+    /// The bytes of content of these regions.
     pub content_len: u64,
-    /// Their stored bytes; bytes that regions share count once for each region.
+    /// The stored bytes of these regions. Bytes that regions share count once for each region.
     pub stored_len: u64,
     /// The stored bytes of the names list.
     pub names_len: u64,
     /// The stored bytes of the dictionary; 0 if there is none.
     pub dictionary_len: u64,
-    /// Bytes that the dictionary saves, less its own, by the estimate of a sample; 0 if no
-    /// dictionary was trained.
+    /// The bytes that the dictionary saves, minus its own length, as estimated from a sample; 0 if
+    /// no dictionary was trained.
     pub dictionary_saves: u64,
-    /// Bytes that a reader fetches for the first region of average length: the head, one block of
-    /// the index if it continues after the head, the dictionary and the region.
+    /// The bytes that a reader fetches to get its first region, if that region has the average
+    /// length: the head, one index block if the index continues after the head, the dictionary and
+    /// the region.
     pub first_get_len: u64,
     /// The stored bytes that were not written, because an equal region was written before.
     pub shared_len: u64,
@@ -154,9 +157,9 @@ pub struct Built {
     pub encoding: Encoding,
 }
 
-/// A package that was written, and how.
+/// A written package, with its plan and the positions of its data.
 struct Assembled {
-    /// The length of one block of the index; 0 if the head has the whole index.
+    /// The length of one index block; 0 if the head has the whole index.
     block_len: u64,
     plan: Plan,
     written: write::Written,
@@ -175,7 +178,8 @@ pub(crate) struct Draft<'d> {
 }
 
 impl Draft<'_> {
-    /// The BLAKE3 hash of each region's stored bytes, as they were read.
+    /// Returns the id of each region, and the BLAKE3 hash that its stored bytes had before they
+    /// were written.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = (Uuid, [u8; 32])> {
         let ids = self.hot.iter().chain(self.order).filter_map(|i| self.ids.get(*i));
         ids.zip(self.digests).map(|(id, hash)| (*id, *hash))
@@ -190,7 +194,8 @@ pub struct PackageBuilder {
     dictionary: Option<NewDictionary>,
     /// The seals of regions that are copied; `None` if there are no such regions.
     kept_seals: Option<Seals>,
-    /// The names list, if it does not follow from the inputs, and whether it gives explicit ids.
+    /// A finished names list, and whether it gives explicit ids. If this is `None`, the list is
+    /// made from the paths of the inputs.
     names_list: Option<(Input, bool)>,
     inputs: Vec<Input>,
     taken: Taken,
@@ -198,7 +203,7 @@ pub struct PackageBuilder {
 }
 
 impl PackageBuilder {
-    /// A package without regions.
+    /// Creates a builder of a package without regions.
     #[must_use]
     pub fn new(options: BuildOptions) -> Self {
         Self { options, ..Self::default() }
@@ -213,10 +218,12 @@ impl PackageBuilder {
         self
     }
 
-    /// Uses this dictionary for all regions that Brotli encodes: a file of strings that many of
-    /// them have, or the [dictionary](crate::Package::read_dictionary) of an earlier package, so
-    /// that equal contents are stored as the same bytes again. It is written even if it saves
-    /// nothing, unless no region is encoded by Brotli.
+    /// Uses this dictionary for the regions that Brotli encodes. It may be a file of strings that
+    /// occur in many regions. It may also be the [dictionary](crate::Package::read_dictionary) of
+    /// an earlier package: then equal contents get the same stored bytes as there.
+    ///
+    /// Hot regions, and contents of about 4 MiB or more, are compressed without it. The dictionary
+    /// is written even if it saves nothing, unless the package stores its regions without Brotli.
     ///
     /// # Errors
     /// A dictionary without bytes or of more than 1 MiB; a quality below 2.
@@ -231,7 +238,7 @@ impl PackageBuilder {
     }
 
     /// Adds a region. A file is opened only when the package is built, but a reader is read to its
-    /// end now.
+    /// end by this call.
     ///
     /// # Errors
     /// An invalid path; a path or id that was added before; a reserved id; a file that is not
@@ -248,8 +255,8 @@ impl PackageBuilder {
         Ok(self)
     }
 
-    /// Adds a region that lies in the head, so that it comes with the request that opens the
-    /// package. Hot regions need the `cdn` layout. There is room for at most 255 of them, with
+    /// Adds a region that lies in the head, so that the request that opens the package also fetches
+    /// the region. Hot regions need the `cdn` layout. There is room for at most 255 of them, with
     /// about 50 kB of stored bytes in all.
     ///
     /// # Errors
@@ -303,8 +310,8 @@ impl PackageBuilder {
     /// Builds the package and writes it to `out`, from front to back: a pipe, a socket, a hasher.
     ///
     /// The head can be written only after everything else, so the package is first built in an
-    /// unnamed temporary file. This takes the package's length in the system's folder for temporary
-    /// files, and one copy; memory is limited as in [`build`](Self::build). Nothing is written to
+    /// unnamed temporary file and then copied. The system's folder for temporary files needs space
+    /// for the whole package. Memory is limited as in [`build`](Self::build). Nothing is written to
     /// `out` before the package is complete.
     ///
     /// # Errors
@@ -351,8 +358,8 @@ impl PackageBuilder {
         Ok((output.into_memory(), built))
     }
 
-    /// Does the same as [`build_with`](Self::build_with); `check` sees the file before it gets its
-    /// name.
+    /// Does the same as [`build_with`](Self::build_with), but calls `check` with the complete file
+    /// before the file gets its name.
     pub(crate) fn build_checked(
         mut self,
         path: &Path,
@@ -391,8 +398,8 @@ impl PackageBuilder {
         Ok(Assembled { block_len, plan, written, ids, len })
     }
 
-    /// Stores with Brotli if that makes the package smaller, and otherwise without encoding. If hot
-    /// regions fit the head with only one of the two, that one is used.
+    /// Stores with Brotli if that makes the package smaller, and otherwise without encoding. If the
+    /// hot regions fit into the head with only one of these two encodings, that encoding is used.
     fn store_shorter(
         &self,
         output: &mut Output,
@@ -415,7 +422,8 @@ impl PackageBuilder {
         output.truncate(0)?;
         let stored = self.store(Encoding::NONE, output, progress);
         match (stored, too_long) {
-            // The compressed regions are shorter, so they exceed the room by less.
+            // The hot regions are too long in both forms. The error of the shorter form is
+            // returned.
             (
                 Err(Error::HotTooLong { bytes, .. }),
                 Some(too_long @ Error::HotTooLong { bytes: compressed, .. }),
@@ -446,7 +454,8 @@ impl PackageBuilder {
         Plan::new(&self.inputs, hot, &self.options, seal_len, encoder.encoding, dictionary)
     }
 
-    /// Trains a dictionary if the options ask for one, and tells the regions that have it.
+    /// Trains a dictionary if the options ask for one, and marks the regions that are encoded with
+    /// the dictionary.
     fn choose_dictionary(&mut self) -> Result<(), Error> {
         let Self { inputs, options, dictionary, .. } = self;
         if options.encoding == EncodingChoice::None {
@@ -473,7 +482,8 @@ impl PackageBuilder {
     }
 
     fn encoder<'k>(&'k self, encoding: Encoding, hash_pool: &'k HashPool) -> Encoder<'k> {
-        // Digests find equal contents, and copied bytes are checked against their digests.
+        // The compact layout finds equal contents by their hashes, and copied bytes are checked
+        // against their digests.
         let hashes = self.options.layout == LayoutChoice::Compact
             || self.inputs.iter().any(|input| input.as_kept().is_some());
         let (quality, sealing) = (self.options.quality, self.sealing());
@@ -482,13 +492,13 @@ impl PackageBuilder {
         Encoder { encoding, quality, dictionary, sealing, hashes, hash_pool }
     }
 
-    /// Returns the seal after each region's stored bytes; `None` for no seal.
+    /// Returns the kind of seal that follows each region's stored bytes; `None` for no seal.
     fn sealing(&self) -> Option<Sealing<'_>> {
         let kind = self.seals()?.kind;
         Some(Sealing { kind, key: self.key.as_ref() })
     }
 
-    /// Returns the seal component; `None` for none.
+    /// Returns the seal component; `None` for a package without seals.
     fn seals(&self) -> Option<Seals> {
         if !self.options.seals || self.options.layout != LayoutChoice::Cdn {
             return None;
@@ -515,7 +525,7 @@ impl PackageBuilder {
         self.inputs.push(input);
     }
 
-    /// Encodes the content of a region of another package anew, of `len` bytes.
+    /// Adds a region of another package whose content, of `len` bytes, is encoded anew.
     pub(crate) fn recode(
         &mut self,
         path: Option<String>,
@@ -535,12 +545,12 @@ impl PackageBuilder {
         self.names_list = Some((Input::kept(None, kept), explicit_ids));
     }
 
-    /// Copies the dictionary of another package, whose regions may need it.
+    /// Copies the dictionary of another package, because copied regions may need it.
     pub(crate) fn keep_dictionary(&mut self, dictionary: NewDictionary) {
         self.dictionary = Some(dictionary);
     }
 
-    /// Takes a finished names list.
+    /// Sets a finished names list.
     pub(crate) fn set_names(&mut self, segment: Vec<u8>, explicit_ids: bool) -> Result<(), Error> {
         self.names_list = Some((Input::names_list(segment)?, explicit_ids));
         Ok(())
@@ -576,7 +586,7 @@ impl PackageBuilder {
         built
     }
 
-    /// Returns what a reader fetches for the first region of average length.
+    /// Returns the number of bytes that a reader fetches for the first region of average length.
     fn first_get_len(&self, built: &Built, assembled: &Assembled) -> u64 {
         let seal_len = Sealing::len_of(self.sealing());
         let mean = built.stored_len.checked_div(built.regions).unwrap_or_default();

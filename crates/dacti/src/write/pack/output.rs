@@ -1,5 +1,5 @@
-//! The package during a build, in a file or in memory: data are appended, and the part before them
-//! is written last.
+//! The package during a build, in a file or in memory. The data are appended first, and the bytes
+//! before the data are written last.
 
 use crate::fetch::source::{read_file_at, read_full_of, write_file_at};
 use crate::{AtomicFile, Error};
@@ -16,7 +16,7 @@ const HOLE: &[u8] = &[0; HOLE_LEN];
 
 const TEMPORARY: &str = "a temporary file";
 
-/// The file is synced each time that this many bytes were added, while more are made.
+/// The file is synced each time that it has grown by this many bytes, while the build continues.
 const EARLY_LEN: u64 = 16 << 20;
 
 /// Bytes that are copied at once to the caller's writer.
@@ -63,7 +63,7 @@ impl Output {
         Self { place, end: 0, early_at: 0, early: None }
     }
 
-    /// Returns where the next byte goes.
+    /// Returns the position of the next byte that is appended.
     pub(super) const fn end(&self) -> u64 {
         self.end
     }
@@ -139,7 +139,7 @@ impl Output {
         set.map_err(self.failed("write"))
     }
 
-    /// Leaves a gap: the next byte goes to `at`.
+    /// Leaves a gap, so that the next byte is appended at `at`.
     pub(super) fn skip_to(&mut self, at: u64) {
         self.end = self.end.max(at);
     }
@@ -155,7 +155,8 @@ impl Output {
     pub(super) fn finish(&mut self, len: u64) -> Result<(), Error> {
         self.set_len(len)?;
         self.end = len;
-        // The system reports an error of that thread once.
+        // The system reports a failed write only once. If the sync thread received the error, the
+        // last sync does not see it.
         self.early.take().map_or(Ok(()), Early::finish).map_err(self.failed("write"))
     }
 
@@ -245,7 +246,8 @@ struct Early {
 }
 
 impl Early {
-    /// Returns `None` if no thread can be started. Then the file is synced only at its end.
+    /// Starts the thread. Returns `None` if no thread can be started; then the file is synced only
+    /// at its end.
     fn start(file: &File) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (asked, asks) = sync_channel(1);

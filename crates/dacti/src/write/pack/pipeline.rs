@@ -57,7 +57,7 @@ impl<T> State<T> {
     }
 }
 
-/// The most results that are kept to be filled again.
+/// The maximum number of taken results that are kept for reuse.
 const SPARE_MAX: usize = 8;
 
 /// Runs `jobs` jobs on `threads` threads. `take` gets their results, job by job, on the calling
@@ -99,7 +99,7 @@ pub(crate) fn run<T: Weigh + Send>(
 }
 
 impl<T: Weigh> Lane<'_, T> {
-    /// Returns a result that was taken before, with its old content.
+    /// Returns a taken result for reuse. It still has its old content.
     pub(crate) fn spare(&self) -> Option<T> {
         self.shared.lock().spare.pop()
     }
@@ -148,7 +148,7 @@ impl<T: Weigh> Shared<T> {
                 self.made.notify_all();
             }
         }
-        // This line is reached only without a panic, so the other threads go on.
+        // This line is reached only without a panic, so the other threads must not stop.
         core::mem::forget(stop);
     }
 
@@ -263,7 +263,7 @@ mod tests {
         assert!(matches!(result, Err(Error::NotFound { region }) if region == "5"));
     }
 
-    /// A result of weight 1 that counts its own kind.
+    /// A result of weight 1 that counts how many such results exist.
     struct Counted<'c>(&'c AtomicUsize);
 
     impl<'c> Counted<'c> {
@@ -300,7 +300,7 @@ mod tests {
                 Ok(Ok(()))
             },
             |taken| {
-                // This is enough time for the job to make more results than it may.
+                // This is enough time for the job to make more results than the limit allows.
                 for _ in 0..100 {
                     std::thread::yield_now();
                 }

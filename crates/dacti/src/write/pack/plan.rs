@@ -1,7 +1,8 @@
-//! Decides in which order regions are stored and which groups list them, before a byte is read.
+//! Decides, before a byte is read, in which order regions are stored and which groups list them.
 //!
 //! Regions are stored in path order and listed in id order. Past 4 GiB the ids are cut into ranges
-//! that are stored one after the other, so that each group reaches its regions. Specification:
+//! that are stored one after the other, so that the offsets of a group reach its regions.
+//! Specification:
 //! `docs/spec/dacti-package.md`, "Ids and sizes", "Past 4 GiB".
 
 use super::hot::Hot;
@@ -24,16 +25,16 @@ pub(super) struct Plan {
     pub(super) data_order: Vec<usize>,
     /// The regions that lie in the head. They are in no other order or range.
     pub(super) hot: Hot,
-    /// For each id range, how many of `data_order` belong to it.
+    /// The id ranges, as positions in `data_order`.
     pub(super) ranges: Vec<IdRange>,
     /// Numbers of the inputs in the order of the index: by encoding, then by id, without hot ones.
     pub(super) id_order: Vec<usize>,
-    /// The parts of `id_order` that have groups of their own.
+    /// The parts of `id_order`, each of which has its own groups.
     pub(super) parts: Vec<Part>,
     pub(super) index: IndexPlace,
     /// The digest list, in front of the data, absolute; empty for none.
     pub(super) digest_list: Span,
-    /// Where the data start, absolute: the dictionary, and then the first region.
+    /// The absolute start of the data: the dictionary, and then the first region.
     pub(super) data_at: u64,
     /// The stored dictionary with its seal; empty if there is none.
     pub(super) dictionary: Vec<u8>,
@@ -49,21 +50,21 @@ pub(super) struct Part {
     /// Number of the id range.
     pub(super) range: usize,
     pub(super) encoding: Encoding,
-    /// The number of the first, in the order of the index.
+    /// The position of the first region in `id_order`.
     pub(super) first: usize,
     /// How many regions there are.
     pub(super) count: usize,
 }
 
 impl Part {
-    /// Groups that list them.
+    /// Returns the number of groups that list them.
     pub(super) const fn groups(&self) -> usize {
         self.count.div_ceil(GROUP_ENTRIES)
     }
 }
 
 impl Plan {
-    /// Plans for `inputs` in path order, after the names list.
+    /// Makes the plan for `inputs`: the names list, and then the others in path order.
     pub(super) fn new(
         inputs: &[Input],
         hot: Hot,
@@ -131,11 +132,11 @@ impl Plan {
     }
 }
 
-/// Returns the most bytes that each region may take.
+/// Returns the maximum number of bytes that each region and its seal use up in an id range.
 fn lens_max(inputs: &[Input], encoding: Encoding, seal_len: u64) -> Vec<u64> {
-    // One pass in input order: in id order, each access to an input would wait for memory.
+    // This is one pass in input order, because random accesses in id order would wait for memory.
     let len_max = |input: &Input| {
-        // A copied region keeps its stored length, whatever its encoding is.
+        // A copied region keeps its stored length, which is its `len`, in any encoding.
         let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
         taken_len_max(input.len, encoding, seal_len)
     };
@@ -191,16 +192,16 @@ fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
     order
 }
 
-/// Brings regions, given by id, into the order of the index. In a package of one encoding, the
-/// order stays the same. Copied regions in other encodings get a run for each encoding, in the
-/// order of tags.
+/// Sorts regions from id order into the order of the index. In a package of one encoding, the order
+/// stays the same. Copied regions in other encodings get one run for each encoding, in the order of
+/// the encoding tags.
 fn parts(
     inputs: &[Input],
     id_order: Vec<usize>,
     ranges: &[IdRange],
     encoding: Encoding,
 ) -> (Vec<usize>, Vec<Part>) {
-    // In one pass: in the order of ids, each access to an input would wait for memory.
+    // This is one pass in input order, because random accesses in id order would wait for memory.
     let tags: Vec<_> = inputs.iter().map(|input| input.encoding(encoding).tag()).collect();
     let tag = |i: &usize| tags.get(*i).copied().unwrap_or(encoding.tag());
     let mut keyed = Vec::new();
@@ -210,7 +211,7 @@ fn parts(
         keyed.extend(in_range.iter().map(|i| (tag(i), number, *i)));
     }
     drop(id_order);
-    // The sort is stable, so ids stay in order.
+    // The sort is stable, so ids stay in order within a part.
     keyed.sort_by_key(|(tag, number, _)| (*tag, *number));
     let mut parts: Vec<Part> = Vec::new();
     for (first, (tag, range, _)) in keyed.iter().enumerate() {
@@ -225,22 +226,23 @@ fn parts(
     (keyed.into_iter().map(|(.., i)| i).collect(), parts)
 }
 
-/// Returns the most bytes that a region may take from its range, with its seal.
+/// Returns the maximum number of bytes that a region and its seal use up in an id range.
 ///
-/// A seal may pass the range's end, because no offset leads to it. So the largest region fits a
-/// range.
+/// A seal may pass the range's end, because no entry has a seal's offset. So a region of the
+/// maximum length fits into a range.
 fn taken_len_max(len: u64, encoding: Encoding, seal_len: u64) -> u64 {
     let stored = stored_len_max(len, encoding);
     let taken = stored.saturating_add(seal_len);
     taken.min(REGION_LEN_MAX.max(stored))
 }
 
-/// Returns the most bytes that a region may take when it is stored.
+/// Returns the maximum number of bytes to which Brotli or no encoding turns `len` bytes of content.
 fn stored_len_max(len: u64, encoding: Encoding) -> u64 {
     if encoding == Encoding::NONE {
         return len;
     }
-    // Brotli stores incompressible bytes in blocks of at least 16 KiB, each with a few bytes more.
+    // Brotli stores incompressible bytes in blocks of at least 16 KiB, each with a few more bytes.
+    // This allows four bytes for each 16 KiB.
     let blocks = len >> 12;
     len.saturating_add(blocks).saturating_add(64).min(REGION_LEN_MAX)
 }

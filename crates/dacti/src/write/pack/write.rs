@@ -17,12 +17,12 @@ use std::collections::HashMap;
 /// The positions and digests of written data, which the index needs.
 #[derive(Debug)]
 pub(super) struct Written {
-    /// The stored bytes of each input, absolute, by its number.
+    /// The absolute span of each input's stored bytes, by the input's number.
     pub(super) spans: Vec<Span>,
-    /// The start of each id range's data, absolute.
+    /// The absolute start of each id range's data.
     pub(super) bases: Vec<u64>,
-    /// Digests of the stored bytes: first those of hot regions, then the others in data order. They
-    /// are zeros if they are not used.
+    /// Digests of the stored bytes: first those of hot regions, then the others in data order. If
+    /// the encoder does not hash, they are zeros.
     pub(super) digests: Vec<[u8; 32]>,
     /// The length of the stored dictionary, and its BLAKE3.
     pub(super) dictionary: Option<(u64, [u8; 32])>,
@@ -68,8 +68,8 @@ pub(super) fn data(
     Ok(written)
 }
 
-/// Cuts the inputs, in data order, into batches of at most one piece. No batch crosses the border
-/// of an id range.
+/// Cuts the inputs, in data order, into batches of at most one piece's length. A longer input is a
+/// batch of its own. No batch crosses the border of an id range.
 pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     for range in ranges {
@@ -77,7 +77,8 @@ pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usiz
         let end = range.first.saturating_add(range.count);
         for i in range.first..end {
             let input_len = in_order.get(i).map_or(0, |input| input.len);
-            // Empty files count, too, because opening them takes time.
+            // Each file counts 256 bytes more than its length, because opening a file takes time
+            // even if it is empty.
             len = len.saturating_add(input_len).saturating_add(256);
             if len > PIECE_LEN && start < i {
                 batches.push(start..i);
@@ -96,17 +97,17 @@ struct DataWriter<'w> {
     progress: &'w mut dyn FnMut(Progress) -> ControlFlow<()>,
     told: Progress,
     written: Written,
-    /// The number of regions written so far, and the number of the next one's id range.
+    /// The count of regions written so far, and the index of the next id range.
     count: usize,
     range: usize,
     /// The length of the seal after each region.
     seal_len: u64,
-    /// Hashes all stored bytes as one, if regions are not hashed by themselves.
+    /// Hashes all stored bytes together, if regions are not hashed one by one.
     whole: Option<blake3::Hasher>,
     /// The start of the region that is being written.
     region_at: u64,
-    /// Positions of equal stored bytes within the id range; `None` if equal regions are stored
-    /// separately.
+    /// Positions of the stored bytes in this id range, by which equal bytes are found; `None` if
+    /// equal regions are stored separately.
     shared: Option<HashMap<Encoded, u64>>,
 }
 
@@ -151,7 +152,7 @@ impl<'w> DataWriter<'w> {
         }
     }
 
-    /// Notes the hot regions, which are written with the head.
+    /// Records the positions and digests of the hot regions, whose bytes are written with the head.
     fn take_hot(&mut self, inputs: &[Input]) {
         let Hot { order, encoded, .. } = &self.plan.hot;
         let (written, told) = (&mut self.written, &mut self.told);
@@ -194,7 +195,7 @@ impl<'w> DataWriter<'w> {
             whole.update(&piece.bytes);
         }
         match &piece.ends[..] {
-            // A piece of a long region, or its end.
+            // A piece of a long region that continues in the next piece.
             [] => self.output.append(&piece.bytes)?,
             [encoded] => {
                 self.output.append(&piece.bytes)?;
@@ -213,7 +214,8 @@ impl<'w> DataWriter<'w> {
         }
     }
 
-    /// Takes complete regions, so that bytes that are stored already need not be written.
+    /// Writes complete regions. In the compact layout, bytes that are already stored are not
+    /// written again.
     fn take_whole(&mut self, mut bytes: &[u8], ends: &[Encoded]) -> Result<(), Error> {
         if self.shared.is_none() {
             self.output.append(bytes)?;
@@ -233,7 +235,7 @@ impl<'w> DataWriter<'w> {
         Ok(())
     }
 
-    /// Notes the base of an id range at its first region.
+    /// Records the base of an id range when its first region begins.
     fn enter_range(&mut self) {
         if self.plan.ranges.get(self.range).is_some_and(|range| range.first == self.count) {
             self.written.bases.push(self.region_at);
@@ -250,7 +252,7 @@ impl<'w> DataWriter<'w> {
         self.shared.as_ref()?.get(encoded).copied()
     }
 
-    /// Notes the position of a region that is complete.
+    /// Records the position of a region that is complete.
     fn end_region(&mut self, encoded: Encoded, first_at: Option<u64>) {
         let at = first_at.unwrap_or(self.region_at);
         if first_at.is_some() {

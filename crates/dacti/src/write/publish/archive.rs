@@ -44,16 +44,17 @@ pub struct Collected {
     pub kept: usize,
 }
 
-/// Copies the head at `place`, or the archived one with the sequence `at`, to the name `to` in the
-/// same folder: a version, a channel, a preview, or, back to the package's own name, a rollback.
-/// Returns the sequence of the copy.
+/// Copies the head at `place`, or the archived head with the sequence `at`, to the name `to` in the
+/// same folder. The copy can be a version, a channel or a preview. A copy of an archived head to
+/// the package's own name is a rollback. Returns the sequence of the copy.
 ///
-/// Cost: one small object is written, and no part. If a head of the same package has that name, it
-/// is archived first, and the copy gets a higher sequence, so that readers take it for the later.
+/// Cost: one small object is written, and no part. If a head of the same package already has the
+/// name `to`, that head is archived first. The copy then gets a higher sequence, so that readers
+/// accept it as the later head.
 ///
 /// # Errors
-/// [`PublishFault`]; errors of the store. A copy of a signed head that needs a new sequence needs
-/// the key, in `options`.
+/// [`PublishFault`]; errors of the store. If the head is signed and the name `to` exists, the copy
+/// needs a new signature, so the key must be in `options`.
 pub fn tag(
     place: &Place,
     at: Option<u64>,
@@ -109,8 +110,8 @@ pub fn history(place: &Place) -> Result<Vec<ArchivedHead>, Error> {
     Ok(history)
 }
 
-/// Opens the version of the package at `place` that has this sequence: the published one, or one
-/// of the archive.
+/// Opens the version of the package at `place` that has this sequence: the published head or an
+/// archived one.
 ///
 /// # Errors
 /// [`PublishFault::NoVersion`]; faults of the package; errors of the store.
@@ -118,7 +119,7 @@ pub fn open_version(place: &Place, sequence: u64, limits: Limits) -> Result<Pack
     Package::from_source(version(place, sequence)?, limits)
 }
 
-/// Returns the source of such a version, for callers who count its reads.
+/// Returns the source of the version that [`open_version`] opens, for callers who count its reads.
 ///
 /// # Errors
 /// The errors of [`open_version`].
@@ -128,7 +129,7 @@ pub fn version(place: &Place, sequence: u64) -> Result<Arc<dyn ReadAt>, Error> {
     Ok(Arc::new(PartsSource::new(head.bytes.to_vec().into(), objects)?))
 }
 
-/// Reads the published head, or the one with this sequence.
+/// Reads the published head, or the head with the sequence `at`.
 fn read_version(place: &Place, at: Option<u64>) -> Result<PublishedHead, Error> {
     let no_head = || PublishFault::NoHead { place: place.shown() };
     let published = PublishedHead::read(place)?.ok_or_else(no_head)?;
@@ -148,8 +149,8 @@ fn read_version(place: &Place, at: Option<u64>) -> Result<PublishedHead, Error> 
 /// Parts stored less than the grace ago stay, because a publisher may be about to name them.
 ///
 /// # Errors
-/// [`PublishFault::Grace`]; a head beside the package that cannot be read, because its parts are
-/// then unknown; errors of the store.
+/// [`PublishFault::Grace`]; a head in the package's folder that cannot be read, because its parts
+/// are then unknown; errors of the store.
 pub fn collect(place: &Place, grace: Duration, dry_run: bool) -> Result<Collected, Error> {
     if grace < GRACE_MIN {
         return Err(PublishFault::Grace { seconds: grace.as_secs() }.into());
@@ -192,7 +193,7 @@ fn archive_prefix(prefix: &str) -> String {
     format!("{prefix}heads/")
 }
 
-/// Whether an object below the prefix has the name of a part. Files of others stay.
+/// Returns whether an object below the prefix has the name of a part. Other files are not deleted.
 fn is_part_name(name: &str, prefix: &str) -> bool {
     let Some(own) = name.strip_prefix(prefix) else { return false };
     let (digest, piece) = own.split_once('-').unwrap_or((own, "0"));
@@ -204,8 +205,8 @@ fn is_part_name(name: &str, prefix: &str) -> bool {
 
 type Heads = Vec<(StoredObject, PartsHead)>;
 
-/// Returns the published head, and the archived ones with their objects. An archived object that
-/// is no head is passed over.
+/// Returns the published head, and the archived heads with their objects. Archived objects that are
+/// no heads are ignored.
 fn heads(place: &Place) -> Result<(PartsHead, Heads), Error> {
     let no_head = || PublishFault::NoHead { place: place.shown() };
     let published = PublishedHead::read(place)?.ok_or_else(no_head)?.parsed;

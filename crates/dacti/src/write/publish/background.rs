@@ -1,8 +1,8 @@
 //! Publishing for async programs: the blocking functions, run on a thread of their own.
 //!
-//! Uploads spend their time in waiting, and their logic is the same for both kinds of callers. So
-//! there is no second implementation: each call starts one thread, and its future ends with the
-//! thread's result. It runs on any executor.
+//! Uploads spend their time in waiting, and their logic is the same for blocking and async callers.
+//! So there is no second implementation: each call starts one thread, and its future ends with the
+//! thread's result. The future runs on any executor.
 
 use super::{
     Collected, Place, PublishOptions, Published, Pulled, UploadProgress, collect, publish_with,
@@ -34,7 +34,7 @@ impl Abandoned {
     }
 }
 
-/// Tells the thread that nobody waits for it any more.
+/// Tells the thread, when dropped, that no caller waits for its result any more.
 struct Waiting(Abandoned);
 
 impl Drop for Waiting {
@@ -44,7 +44,7 @@ impl Drop for Waiting {
 }
 
 /// Runs blocking `work` of this crate on a thread of its own, and waits for its result without
-/// blocking the caller's thread. If the future is dropped, `work` learns it by [`Abandoned`].
+/// blocking the caller's thread. If the future is dropped, [`Abandoned`] tells this to `work`.
 ///
 /// # Errors
 /// Those of `work`; `Io` if no thread can be started.
@@ -55,7 +55,7 @@ pub async fn in_background<T: Send + 'static>(
     let waiting = Waiting(Abandoned::default());
     let abandoned = waiting.0.clone();
     let thread = std::thread::Builder::new().name("dacti-publish".into()).spawn(move || {
-        // The caller may have gone.
+        // The send fails only if the caller has dropped the future.
         let _ = sender.send(work(&abandoned));
     });
     thread.map_err(|error| Error::io("start a thread for", "".as_ref(), error))?;
@@ -65,7 +65,7 @@ pub async fn in_background<T: Send + 'static>(
 }
 
 /// Publishes a package as [`publish_with`] does, on a thread of its own. If the future is dropped,
-/// the upload stops after the objects in progress, and the head stays as it was unless it was
+/// the upload stops after the objects in progress, and the head stays unchanged unless it was
 /// replaced already.
 ///
 /// # Errors

@@ -1,8 +1,8 @@
 //! A folder of this machine as a store of parts.
 //!
 //! Objects appear whole, by rename, and are on disk before the head names them. A head is replaced
-//! under a lock on the head's file, with a modification second of its own: heads all have 65,536
-//! bytes, so servers and rsync tell two of them apart by time alone.
+//! under a lock on the head's file. It gets a modification second that no earlier head had: all
+//! heads have 65,536 bytes, so servers and rsync distinguish two heads only by time.
 
 use super::PublishFault;
 use super::store::{Condition, ObjectTag, PartStore, StoredBytes, StoredObject};
@@ -59,7 +59,8 @@ impl PartStore for FolderStore {
         let read = |at, buf: &mut [u8]| read_file_at(&file, at, buf);
         let filled = read_full_of(read, start, &mut bytes).map_err(failed)?;
         bytes.truncate(filled);
-        // The content of a head is its own tag. A longer file is told by its time.
+        // The tag of a head is its hash. The tag of a longer file is its length and modification
+        // time.
         let tag = if range.is_none() && len <= dacti_cdn::HEAD_LEN {
             Some(blake3::hash(&bytes).to_hex().to_string())
         } else {
@@ -82,7 +83,7 @@ impl PartStore for FolderStore {
     fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error> {
         let path = self.path(name);
         Self::create_folder_of(&path)?;
-        // The lock lasts from the check to the rename.
+        // The lock is held from the check to the rename.
         let lock = HeadLock::take(&path)?;
         let conflict = || Error::from(PublishFault::Conflict { place: self.shown(name) });
         let len = std::fs::metadata(&path).map_or(0, |found| found.len());
@@ -141,7 +142,8 @@ impl PartStore for FolderStore {
     }
 }
 
-/// Opens a regular file; `None` if there is none. A directory in the place of a part is no part.
+/// Opens a regular file; `None` if the path does not exist. A directory is an error, because it
+/// cannot be a part.
 fn open(path: &Path) -> Result<Option<File>, Error> {
     let failed = |error| Error::io("open", path, error);
     let found = match std::fs::metadata(path) {
@@ -155,7 +157,8 @@ fn open(path: &Path) -> Result<Option<File>, Error> {
     File::open(path).map(Some).map_err(failed)
 }
 
-/// Returns a modification time for a new head: now, or one second after that of the present head.
+/// Returns a modification time for a new head: now, or one second after the present head's time,
+/// whichever is later.
 fn second_behind(path: &Path) -> SystemTime {
     let seconds =
         |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -187,7 +190,8 @@ impl HeadLock {
 
 impl Drop for HeadLock {
     fn drop(&mut self) {
-        // Closing the file releases the lock too; a copy of the handle in a child would keep it.
+        // Closing the file also releases the lock, but not while a child process has a copy of the
+        // handle.
         let _ = self.file.unlock();
     }
 }

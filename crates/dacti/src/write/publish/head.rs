@@ -1,4 +1,4 @@
-//! The head at a place: read with its tag, made anew, and replaced.
+//! The head at a place: reads it with its tag, makes a new one, and replaces it.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "The head", "Publishing".
 
@@ -18,7 +18,7 @@ pub(super) struct PublishedHead {
     pub(super) bytes: Bytes,
     /// The parsed head.
     pub(super) parsed: PartsHead,
-    /// The store's tag of them.
+    /// The store's tag for these bytes.
     pub(super) tag: ObjectTag,
 }
 
@@ -33,12 +33,12 @@ impl PublishedHead {
         Ok(Some(Self { bytes: found.bytes, parsed, tag: found.tag }))
     }
 
-    /// The condition that this head is still the published one.
+    /// Returns the condition that this head is still the published one.
     pub(super) fn unchanged(&self) -> Condition {
         Condition::Unchanged(self.tag.clone())
     }
 
-    /// Whether the head is a copy of one of another name.
+    /// Returns whether the head is a copy of a head with another name.
     pub(super) fn is_copy(&self, place: &Place) -> bool {
         self.parsed.region.name_hash != dacti_cdn::parts::name_hash(place.name())
     }
@@ -88,10 +88,12 @@ pub(super) fn emit(
     Ok(head.into())
 }
 
-/// Replaces the head at a place, and finds out after a lost answer whether the new head landed.
+/// Replaces the head at a place. After a lost answer, reads the head to find out whether it was
+/// replaced.
 ///
-/// A publication has landed if the head that is there now lists the last part of the new one, or
-/// is the new one byte for byte.
+/// The new head was published if the present head has the same bytes. It was also published if the
+/// present head lists its last part, belongs to the same name and has no lower sequence: then a
+/// later head has already followed.
 pub(super) fn replace(
     place: &Place,
     head: &Bytes,

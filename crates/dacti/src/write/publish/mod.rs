@@ -1,8 +1,9 @@
-//! Packages in parts, published: to a folder or an object store, as a whole, by an update, as a
-//! copy of a head, and cleared of parts that nothing names any more.
+//! Publishes packages in parts to a folder or an object store: as a whole, by an update, or as a
+//! copy of a head. Also deletes parts that no head names any more.
 //!
-//! An upload stores immutable parts first and replaces the head last, on condition that nobody else
-//! replaced it meanwhile. Nothing waits for caches. Specification: `docs/spec/dacti-parts.md`.
+//! An upload stores immutable parts first and replaces the head last, on condition that no other
+//! publisher replaced it meanwhile. No step waits for caches. Specification:
+//! `docs/spec/dacti-parts.md`.
 
 mod archive;
 #[cfg(any(feature = "http", feature = "store"))]

@@ -25,15 +25,15 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct PublishOptions {
-    /// The folder of the parts, relative to the head's; by default the head's name and `.parts/`.
-    /// A package that is there keeps its own.
+    /// The folder of the parts, relative to the head's; by default the head's name and `.parts/`. A
+    /// package that is already published keeps its prefix.
     pub prefix: Option<String>,
-    /// Whether to replace a package that this one is no continuation of.
+    /// Whether to replace the published package even if this package does not continue it.
     pub replace: bool,
-    /// Whether to replace the head without a condition: for stores that have none.
+    /// Whether to replace the head without a condition, for stores without conditional writes.
     pub unconditional: bool,
-    /// Whether to keep the replaced head for the history even if no part is dropped, for one small
-    /// object more.
+    /// Whether to keep the replaced head for the history even if no part is dropped. This costs one
+    /// small object.
     pub archive: bool,
     /// When the head expires, in seconds since 1970; 0 for never.
     pub expiry: u64,
@@ -61,16 +61,16 @@ impl Default for PublishOptions {
     }
 }
 
-/// How a package stands to the head that is published.
+/// The relation of a package to the head that was published before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
     /// No head was there.
     First,
-    /// The head was the package's own, in this or an earlier state.
+    /// The head belonged to this package, in this or an earlier state.
     Continued,
-    /// The head was the package's own, in this state: nothing was done.
+    /// The head belonged to this package, in this state: nothing was done.
     Same,
-    /// The head was of another package or another history, and was replaced.
+    /// The head belonged to another package or another history, and was replaced.
     Replaced,
 }
 
@@ -81,7 +81,7 @@ pub struct Published {
     pub standing: Standing,
     /// The sequence of the head that is there now.
     pub sequence: u64,
-    /// Entries of its list of parts.
+    /// The number of entries in that head's list of parts.
     pub entries: usize,
     /// Bytes of parts that this publication added.
     pub bytes: u64,
@@ -99,15 +99,15 @@ pub fn publish(
     publish_with(package, place, options, &mut |_| ControlFlow::Continue(()))
 }
 
-/// Publishes a package in parts, and tells `progress` how far the upload has come.
+/// Publishes a package in parts, and calls `progress` with the progress of the upload.
 ///
 /// Cost: the bytes after the head that the place does not have yet are hashed and uploaded. The
-/// rest is hashed, which proves that the place has the same. Bytes that were uploaded by an earlier
-/// attempt within the hour are not uploaded again.
+/// other bytes are only hashed, to prove that the place has the same bytes. Bytes that an earlier
+/// attempt uploaded within the last hour are not uploaded again.
 ///
 /// # Errors
-/// [`PublishFault`]; a package without room for a list of parts; errors of the store. Readers see
-/// the package that was there before then.
+/// [`PublishFault`]; a package without room for a list of parts; errors of the store. After an
+/// error before the head is replaced, readers still see the previous package.
 pub fn publish_with(
     package: &Package,
     place: &Place,
@@ -143,7 +143,7 @@ pub fn publish_with(
     Ok(Published { standing: plan.standing, sequence, entries, bytes })
 }
 
-/// The package that is published, by its head.
+/// The package to publish: its head, and its length.
 struct Own {
     one_file: Vec<u8>,
     parsed: PartsHead,
@@ -155,9 +155,9 @@ struct Own {
 struct Publication {
     standing: Standing,
     region: PartsRegion,
-    /// Entries at the front of the list that are there already.
+    /// The number of entries at the front of the list whose parts are published already.
     kept: usize,
-    /// Whether entries of the head that is there are in the new list no more.
+    /// Whether the new list lacks entries of the published head.
     drops: bool,
 }
 
@@ -221,11 +221,12 @@ impl Own {
         Ok(Publication { standing, region, kept: kept.len(), drops })
     }
 
-    /// Returns the head of one file under the file id of the publication: the one that is there, if
-    /// the package goes on from it, and a new one, if it takes the place of another history.
+    /// Returns the head of one file, with the file id of the publication. If the package continues
+    /// the published one, this is the published file id. If the package replaces another history,
+    /// or if the published head is a copy from another name, this is a new file id.
     ///
-    /// A reader whose parts were collected follows a later head of its file id. Two histories under
-    /// one id would mix for it.
+    /// If the parts of a reader's view were collected, the reader follows a later head with the
+    /// same file id. So a reader would mix two histories that have the same file id.
     fn under_id_of(&self, plan: &Publication, there: Option<&PublishedHead>) -> Vec<u8> {
         // spec: R-PART-25, R-PART-33
         let mut one_file = self.one_file.clone();
@@ -246,7 +247,8 @@ impl Own {
         one_file
     }
 
-    /// Holds the package against the head that is there. Returns the entries that stay.
+    /// Compares the package with the published head. Returns how they are related, and the entries
+    /// that stay.
     fn held_against(
         &self,
         source: &dyn ReadAt,
@@ -258,8 +260,8 @@ impl Own {
             if options.replace { Ok((Standing::Replaced, Vec::new())) } else { Err(fault.into()) }
         };
         let is_other_id = self.parsed.layout.file_id != there.parsed.layout.file_id;
-        // A package that once replaced another history is published under another file id, and its
-        // parts tell it.
+        // A package that once replaced another history was published under a new file id. Then its
+        // parts show that it is the same package.
         if is_other_id && !self.has_parts_of(source, there)? {
             return replaced(other_package(place, &self.parsed.layout, &there.parsed.layout));
         }
@@ -293,7 +295,7 @@ impl Own {
         Ok((Standing::Continued, region.list.entries().to_vec()))
     }
 
-    /// Returns whether the package has all bytes of the parts that are there.
+    /// Returns whether the package has all bytes of the published parts.
     fn has_parts_of(&self, source: &dyn ReadAt, there: &PublishedHead) -> Result<bool, Error> {
         let list = &there.parsed.region.list;
         if list.entries().is_empty() || list.end() > self.len {
@@ -308,7 +310,7 @@ impl Own {
     }
 }
 
-/// Returns the state of a package's index: it grows with every update.
+/// Returns the state of a package's index, as a value that grows with every update.
 fn state_of(source: &dyn ReadAt) -> Result<(u64, u64), Error> {
     let view = View::read(source)?;
     Ok((view.index().start, view.delta_entries()))

@@ -1,5 +1,4 @@
-//! The unfinished copy of a pull: a file beside the copy. It stays after an interruption, so that
-//! the next pull goes on.
+//! A pull's unfinished copy, in a file beside the target. The next pull resumes from it.
 
 use crate::fetch::source::{FileSource, read_file_at, read_full_of, write_file_at};
 use crate::read::view::read_failed;
@@ -13,7 +12,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(super) struct Partial {
     file: File,
-    /// The file's own path, and that of the copy.
+    /// The path of the unfinished copy, and the path that the finished copy gets.
     own_path: PathBuf,
     path: PathBuf,
     /// Whether an earlier pull of the same state left bytes in it.
@@ -21,8 +20,8 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Opens the unfinished copy for `path`, which begins with `head` and gets `len` bytes. What an
-    /// earlier pull of another state left is dropped.
+    /// Opens the unfinished copy for `path`. It begins with `head` and has `len` bytes. Bytes that
+    /// an earlier pull of another state left are dropped.
     pub(super) fn open(path: &Path, head: &[u8], len: u64) -> Result<Self, Error> {
         AtomicFile::check(path)?;
         let own_path = own_path(path);
@@ -49,9 +48,9 @@ impl Partial {
         Ok(Self { file, own_path, path: path.into(), is_resumed })
     }
 
-    /// Deletes what an interrupted pull left, if the copy needs it no more.
+    /// Deletes the unfinished copy of an interrupted pull, if there is one.
     pub(super) fn forget(path: &Path) {
-        // There is none, most often.
+        // Usually there is no such file, so an error is ignored.
         let _ = std::fs::remove_file(own_path(path));
     }
 
@@ -66,14 +65,15 @@ impl Partial {
         FileSource::of(handle).map_err(read_failed)
     }
 
-    /// Syncs the file, and gives it the name of the copy, which it replaces.
+    /// Syncs the file, and renames it to the path of the finished copy. It replaces the old copy.
     pub(super) fn commit(self) -> Result<(), Error> {
         let failed = |error: io::Error| Error::io("write", &self.path, error);
         self.file.sync_all().map_err(failed)?;
         std::fs::rename(&self.own_path, &self.path)
             .map_err(|error| Error::io("create", &self.path, error))?;
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // The new name is on disk once the folder is synced. Some systems do it by themselves.
+        // The new name is on disk once the folder is synced. Systems that cannot sync folders put
+        // the name on disk without this, so an error is ignored.
         let _ = File::open(folder.unwrap_or(Path::new("."))).map(|folder| folder.sync_all());
         Ok(())
     }

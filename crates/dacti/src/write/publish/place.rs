@@ -71,7 +71,7 @@ impl Place {
         self.store.shown(&self.name)
     }
 
-    /// Returns the prefix of the parts that a first publication takes.
+    /// Returns the prefix of the parts that a first publication uses.
     #[must_use]
     pub fn default_prefix(&self) -> String {
         format!("{}.parts/", self.name)

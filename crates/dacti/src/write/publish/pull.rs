@@ -1,7 +1,7 @@
-//! Local copies of packages: made whole, or brought up to date by the bytes that are new.
+//! Local copies of packages: new copies, and old copies that are updated with the new bytes only.
 //!
-//! A copy is one file. While it is brought up to date, its readers see the old package or the new
-//! one. Specification: `docs/spec/dacti-parts.md`, "The region"; `docs/spec/dacti-cdn.md`, "Laws".
+//! A copy is one file. During an update, its readers see the old package or the new one.
+//! Specification: `docs/spec/dacti-parts.md`, "The region"; `docs/spec/dacti-cdn.md`, "Laws".
 
 use super::partial::Partial;
 use super::reuse::{self, Filled, Wanted};
@@ -40,17 +40,20 @@ pub enum CopyState {
     Same,
 }
 
-/// Makes `path` a copy of `package`, as one file, and tells `progress` how many bytes of how many
-/// are there, from this thread. It stops if `progress` returns `Break`.
+/// Makes `path` a copy of `package`, as one file. Calls `progress` from this thread with the number
+/// of bytes that the copy has and the number that it gets. The pull stops if `progress` returns
+/// `Break`.
 ///
-/// If `path` is an earlier state of the same package, only the bytes that it lacks are fetched. If
-/// it is another package, the regions that both have are found by the digest list of the new one.
-/// The copy appears under its name whole, in place of the old one, when its digests were checked.
-/// An interrupted pull leaves the old copy, and an unfinished file beside it, with which the next
-/// pull goes on.
+/// If `path` has an earlier state of the same package, only the bytes that it lacks are fetched. If
+/// `path` has another package, the regions that both packages have are found by the digest list of
+/// the new one and are not fetched.
+///
+/// The finished copy replaces the old one after its digests were checked. An interrupted pull
+/// leaves the old copy unchanged, and an unfinished file beside it, from which the next pull
+/// resumes.
 ///
 /// # Errors
-/// Errors of the source and of the system; bytes that do not fit their digests.
+/// Errors of the source and of the system; bytes that do not match their digests.
 pub fn pull(
     package: &Package,
     path: &Path,
@@ -73,7 +76,7 @@ pub fn pull(
     let (partial, fetched) = pull.fill(local.as_ref(), is_same)?;
     let (partial, fetched) = match pull.prove(&partial) {
         Ok(()) => (partial, fetched),
-        // Bytes of this machine may be damaged, so all are fetched once more.
+        // The bytes that were on this machine may be damaged, so all bytes are fetched again.
         Err(_) if fetched < len.saturating_sub(HEAD_LEN) => {
             partial.discard()?;
             let (partial, again) = pull.fill(None, false)?;
@@ -113,14 +116,14 @@ impl Pull<'_> {
             progress: self.progress,
         };
         if let Some(local) = local.filter(|_| is_same) {
-            // Published bytes never change.
+            // Published bytes never change, so the old copy's bytes are also those of the new one.
             let end = local.view().len().min(self.len);
             let old = Span { start: HEAD_LEN.min(end), end };
             copying.copy(&**local.source(), &[old])?;
             filled.add([old]);
         }
         let all = match &self.parts {
-            // Positions in no part are zeros in the file.
+            // Positions that no part holds are zeros in the file.
             Some(parts) => parts.region.list.entries().iter().map(|entry| entry.span).collect(),
             None => vec![Span { start: HEAD_LEN.min(self.len), end: self.len }],
         };
@@ -149,7 +152,8 @@ impl Pull<'_> {
         Ok((partial, fetched.saturating_add(sum(&missing))))
     }
 
-    /// Holds the copy against the digests of its parts, or else against the seals of its regions.
+    /// Checks the copy by the digests of its parts, or, if there are no parts, by the seals of its
+    /// regions.
     fn prove(&self, partial: &Partial) -> Result<(), Error> {
         let source = partial.source()?;
         if let Some(parts) = &self.parts {
@@ -176,7 +180,7 @@ fn sum(spans: &[Span]) -> u64 {
     spans.iter().fold(0, |sum: u64, span| sum.saturating_add(span.len()))
 }
 
-/// Returns the parts of `spans` that lie in one of `all`, ascending.
+/// Returns the parts of `spans` that lie in any of `all`, in ascending order.
 fn within(spans: &[Span], all: &[Span]) -> Vec<Span> {
     let mut within: Vec<Span> = spans
         .iter()
@@ -224,7 +228,7 @@ pub(super) fn pieces(span: Span) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Returns a head as that of one file, and its list of parts.
+/// Returns a head in the form that a package of one file has, and the list of parts of that head.
 fn as_one_file(head: Vec<u8>) -> Result<(Vec<u8>, Option<PartsHead>), Error> {
     if !is_in_parts(&head) {
         return Ok((head, None));
@@ -234,12 +238,12 @@ fn as_one_file(head: Vec<u8>) -> Result<(Vec<u8>, Option<PartsHead>), Error> {
     Ok((one_file, Some(parts)))
 }
 
-/// Returns the length of the copy: of a package of one file, to the end of its last byte.
+/// Returns the length of the copy. For a package of one file, this is the length of the file.
 fn package_len(package: &Package, parts: Option<&PartsHead>) -> u64 {
     parts.map_or_else(|| package.source().len(), |parts| parts.len)
 }
 
-/// Whether two packages have one file id.
+/// Returns whether two packages have the same file id.
 fn is_same_package(local: &Package, package: &Package) -> bool {
     let id = |package: &Package| package.view().layout().map(|layout| layout.file_id);
     id(local).is_some() && id(local) == id(package)

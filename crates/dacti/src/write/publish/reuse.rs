@@ -1,4 +1,4 @@
-//! The bytes of a new package that are on this machine already: in an unfinished copy, and in the
+//! The bytes of a new package that this machine already has: in an unfinished copy, and in the
 //! package that the copy replaces.
 //!
 //! Regions of a package that was built anew are found by the digest list. Specification:
@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The index and the digest list of the wanted package, and its state in the unfinished copy.
+/// The wanted package as far as the unfinished copy has it, with its index.
 #[derive(Debug)]
 pub(super) struct Wanted {
     copy: Package,
@@ -25,7 +25,7 @@ pub(super) struct Wanted {
 }
 
 /// Returns the spans to fetch before anything else: the index, the digest list, and the dictionary
-/// with its seal, which seals of regions bind.
+/// with its seal, because the seals of regions cover the dictionary's hash.
 pub(super) fn first(package: &Package) -> Vec<Span> {
     let mut first = vec![package.view().index()];
     first.extend(package.digest_list_span());
@@ -44,7 +44,7 @@ impl Wanted {
         Ok(Some(Self { copy, scan }))
     }
 
-    /// Returns the places of regions that an earlier pull completed, with their seals.
+    /// Returns the spans of the regions that an earlier pull completed, with their seals.
     pub(super) fn completed(&self) -> Vec<Span> {
         let mut completed = Vec::new();
         if self.seal_len() == 0 {
@@ -59,7 +59,7 @@ impl Wanted {
         completed
     }
 
-    /// Returns the regions that `local` has with the same digest: their places in the wanted
+    /// Returns the regions for which `local` has the same digest: their spans in the wanted
     /// package, with their seals, and their starts in `local`.
     pub(super) fn shared_with(&self, local: &Package) -> Result<Vec<(Span, u64)>, Error> {
         // spec: R-DIG-04
@@ -84,8 +84,8 @@ impl Wanted {
         Ok(shared)
     }
 
-    /// Whether equal digests mean equal seals. A signature of the same digest by the same key is
-    /// the same, and other keys make others.
+    /// Returns whether equal digests mean equal seals. The same key makes the same signature of the
+    /// same digest, but another key makes another signature.
     fn has_seals_of(&self, local: &Package) -> bool {
         match (self.copy.view().seals(), local.view().seals()) {
             (Some(new), Some(old)) if new.kind == Kind::Digest => old.kind == Kind::Digest,
@@ -104,11 +104,11 @@ impl Wanted {
     }
 }
 
-/// The spans of a file that are there.
+/// The spans of the unfinished copy that already have their bytes.
 #[derive(Debug, Default)]
 pub(super) struct Filled(Vec<Span>);
 
-/// Two missing spans are fetched as one if at most so many bytes lie between them.
+/// Two missing spans are fetched as one if at most this many bytes lie between them.
 const GAP_LEN_MAX: u64 = 1024;
 
 impl Filled {
@@ -116,8 +116,8 @@ impl Filled {
         self.0.extend(spans);
     }
 
-    /// Returns the parts of `wanted`, which ascend, that are not filled. Short gaps between them
-    /// are filled again.
+    /// Returns the spans of `wanted` that are not filled. `wanted` must ascend. A short filled span
+    /// between two missing ones is fetched again.
     pub(super) fn missing(&mut self, wanted: &[Span]) -> Vec<Span> {
         self.0.sort_unstable_by_key(|span| (span.start, span.end));
         let mut missing: Vec<Span> = Vec::new();
@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(missing(&[(0, 9)], &[]), [(0, 9)]);
         assert_eq!(missing(&[(0, 9)], &[(0, 9)]), []);
         assert_eq!(missing(&[(0, 90_000)], &[(10_000, 20_000)]), [(0, 10_000), (20_000, 90_000)]);
-        // Unordered and overlapping ones, and one that passes the end.
+        // The filled spans may be unordered, may overlap, and may pass the end.
         let filled = [(50_000, 99_999), (10_000, 20_000), (15_000, 30_000)];
         assert_eq!(missing(&[(0, 90_000)], &filled), [(0, 10_000), (30_000, 50_000)]);
         // A short filled span does not cut a fetch in two.

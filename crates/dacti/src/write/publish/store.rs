@@ -11,7 +11,7 @@ use std::time::SystemTime;
 
 /// A store of objects, as seen from the folder of a head. Its calls block.
 pub trait PartStore: core::fmt::Debug + Send + Sync {
-    /// Returns how messages call the object `name`, without credentials.
+    /// Returns the name of an object for messages, without credentials.
     fn shown(&self, name: &str) -> String;
 
     /// Reads the bytes of an object, or those of `range`, which is relative to the object's start.
@@ -25,19 +25,19 @@ pub trait PartStore: core::fmt::Debug + Send + Sync {
     /// Stores a part, which never changes. An object of that name is replaced.
     ///
     /// # Errors
-    /// `Io` or `Remote`. The object may have been stored all the same.
+    /// `Io` or `Remote`. The object may have been stored nevertheless.
     fn put(&self, name: &str, bytes: Bytes) -> Result<(), Error>;
 
-    /// Replaces a head as a whole if `condition` holds, and returns the tag of the new content.
+    /// Replaces a head as a whole if `condition` holds.
     ///
     /// # Errors
     /// [`PublishFault::Conflict`](super::PublishFault::Conflict) if the condition does not hold;
     /// [`PublishFault::Unconditional`](super::PublishFault::Unconditional) if the store cannot
-    /// check it; `Io` or `Remote`, after which the head may have been replaced all the same.
+    /// check it; `Io` or `Remote`, after which the head may have been replaced nevertheless.
     fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error>;
 
     /// Lists the objects that lie directly in `folder`, which is empty for the head's own folder,
-    /// and else ends with `/`.
+    /// and otherwise ends with `/`.
     ///
     /// # Errors
     /// `Io` or `Remote`.
@@ -61,7 +61,7 @@ pub struct StoredBytes {
     pub tag: ObjectTag,
 }
 
-/// A store's tag of one content of an object.
+/// A store's tag for one content of an object.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ObjectTag {
     /// The tag, as the store writes it.
@@ -77,11 +77,11 @@ pub enum Condition {
     Absent,
     /// The object has the content with this tag.
     Unchanged(ObjectTag),
-    /// None: the caller is the only publisher.
+    /// No condition, because the caller is the only publisher.
     Any,
 }
 
-/// The kinds of objects, by which a store sets headers.
+/// The kinds of objects, for which a store sets different headers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoredKind {
     /// A head: short lifetime in caches.

@@ -1,5 +1,5 @@
-//! An update of a package in parts: planned and executed like that of a file, on a file that
-//! collects the block and the new head, and published at the end.
+//! An update of a package in parts. It is planned and executed like the update of a file. Its
+//! writes go into a file that collects the block and the new head and publishes them at the end.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing", "The plan".
 
@@ -23,8 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 impl Update {
-    /// Opens the package that is published at `place` for an update. No local copy is needed: the
-    /// head is read, and the blocks of the index that the plan needs.
+    /// Opens the package that is published at `place` for an update. This needs no local copy: it
+    /// reads the head, and the index blocks that the plan needs.
     ///
     /// # Errors
     /// [`PublishFault::NoHead`]; faults of the package; errors of the store.
@@ -71,7 +71,7 @@ struct PartsFile {
 /// The bytes that the update has written so far.
 #[derive(Debug)]
 struct State {
-    /// The head, as that of one file.
+    /// The head, in the form that a package of one file has.
     head: Vec<u8>,
     /// The block, in a file without a name, and its length in bytes.
     block: File,
@@ -98,8 +98,8 @@ impl PartsFile {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the list with the block, merged if it would be too long, and the entries of it that
-    /// are new.
+    /// Returns the list of parts with the block, the new entries in it, and whether entries were
+    /// merged because the list would be too long.
     fn new_list(&self, block_len: u64) -> Result<(PartList, Vec<PartEntry>, bool), Error> {
         let old = &self.published.parsed.region.list;
         let mut entries = old.entries().to_vec();
@@ -122,7 +122,8 @@ impl PartsFile {
     }
 }
 
-/// Reads by position, with zeros where no part holds a byte: a merge fills them in.
+/// Reads by position. Bytes that no part holds are zeros, and a merge includes these zeros in its
+/// part.
 impl ReadAt for PartsFile {
     fn len(&self) -> u64 {
         self.block_at.saturating_add(self.state().block_len)
@@ -179,7 +180,7 @@ impl UpdateFile for PartsFile {
         }
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let place = state.head.get_mut(start..start.saturating_add(bytes.len()));
-        // A plan that was checked writes into the head and the block alone.
+        // A plan that was checked writes only into the head and the block.
         place.ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(bytes);
         Ok(bytes.len())
     }

@@ -1,4 +1,5 @@
-//! Uploads of parts: cut into pieces, several at once, from any source of bytes.
+//! Uploads of parts from any source of bytes: the parts are cut into objects, and several objects
+//! are stored at once.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Names", "Publishing".
 
@@ -17,21 +18,22 @@ use std::collections::HashMap;
 use std::sync::mpsc::channel;
 use std::time::SystemTime;
 
-/// An object that was stored less than this ago is not stored again: no collector may take it.
+/// An object that was stored less than this long ago is not stored again, because no collector may
+/// delete it yet.
 const FRESH: Duration = Duration::from_hours(1);
-/// The fewest objects for which an interrupted upload is taken up again.
+/// The minimum number of objects for which an upload looks for the objects of an interrupted one.
 const RESUMED_MIN: u64 = 4;
 /// Bytes that are hashed at once.
 const HASH_LEN: u64 = 4 << 20;
 
-/// How far an upload has come.
+/// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UploadProgress {
     /// Objects that are stored.
     pub objects: u64,
     /// Objects in all.
     pub objects_total: u64,
-    /// Bytes of them.
+    /// Bytes of the stored objects.
     pub bytes: u64,
     /// Bytes in all.
     pub bytes_total: u64,
@@ -73,7 +75,7 @@ struct Object {
     span: Span,
 }
 
-/// Stores all objects of `entries`, whose bytes `source` has, `concurrency` at once.
+/// Stores all objects of `entries`, `concurrency` at once. `source` has their bytes.
 ///
 /// Memory: `concurrency` objects, of 64 MiB at most.
 pub(super) fn upload(
@@ -137,7 +139,7 @@ pub(super) fn upload(
     })
 }
 
-/// Makes sure that all objects of `entries` are there, and stores those that are not once more.
+/// Checks that the store has all objects of `entries`, and stores missing objects again.
 pub(super) fn confirm(
     place: &Place,
     prefix: &str,
@@ -159,8 +161,8 @@ pub(super) fn confirm(
     }
 }
 
-/// Returns the objects of `entries` that are not there, or have another length. Asks for one byte
-/// of each, because listings may be late.
+/// Returns the objects of `entries` that are missing or have another length. Reads one byte of each
+/// object, because a listing may be out of date.
 fn missing_objects(
     place: &Place,
     prefix: &str,

@@ -1,6 +1,6 @@
 //! A package published as one object, which each publication replaces as a whole.
 //!
-//! No reader meets half of it, because stores and folders replace an object at once. Each
+//! No reader sees half of a package, because stores and folders replace an object at once. Each
 //! publication uploads all bytes.
 
 use super::head::other_package;
@@ -13,16 +13,18 @@ use dacti_cdn::parts::{PartsHead, is_in_parts, one_file_head};
 use dacti_cdn::{HEAD_LEN, Layout};
 use daicon_core::Span;
 
-/// The longest package that is published as one object: it is in memory as a whole, and stores take
-/// no longer object by one request.
+/// The maximum length of a package that is published as one object. The whole package is in memory,
+/// and stores accept no longer object in one request.
 const WHOLE_LEN_MAX: u64 = 4 << 30;
 
-/// Publishes a package as one object, on condition that the object is still the one that was read.
+/// Publishes a package as one object, on condition that the object has not changed since it was
+/// read.
 ///
-/// Cost: all bytes of the package are uploaded, at each publication, and are in memory meanwhile.
+/// Cost: each publication uploads all bytes of the package, and holds them in memory meanwhile.
 ///
 /// # Errors
-/// [`PublishFault`]; errors of the store. Readers see the object that was there before then.
+/// [`PublishFault`]; errors of the store. After an error, readers still see the previous object,
+/// unless the store has replaced it and only the answer was lost.
 pub fn publish_whole(
     package: &Package,
     place: &Place,
@@ -48,7 +50,8 @@ pub fn publish_whole(
     Ok(Published { standing, sequence: 0, entries: 0, bytes: len })
 }
 
-/// Refuses to replace a package in parts, whose readers would lose it, or another package.
+/// Refuses to replace another package, or a package in parts, because its readers would lose their
+/// package.
 fn check_there(
     package: &Package,
     place: &Place,
@@ -70,7 +73,7 @@ fn check_there(
     }
 }
 
-/// Returns the bytes of a package as one file. Positions in no part are zeros.
+/// Returns the bytes of a package as one file. Positions that no part holds are zeros.
 fn one_file(source: &dyn ReadAt) -> Result<Bytes, Error> {
     let head = read_whole(source, Span { start: 0, end: HEAD_LEN.min(source.len()) })?;
     if !is_in_parts(&head) {

@@ -1,8 +1,8 @@
 //! The bytes of an append, piece by piece: from encoded regions, from a new index, or from the data
 //! file of a saved plan.
 //!
-//! Every piece is checked against the plan's digests before it is handed out. Specification:
-//! `docs/spec/dacti-cdn.md`.
+//! Every piece is checked against its digest in the plan: pieces of a new index before they are
+//! handed out, other pieces after their last byte. Specification: `docs/spec/dacti-cdn.md`.
 
 use super::UpdateFault;
 use super::stage::Stage;
@@ -14,7 +14,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Bytes of a piece.
+/// Bytes that are read at once.
 const PIECE_LEN: u64 = 1 << 20;
 
 /// The source of an append's bytes.
@@ -35,14 +35,14 @@ pub(super) enum Block<'b> {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Staged<'b> {
     pub(super) stage: &'b Stage,
-    /// For each edit, the number of its bytes in the stage.
+    /// For each edit, the number of the staged region that has its bytes.
     pub(super) numbers: &'b [Option<usize>],
     pub(super) plan: &'b Plan,
     /// The snapshot that the plan was made from; derived bytes come from it.
     pub(super) snapshot: &'b Snapshot,
 }
 
-/// Takes a piece and its position in the package.
+/// A function that receives bytes and their position in the package.
 pub(super) type Take<'t> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 't;
 
 impl Block<'_> {
@@ -56,7 +56,7 @@ impl Block<'_> {
                 let end = pieces.iter().rposition(is_derived);
                 first..end.map_or(first, |last| last.saturating_add(1))
             }
-            // The data file has the derived bytes as well.
+            // The data file also has the derived bytes, so they are read like the others.
             Self::Saved { .. } => pieces.len()..pieces.len(),
         };
         let part = |range: Range<usize>| pieces.get(range).unwrap_or_default();
@@ -135,7 +135,7 @@ fn hold_against(at: u64, content: &PieceContent, found: Digest) -> Result<(), Er
     }
 }
 
-/// Fills `buf` from a position.
+/// Fills `buf` with the bytes of a file from a position on.
 pub(super) fn read_exact_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<()> {
     let (mut at, mut left) = (at, buf);
     while !left.is_empty() {

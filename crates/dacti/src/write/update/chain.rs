@@ -10,13 +10,13 @@ use dacti_index::{Encoding, Located};
 use dacti_names::{Link, NAMES_ID, Name, SEGMENTS_MAX, Segment, emit_segment};
 use std::collections::BTreeMap;
 
-/// A segment of at most this many bytes is read to find out whether it lists a path. A longer one
-/// is read only if it can be merged. A path of the segments that were not read is written again: a
-/// record takes less time than a long list.
+/// A segment of at most this many bytes is read to find out whether it lists a path. A longer
+/// segment is read only if it can be merged. A path that only unread segments list may be written
+/// again, because writing a record takes less time than reading a long list.
 const READ_MAX: u64 = 1 << 20;
 /// A segment is merged into the next one if it is at most this many times as long.
 const MERGE_RATIO: u64 = 2;
-/// The most segments of a chain; readers follow 64.
+/// The maximum number of segments of a chain. Readers follow 64.
 const CHAIN_MAX: usize = 32;
 
 /// A segment of the chain.

@@ -34,10 +34,11 @@ impl Weigh for Verdicts {
     }
 }
 
-/// Returns for each input whether its region has the same content, on all cores.
+/// Returns, for each input, whether its region has the same content. The inputs are compared on all
+/// cores.
 ///
-/// In a package in parts only the seals are fetched, near ones by one request: an input is encoded
-/// and held against its region's digest.
+/// In a package in parts with seals, only the seals are fetched, and adjacent seals by one request.
+/// Each input is encoded, and its digest is compared with the digest of its region.
 pub(super) fn unchanged(
     package: &Package,
     inputs: &[(Input, Option<Located>)],
@@ -133,7 +134,7 @@ fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool
     loop {
         let read = read_some(&mut *content, &mut ours).map_err(|error| input.failed(error))?;
         let ours = ours.get(..read).unwrap_or_default();
-        // The stored content is read to one byte past the input's end, so that a longer region is
+        // The buffer may have more room than the input has bytes left, so that a longer region is
         // noticed.
         let Ok(stored) = read_some(&mut stored, &mut theirs) else { return Ok(false) };
         if theirs.get(..stored) != Some(ours) {
@@ -147,7 +148,7 @@ fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool
     }
 }
 
-/// Returns a buffer length that fits a short input and is at most the length of one comparison.
+/// Returns the length of a buffer: enough for a short input, and at most `BUF_LEN`.
 fn buf_len(len: u64) -> usize {
     usize::try_from(len.min(PIECE_LEN)).unwrap_or(BUF_LEN).clamp(1, BUF_LEN)
 }

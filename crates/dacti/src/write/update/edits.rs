@@ -37,7 +37,7 @@ pub struct Change {
 pub enum ChangeKind {
     /// The region is new.
     Added,
-    /// The region gets another content.
+    /// The region gets a new content.
     Replaced,
     /// The region is removed.
     Removed,
@@ -73,7 +73,7 @@ pub(super) struct StagedEdits {
     pub(super) changes: Vec<Change>,
 }
 
-/// An edit and the number of its bytes in the stage, if it has any.
+/// An edit, and the number of the staged region that has its bytes, if it has any.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StagedEdit {
     pub(super) edit: Edit,
@@ -88,7 +88,7 @@ impl Edits {
         mut removed: Removed,
         effort: Effort,
     ) -> Result<Self, Error> {
-        // A longer index is looked at only by a fold, which reads it anyway.
+        // A longer index is checked only before a fold, which reads the whole index anyway.
         if package.view().index().end <= HEAD_LEN {
             package.refuse_part_overlaps(&package.scan_index()?.found)?;
         }
@@ -220,11 +220,12 @@ impl StagedEdits {
         self.names.is_none() && self.others.is_empty()
     }
 
-    /// Returns the edits in groups of which each fits one delta group, if they do not fit one
-    /// together; empty if no such order spares a fold.
+    /// Splits the edits into turns, each of which fits into one delta group. Returns an empty list
+    /// if one turn is enough, or if no order of turns avoids a fold.
     ///
-    /// Each turn of a file is published by a switch of its own, so only the names can go ahead
-    /// there: a name without an entry does no harm. A package in parts publishes all turns at once.
+    /// In a package of one file, each turn is published by a switch of its own. So only the names
+    /// can have a turn of their own there, before the others: a name without an entry does no harm.
+    /// A package in parts publishes all turns at once.
     pub(super) fn turns(&self, is_in_parts: bool) -> Vec<Vec<StagedEdit>> {
         let puts = self.others.iter().all(|edit| matches!(edit.edit, Edit::Put(_)));
         if let Some(names) = self.names.filter(|_| !is_in_parts && puts)
@@ -256,8 +257,9 @@ impl StagedEdits {
     }
 }
 
-/// Gives inputs the ids that the names list has for their paths, and returns whether an input
-/// brings an explicit id. If a path had another id, the region of that id is removed.
+/// Gives inputs the ids that the names list has for their paths, and returns whether an input has
+/// an explicit id. If a path had an id that differs from the explicit one, the region of the old id
+/// is removed.
 fn resolve_ids(
     package: &Package,
     chain: &Chain,
@@ -300,7 +302,7 @@ fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>,
     if package.view().has_fences() || inputs.len() <= 1 {
         return inputs.iter().map(|input| package.find(input.id)).collect();
     }
-    // Without fences, each look-up would scan the index.
+    // Without fences, each look-up would scan the index, so all regions are read once.
     let regions = package.regions()?;
     let find = |input: &Input| {
         let i = regions.binary_search_by_key(&input.id, |region| region.id).ok()?;
@@ -309,8 +311,9 @@ fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>,
     Ok(inputs.iter().map(find).collect())
 }
 
-/// Returns the encoding of the package's regions: that of its names list, which every package of
-/// ours with paths has. `None` if the package has no region.
+/// Returns the encoding of the package's regions: the encoding of the names list, or else of the
+/// first group with entries. Every package with paths that this crate has made has a names list.
+/// `None` if the package has no region.
 fn encoding_of(package: &Package) -> Result<Option<Encoding>, Error> {
     let encoding = if let Some(names) = package.find(NAMES_ID)? {
         Some(names.encoding)
@@ -335,7 +338,7 @@ fn dictionary_of(
     Ok(package.dictionary().get()?.cloned().map(NewDictionary::of_package))
 }
 
-/// Returns the names that the list lacks, or has with another length or other attributes.
+/// Returns the names that the list lacks, or has with a different id, length or attributes.
 fn names_to_write<'i>(
     chain: &Chain,
     inputs: &'i [Replacing],
@@ -344,17 +347,17 @@ fn names_to_write<'i>(
 ) -> Vec<Name<'i>> {
     let named = inputs.iter().zip(unchanged).filter_map(|((input, found), unchanged)| {
         let name = input.to_name()?;
-        // The length of a region without encoding needs no hint.
+        // The index has the length of a region without encoding, so the names list needs none.
         let is_told = encoding == Some(Encoding::NONE) || *unchanged;
         let is_listed = if let Some(listed) = chain.find(name.path) {
             let len_is_right = is_told || listed.decoded_len == name.decoded_len;
-            // An update of the same content keeps the attributes of the file.
+            // If the content is unchanged and the input has no attributes, the listed ones stay.
             let attributes_are_right =
                 listed.attributes == name.attributes || (*unchanged && name.attributes.is_empty());
             listed.id == name.id && len_is_right && attributes_are_right
         } else {
-            // The rest of the list was not read, and most likely has the name of a region that is
-            // there.
+            // The rest of the list was not read. If the package has the region, the rest most
+            // likely has its name.
             let is_in_rest = found.is_some() && !chain.is_whole();
             is_in_rest && is_told && name.attributes.is_empty()
         };

@@ -1,4 +1,4 @@
-//! Carries out a plan on a file: step by step, each on disk before the next.
+//! Carries out a plan on a file, step by step. Each step is on disk before the next one begins.
 //!
 //! Every step can be repeated: it writes the same bytes to the same place. If that place has bytes
 //! that do not belong to the plan, the execution stops before it overwrites them. Specification:
@@ -186,7 +186,7 @@ impl Execution<'_, '_> {
             Ok(())
         })?;
         self.write(i, &mut together, len)?;
-        // Zeros at the end are not written: the file becomes longer without them.
+        // Zeros at the end are not written, because making the file longer adds them.
         if self.file.len().map_err(failed("read"))? < end {
             self.file.set_len(end).map_err(failed("write"))?;
         }
@@ -208,8 +208,8 @@ impl Execution<'_, '_> {
         self.tell()
     }
 
-    /// Checks the place of `bytes` in the file. It may only have bytes from an earlier attempt of
-    /// this plan: these bytes, or zeros.
+    /// Checks the bytes that the file already has at the place of the planned ones. They must come
+    /// from an earlier attempt of this plan: each must be the planned byte or a zero.
     fn hold_against(&self, i: usize, planned: &mut Together, len: u64) -> Result<(), Error> {
         let Together { at, bytes, existing } = planned;
         let at = *at;
@@ -226,8 +226,8 @@ impl Execution<'_, '_> {
         }
     }
 
-    /// Writes a piece of the head by one call. Refuses if the place has bytes that are neither the
-    /// old nor the new ones.
+    /// Writes a piece of the head, by one call unless the system writes less. Fails if the head has
+    /// bytes there that are neither the old nor the new ones.
     fn patch(&mut self, i: usize, at: u64, before: &[u8], after: &[u8]) -> Result<(), Error> {
         let head = read_head(self.file)?;
         let found = Span::new(at, u64::try_from(before.len()).unwrap_or(u64::MAX))
@@ -243,8 +243,8 @@ impl Execution<'_, '_> {
         write_all(&**self.file, at, after).map_err(failed("write"))?;
         let is_switch = self.plan.switch().is_some_and(|(switch, _)| switch == i);
         if found == after || !(is_switch || self.file.reserve_needs_second()) {
-            // Either the bytes are written once more, so that they are surely on disk, or no view
-            // depends on them before the switch.
+            // The head needs no new second. Either it already had these bytes, or this is a
+            // reserve, on which no view depends before the switch.
             self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
         } else {
             self.times.advance(&**self.file).map_err(failed("set the modification time of"))?;

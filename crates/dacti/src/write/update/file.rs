@@ -1,6 +1,6 @@
 //! The file that an update writes to: reads and writes by position, and the lock of its one writer.
 //!
-//! The meaning of the bytes plays no role here. Tests use a file that fails. Specification:
+//! The meaning of the bytes plays no role here. Tests implement a file that fails. Specification:
 //! `docs/spec/dacti-cdn.md`.
 
 use super::UpdateFault;
@@ -41,7 +41,8 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// An error of the system.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes some of `bytes` at position `at`, by one system call, and returns how many.
+    /// Writes some of `bytes` at position `at`, by one system call, and returns the number of bytes
+    /// written.
     ///
     /// # Errors
     /// An error of the system. Some of the bytes may be in the file then.
@@ -53,12 +54,13 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// An error of the system.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Reserves room on disk for the bytes of a span at the end of the file, whose length stays as
-    /// it is. It is called before the first of them is written, so that a full disk leaves the file
-    /// as it was.
+    /// Reserves room on disk for the bytes of a span at the end of the file, and leaves the file's
+    /// length unchanged. It is called before the first of these bytes is written, so that a full
+    /// disk leaves the file unchanged.
     ///
     /// # Errors
-    /// The disk, or the user's share of it, has no room. A file that cannot reserve does nothing.
+    /// The disk, or the user's share of it, has no room. A file that cannot reserve room returns no
+    /// error.
     fn reserve(&self, span: Span) -> io::Result<()> {
         let _ = span;
         Ok(())
@@ -96,31 +98,32 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// probes each cache until it answers with the new bytes.
     ///
     /// # Errors
-    /// Why the wait failed. The update ends then and can be resumed. The switch is not written,
-    /// unless it was written before this barrier.
+    /// The reason why the wait failed. The update ends then and can be resumed. The switch is not
+    /// written, unless it was written before this barrier.
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
         let _ = barrier;
         Ok(())
     }
 
-    /// Whether a reserve needs a modification second of its own, so that caches can be seen to have
-    /// it before the switch. A file whose barriers pass at once needs none: then an update sets the
-    /// time forward by one second at most.
+    /// Returns whether a reserve needs a modification second of its own. Caches recognize changed
+    /// bytes by the second, and a barrier before the switch waits until they have the reserve. If
+    /// the barriers of a file pass at once, a reserve needs no new second, and an update sets the
+    /// time forward by at most one second.
     fn reserve_needs_second(&self) -> bool {
         true
     }
 
-    /// Returns whether the file stands for a package in parts, whose blocks begin at the next
+    /// Returns whether the file represents a package in parts, whose blocks begin at the next
     /// multiple of 8 and need no padding.
     fn is_in_parts(&self) -> bool {
         false
     }
 
-    /// Publishes the writes of a plan after its last step. For a file on a disk the switch has done
-    /// so already.
+    /// Publishes the writes of a plan after its last step. A file on a disk needs nothing here,
+    /// because the switch has published it.
     ///
     /// # Errors
-    /// Why nothing was published. The package that readers see is the old one then.
+    /// The reason why nothing was published. Readers still see the old package then.
     fn publish(&self) -> Result<(), Error> {
         Ok(())
     }
@@ -263,7 +266,7 @@ fn is_same(a: &Metadata, b: &Metadata) -> bool {
     a.len() == b.len() && a.modified().ok() == b.modified().ok()
 }
 
-/// The file as a source of bytes, with its first length.
+/// The file as a source of bytes, with the length that it had at first.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
     file: Arc<dyn UpdateFile>,

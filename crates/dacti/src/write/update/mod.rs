@@ -61,7 +61,7 @@ pub struct UpdateOptions {
     pub policy: UpdatePolicy,
     /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
-    /// The most bytes that are encoded and not written yet. It does not change the package.
+    /// The limit of bytes that are encoded but not yet written. It does not change the package.
     pub in_flight_max: usize,
 }
 
@@ -148,7 +148,7 @@ impl Update {
     }
 
     /// Adds a region, or replaces the region of its path or id. A file is opened only when the
-    /// update is planned, but a reader is read to its end now.
+    /// update is planned, but a reader is read to its end by this call.
     ///
     /// # Errors
     /// An invalid path; a path that was put before; a reserved id; a file that is not regular;
@@ -159,7 +159,7 @@ impl Update {
         content: impl Into<crate::Content<'c>>,
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
-        // The ids are not known yet: the names list is read only for the plan.
+        // The ids are not known yet, because the names list is read only for the plan.
         self.taken.take_path(&input, &self.inputs)?;
         self.inputs.push(input);
         Ok(self)

@@ -1,5 +1,5 @@
-//! A package before or after some steps of a plan, without writing them: the same file with another
-//! head and another length.
+//! A package in its state before or after some steps of a plan, without writing the steps: the same
+//! file with a different head and length.
 
 use super::UpdateFault;
 use super::execute::failed;
@@ -11,7 +11,7 @@ use daicon_core::Span;
 use std::io;
 use std::sync::Arc;
 
-/// A source with another head and another length.
+/// A source with a different head and length.
 #[derive(Debug, Clone)]
 pub(super) struct Overlay {
     source: Arc<dyn ReadAt>,

@@ -28,11 +28,11 @@ pub struct PlannedUpdate {
     plans: Vec<Plan>,
 }
 
-/// The inputs of the plan.
+/// The inputs from which one plan was made.
 #[derive(Debug)]
 struct Planned {
     snapshot: Snapshot,
-    /// For each edit, the number of its bytes in the stage.
+    /// For each edit, the number of the staged region that has its bytes.
     staged: Vec<Option<usize>>,
 }
 
@@ -55,8 +55,8 @@ impl PlannedUpdate {
         Ok(update)
     }
 
-    /// Plans the edits in turns, each by entries in one delta group, if that saves a fold. Returns
-    /// whether the edits were planned so.
+    /// Plans the edits in turns, each with entries in one delta group, if that avoids a fold.
+    /// Returns whether the edits were planned in this way.
     fn plan_in_turns(
         &mut self,
         source: &Arc<dyn ReadAt>,
@@ -104,15 +104,17 @@ impl PlannedUpdate {
         Ok(())
     }
 
-    /// Returns the change of each region that the caller named: removals first, then by path.
+    /// Returns the change of each region that the caller named: removals first, then the others by
+    /// path.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
     }
 
-    /// Returns the plans, which are carried out one after the other. There is none if nothing
-    /// changes. There are two if the names of new regions go first, so that the regions fit one
-    /// switch. A package in parts may have more, because one new head publishes all of them.
+    /// Returns the plans, which are carried out one after the other. There is no plan if nothing
+    /// changes. There are two plans if the names of new regions must be published first, because
+    /// names and regions together do not fit into one delta group. A package in parts may have more
+    /// plans, because one new head publishes all of them.
     #[must_use]
     pub fn plans(&self) -> &[Plan] {
         &self.plans
@@ -137,8 +139,8 @@ impl PlannedUpdate {
         self.apply_with(&mut |_| ControlFlow::Continue(()))
     }
 
-    /// Does the same as [`apply`](Self::apply), and calls `progress` from this thread. It stops if
-    /// `progress` returns `Break`.
+    /// Does the same as [`apply`](Self::apply), and calls `progress` from this thread. The update
+    /// stops if `progress` returns `Break`.
     ///
     /// # Errors
     /// A file that another program has changed; errors of the system. The package then opens in its
@@ -162,7 +164,7 @@ impl PlannedUpdate {
     /// added. [`SavedPlan`](super::SavedPlan) carries them out, later or on another machine.
     ///
     /// # Errors
-    /// `Io`, also if nothing changes and so there is no plan.
+    /// `Io`; `Cdn` if nothing changes, so that there is no plan.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         if self.plans.is_empty() {

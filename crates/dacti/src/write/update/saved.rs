@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The most bytes of JSON that are read. A plan takes a few hundred for each region.
+/// The maximum number of bytes of JSON that are read. A plan takes a few hundred bytes for each
+/// region.
 const JSON_LEN_MAX: u64 = 1 << 30;
 
 /// Plans from a file, with the bytes that they append.
@@ -34,7 +35,7 @@ pub struct SavedPlan {
 /// The part of a saved plan to carry out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Extent {
-    /// All of it, on a package on which no step of it was done.
+    /// The whole plan, on a package on which none of its steps was done.
     #[default]
     Whole,
     /// The steps that are left.
@@ -47,7 +48,8 @@ pub enum Extent {
 /// through all plans, and whether the next one was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedStanding {
-    /// Steps that are done. Barriers after the last of them do not count.
+    /// Steps that are done. Barriers after the last such step do not count, because the file does
+    /// not show whether they passed.
     pub done: usize,
     /// All steps.
     pub steps: usize,
@@ -127,7 +129,7 @@ impl SavedPlan {
         Err(fault.unwrap_or(UpdateFault::NoStep { step: 0, steps }.into()))
     }
 
-    /// Carries out the plans on the package at `path`, and returns how far it has come.
+    /// Carries out the plans on the package at `path`, and returns how far they were carried out.
     ///
     /// # Errors
     /// The errors of [`apply_with`](Self::apply_with).
@@ -135,8 +137,8 @@ impl SavedPlan {
         self.apply_with(path, extent, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Does the same as [`apply`](Self::apply), and tells `progress` how far it has come, from this
-    /// thread. It stops if `progress` returns `Break`.
+    /// Does the same as [`apply`](Self::apply), and calls `progress` from this thread. The work
+    /// stops if `progress` returns `Break`.
     ///
     /// # Errors
     /// [`UpdateFault::Begun`] if a step was done before and `extent` is `Whole`;
@@ -189,7 +191,8 @@ impl SavedPlan {
         self.standing_of(file)
     }
 
-    /// Carries out one step: the next one, or one that is done already.
+    /// Carries out one step, which must be the next one apart from barriers. If the step is done
+    /// already, nothing happens.
     fn apply_step(
         &self,
         file: &Arc<dyn UpdateFile>,

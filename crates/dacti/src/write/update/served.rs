@@ -1,4 +1,5 @@
-//! A file that a server hands out and caches keep: barriers ask them for the new bytes, or wait.
+//! A file that a server serves and caches keep. Its barriers request the new bytes from both, or
+//! wait for a fixed time.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Laws".
 
@@ -12,32 +13,34 @@ use daicon_core::Span;
 use std::io;
 use std::time::{Instant, SystemTime};
 
-/// The first and the longest time between two questions to one place.
+/// The first and the longest pause between two requests to one URL.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(2)];
-/// How often in a row a place must answer with the new bytes, because a cache has several servers.
+/// How many times in a row one URL must answer with the new bytes. A cache may have several
+/// servers, so one such answer is not enough.
 const PASSES: u32 = 2;
-/// The longest time that the origin may serve old bytes: its own caches of open files.
+/// The maximum time for which the origin may serve old bytes, because a server may cache open
+/// files.
 const ORIGIN_TIME_MAX: Duration = Duration::from_mins(1);
-/// The longest time that an edge may serve old bytes, if the caller states no lifetime.
+/// The maximum time for which an edge may serve old bytes, if the caller states no lifetime.
 const EDGE_TIME_MAX: Duration = Duration::from_hours(1);
-/// Beyond the lifetime of its answers, a cache gets so long to ask again.
+/// The time that a cache gets, after the lifetime of its answers, to ask the origin again.
 const EDGE_TIME_MORE: Duration = Duration::from_secs(10);
 
 /// Where a file is served, and how its barriers are passed.
 #[derive(Debug, Clone)]
 pub struct ServedAt {
-    /// The URL of the file at the origin, past all caches. It must answer with the new bytes before
-    /// any edge is asked, because a question can make a cache keep the answer that bytes are
-    /// missing.
+    /// The URL of the file at the origin, without a cache in between. The origin must answer with
+    /// the new bytes before any edge is asked. Otherwise the request could make an edge cache the
+    /// answer that bytes are missing.
     pub origin: Option<String>,
     /// URLs of the file at caches. A barrier passes when each of them has answered with the new
     /// bytes.
     pub edges: Vec<String>,
-    /// The longest time that caches keep an answer: the sum over all tiers. Without edges, a
-    /// barrier waits for so long. With edges, it fails if one of them is still stale after that
-    /// time.
+    /// The maximum time for which caches keep an answer: the sum over all tiers. If there are no
+    /// edges, a barrier waits for this time. If there are edges, a barrier fails if one of them is
+    /// still stale 10 seconds after this time.
     pub max_age: Option<Duration>,
-    /// How requests are made. Its hook tells why a barrier waits.
+    /// The options of the requests. Their hook is told why a barrier waits.
     pub http: HttpOptions,
     /// Called while a barrier waits. `Break` ends the update.
     pub go_on: fn() -> ControlFlow<()>,
@@ -103,7 +106,7 @@ impl ServedFile {
         })
     }
 
-    /// Waits, and looks now and then whether to go on.
+    /// Waits, and checks several times a second whether the caller wants to go on.
     fn wait(&self, time: Duration) -> io::Result<()> {
         let started = Instant::now();
         loop {
@@ -170,8 +173,8 @@ impl UpdateFile for ServedFile {
         self.file.is_in_place()
     }
 
-    /// Asks the origin, then each edge, by the ranges that readers use; without edges, waits until
-    /// every answer that caches keep has ended.
+    /// Requests the probes from the origin and then from each edge, with the ranges that readers
+    /// use. Without edges, waits until the answers that caches keep have expired.
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
         let ServedAt { origin, edges, max_age, .. } = &self.served_at;
         if let Some(origin) = origin {

@@ -1,5 +1,5 @@
-//! The regions that an update appends, encoded and sealed before the update is planned. The first
-//! stored bytes stay in memory, more go to a temporary file.
+//! The regions that an update appends, encoded and sealed before the update is planned. Their
+//! stored bytes stay in memory up to a limit; past it, they lie in a temporary file.
 //!
 //! Their positions in the file are not known here. Specification: `docs/spec/dacti-cdn.md`.
 
@@ -18,7 +18,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// The most bytes that are kept in memory.
+/// The maximum number of bytes that are kept in memory.
 const MEMORY_MAX: u64 = 8 << 20;
 
 /// A region that is ready to be appended.
@@ -49,7 +49,7 @@ pub(super) struct Stage {
     staged: Vec<Staged>,
 }
 
-/// The number of threads that encode, and the bytes that may wait between them.
+/// The number of threads that encode, and the limit of encoded bytes that wait to be taken.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
     pub(super) threads: NonZeroUsize,
@@ -107,7 +107,7 @@ impl Stage {
         self.store.read_at(at, buf).map_err(store_failed("read"))
     }
 
-    /// Encodes and seals `inputs` in their order, and tells `progress` from this thread.
+    /// Encodes and seals `inputs` in their order, and calls `progress` from this thread.
     pub(super) fn add(
         &mut self,
         inputs: &[&Input],
@@ -151,7 +151,7 @@ struct Taker<'t, 'i> {
     inputs: core::slice::Iter<'i, &'i Input>,
     encoding: Encoding,
     seal_len: u64,
-    /// Hashes the bytes of a region that have come so far, and counts them.
+    /// Hashes the bytes of the current region that were received so far, and counts them.
     hasher: blake3::Hasher,
     region_len: u64,
     told: Progress,
@@ -197,7 +197,7 @@ impl Taker<'_, '_> {
     }
 }
 
-/// Bytes that are appended: the first ones in memory, more in a file.
+/// The appended bytes, in memory up to a limit, and past it in a file.
 #[derive(Debug)]
 struct Store {
     folder: PathBuf,
@@ -259,8 +259,8 @@ mod tests {
 
     #[test]
     fn short_and_long_regions_are_each_followed_by_their_seal() {
-        // One region of 5 bytes, one of 0, one of several pieces that does not fit in memory, and
-        // one of 3.
+        // There is one region of 5 bytes, one of 0, one of several pieces that does not fit in
+        // memory, and one of 3 bytes.
         let contents = [vec![1; 5], vec![], vec![2; 9 << 20], vec![3; 3]];
         let mut spool = Spool::default();
         let inputs: Vec<Input> = contents

@@ -1,7 +1,8 @@
 //! Modification times. Each content of the head gets a second of its own, because servers
 //! distinguish contents by seconds.
 //!
-//! The time is set forward, so nothing waits. Specification: `docs/spec/dacti-cdn.md`.
+//! The time is set forward, so an update does not wait for the next second. Specification:
+//! `docs/spec/dacti-cdn.md`.
 
 use super::file::UpdateFile;
 use core::time::Duration;

@@ -1,4 +1,4 @@
-//! Cards, byte by byte.
+//! Tests of cards, byte by byte.
 
 use daicon_core::ErrorKind;
 

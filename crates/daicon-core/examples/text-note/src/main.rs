@@ -1,6 +1,6 @@
 //! `text-note write FILE TEXT` and `text-note read FILE`.
 //!
-//! This file deals with arguments, files and exit codes; the library has the format.
+//! This file handles arguments, files and exit codes; the library implements the format.
 
 use core::error::Error;
 use std::ffi::OsString;
@@ -41,7 +41,8 @@ fn read(file: &OsString) -> Result<(), Box<dyn Error>> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-/// If standard error is closed, the message has nowhere to go.
+/// Prints a line to standard error. Ignores errors, because a closed standard error leaves no place
+/// to report them.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! The program, over real files.
+//! Tests of the program with real files.
 
 use std::ffi::OsStr;
 use std::io;

@@ -12,10 +12,10 @@ use std::time::SystemTime;
 /// The mode and the time that an archive records of a file or folder.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::verbs) struct Recorded {
-    /// Permission bits. Only the nine for owner, group and others are set.
+    /// Permission bits. Only the nine bits for owner, group and others are applied.
     pub(in crate::verbs) mode: Option<u32>,
     pub(in crate::verbs) modified: Option<SystemTime>,
-    /// Whether the file is to be a program of all who may read it.
+    /// Whether everyone who may read the file may also run it.
     pub(in crate::verbs) executable: bool,
 }
 
@@ -42,7 +42,7 @@ impl Recorded {
         if self.executable {
             use std::os::unix::fs::PermissionsExt;
             let mode = file.metadata()?.permissions().mode();
-            // Those who may read the file may run it.
+            // Everyone who may read the file may run it.
             let programs = (mode & 0o444).wrapping_shr(2);
             file.set_permissions(std::fs::Permissions::from_mode((mode | programs) & 0o777))?;
         }
@@ -59,7 +59,7 @@ impl Place {
         self.folder(Path::new(path)).map(drop).map_err(|error| refusal(&error))
     }
 
-    /// Sets mode and time of a folder. The files in it are written before.
+    /// Sets mode and time of a folder. The files in the folder must be written before.
     pub(in crate::verbs) fn finish_folder(
         &self,
         path: &str,
@@ -99,11 +99,11 @@ fn link(_: &cap_std::fs::Dir, _: &str, _: &Path) -> io::Result<()> {
     Err(io::Error::other("symbolic links are made on Unix only"))
 }
 
-/// Tells why a link would lead out of the place.
+/// Returns the reason why a link would lead out of the place.
 ///
 /// The folder of the link is not a link itself. A target must first climb, at most to the place,
-/// and then only descend. Such a target stays in the place, even through other links, because they
-/// were judged, too.
+/// and then only descend. Such a target stays in the place, even if it passes through other links,
+/// because the same check applies to them.
 fn leads_out(path: &str, target: &str) -> Option<String> {
     let mut depth = Path::new(path).components().count().saturating_sub(1);
     let mut descends = false;

@@ -25,14 +25,14 @@ pub enum DictionaryChoice {
     /// No.
     #[default]
     None,
-    /// Yes, if the package gets at least 5 % smaller by it, as a sample of its contents shows.
+    /// Yes, if a sample of the contents shows that it makes the package at least 5 % smaller.
     Auto,
 }
 
-/// The longest window of a stream that a packer writes reaches back so far, in bytes.
+/// The maximum distance, in bytes, over which a stream of a packer can refer back.
 const WINDOW_LEN_MAX: u64 = (1 << 22) - 16;
 
-/// The dictionary of a package that is written, decoded and as it is stored.
+/// The dictionary of a package that is being written: its content and its stored bytes.
 #[derive(Debug, Clone)]
 pub(crate) struct NewDictionary {
     pub(crate) dictionary: Dictionary,
@@ -42,7 +42,8 @@ pub(crate) struct NewDictionary {
     /// The seal that is copied with it; `None` for a new seal.
     seal: Option<Vec<u8>>,
     is_kept: bool,
-    /// Bytes that it saves, less its own, by the estimate of a sample; 0 if there was none.
+    /// The bytes that it saves, minus its own length, as estimated from a sample; 0 if there was no
+    /// sample.
     pub(super) saves: u64,
 }
 
@@ -50,7 +51,7 @@ impl NewDictionary {
     /// Compresses a dictionary.
     ///
     /// # Errors
-    /// `Option` if it has no bytes, or more than readers take.
+    /// `Option` if it has no bytes, or more bytes than readers accept.
     pub(crate) fn new(bytes: Vec<u8>, quality: u8) -> Result<Self, Error> {
         let len = to_u64(bytes.len());
         if len == 0 || len > DICTIONARY_LEN_MAX {
@@ -85,12 +86,14 @@ impl NewDictionary {
         Self { dictionary, stored, stored_hash, seal: None, is_kept: true, saves: 0 }
     }
 
-    /// Returns whether it was taken over, so that regions which were copied with it may need it.
+    /// Returns whether it was copied from another package. Then regions copied from there may need
+    /// it.
     pub(crate) const fn is_kept(&self) -> bool {
         self.is_kept
     }
 
-    /// Returns whether content of `len` bytes and the dictionary fit a window of a packer.
+    /// Returns whether content of `len` bytes and the dictionary together fit into a packer's
+    /// window.
     pub(crate) fn fits(&self, len: u64) -> bool {
         let used = len.saturating_add(to_u64(self.dictionary.bytes.len()));
         used <= WINDOW_LEN_MAX

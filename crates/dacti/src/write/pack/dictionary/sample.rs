@@ -1,5 +1,5 @@
-//! Chooses the dictionary of a new package by a sample of its contents, and decides whether the
-//! package is better off with it.
+//! Trains the dictionary of a new package on a sample of its contents, and decides by another
+//! sample whether the dictionary makes the package smaller.
 //!
 //! The sample depends on the inputs alone, so the same input gives the same dictionary.
 
@@ -10,25 +10,26 @@ use crate::write::pack::brotli;
 use crate::write::pack::input::Input;
 use daicon_core::to_u64;
 
-/// Bytes of contents on which a dictionary is trained, at most and at least. In between, it is one
-/// part in `TRAINED_PART` of all contents.
+/// A dictionary is trained on one part in `TRAINED_PART` of all contents, but at least on
+/// `TRAINED_LEN_MIN` and at most on `TRAINED_LEN_MAX` bytes.
 const TRAINED_LEN_MAX: u64 = 8 << 20;
 const TRAINED_LEN_MIN: u64 = 512 << 10;
 const TRAINED_PART: u64 = 16;
-/// Bytes of contents that are compressed to judge a dictionary, at most and at least. In between,
-/// it is one part in `JUDGED_PART` of all contents.
+/// A dictionary is judged by compressing one part in `JUDGED_PART` of all contents, but at least
+/// `JUDGED_LEN_MIN` and at most `JUDGED_LEN_MAX` bytes.
 const JUDGED_LEN_MAX: u64 = 1 << 20;
 const JUDGED_LEN_MIN: u64 = 64 << 10;
 const JUDGED_PART: u64 = 128;
-/// The most bytes of one content that are in a sample.
+/// The maximum number of bytes of one content in a sample.
 const PIECE_LEN_MAX: u64 = 64 << 10;
-/// Less content gets no dictionary.
+/// A package with fewer bytes of content gets no dictionary.
 const CONTENT_LEN_MIN: u64 = 128 << 10;
 /// The lengths of dictionaries that are tried.
 const LENS: [usize; 3] = [8 << 10, 32 << 10, 96 << 10];
-/// A longer dictionary is taken if it makes the package smaller by one part in this many.
+/// A longer dictionary replaces a shorter one if it makes the package smaller by at least one part
+/// in this many.
 const LONGER_PART: u64 = 100;
-/// A dictionary is used if it makes the package smaller by one part in this many.
+/// A dictionary is used if it makes the package smaller by at least one part in this many.
 const USED_PART: u64 = 20;
 /// Bytes that a region takes besides its stored bytes: an entry of the index, a digest, a name.
 const REGION_LEN: u64 = 120;
@@ -41,11 +42,13 @@ struct Sample {
 }
 
 impl Sample {
-    /// Takes about `len` bytes of the inputs, evenly, and removes those inputs from the list.
+    /// Samples about `len` bytes, evenly spread over the inputs, and removes the sampled inputs
+    /// from the list.
     fn take(inputs: &mut Vec<&Input>, len: u64) -> Result<Self, Error> {
         let piece_len = |input: &Input| input.len.min(PIECE_LEN_MAX);
         let all = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(piece_len(input)));
-        // One piece is taken for so many bytes of others.
+        // A piece is sampled when `step` times its length has passed, so the sample has one byte in
+        // `step`.
         let step = all.div_ceil(len.max(1)).max(1);
         let (mut passed, mut taken) = (0_u64, Vec::new());
         inputs.retain(|input| {
@@ -73,7 +76,7 @@ impl Sample {
         starts.zip(&self.ends).filter_map(|(start, end)| self.bytes.get(start..*end))
     }
 
-    /// Returns the length of the pieces, each compressed by itself.
+    /// Returns the sum of the lengths of the pieces when each is compressed alone.
     fn compressed_len(&self, quality: u8, dictionary: Option<&[u8]>) -> Result<u64, Error> {
         let (mut len, mut out) = (0_u64, Vec::new());
         let mut compressor = brotli::Compressor::default();
@@ -88,8 +91,8 @@ impl Sample {
     }
 }
 
-/// Trains a dictionary for inputs, in the order of their paths; `None` if it would not make the
-/// package small enough.
+/// Trains a dictionary for inputs, in the order of their paths. Returns `None` if no dictionary
+/// makes the package small enough.
 ///
 /// # Errors
 /// An input that cannot be read.

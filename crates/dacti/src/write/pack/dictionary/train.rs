@@ -1,25 +1,25 @@
-//! Trains a dictionary: chooses the segments of samples whose short strings are in most samples.
+//! Trains a dictionary: chooses the segments of the samples whose short strings occur in the
+//! largest number of samples.
 //!
 //! The method is that of FASTCOVER in zstd's `lib/dictBuilder/fastcover.c`, after Liao, Petri,
 //! Moffat and Wirth, "Effective Construction of Relative Lempel-Ziv Dictionaries" (WWW 2016).
-//! Unlike there, a string counts once for each sample that has it, because a compressor finds
-//! repetitions within one content by itself. Only integers are used, so every machine chooses the
-//! same segments.
+//! Unlike there, a string counts once for each sample that contains it, because a compressor finds
+//! repetitions within one content by itself. The code uses only integers, so every machine chooses
+//! the same segments.
 
 /// The length of the strings that are counted.
 const STRING_LEN: usize = 8;
-/// The counts are in a table of 2 to this power. Strings that share a count are rare.
+/// The table of counts has 2 to this power slots. Few strings share a slot.
 const TABLE_BITS: u32 = 20;
 /// The length of the segments that are chosen.
 const SEGMENT_LEN: usize = 512;
 /// An epoch, the part of the samples from which a segment is chosen, has at least this length.
 const EPOCH_LEN_MIN: usize = 10 * SEGMENT_LEN;
 
-/// Returns a dictionary of at most `len` bytes for contents like the samples, each of which ends at
-/// the next of `ends`. The best segments are at its end, where they are cheap to refer to.
+/// Returns a dictionary of at most `len` bytes for contents like the samples. `ends` has the end of
+/// each sample. The best segments are at the dictionary's end, where references to them are short.
 ///
-/// Memory: 8 MiB for the counts, and the places of the strings, at most the length of the samples
-/// times four.
+/// Memory: 8 MiB for the counts, and four bytes for each byte of the samples.
 pub(super) fn train(samples: &[u8], ends: &[usize], len: usize) -> Vec<u8> {
     let slots = slots(samples);
     let mut counts = counts(&slots, ends);
@@ -31,7 +31,7 @@ pub(super) fn train(samples: &[u8], ends: &[usize], len: usize) -> Vec<u8> {
         let found = window.best(&slots, &counts, start..end.min(slots.len()));
         let Some((start, end)) = found else {
             idle = idle.saturating_add(1);
-            // No epoch has another string that is worth its place.
+            // No epoch has a segment left that is worth adding.
             if idle >= epochs.len() {
                 break;
             }
@@ -67,8 +67,8 @@ fn slots(samples: &[u8]) -> Vec<u32> {
     samples.windows(STRING_LEN).map(slot).collect()
 }
 
-/// Returns, for each slot, the number of samples that have a string of it, less one: a string of
-/// one sample is worth nothing.
+/// Returns, for each slot, the number of samples with a string of that slot, minus one. A string
+/// that only one sample contains has no value in a dictionary.
 fn counts(slots: &[u32], ends: &[usize]) -> Vec<u32> {
     let mut counts = vec![0_u32; 1 << TABLE_BITS];
     let mut seen = vec![0_u32; 1 << TABLE_BITS];
@@ -101,14 +101,14 @@ fn epochs(strings: usize, len: usize) -> Vec<(usize, usize)> {
     starts.map(|start| (start, start.saturating_add(epoch_len))).collect()
 }
 
-/// Slides over an epoch, and counts how often each slot is in the window.
+/// Slides over an epoch, and counts how often each slot occurs in the window.
 struct Window {
     in_window: Vec<u16>,
 }
 
 impl Window {
     /// Returns the part of an epoch whose distinct strings have the largest sum of counts, without
-    /// worthless strings at its ends; `None` if all are worthless.
+    /// strings of count 0 at its ends; `None` if all counts are 0.
     fn best(
         &mut self,
         slots: &[u32],
@@ -149,7 +149,7 @@ impl Window {
         Some((at.saturating_add(first), at.saturating_add(last).saturating_add(1)))
     }
 
-    /// Counts a string that comes into the window. Returns whether it is the first of its slot.
+    /// Counts a string that enters the window. Returns whether it is the first of its slot there.
     fn enter(&mut self, slot: u32) -> bool {
         let Some(times) = self.in_window.get_mut(to_index(slot)) else { return false };
         *times = times.saturating_add(1);
