@@ -59,7 +59,8 @@ pub fn http_seeds() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Fetches the head, a range and a whole file with the answers of a script. The last line repeats.
+/// Fetches the head, a short range and a long range. Each line of the script answers one request of
+/// a fetch; the last line answers all further requests.
 pub fn http(script: &[u8]) {
     let script = String::from_utf8_lossy(script);
     let lines: Vec<&str> = script.lines().collect();

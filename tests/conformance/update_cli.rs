@@ -170,7 +170,7 @@ fn a_saved_plan_is_shown_and_carried_out_step_by_step() {
     assert!(read(&scratch.at("p")) == before);
     assert!(scratch.run(["plan", "up", "p"]).ok().contains("p: none of 7 steps is done"));
     let error = scratch.run(["apply", "up", "p", "--step", "4"]).failed(1);
-    assert_eq!(error, "dacti: error: p: step 4 is not the next: step 1 is\n");
+    assert_eq!(error, "dacti: error: p: step 4 is out of order: the next step is 1\n");
     scratch.run(["apply", "up", "p", "--step", "2"]).ok();
     assert!(
         scratch.run(["plan", "up", "p"]).ok().contains("p: 2 of 7 steps are done, step 3 is next")

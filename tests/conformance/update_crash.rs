@@ -469,7 +469,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     let told =
         |result: Result<dacti::update::SavedStanding, Error>| result.unwrap_err().to_string();
     let error = told(saved.apply(&path, Extent::Step(3)));
-    assert_eq!(error, "step 3 is not the next: step 1 is");
+    assert_eq!(error, "step 3 is out of order: the next step is 1");
     let error = told(saved.apply(&path, Extent::Step(99)));
     assert!(error.contains("there is no step 99"), "{error}");
 

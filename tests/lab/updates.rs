@@ -53,7 +53,8 @@ pub(super) fn version_of(region: usize, bytes: &[u8]) -> Option<u64> {
     (bytes == content(region, version)).then_some(version)
 }
 
-/// Reads the next of the `regions` of a view, chosen by `pick`. Returns its number and its version.
+/// Reads a pseudo-random one of the `regions` regions of a view, and advances the state `pick`.
+/// Returns the region's number and its version.
 pub(super) fn read_next(package: &Package, regions: usize, pick: &mut usize) -> (usize, u64) {
     *pick = pick.wrapping_mul(25_214_903_917).wrapping_add(11) % (1 << 40);
     let region = *pick / 7 % regions;

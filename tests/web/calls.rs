@@ -159,7 +159,8 @@ fn a_range_that_is_cached_costs_no_request() {
     let in_chromium = site.run(System::Chromium, "cached", &arguments);
     assert_eq!(in_chromium, json!([cost(2, 0), cost(1, 1)]));
     assert_eq!(site.run(System::Node, "cached", &arguments), json!([cost(2, 0), cost(2, 0)]));
-    // A package in one file has no names that are hashes of its ranges, so they cannot be cached.
+    // Only parts have names that are hashes of their bytes. A package in one file has no parts, so
+    // its ranges are not cached.
     let arguments = json!([site.url("p.dacti-pack"), "text-3.txt"]);
     let whole = site.run(System::Chromium, "cached", &arguments);
     assert_eq!(whole, json!([cost(2, 0), cost(2, 0)]));

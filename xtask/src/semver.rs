@@ -47,8 +47,8 @@ pub fn semver(context: &Context, args: &[String]) -> Result<Outcome> {
 
 fn external_types(context: &Context, metadata: &Metadata) -> Result {
     let libraries = metadata.members().filter(|p| p.published() && p.lib().is_some());
-    // This needs no `--all-features`, because other packages of the workspace enable them. So
-    // nothing is built again here.
+    // `--all-features` is not needed, because other packages of the workspace enable all features.
+    // Without the flag, cargo can reuse earlier builds.
     let mut doc = context.cargo(["doc", "--quiet", "--no-deps", "--lib", "--workspace"]);
     run(as_rustdoc(&mut doc))?;
     let mut findings = Vec::new();

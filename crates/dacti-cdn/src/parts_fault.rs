@@ -71,7 +71,7 @@ pub enum PartsFault {
     #[error("the prefix has {0} bytes, at most 240 are allowed")]
     PrefixLen(u16),
     /// The prefix could lead out of the head's folder.
-    #[error("the prefix is no relative path of plain segments that ends with a slash")]
+    #[error("the prefix must be a relative path of plain segments that ends with a slash")]
     Prefix,
     /// An entry starts before the end of the previous entry.
     #[error("the entry starts at {start:#x}, before {end:#x}, the end of the entry before it")]

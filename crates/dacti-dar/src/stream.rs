@@ -3,7 +3,7 @@
 //!
 //! [`StreamReader::want`] is an upper bound if the needed length is not known yet. A shorter slice
 //! means that the source ends there; such a slice may still be enough. A frame takes at most three
-//! feeds. No want is longer than the longest block, the header, or 64 KiB.
+//! feeds. No want is longer than the largest of these: the longest block, the header, 64 KiB.
 
 use alloc::vec::Vec;
 use core::ops::Range;

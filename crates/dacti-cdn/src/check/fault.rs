@@ -54,7 +54,7 @@ pub enum Breach {
     #[error("no barrier proves all bytes that the switch publishes")]
     NoBarrier,
     /// Pieces of an append do not follow each other.
-    #[error("the pieces of an append do not follow each other without gaps")]
+    #[error("the pieces of an append must follow each other without gaps")]
     NotAscending,
     /// The plan writes the head before the append.
     #[error("the plan writes the head before the append")]
@@ -114,10 +114,10 @@ pub enum Breach {
     #[error("the strategy does not use this switch")]
     Strategy,
     /// The cost is not the cost of the steps.
-    #[error("the cost is not the cost of the steps")]
+    #[error("the stated cost differs from the cost of the steps")]
     Cost,
     /// The replaced length in an edit differs from the length of the package's region.
-    #[error("an edit says that it replaces another length than that of the package's region")]
+    #[error("the replaced length in an edit differs from the length of the package's region")]
     ReplacedLen,
     /// The new index is not the old one with the edits applied.
     #[error("the new index is not the old one with the edits applied")]

@@ -197,7 +197,7 @@ fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Resu
         }
     };
     let (len, saved) = (bytes(compaction.len), bytes(compaction.saved));
-    writeln!(out, "compaction  {verdict}; a file of about {len}, {saved} less")
+    writeln!(out, "compaction  {verdict}; the new file would have about {len}, {saved} less")
 }
 
 impl From<&Usage> for Json {

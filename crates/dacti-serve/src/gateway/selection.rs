@@ -32,8 +32,8 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// Returns the part that a scope means for the block at the end of the path. The error is the
-    /// file's length, for a range of bytes that lies outside of the file.
+    /// Returns the part that `scope` selects, if the path ends at `block`. If the range `bytes` is
+    /// outside of the file, the error is the file's length.
     pub(super) fn of(
         scope: Scope,
         bytes: Option<&EntityBytes>,

@@ -117,7 +117,7 @@ impl Wanted {
         let (format, location) = format(path, query, &asked, field(&ACCEPT))?;
         let bytes = asked.bytes.as_deref().map(|text| {
             EntityBytes::parse(text).ok_or_else(|| {
-                bad(format!("entity-bytes={text} is no range such as 0:1023 or -5:*"))
+                bad(format!("entity-bytes={text} is not a range, such as 0:1023 or -5:*"))
             })
         });
         let bytes = bytes.transpose()?;

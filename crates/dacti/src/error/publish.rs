@@ -137,7 +137,7 @@ pub enum PublishFault {
     #[error("head at 0x0: is not signed by a trusted key, so its list of parts could be anybody's")]
     UnsignedHead,
     /// The head has expired.
-    #[error("head at 0x0: has expired, {expiry} seconds after 1970: ask for a fresh one")]
+    #[error("head at 0x0: expired at the Unix time {expiry}: ask for a fresh one")]
     ExpiredHead {
         /// When it expired, in seconds since 1970.
         expiry: u64,

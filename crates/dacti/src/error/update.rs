@@ -69,7 +69,7 @@ pub enum UpdateFault {
         steps: usize,
     },
     /// A step that is not the next one.
-    #[error("step {step} is not the next: step {next} is")]
+    #[error("step {step} is out of order: the next step is {next}")]
     NotNext {
         /// The number asked for, from 1.
         step: usize,
@@ -162,7 +162,8 @@ impl UpdateFault {
     }
 }
 
-/// A file whose state is none of the plan's states, with the two states around the next step.
+/// The fault of a file that is in none of the plan's states. It holds the states that are expected
+/// before and after the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateFault {
     /// Number of the next step, from 1.

@@ -92,7 +92,7 @@ pub(super) fn print_parts(out: &mut impl Write, package: &Package) -> io::Result
     let signed = if region.is_signed() { ", signed" } else { "" };
     writeln!(
         out,
-        "parts       version {} below {}, the next block from {:#x}{signed}",
+        "parts       version {} in folder {}, the next block at {:#x} or later{signed}",
         region.sequence,
         printable(&region.prefix),
         region.end,

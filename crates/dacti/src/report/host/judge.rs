@@ -178,7 +178,7 @@ impl Judged<'_> {
             status => (status.to_string(), Fair),
         };
         let set =
-            "send `Cache-Control: no-store` with a 416: a file that grows has the bytes later";
+            "send `Cache-Control: no-store` with a 416: a growing file may get these bytes later";
         self.add(HostCheck::PastTheEnd, text, (verdict, Good), Some(set));
     }
 
@@ -198,7 +198,7 @@ impl Judged<'_> {
             (None, Some(coding)) => (format!("{coding} without `Vary: Accept-Encoding`"), Bad),
             (None, None) => ("none".into(), Good),
         };
-        let set = "compress no packages: `gzip off` for them, or `Cache-Control: no-transform`";
+        let set = "turn off compression for packages: `gzip off`, or `Cache-Control: no-transform`";
         self.add(HostCheck::Codings, text, (verdict, verdict), Some(set));
     }
 

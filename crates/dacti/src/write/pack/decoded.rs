@@ -37,7 +37,8 @@ impl Decoded {
         Err(self.damaged(dacti_names::Error::Mismatch { what, at, expected, found }.into()))
     }
 
-    /// Returns the original error of a read that was wrapped in an IO error.
+    /// Returns the cause of a failed read. If the cause is not an IO error, the error names the
+    /// region.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ Error::Io { .. } => error,

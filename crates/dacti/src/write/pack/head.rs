@@ -121,8 +121,8 @@ fn write_tables(output: &mut Output, tables: &[TableSpec<'_>]) -> Result<(), Err
 /// Writes the index region: its header, empty groups for updates, and the groups of all regions by
 /// id.
 ///
-/// Returns a hasher that was given the file id's domain and the region's bytes, and the first id of
-/// each filled group.
+/// Returns two values: a hasher, already fed the file id's domain and the region's bytes; and the
+/// first ids of all filled groups.
 fn write_index(
     plan: &Plan,
     written: &Written,

@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The wanted package as far as the unfinished copy has it, with its index.
+/// The wanted package, read from the unfinished copy, and its index.
 #[derive(Debug)]
 pub(super) struct Wanted {
     copy: Package,

@@ -86,8 +86,8 @@ impl NewDictionary {
         Self { dictionary, stored, stored_hash, seal: None, is_kept: true, saves: 0 }
     }
 
-    /// Returns whether it was copied from another package. Then regions copied from there may need
-    /// it.
+    /// Returns whether the dictionary came from an existing package. Regions that are copied from
+    /// that package may need it.
     pub(crate) const fn is_kept(&self) -> bool {
         self.is_kept
     }
