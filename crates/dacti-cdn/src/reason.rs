@@ -46,7 +46,7 @@ pub enum Reason {
     OtherEncoding,
     /// No delta group reaches the block. Its regions lie 4 GiB or more after the base of the newest
     /// group, or the update alone has 4 GiB or more.
-    #[error("no delta group reaches the block: the block ends 4 GiB or more after the base of the group")]
+    #[error("no delta group reaches the block: its end lies 4 GiB or more after the group's base")]
     OutOfReach,
     /// The first table has too few free slots.
     #[error("the first table has {free} free slots, but {needed} are needed")]

@@ -83,7 +83,7 @@ impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::FirstFence => "the block's first entry does not have the block's fence",
-            Self::NextFence => "the first entry of the next block does not match the fence of that block",
+            Self::NextFence => "the first entry of the next block does not match its fence",
             Self::Unsorted => "the id of an entry is not above the id before it",
             Self::EmptyGroup => "a group of a run has no entries",
             Self::FencesUnsorted => "a fence is smaller than the one before it",
