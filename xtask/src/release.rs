@@ -32,7 +32,13 @@ pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
         findings.extend(left_out(package, &metadata, &output(&mut context.cargo(list))?));
     }
     judge("faults of packages", &findings)?;
-    let mut command = context.cargo(["package", "--allow-dirty"]);
+    // Cargo keeps the unpacked packages by the path of the folder and by the version. In a folder
+    // that an earlier run used, a crate would be built with the earlier packages of the others.
+    let target = context.root.join("target");
+    let dir = std::fs::create_dir_all(&target).and_then(|()| tempfile::tempdir_in(&target));
+    let dir = dir.map_err(|error| format!("a folder for the packages: {error}"))?;
+    let mut command = context.cargo(["package", "--allow-dirty", "--target-dir"]);
+    command.arg(dir.path());
     command.args(published.iter().flat_map(|package| ["-p", &package.name]));
     run(command.args((!verify).then_some("--no-verify")))?;
     if verify {
