@@ -152,7 +152,8 @@ export class Views {
         await this.#store.delete(`page/${id}`);
       }
     }
-    // A page may be about to take a view that looks unused, so a view goes the second time only.
+    // A page may be about to use a view that looks unused, so a view is deleted only when it looks
+    // unused for the second time.
     const unused = (await this.#store.below("view/")).filter((name) => !used.has(name));
     for (const name of unused.filter((name) => this.#unused.has(name))) {
       this.#opened.delete(name);
