@@ -18,7 +18,9 @@ export const OUT = process.env.DACTI_WEB_OUT ?? join(tmpdir(), "dacti-web");
 /** Makes a folder that goes when the test ends. */
 export function folder(t) {
   const path = mkdtempSync(join(tmpdir(), "dacti-web-"));
-  t.after(() => rmSync(path, { recursive: true, force: true }));
+  // Processes of a browser may write to its profile for a moment longer.
+  const options = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 };
+  t.after(() => rmSync(path, options));
   return path;
 }
 

@@ -60,5 +60,6 @@ try {
 } finally {
   browser.kill();
   await new Promise((resolve) => browser.on("exit", resolve));
-  rmSync(profile, { recursive: true, force: true });
+  // Other processes of the browser may write to the profile for a moment longer.
+  rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
 }
