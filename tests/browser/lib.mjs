@@ -19,8 +19,15 @@ export const OUT = process.env.DACTI_WEB_OUT ?? join(tmpdir(), "dacti-web");
 export function folder(t) {
   const path = mkdtempSync(join(tmpdir(), "dacti-web-"));
   // Processes of a browser may write to its profile for a moment longer.
-  const options = { recursive: true, force: true, maxRetries: 20, retryDelay: 100 };
-  t.after(() => rmSync(path, options));
+  t.after(async () => {
+    for (let left = 20; left > 0; left -= 1) {
+      try {
+        return rmSync(path, { recursive: true, force: true });
+      } catch {
+        await new Promise((done) => setTimeout(done, 100));
+      }
+    }
+  });
   return path;
 }
 

@@ -61,5 +61,12 @@ try {
   browser.kill();
   await new Promise((resolve) => browser.on("exit", resolve));
   // Other processes of the browser may write to the profile for a moment longer.
-  rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
+  for (let left = 20; left > 0; left -= 1) {
+    try {
+      rmSync(profile, { recursive: true, force: true });
+      break;
+    } catch {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
 }
