@@ -55,13 +55,6 @@ pub(crate) enum Begun<'f> {
     Alone,
 }
 
-/// The answer of a search.
-#[derive(Debug)]
-enum Answer {
-    Found(Located),
-    Absent,
-}
-
 impl Finder {
     pub(crate) fn new(source: Arc<dyn ReadAt>, view: Arc<View>, limits: &Limits) -> Self {
         let (index, head, lent) = (view.index_region(), view.head(), source.lent());
@@ -95,40 +88,29 @@ impl Finder {
     }
 
     /// Finds the region of `id` by its newest entry. A region outside the file is an error.
-    #[expect(
-        clippy::inline_always,
-        reason = "a result that passes through memory makes a hit take twice the time"
-    )]
-    #[inline(always)]
+    #[inline]
     pub(crate) fn find(&self, id: Uuid) -> Result<Option<Located>, Error> {
-        // Bytes that are stored in small parts and loaded in large ones wait for all loads before
-        // them. So the usual answer stays in registers, and a search returns a type of its own,
-        // which is not copied as a whole.
-        match self.head_groups.recall(id) {
-            Recalled::Absent if self.is_all_in_head => return Ok(None),
-            Recalled::Absent => {
-                if let Some(Some(guide)) = self.guide.get()
-                    && let Some(found) = guide.find(id)
-                {
-                    return Ok(found);
-                }
-            }
-            Recalled::Found(found) if found.is_removal() => return Ok(None),
-            Recalled::Found(found) if found.span.end <= self.view.bound() => {
-                return Ok(Some(Located { id, ..*found }));
-            }
-            Recalled::Found(_) | Recalled::Nothing => {}
+        match self.recall(id) {
+            Some(found) => Ok(found),
+            None => self.search(id),
         }
-        match self.search(id.as_u128()) {
-            Ok(Answer::Found(found)) => Ok(Some(Located { id, ..found })),
-            Ok(Answer::Absent) => Ok(None),
-            Err(error) => Err(error),
+    }
+
+    /// Returns the answer that earlier look-ups allow; `None` if they do not suffice.
+    #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
+    #[inline]
+    fn recall(&self, id: Uuid) -> Option<Option<Located>> {
+        match self.head_groups.recall(id) {
+            Recalled::Found(found) if found.is_removal() => Some(None),
+            Recalled::Found(found) => (found.span.end <= self.view.bound()).then_some(Some(*found)),
+            Recalled::Absent if self.is_all_in_head => Some(None),
+            Recalled::Absent => self.guide.get()?.as_ref()?.find(id),
+            Recalled::Nothing => None,
         }
     }
 
     #[inline(never)]
-    fn search(&self, id: u128) -> Result<Answer, Error> {
-        let id = Uuid::from_u128(id);
+    fn search(&self, id: Uuid) -> Result<Option<Located>, Error> {
         let (index, head) = (self.view.index_region(), self.view.head());
         let found = match index.lookup(&head) {
             Some(lookup) => match self.search_by_fences(&lookup, id) {
@@ -145,7 +127,7 @@ impl Finder {
                 None => scan::find(&*self.source, &self.view, id)?,
             },
         };
-        Ok(self.told(found)?.map_or(Answer::Absent, Answer::Found))
+        self.told(found)
     }
 
     /// Returns the place of the found entry; `None` if it is a removal.

@@ -202,7 +202,7 @@ impl Package {
     pub(crate) fn check_head(&self) -> Result<(), Error> {
         match &self.refused {
             None => Ok(()),
-            Some(fault) => Err(refusal(fault)),
+            Some(fault) => Err(fault.clone().into()),
         }
     }
 
@@ -327,8 +327,8 @@ impl Package {
     }
 
     /// Does the same as [`find`](Self::find), also for a path and for a head that the policy
-    /// refuses. It is out of line, see `Finder::find`.
-    #[cold]
+    /// refuses. This function is not inlined: a look-up by id would then pass its result through
+    /// memory and take twice the time.
     #[inline(never)]
     fn find_named(&self, name: RegionName<'_>) -> Result<Option<Located>, Error> {
         self.check_head()?;
@@ -502,14 +502,6 @@ fn dictionary_of(
 ) -> Arc<PackageDictionary> {
     let (source, view, trust) = (Arc::clone(source), Arc::clone(view), Arc::clone(trust));
     Arc::new(PackageDictionary::new(source, view, trust, brotli))
-}
-
-/// Returns a fault of the head as an error. If this function were inlined, a look-up would keep its
-/// result in memory instead of registers.
-#[cold]
-#[inline(never)]
-fn refusal(fault: &PublishFault) -> Error {
-    fault.clone().into()
 }
 
 /// Returns whether a file was refused because it is the head of a package in parts.
