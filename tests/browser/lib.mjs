@@ -1,12 +1,13 @@
 // What the browser tests share: the program, servers, a browser, and sites to serve.
 
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { dirname, join, normalize } from "node:path";
 import { launch } from "puppeteer-core";
+import { remove } from "../web/remove.js";
 
 /** The program under test. */
 export const DACTI = process.env.DACTI ?? "dacti";
@@ -18,16 +19,7 @@ export const OUT = process.env.DACTI_WEB_OUT ?? join(tmpdir(), "dacti-web");
 /** Makes a folder that goes when the test ends. */
 export function folder(t) {
   const path = mkdtempSync(join(tmpdir(), "dacti-web-"));
-  // Processes of a browser may write to its profile for a moment longer.
-  t.after(async () => {
-    for (let left = 20; left > 0; left -= 1) {
-      try {
-        return rmSync(path, { recursive: true, force: true });
-      } catch {
-        await new Promise((done) => setTimeout(done, 100));
-      }
-    }
-  });
+  t.after(() => remove(path));
   return path;
 }
 

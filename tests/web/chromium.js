@@ -3,9 +3,10 @@
 // and `npm/`.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { remove } from "./remove.js";
 
 const [page, name, given] = process.argv.slice(2);
 const profile = mkdtempSync(join(tmpdir(), "dacti-chromium-"));
@@ -60,13 +61,5 @@ try {
 } finally {
   browser.kill();
   await new Promise((resolve) => browser.on("exit", resolve));
-  // Other processes of the browser may write to the profile for a moment longer.
-  for (let left = 20; left > 0; left -= 1) {
-    try {
-      rmSync(profile, { recursive: true, force: true });
-      break;
-    } catch {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-  }
+  await remove(profile);
 }
