@@ -834,7 +834,7 @@ fn reading(package: &Path, verb: &[&str]) -> Ended {
     ended(Command::new(program()).arg(verb[0]).arg(package).args(&verb[1..]))
 }
 
-/// Returns what is wrong with the result of a reading verb on a fixture; `None` if it is right.
+/// Judges the result of a reading verb on a fixture. Returns its fault, or `None` without one.
 fn judge(fixture: &Fixture, verb: &[&str], ended: &Ended) -> Option<&'static str> {
     let expected = &fixture.verdict;
     if !matches!(ended.code, Some(0 | 1 | 3)) {

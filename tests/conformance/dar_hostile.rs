@@ -154,8 +154,7 @@ fn frames_that_cannot_be() {
     let long = rooted(&one, &[&svarint(1000), b"short"]);
     let (what, end) = (Structure::Block, long.len() as u64);
     check(&long, Error::Truncated { what, at: at + 2, needed: 1000, end });
-    // These frames are refused: blocks that no link names, and marks in places where they are not
-    // allowed.
+    // A block that no link names is refused, and so is a mark that is not allowed at its place.
     check(&rooted(&one, &[&frame(b"two")]), invalid(FRAME, at, Wrong::Unexpected));
     check(&rooted(&one, &[&frame(b"one")]), invalid(FRAME, at, Wrong::Unexpected));
     check(&rooted(&one, &[&svarint(-3)]), invalid(FRAME, at, Wrong::Mark));

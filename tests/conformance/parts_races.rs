@@ -142,7 +142,7 @@ impl PartStore for Seat {
     }
 }
 
-/// Reads every region of the view, as a reader between two operations does.
+/// Reads every region of the view. It stands for a reader that reads between two operations.
 fn look(store: &Memory) {
     let sequence = head(store).region.sequence;
     assert_reads(store, sequence);

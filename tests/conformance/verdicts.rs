@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A region that every package here has, and a path that no package has.
+/// A path that every package of these tests has, and a path that none of them has.
 const THERE: &str = "00007";
 const ABSENT: &str = "no such";
 

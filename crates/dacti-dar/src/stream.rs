@@ -172,8 +172,8 @@ const ROOT_LEN_MAX: u64 = (varint::LEN_MAX + CID_LEN_MAX) as u64;
 /// The maximum length of a root mark and an identity CID.
 const LONG_ROOT_LEN_MAX: u64 = (varint::LEN_MAX + IDENTITY_CID_LEN_MAX) as u64;
 
-/// The number of bytes that the first want asks for. Every archive is longer than this. So a reader
-/// of a pipe never waits for more bytes than the archive has.
+/// The number of bytes that the first want asks for. Every archive is longer than this, so a
+/// reader of a pipe does not wait for bytes after the archive's end.
 const HEADER_TRY: u64 = 64;
 
 impl StreamReader {

@@ -467,7 +467,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// Whatever the fences hold, a search of sorted groups answers as a scan does, or fails.
+        /// With right or wrong fences, a search of sorted groups returns the result of a scan, or
+        /// fails.
         #[test]
         fn wrong_fences_neither_hide_nor_make_up_a_region(
             kind in kind(),

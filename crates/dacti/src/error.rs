@@ -108,7 +108,7 @@ pub enum Error {
         place: Location,
         /// The kind to branch on.
         kind: ErrorKind,
-        /// The answer of the server, and what the caller can do.
+        /// The fault of the transport. Its message includes the way out.
         source: Box<dyn core::error::Error + Send + Sync>,
     },
     /// The path names a directory, a device or another irregular file.

@@ -372,7 +372,7 @@ impl Error {
     }
 }
 
-/// Shows bytes as a hex dump does.
+/// Displays bytes in the form of a hex dump.
 struct Dump([u8; 8]);
 
 impl fmt::Display for Dump {

@@ -118,7 +118,8 @@ fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
     }
 }
 
-/// Returns the option that allows a refused input, as the end of a message; empty if none does.
+/// Returns the end of an error message: the option that accepts such an input, or nothing if there
+/// is no such option.
 fn way_out(error: &Error) -> &'static str {
     match error {
         Error::UnknownHash { .. } | Error::DigestLength { .. } => {

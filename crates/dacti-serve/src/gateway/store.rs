@@ -29,7 +29,7 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) place: Place,
-    /// Whether the block lies at the place where it was expected.
+    /// Whether the block is at its expected place.
     pub(super) is_here: bool,
     block: Body,
 }

@@ -121,7 +121,7 @@ fn sort(groups: Groups<'_>) -> Option<Sorted> {
         let offset = GROUP_LEN.checked_mul(u64::from(g))?;
         let bytes = groups.bytes.get(usize::try_from(offset).ok()?..)?;
         let group = Group::parse(bytes, groups.at.checked_add(offset)?).ok()?;
-        // The newest entry must be first, as the newest group is.
+        // Groups are stored newest first, but entries newest last. So the entries are reversed.
         let entries = group.entries().iter().zip(group.regions()).rev();
         found.extend(entries.map(|(entry, located)| (entry.id.get().as_u128(), located.ok())));
     }

@@ -8,7 +8,7 @@ use crate::{Error, Located, Package, Span};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::io;
 
-/// Bytes that the regions of a package may always take, however small its file is.
+/// Bytes that all regions together may take in every package, even if its file is small.
 const FLOOR: u64 = 64 << 20;
 /// Bytes of content that are allowed for each stored byte. Text of all kinds takes fewer than 100,
 /// logs fewer than 500.

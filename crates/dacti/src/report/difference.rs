@@ -443,7 +443,7 @@ struct Comparison<'c, 'p> {
     /// For spans of the old package and of the new one: whether their stored bytes are the same.
     compared: HashMap<(Span, Span), bool>,
     found: Difference,
-    /// The spans of the regions that only the new package has.
+    /// The spans of all regions that the new package has and the old one lacks.
     missing: Vec<Span>,
     /// The regions that only the old package has, and those that only the new one has.
     alone: [Vec<Located>; 2],

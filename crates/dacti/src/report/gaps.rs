@@ -29,7 +29,7 @@ pub(crate) struct Gaps {
 impl Gaps {
     /// Creates the classifier for a package whose replaced entries name `replaced`.
     pub(crate) fn new(package: &Package, mut replaced: Vec<Span>, look_max: u64) -> Self {
-        // An empty region without a seal has no bytes, whatever offset its entry has.
+        // An empty region without a seal occupies no bytes, so its offset means nothing.
         replaced.retain(|span| !span.is_empty());
         replaced.sort_by_key(|span| (span.start, span.end));
         let slice_len = package.view().layout().map(|layout| layout.slice_len);

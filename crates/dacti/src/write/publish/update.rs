@@ -71,7 +71,7 @@ struct PartsFile {
 /// The bytes that the update has written so far.
 #[derive(Debug)]
 struct State {
-    /// The head, in the form that a package of one file has.
+    /// The head, in the form of a package in one file.
     head: Vec<u8>,
     /// The block, in a file without a name, and its length in bytes.
     block: File,
