@@ -152,6 +152,34 @@ fn a_removal_folds_and_a_later_publication_continues() {
     assert_eq!((again.standing, again.sequence, again.bytes), (Standing::Same, 4, 0));
 }
 
+#[test]
+fn a_local_package_that_is_published_after_each_update_keeps_the_list_short() {
+    // spec: R-PART-27, R-PART-29
+    let (store, mut model) = published(12);
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("copy");
+    pulled(&store, &copy, CopyState::New);
+    for n in 0..60 {
+        let bytes = content(3, n + 1);
+        let mut local = Update::open(&copy, UpdateOptions::default()).unwrap();
+        local.put("file/3", bytes.clone()).unwrap();
+        local.plan().unwrap().apply().unwrap();
+        model.insert("file/3".into(), bytes);
+        let package = Package::open(&copy).unwrap();
+        let done = publish(&package, &store.place(), &PublishOptions::default()).unwrap();
+        assert_eq!((done.standing, done.sequence), (Standing::Continued, 2 + n as u64));
+        assert_holds(&store, &model);
+        let entries = head(&store).region.entries;
+        let fresh_end = entries[0].start + entries[0].len;
+        assert!(entries.iter().filter(|entry| entry.start >= fresh_end).count() <= 24);
+    }
+    let versions = history(&store.place()).unwrap();
+    assert!(versions.len() > 1, "a merge archives the head that it replaces");
+    for version in &versions {
+        open_version(&store.place(), version.sequence, Limits::default()).unwrap();
+    }
+}
+
 fn pulled(store: &Memory, copy: &Path, state: CopyState) -> u64 {
     let sequence = head(store).region.sequence;
     let package = open_version(&store.place(), sequence, Limits::default()).unwrap();

@@ -4,7 +4,7 @@
 
 use super::head::{PublishedHead, check_key, emit, other_package, replace};
 use super::update::PlaceObjects;
-use super::upload::{confirm, digest_of, entry_of, upload};
+use super::upload::{confirm, digest_of, entry_of, shorten, upload};
 use super::{Condition, Place, PublishFault, UploadProgress};
 use crate::fetch::parts::PartsSource;
 use crate::fetch::source::{ReadAt, read_span};
@@ -124,7 +124,7 @@ pub fn publish_with(
         return Ok(Published { standing: plan.standing, sequence, entries, bytes: 0 });
     }
     let PartsRegion { prefix, list, sequence, .. } = &plan.region;
-    let new = plan.new_entries();
+    let new = &plan.new;
     upload(place, prefix, new, source, options.concurrency, progress)?;
     let one_file = own.under_id_of(&plan, there.as_ref());
     let head = emit(&one_file, own.parsed.region_at, &plan.region, options.key.as_ref())?;
@@ -155,16 +155,10 @@ struct Own {
 struct Publication {
     standing: Standing,
     region: PartsRegion,
-    /// The number of entries at the front of the list whose parts are published already.
-    kept: usize,
+    /// The entries of the list whose parts are not published yet.
+    new: Vec<PartEntry>,
     /// Whether the new list lacks entries of the published head.
     drops: bool,
-}
-
-impl Publication {
-    fn new_entries(&self) -> &[PartEntry] {
-        self.region.list.entries().get(self.kept..).unwrap_or_default()
-    }
 }
 
 impl Own {
@@ -198,17 +192,20 @@ impl Own {
         if !check_prefix(&prefix) {
             return Err(PublishFault::Prefix { prefix }.into());
         }
-        let mut entries = kept.clone();
+        let mut entries = kept;
+        let mut new = Vec::new();
         let start = entries.last().map_or(HEAD_LEN, |last: &PartEntry| last.span.end);
         if start < self.len {
-            entries.push(entry_of(source, Span { start, end: self.len })?);
+            new.push(entry_of(source, Span { start, end: self.len })?);
+            entries.extend(&new);
         }
+        let is_merged = shorten(source, &mut entries, &mut new, self.parsed.layout.fresh_end)?;
         let old = there.map(|there| &there.parsed.region);
         let sequence = old.map_or(0, |old| old.sequence).max(self.parsed.region.sequence);
         let end = old.filter(|_| standing == Standing::Continued).map_or(0, |old| old.end);
         let sequence =
             if standing == Standing::Same { sequence } else { sequence.saturating_add(1) };
-        let drops = standing == Standing::Replaced;
+        let drops = standing == Standing::Replaced || is_merged;
         let region = PartsRegion {
             name_hash: name_hash(place.name()),
             prefix,
@@ -218,7 +215,7 @@ impl Own {
             end: end.max(self.len),
             ..PartsRegion::default()
         };
-        Ok(Publication { standing, region, kept: kept.len(), drops })
+        Ok(Publication { standing, region, new, drops })
     }
 
     /// Returns the head of one file, with the file id of the publication. If the package continues

@@ -4,7 +4,7 @@
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing", "The plan".
 
 use super::head::{PublishedHead, check_key, emit, replace};
-use super::upload::{confirm, entry_of, upload};
+use super::upload::{confirm, entry_of, shorten, upload};
 use super::{Condition, Place, PublishFault, PublishOptions};
 use crate::Error;
 use crate::fetch::parts::{PartObjects, PartsSource};
@@ -13,8 +13,7 @@ use crate::update::{Update, UpdateFile, UpdateOptions};
 use core::ops::ControlFlow;
 use dacti_cdn::HEAD_LEN;
 use dacti_cdn::parts::{
-    BLOCK_ALIGN, PartEntry, PartList, PartsError, PartsFault, PartsRegion, entries_to_merge,
-    name_hash, one_file_head,
+    BLOCK_ALIGN, PartEntry, PartList, PartsError, PartsFault, PartsRegion, name_hash, one_file_head,
 };
 use daicon_core::Span;
 use std::fs::File;
@@ -109,16 +108,10 @@ impl PartsFile {
             new.push(entry_of(self, Span { start: self.block_at, end })?);
             entries.extend(&new);
         }
-        let merged = entries_to_merge(&entries, self.published.parsed.layout.fresh_end);
-        if let Some(run) = &merged
-            && let Some([first, .., last]) = entries.get(run.clone())
-        {
-            let span = Span { start: first.span.start, end: last.span.end };
-            new = vec![entry_of(self, span)?];
-            entries.splice(run.clone(), new.iter().copied());
-        }
+        let fresh_end = self.published.parsed.layout.fresh_end;
+        let is_merged = shorten(self, &mut entries, &mut new, fresh_end)?;
         let list = PartList::new(entries, self.published.parsed.region_at);
-        Ok((list.map_err(dacti_cdn::Error::from)?, new, merged.is_some()))
+        Ok((list.map_err(dacti_cdn::Error::from)?, new, is_merged))
     }
 }
 

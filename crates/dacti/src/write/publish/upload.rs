@@ -12,7 +12,7 @@ use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 use dacti_cdn::Digest;
-use dacti_cdn::parts::{PIECE_EXPONENT_DEFAULT, PartEntry};
+use dacti_cdn::parts::{PIECE_EXPONENT_DEFAULT, PartEntry, entries_to_merge};
 use daicon_core::Span;
 use std::collections::HashMap;
 use std::sync::mpsc::channel;
@@ -45,6 +45,29 @@ pub(super) fn entry_of(source: &dyn ReadAt, span: Span) -> Result<PartEntry, Err
     let is_long = span.len() > 1 << PIECE_EXPONENT_DEFAULT;
     let piece_exponent = if is_long { PIECE_EXPONENT_DEFAULT } else { 0 };
     Ok(PartEntry { span, piece_exponent, digest })
+}
+
+/// Merges entries of a list that would be too long, and puts the merged entry into `new` in place of
+/// the entries that it replaces. Returns whether it merged entries.
+pub(super) fn shorten(
+    source: &dyn ReadAt,
+    entries: &mut Vec<PartEntry>,
+    new: &mut Vec<PartEntry>,
+    fresh_end: u64,
+) -> Result<bool, Error> {
+    // spec: R-PART-29
+    let mut is_merged = false;
+    while let Some(run) = entries_to_merge(entries, fresh_end)
+        && let Some([first, .., last]) = entries.get(run.clone())
+    {
+        let span = Span { start: first.span.start, end: last.span.end };
+        let merged = entry_of(source, span)?;
+        new.retain(|entry| !span.contains(&entry.span));
+        new.push(merged);
+        entries.splice(run, [merged]);
+        is_merged = true;
+    }
+    Ok(is_merged)
 }
 
 /// Hashes the bytes of `span`, which the source must have.
