@@ -12,10 +12,11 @@ use crate::{
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use dacti_index::{
-    Event, GROUP_LEN, Group, INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, IndexReader, index_len,
+    DICTIONARY_ID, Event, GROUP_LEN, Group, INDEX_HEADER_LEN, INDEX_ID, INDEX_MINORS, IndexReader,
+    index_len,
 };
 use dacti_lookup::LOOKUP_ID;
-use dacti_seal::{COMPONENT_LEN_MIN, KEYS_MAX, SEAL_ID, SEAL_VERSION, Seals};
+use dacti_seal::{COMPONENT_LEN_MIN, DIGEST_LIST_ID, KEYS_MAX, SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{Component, Span, TableWalker, Version, Window, to_u64};
 
 /// The reading of a snapshot: a machine that says which bytes it wants and is fed them.
@@ -309,7 +310,7 @@ impl Snapshot {
     fn claims(&self) -> impl Iterator<Item = (Structure, Span)> {
         let signature = (Structure::Head, Span { start: 0, end: daicon_core::PREAMBLE_LEN });
         let tables = self.tables.iter().map(|table| (Structure::Table, table.span));
-        let known = [LAYOUT_ID, SEAL_ID, LOOKUP_ID, PARTS_ID];
+        let known = [LAYOUT_ID, SEAL_ID, LOOKUP_ID, PARTS_ID, DICTIONARY_ID, DIGEST_LIST_ID];
         let regions = self.components.iter().filter(move |found| known.contains(&found.id));
         let regions = regions.filter_map(|found| found.span().ok());
         let regions = regions.map(|span| (Structure::ComponentRegion, span));
@@ -337,8 +338,12 @@ fn cut(bytes: &[u8], span: Span) -> &[u8] {
 
 #[cfg(test)]
 mod tests {
+    use crate::parts::PARTS_ID;
     use crate::world::{World, fresh};
     use crate::{Error, LayoutFault, Missing, Room, Structure};
+    use dacti_index::{DICTIONARY_ID, INDEX_ID, INDEX_VERSION};
+    use dacti_lookup::LOOKUP_ID;
+    use dacti_seal::DIGEST_LIST_ID;
     use daicon_core::{ComponentSpec, ErrorKind, Region, Span, Version};
     use std::vec::Vec;
 
@@ -434,6 +439,15 @@ mod tests {
         world.bytes[1000..1080].copy_from_slice(&world.layout.emit().unwrap());
         let found = world.snapshot().unwrap_err();
         assert!(matches!(found, Error::Overlap { other: SecondTable | Head, .. }), "{found}");
+        for id in [LOOKUP_ID, PARTS_ID, DICTIONARY_ID, DIGEST_LIST_ID] {
+            let mut world = fresh(5);
+            let index = Region::new(4168, 8 + 6136 * 10);
+            let index = ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index);
+            let within_t2 = Region::new(900, 40);
+            let claim = ComponentSpec::with_region(id, Version::new(0, 0), within_t2);
+            world.write_tables(&[claim], &[index]);
+            fails(&world, overlap(SecondTable, 752, ComponentRegion, 900));
+        }
         // The stored bytes of this delta group's entry lie in the free slots of the first table.
         let mut world = fresh(5);
         world.bytes[53_264..53_280].copy_from_slice(b"\x90\x01\0\0\0\0\0\0none\x01\0\0\0");
@@ -478,7 +492,7 @@ mod tests {
         assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(4168)));
         let mut world = fresh(5);
         let far = Region::new(131_000, 8 + 6136);
-        let index = ComponentSpec::with_region(dacti_index::INDEX_ID, Version::new(0, 1), far);
+        let index = ComponentSpec::with_region(INDEX_ID, Version::new(0, 1), far);
         world.write_tables(&[], &[index]);
         let error = world.snapshot().unwrap_err();
         assert_eq!((error.kind(), error.at()), (ErrorKind::Truncated, Some(131_000)));
