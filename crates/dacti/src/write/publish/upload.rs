@@ -47,8 +47,8 @@ pub(super) fn entry_of(source: &dyn ReadAt, span: Span) -> Result<PartEntry, Err
     Ok(PartEntry { span, piece_exponent, digest })
 }
 
-/// Merges entries of a list that would be too long, and puts the merged entry into `new` in place of
-/// the entries that it replaces. Returns whether it merged entries.
+/// Merges entries of a list that would be too long. The merged entry takes the place of the entries
+/// that it replaces, in `new` too. Returns whether it merged entries.
 pub(super) fn shorten(
     source: &dyn ReadAt,
     entries: &mut Vec<PartEntry>,
