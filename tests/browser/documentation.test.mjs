@@ -1,4 +1,4 @@
-// A large site that others made: the documentation of the Rust toolchain.
+// A large site from another project: the documentation of the Rust toolchain.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -23,7 +23,7 @@ import { newKey } from "./sites.mjs";
 const sysroot = execFileSync("rustc", ["--print", "sysroot"], { encoding: "utf8" }).trim();
 const documentation = join(sysroot, "share/doc/rust/html");
 
-/** Ten pages, as a reader walks through them. */
+/** Ten pages, in the order in which a reader opens them. */
 const PAGES = [
   "std/index.html",
   "std/vec/struct.Vec.html",
@@ -37,7 +37,7 @@ const PAGES = [
   "std/string/struct.String.html",
 ];
 
-/** Returns the milliseconds until each page is loaded, with its scripts, styles and fonts. */
+/** Returns the milliseconds that each page took to load, with its scripts, styles and fonts. */
 async function walk(started, url) {
   const context = await started.createBrowserContext();
   const page = await context.newPage();
@@ -60,7 +60,7 @@ test("the toolchain's documentation as a signed site", async (t) => {
   const root = folder(t);
   const from = FULL ? join(sysroot, "share/doc") : join(root, "in");
   if (!FULL) {
-    // Some modules of one crate, with what their pages load.
+    // Some modules of one crate, and the files that their pages load.
     const wanted =
       /^(static\.files|search\.index|crates.*\.js|std(\/(vec|collections|io|fs|option|string)|\/[^/]*\.(html|js))?)(\/|$)/;
     await cp(documentation, from, {
@@ -104,7 +104,7 @@ test("the toolchain's documentation as a signed site", async (t) => {
   assert.ok(fonts > 0, "fonts are loaded");
   await searches(page);
   await site.stop();
-  // Offline: the pages that were visited, with their search.
+  // Offline, the visited pages and their search still work.
   for (const path of PAGES) {
     const answer = await page.goto(site.url + prefix + path);
     assert.equal(answer.status(), 200, path);
@@ -113,7 +113,7 @@ test("the toolchain's documentation as a signed site", async (t) => {
   await searches(page);
 });
 
-/** Searches in the documentation, whose index is loaded by scripts. */
+/** Searches in the documentation. Scripts load the index for it. */
 async function searches(page) {
   await page.goto(`${page.url().split("?")[0]}?search=binary_heap`);
   const found = () => document.querySelectorAll(".search-results a").length > 0;

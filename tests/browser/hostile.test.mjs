@@ -1,5 +1,5 @@
-// Servers that change what they serve: a signed site shows the right content, or says that it was
-// refused.
+// Servers that change the files they serve: a signed site shows the right content, or a page that
+// says it was refused.
 
 import assert from "node:assert/strict";
 import { copyFile, cp, readFile, readdir, rm, writeFile } from "node:fs/promises";
@@ -10,7 +10,7 @@ import { newKey, page, site } from "./sites.mjs";
 
 const RIGHT = "the right text";
 const EVIL = "an evil text";
-/** Long enough that no file is stored in the head, and of different bytes. */
+/** A filler of varied bytes, long enough that no file is stored in the head. */
 const filler = (seed) => {
   let state = seed;
   return Array.from({ length: 1500 }, () => {
@@ -43,7 +43,7 @@ async function parts(out) {
   });
 }
 
-/** Changes stored bytes of a region where they lie. `change` gets a buffer to write into. */
+/** Changes stored bytes of a region in place. `change` gets a buffer to write into. */
 async function changeStored(out, path, change) {
   const line = dacti("ls", "--json", join(out, PACKAGE)).split("\n");
   const { place } = line
@@ -71,7 +71,7 @@ async function shows(t, started, url, path) {
   return text;
 }
 
-/** What a hostile server does to the files of a site, and what its pages show. */
+/** The changes of a hostile server to the files of a site, and the resulting texts of pages. */
 const attacks = {
   async "a byte of a page is altered"({ out }) {
     await changeStored(out, "a.html", (stored) => {
@@ -80,7 +80,7 @@ const attacks = {
     return { "a.html": /This page was refused/, "": RIGHT };
   },
   async "two pages are swapped"({ out }) {
-    // The stored bytes and seals of b are served in the place of a, as far as they reach.
+    // The stored bytes and seals of b are served in the place of a, up to the shorter length.
     let other;
     await changeStored(out, "b.html", (stored) => {
       other = Buffer.from(stored);
@@ -170,7 +170,7 @@ test("a replayed head is not taken, and the right site stays", async (t) => {
   const client = await shown.createCDPSession();
   await client.send("ServiceWorker.enable");
   for (let turn = 0; turn < 3; turn += 1) {
-    // A worker that was started again asks for the head.
+    // A restarted worker requests the head.
     await client.send("ServiceWorker.stopAllWorkers");
     await shown.goto(server.url);
     assert.ok((await textOf(shown)).includes("the second text"));
@@ -192,14 +192,14 @@ test("a head that nobody signed locks nothing out", async (t) => {
   await until(async () => (await textOf(shown).catch(() => "")).includes(RIGHT));
   const client = await shown.createCDPSession();
   await client.send("ServiceWorker.enable");
-  // A later version, which is not the publisher's.
+  // This later version is not from the publisher.
   const [evilHead, rightHead] = [join(evil.out, PACKAGE), join(out, PACKAGE)];
   const saved = await readFile(rightHead);
   await copyFile(evilHead, rightHead);
   await client.send("ServiceWorker.stopAllWorkers");
   await shown.goto(server.url);
   assert.ok((await textOf(shown)).includes(RIGHT));
-  // The publisher's next version comes with a lower sequence, and is taken.
+  // The publisher's next version has a lower sequence, and is still accepted.
   await writeFile(rightHead, saved);
   await writeFile(join(from, "index.html"), content("the second text", 1));
   dacti("-q", "site", from, "-o", out, "--sign", key);

@@ -1,4 +1,4 @@
-// The inspector: any daicon file, at any size, by mouse and by keyboard.
+// The inspector shows any daicon file of any size, by mouse and by keyboard.
 
 import assert from "node:assert/strict";
 import { mkdir, writeFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ import {
 import { newKey, site } from "./sites.mjs";
 
 const REGIONS = 100_000;
-/** The longest time from an input to the next picture. */
+/** The maximum time in milliseconds from an input to the next picture. */
 const INTERACTION_MS = 100;
 
 /** A published package without regions: preamble and one table. */
@@ -32,7 +32,7 @@ const isShown = (page) =>
     60_000,
   );
 
-/** Returns the milliseconds from a change of the page to the picture after it. */
+/** Returns the milliseconds from a change of the page to the next picture. */
 const timed = (page, work, ...args) =>
   page.evaluate(
     async (text, args) => {
@@ -144,7 +144,7 @@ test("a signed file is shown with its seals, and of another one the way to its m
     await page.$eval("#panel-seals", (panel) => panel.innerText),
     /each region has a signature/,
   );
-  // The program makes the map of one file. The npm package has the module for others.
+  // The program makes the map of one file only. The npm package has the module for other files.
   const input = await page.$("#file");
   await input.uploadFile(file);
   const told = () =>

@@ -1,4 +1,4 @@
-// What the browser tests share: the program, servers, a browser, and sites to serve.
+// The shared parts of the browser tests: the program, servers, a browser, and sites to serve.
 
 import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
@@ -11,19 +11,19 @@ import { remove } from "../web/remove.js";
 
 /** The program under test. */
 export const DACTI = process.env.DACTI ?? "dacti";
-/** Whether to run the long forms. */
+/** Whether to run the long forms of the tests. */
 export const FULL = process.env.DACTI_WEB_FULL === "1";
 /** The folder for screenshots and figures. */
 export const OUT = process.env.DACTI_WEB_OUT ?? join(tmpdir(), "dacti-web");
 
-/** Makes a folder that goes when the test ends. */
+/** Makes a folder that is removed when the test ends. */
 export function folder(t) {
   const path = mkdtempSync(join(tmpdir(), "dacti-web-"));
   t.after(() => remove(path));
   return path;
 }
 
-/** Runs the program, and fails if it does. Returns its standard output. */
+/** Runs the program, and fails if the program fails. Returns its standard output. */
 export function dacti(...args) {
   const { status, stdout, stderr, error } = spawnSync(DACTI, args, { encoding: "utf8" });
   if (status !== 0) throw error ?? new Error(`dacti ${args.join(" ")}: ${status}\n${stderr}`);
@@ -41,7 +41,7 @@ export async function write(root, files) {
   }
 }
 
-/** Starts a program, and returns the first line that it prints. It ends with the test. */
+/** Starts a program, and returns the first line that it prints. The program ends with the test. */
 async function started(t, program, args) {
   const child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit"] });
   const ended = new Promise((done) => child.on("exit", done));
@@ -58,7 +58,7 @@ async function started(t, program, args) {
   return { line: text.split("\n")[0], stop };
 }
 
-/** Serves a folder by `dacti serve`. */
+/** Serves a folder with `dacti serve`. */
 export async function serveByDacti(t, root, ...args) {
   const { line, stop } = await started(t, DACTI, ["-q", "serve", root, "-l", "0", ...args]);
   return { url: line, stop };
@@ -70,7 +70,7 @@ export async function inspect(t, file) {
   return { url: line, stop };
 }
 
-/** Serves a folder by nginx, as docs/guide/browser.md shows it. */
+/** Serves a folder with nginx, with the settings of docs/guide/browser.md. */
 export async function serveByNginx(t, root) {
   const home = folder(t);
   const port = await freePort();
@@ -119,7 +119,7 @@ const answers = (url) =>
     () => false,
   );
 
-/** Waits until something holds; fails after some seconds. */
+/** Waits until a condition holds. Fails after some seconds. */
 export async function until(holds, ms = 10_000) {
   const end = Date.now() + ms;
   while (!(await holds())) {
@@ -136,8 +136,8 @@ const TYPES = {
 };
 
 /**
- * Serves a folder by this process, with ranges. `change(answer, request)` may change each answer
- * `{status, headers, body}` before it is sent: that makes stale caches and hostile servers.
+ * Serves a folder from this process, with ranges. `change(answer, request)` may change each answer
+ * `{status, headers, body}` before it is sent, to act as a stale cache or a hostile server.
  */
 export async function serveChanged(t, root, change = (answer) => answer) {
   const state = { change, requests: [] };
@@ -219,13 +219,13 @@ export async function openPage(t, started) {
   return page;
 }
 
-/** Goes to a page of a site, through the page of the first visit if it comes. */
+/** Opens a page of a site. If the page of the first visit appears, waits until it is gone. */
 export async function visit(page, url) {
   await page.goto(url);
   await settled(page);
 }
 
-/** Waits until a page is not the one of the first visit any more. */
+/** Waits until a page no longer shows the page of the first visit. */
 export async function settled(page) {
   const ready = () =>
     document.readyState === "complete" &&

@@ -1,4 +1,4 @@
-// A site that `dacti site` made, in a browser, through the servers that people use.
+// A site made by `dacti site`, in a browser, from the servers that people use.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -17,7 +17,7 @@ import { MEDIA, files, newKey, site } from "./sites.mjs";
 async function checkPages(t, url) {
   const started = await browser(t);
   const shown = await openPage(t, started);
-  // The first visit is one to a page deep in the site.
+  // The first visit is to a page deep in the site.
   await visit(shown, `${url}docs/`);
   assert.match(await textOf(shown), /^Docs/);
   const size = await shown.$eval("#picture", (picture) => picture.naturalWidth);
@@ -51,7 +51,7 @@ async function checkPages(t, url) {
   await checkRanges(shown);
 }
 
-/** Media elements ask for ranges. */
+/** Media elements send range requests. */
 async function checkRanges(shown) {
   const clip = files["clip.mp4"];
   const asked = (range) =>

@@ -1,9 +1,9 @@
-// Sites that several tests make.
+// Sites that several tests use.
 
 import { join } from "node:path";
 import { dacti, folder, write } from "./lib.mjs";
 
-/** A video's length: longer than a page, and with different bytes everywhere. */
+/** The length of the video: longer than a page. Its bytes vary, so a wrong range is noticed. */
 export const MEDIA = 3_000_000;
 
 /** Returns a page with a title. */
@@ -33,7 +33,7 @@ export async function site(t, content = files, ...args) {
   return { from: join(root, "in"), out: join(root, "out"), root };
 }
 
-/** Makes a key in a folder. Returns the private file. */
+/** Makes a key in a folder. Returns the file of the private key. */
 export function newKey(root) {
   const file = join(root, "site.key");
   dacti("-q", "key", "new", "-o", file);

@@ -1,4 +1,4 @@
-// Updates that are published while pages are open: each page is of one view.
+// Updates that are published while pages are open: all files of a page are from one view.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -18,7 +18,7 @@ import {
 } from "./lib.mjs";
 
 const NAVIGATIONS = FULL ? 1000 : 60;
-/** Files that carry the version, beside the page: a page of one view shows one number four times. */
+/** The files that hold the version, besides the page. In one view, all four have the same number. */
 const versioned = (version) => ({
   "index.html":
     `<!doctype html><meta charset="utf-8"><title>v</title><script src="version.js"></script>` +
@@ -26,11 +26,11 @@ const versioned = (version) => ({
   "version.js": `globalThis.version = "${version}";`,
   "version.css": `#page { --version: ${version} }`,
   "version.txt": `${version}`,
-  // Something that never changes, so that an update is smaller than the site.
+  // This file never changes, so an update is smaller than the site.
   "large.txt": "the same text in all versions\n".repeat(20_000),
 });
 
-/** Returns the version that each file of an open page carries. */
+/** Returns the version in each file of an open page. */
 const versionsOf = (page) =>
   page.evaluate(async () => [
     document.getElementById("page").textContent,
@@ -50,7 +50,7 @@ async function published(t, change) {
     dacti("-q", "site", from, "-o", out, "--sign", key);
   };
   await publish(1);
-  // Visitors look for a later view before each navigation.
+  // The worker checks for a later view before each navigation.
   const worker = async (answer, { path }) => {
     if (path !== "/dacti-worker.js") return answer;
     const text = answer.body.toString().replace(/dacti\.serve\(\{/, '$&"refreshMs":0,');
@@ -128,7 +128,7 @@ test("an update costs what changed and a head", async (t) => {
 test("a cache that serves stale heads never mixes views", async (t) => {
   const heads = [];
   let turn = 0;
-  // Each head that was ever there comes back at any time.
+  // The server answers with any earlier head at any time.
   const stale = (answer, { path }) => {
     if (path !== "/dacti-site/site.dacti-pack" || answer.status !== 206) return answer;
     if (!heads.some((head) => head.body.equals(answer.body))) heads.push(answer);
@@ -145,7 +145,7 @@ test("a cache that serves stale heads never mixes views", async (t) => {
     await page.goto(server.url);
     const versions = await versionsOf(page);
     assert.equal(new Set(versions).size, 1, `${versions}`);
-    // A later head was in use, so an older one is never taken.
+    // The worker has used a later head, so it never accepts an older one.
     assert.ok(Number(versions[0]) >= last, `${versions[0]} after ${last}`);
     last = Number(versions[0]);
   }

@@ -1,4 +1,4 @@
-// The parts of the service worker that need no browser: paths, and the choice of views.
+// Tests the parts of the service worker that need no browser: paths, and the choice of views.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -51,7 +51,7 @@ class Memory {
   }
 }
 
-/** Views of a server that has a head of one byte: its sequence. */
+/** The views of a server whose head is one byte: its sequence. */
 function worker(server, store, refreshMs = 0) {
   const open = async (head) => {
     if (!head && server.down) throw new Error("unreachable");
@@ -71,13 +71,13 @@ test("a page keeps its view, and the next page takes a later one", async () => {
   await views.pin("b", await views.forNavigation(), "/b");
   assert.equal(await sequence(views.ofPage("a")), 1);
   assert.equal(await sequence(views.ofPage("b")), 2);
-  // The browser has ended the worker, and the server is gone.
+  // The browser has ended the worker, and the server does not answer.
   server.down = true;
   views = worker(server, store);
   assert.equal(await sequence(views.ofPage("a")), 1);
   assert.equal(await sequence(views.ofPage("b")), 2);
   assert.equal(await sequence(views.forNavigation()), 2);
-  // A page that nobody remembers gets the current view, and keeps it.
+  // A page without a remembered view gets the current view, and keeps it.
   assert.equal(await sequence(views.ofPage("c")), 2);
   assert.equal(await sequence(views.ofUrl("/a")), 1);
 });
@@ -119,7 +119,7 @@ test("views of closed pages are forgotten", async (t) => {
   t.mock.timers.tick(16 * 60_000);
   await views.forgetClosed(new Set(["b"]));
   assert.deepEqual(await store.below("page/"), ["b"]);
-  // A page may be about to take a view that looks unused.
+  // A page may be about to use a view that looks unused.
   assert.equal((await store.below("view/")).length, 2);
   await views.forgetClosed(new Set(["b"]));
   assert.equal((await store.below("view/")).length, 1);

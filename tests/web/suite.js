@@ -58,7 +58,7 @@ export async function packages({ open }, base, names, remote) {
   return found;
 }
 
-/** Counts the requests for one region. The module is loaded before. */
+/** Counts the requests for one region, after the module is loaded. */
 export async function firstRegion({ open }, url, path) {
   // Opening an invalid package loads the module, so that only later requests are counted.
   await open(new Blob([])).catch(() => {});
@@ -184,7 +184,7 @@ export async function cached({ open }, url, path) {
   return costs;
 }
 
-/** Makes responses from regions, like a server. */
+/** Answers requests with regions, like a server. */
 export async function responses({ open }, url, path, size) {
   const pack = await open(url, { cache: false });
   const asked = (headers, method = "GET") => new Request(url, { headers, method });
@@ -219,7 +219,7 @@ export async function packageOf({ open }, url, options) {
   return tried(async () => {
     const pack = await open(url, options);
     try {
-      // If a policy refuses the head, every call fails.
+      // If the policy refuses the head, every call fails.
       return { signer: pack.signer, contents: await contents(pack) };
     } finally {
       pack.close();
@@ -227,7 +227,7 @@ export async function packageOf({ open }, url, options) {
   });
 }
 
-/** Opens a package by a stale head, refreshes it to the new head, and gets the stale one again. */
+/** Opens a package by a stale head, refreshes to the new head, and meets the stale head again. */
 export async function staleHead({ open }, url, staleUrl, path) {
   let isStale = true;
   const behind = (target, init) => fetch(isStale && target === url ? staleUrl : target, init);

@@ -1,14 +1,14 @@
 /** Reads dacti packages in pages, workers, Node and Deno. */
 
-/** What went wrong, for programs that branch on it. */
+/** The kind of an error, for programs that branch on it. */
 export type Kind =
   /** The bytes contradict the format, or are not the published ones. */
   | "corrupt"
-  /** The file ends before a structure does. */
+  /** The file ends inside a structure. */
   | "truncated"
-  /** Well-formed, but of an unknown format, version or encoding; or a server without ranges. */
+  /** The format, version or encoding is unknown, or the server does not support ranges. */
   | "unsupported"
-  /** Larger than a limit, or more than `maxBytes`. */
+  /** A value exceeds a limit, or the requests exceed `maxBytes`. */
   | "limit"
   /** The caller asked for something impossible. */
   | "misuse"
@@ -16,18 +16,18 @@ export type Kind =
   | "not found"
   /** The policy refuses the bytes, or the server refuses access. */
   | "denied"
-  /** A cache on the way serves old bytes. */
+  /** A cache between server and reader is stale. */
   | "stale"
-  /** Another file has taken the package's place: open it anew. */
+  /** The URL now leads to another file: open the package again. */
   | "replaced"
-  /** The server did not answer, or refused for the moment. */
+  /** The server did not answer, or refused the request temporarily. */
   | "unavailable"
   /** The system failed. */
   | "io";
 
 export class DactiError extends Error {
   readonly kind: Kind;
-  /** The region that was asked for. */
+  /** The path of the requested region. */
   readonly path?: string;
   /** The structure at fault, by its name in the specification. */
   readonly what?: string;
@@ -38,11 +38,11 @@ export class DactiError extends Error {
 }
 
 export interface OpenOptions {
-  /** Public keys, as `dacti key show` prints them. Then nothing is handed out that none of them has signed. */
+  /** Public keys, as `dacti key show` prints them. With keys, only content that one of them has signed is returned. */
   keys?: string[];
-  /** The most bytes that the package may fetch. */
+  /** The maximum number of bytes that the package may fetch. */
   maxBytes?: number;
-  /** Seconds for which a head is still accepted after its expiry. Given without keys, the expiry is checked too. */
+  /** Seconds for which a head is still accepted after its expiry. If `maxAge` is set, the expiry is checked even without keys. */
   maxAge?: number;
   /** The URL of a copy of the head. */
   head?: string | URL;
@@ -65,7 +65,7 @@ export interface Stats {
   requests: number;
   /** Bytes of the bodies of their answers. */
   bytes: number;
-  /** Ranges that the cache had, each instead of a request. */
+  /** Ranges that were read from the cache, each instead of a request. */
   cacheHits: number;
   /** Requests that began while no other was in progress. */
   roundTrips: number;
@@ -75,7 +75,7 @@ export interface Listed {
   /** Null for a region without a path. */
   path: string | null;
   id: string;
-  /** The length of the content in bytes; null if the package does not tell. */
+  /** The length of the content in bytes; null if the package does not state it. */
   size: number | null;
   /** The length of the stored bytes. */
   stored: number;
@@ -110,7 +110,7 @@ export function open(place: string | URL | Blob, options?: OpenOptions): Promise
 /** Returns the media type of a path by its ending. */
 export function mediaType(path: string): string;
 
-/** An open package. All reads take the view that was published when it was opened or refreshed. */
+/** An open package. All reads use the view that was published when the package was opened or last refreshed. */
 export class Package {
   private constructor();
   /** The URL; empty for a local file. */
@@ -120,15 +120,15 @@ export class Package {
   /** The number of the publication; 0 for a package in one file. */
   readonly sequence: number;
   readonly length: number;
-  /** The key that vouches for the package, one of `keys`, in hexadecimal digits. */
+  /** The key out of `keys` that signs the package, in hexadecimal digits; null if there is none. */
   readonly signer: string | null;
   readonly form: "whole" | "parts";
   readonly stats: Stats;
   /** Reads a region, or a range of its content. */
   get(path: string, options?: RangeCall): Promise<Uint8Array>;
-  /** Reads many regions, of which neighbours share requests. Each has a result of its own. */
+  /** Reads many regions. Regions that lie close together share requests. Each path has its own result: content or an error. */
   getMany(paths: Iterable<string>, options?: Call): Promise<(Uint8Array | DactiError)[]>;
-  /** Reads a region as a stream. Its pieces are verified before they are handed out. */
+  /** Reads a region as a stream. Each piece is verified before it is returned. */
   stream(path: string, options?: RangeCall): Promise<ReadableStream<Uint8Array>>;
   /** Answers a request with a region: 200, 206, 304 or 416, with a media type and an entity tag. */
   response(path: string, request?: Request, options?: Call): Promise<Response>;
@@ -137,18 +137,18 @@ export class Package {
   has(path: string, options?: Call): Promise<boolean>;
   /** Finds the stored bytes of a region; null if there is none. */
   locate(path: string, options?: Call): Promise<Located | null>;
-  /** Takes the view that is published now; true if it is a later one. */
+  /** Changes to the view that is published now. Resolves to true if that view is later than the current one. */
   refresh(options?: Call): Promise<boolean>;
   /** Describes the package as it is published now, as `dacti inspect --json` prints it. */
   map(options?: Call): Promise<Inspection>;
-  /** Gives the memory of the package back. */
+  /** Frees the memory of the package. */
   close(): void;
 }
 
-/** The object of `dacti inspect --json`, which docs/json.md of the project describes. */
+/** The object that `dacti inspect --json` prints. The project's docs/json.md describes it. */
 export type Inspection = Record<string, unknown>;
 
-/** Opens a daicon file of any format, to look at it. */
+/** Opens a daicon file of any format, to inspect it. */
 export function openContainer(place: string | URL | Blob, options?: OpenOptions): Promise<Container>;
 
 /** A daicon file of any format. */

@@ -9,7 +9,7 @@ import { mediaType } from "./media.js";
 
 export { DactiError, mediaType };
 
-/** Stored bytes from which on a response is streamed. */
+/** The minimum number of stored bytes of a region whose response is streamed. */
 const STREAM_FROM = 1 << 20;
 
 /** Opens the package at a URL or in a `Blob`. */
@@ -27,13 +27,13 @@ export async function open(place, options = {}) {
   }
 }
 
-/** Opens a daicon file of any format, to look at it. It is read once. */
+/** Opens a daicon file of any format, to inspect it. Reads the file once, before it returns. */
 export async function openContainer(place, options = {}) {
   const client = new Client(place, options);
   return new Container(client, await described(client, options.signal));
 }
 
-/** Returns the description of a file, by the module that has this ability. */
+/** Returns the description of a file, which only the inspector's module can make. */
 async function described(client, signal) {
   const module = await engine(client.inspector ?? defaults.loadInspector);
   signal?.throwIfAborted();
@@ -69,7 +69,7 @@ export class Container {
 
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** The options of an open package, and what it has spent. */
+/** The options of an open package, and the counts of its requests and bytes. */
 class Client {
   stats = { requests: 0, bytes: 0, cacheHits: 0, roundTrips: 0 };
   #options;
@@ -80,7 +80,7 @@ class Client {
     const isBlob = typeof Blob !== "undefined" && place instanceof Blob;
     const keys = options.keys ?? [];
     if (!Array.isArray(keys) || keys.some((key) => typeof key !== "string")) {
-      throw new DactiError("misuse", "`keys` is an array of texts, as `dacti key show` prints them");
+      throw new DactiError("misuse", "`keys` must be an array of texts, as `dacti key show` prints them");
     }
     this.#options = options;
     this.keys = keys;
@@ -92,7 +92,7 @@ class Client {
     this.#origin = isBlob ? "" : new URL(this.url).origin;
   }
 
-  /** Returns the options as the module reads them. */
+  /** Returns the options in the form that the module reads. */
   text() {
     const { maxBytes = "", maxAge = "" } = this.#options;
     const cached = this.cache ? 1 : 0;
@@ -104,7 +104,7 @@ class Client {
     return (this.#options.fetch ?? fetch)(url, init);
   }
 
-  /** Returns the caller's header fields, which may be secrets, for their own origin alone. */
+  /** Returns the caller's header fields for URLs of the package's origin. They may be secrets. */
   headersFor(url) {
     return new URL(url).origin === this.#origin ? this.#options.headers : undefined;
   }
@@ -125,15 +125,15 @@ function absolute(place) {
   try {
     url = new URL(place, globalThis.location?.href);
   } catch (cause) {
-    throw new DactiError("misuse", `${place} is no URL`, { cause });
+    throw new DactiError("misuse", `${place} is not a URL`, { cause });
   }
   if (url.protocol !== "http:" && url.protocol !== "https:") {
-    throw new DactiError("misuse", `${place} is no http or https URL, and no Blob`);
+    throw new DactiError("misuse", `${place} is neither an http or https URL nor a Blob`);
   }
   return url;
 }
 
-/** Packages that are dropped without being closed give their memory back, too. */
+/** Frees the memory of packages that were dropped without being closed. */
 const dropped = new FinalizationRegistry(({ module, number, client }) => {
   module.close(number);
   module.removeClient(client);
@@ -165,8 +165,8 @@ export class Package {
   get form() { return this.#info.form; }
   get stats() { return { ...this.#client.stats }; }
 
-  /** Runs a task. The count is changed after it, so that a package that nothing else refers to is
-   * not collected meanwhile. */
+  /** Runs a task. The change of the count after the task needs the package. So the package is not
+   * collected during the task, even if no other reference to it remains. */
   async #run(verb, text, options, object = this.#number) {
     this.#running += 1;
     try {
@@ -185,13 +185,13 @@ export class Package {
     return this.#run(GET, String(path), { signal, ...range });
   }
 
-  /** Reads many regions, of which neighbours share requests. Each has a result of its own: its
-   * content, or its error. */
+  /** Reads many regions. Regions that lie close together share requests. Each path has its own
+   * result: the content, or the error. */
   async getMany(paths, { signal } = {}) {
     const names = [...paths].map(String);
     if (names.length === 0) return [];
     const wrong = names.find((name) => name.includes("\0"));
-    if (wrong !== undefined) throw new DactiError("misuse", "a path has no NUL", { path: wrong });
+    if (wrong !== undefined) throw new DactiError("misuse", "a path cannot contain NUL", { path: wrong });
     const bytes = await this.#run(GET_MANY, names.join("\0"), { signal });
     const view = new DataView(bytes.buffer, bytes.byteOffset);
     let at = 0;
@@ -203,7 +203,7 @@ export class Package {
     });
   }
 
-  /** Reads a region as a stream, whose pieces are verified before they are handed out. */
+  /** Reads a region as a stream. Each piece is verified before it is returned. */
   async stream(path, { signal, start = 0, end = Infinity } = {}) {
     const module = this.#module;
     const number = await this.#run(STREAM, String(path), { signal });
@@ -266,7 +266,7 @@ export class Package {
       if (isStored) headers.set("content-length", found.length);
       return new Response(isHead ? null : await this.stream(path, { signal }), { headers });
     }
-    // The length of encoded content is known once it is decoded.
+    // The length of encoded content is known only after decoding.
     const whole = isStored ? undefined : await this.get(path, { signal });
     const size = whole?.length ?? found.length;
     const span = range ? parsedRange(range, size) : undefined;
@@ -289,7 +289,7 @@ export class Package {
     return this.#run(LIST, prefix, { signal });
   }
 
-  /** Tells whether there is a region of this path. */
+  /** Tells whether the package has a region with this path. */
   async has(path, options) {
     return (await this.locate(path, options)) !== null;
   }
@@ -299,7 +299,7 @@ export class Package {
     return this.#run(LOCATE, String(path), { signal });
   }
 
-  /** Takes the view that is published now. True if it is a later one. */
+  /** Changes to the view that is published now. Returns whether that view is later. */
   async refresh({ signal } = {}) {
     const now = seconds();
     const info = await this.#run(REFRESH, "", { signal, start: now, end: now });
@@ -312,7 +312,7 @@ export class Package {
     return described(this.#client, signal);
   }
 
-  /** Gives the memory of the package back. It cannot be used after that. */
+  /** Frees the memory of the package, which cannot be used afterwards. */
   close() {
     dropped.unregister(this);
     this.#module.close(this.#number);
@@ -326,7 +326,7 @@ function matches(field, tag) {
   return tags.includes("*") || tags.includes(tag);
 }
 
-/** Returns the span of a `Range` field; undefined if it is to be ignored, null if it lies outside. */
+/** Returns the span of a `Range` field; undefined for a field to ignore, null if it lies outside. */
 function parsedRange(field, size) {
   const parts = /^bytes=(\d*)-(\d*)$/.exec(field.trim());
   if (!parts || (parts[1] === "" && parts[2] === "")) return undefined;

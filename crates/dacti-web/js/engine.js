@@ -15,33 +15,33 @@ export const OPEN = 0, GET = 1, STREAM = 2, NEXT = 3, LOCATE = 4, LIST = 5, REFR
 const BEGUN = 0, BYTES = 1, END = 2, FAILED = 3;
 /** Ways in which an exchange fails. */
 const RESET = 0, TIMEOUT = 1, UNREACHABLE = 2;
-/** The answer of a tool that is not there. */
+/** The answer if the module of the tools is not loaded. */
 const ABSENT = 3;
 /** The longest time that a timer of JavaScript can run. */
 const TIMER_MAX = 0x7fffffff;
-/** An origin that nobody serves, for the keys of the cache. */
+/** An origin that no server has, for the keys of the cache. */
 const CACHE_ORIGIN = "https://dacti.invalid/";
 
-/** How the module is found if the caller does not say. Entries for other systems replace it. */
+/** Load the modules if the caller names none. Node and the service worker replace them. */
 export const defaults = {
   load: () => fetched(new URL("./dacti.wasm", import.meta.url)),
   /** The decoder of Brotli and the checks of signatures. */
   loadTools: () => fetched(new URL("./codec.wasm", import.meta.url)),
-  /** The same module, which also describes files. */
+  /** The module with the tools, which also describes files. */
   loadInspector: () => fetched(new URL("./inspect.wasm", import.meta.url)),
 };
 
 const engines = new Map();
 
-/** Returns the engine of a module: a URL, its bytes, a compiled module, or one of the package's own,
- * which a function loads. */
+/** Returns the engine of a module. `wasm` is the module's URL, its bytes, the compiled module, or a
+ * function that loads one of the modules in the npm package. */
 export function engine(wasm = defaults.load) {
   const key = wasm instanceof URL ? wasm.href : wasm;
   let found = engines.get(key);
   if (!found) {
     found = load(wasm).then((module) => Engine.of(module));
     engines.set(key, found);
-    // A module that could not be fetched is fetched again by the next caller.
+    // If the module could not be loaded, the next caller tries again.
     found.catch(() => engines.delete(key));
   }
   return found;
@@ -55,7 +55,7 @@ async function load(wasm) {
   try {
     return await WebAssembly.compile(bytes);
   } catch (cause) {
-    throw new DactiError("unavailable", "the file of the reader is no WebAssembly module, or the " +
+    throw new DactiError("unavailable", "the file of the reader is not a WebAssembly module, or the " +
       `page's policy lacks 'wasm-unsafe-eval': ${cause.message}`, { cause });
   }
 }
@@ -86,13 +86,13 @@ async function loadTools() {
   try {
     await loadingTools;
   } catch (error) {
-    // The next region that needs it tries again.
+    // The next region that needs the module tries again.
     loadingTools = undefined;
     throw error;
   }
 }
 
-/** Hands bytes to the second module. */
+/** Copies bytes into the second module. Returns false if it has no memory for them. */
 function give(...parts) {
   const at = tools.input(parts.reduce((sum, part) => sum + part.length, 0));
   if (at === 0) return false;
@@ -162,7 +162,7 @@ class Engine {
     return decoder.decode(this.#bytes(at, length));
   }
 
-  /** Hands bytes over with the next call. */
+  /** Copies bytes into the module for the next call. Returns false if it has no memory for them. */
   #input(bytes) {
     const at = this.#exports.input(bytes.length);
     if (at === 0) return false;
@@ -252,7 +252,7 @@ class Engine {
 
   async #blob(slot, number, start, end) {
     const client = this.#clients.get(number);
-    // The module is not called while it calls.
+    // The module is calling this function, so it must not be called before the call returns.
     await null;
     try {
       if (!client) throw new Error("the package was closed");
@@ -277,7 +277,7 @@ class Engine {
   async #send(slot, number, url, lines, [first, silence, all]) {
     const client = this.#clients.get(number);
     if (!client) {
-      // The module is not called while it calls.
+      // The module is calling this function, so it must not be called before the call returns.
       await null;
       this.#fail(slot, UNREACHABLE, "the package was closed");
       return;
@@ -288,7 +288,7 @@ class Engine {
     try {
       response = await exchange.send(url, lines, first);
     } catch (error) {
-      // An exchange that was stopped is awaited by nobody.
+      // An exchange that was stopped needs no answer.
       if (this.#exchanges.get(slot) !== exchange) return;
       exchange.end();
       const way = exchange.isLate ? TIMEOUT : UNREACHABLE;
@@ -387,12 +387,12 @@ class Exchange {
     this.#isOpen = false;
     clearTimeout(this.#timer);
     clearTimeout(this.#whole);
-    this.#abort.abort(new Error("the rest of the answer is not wanted"));
+    this.#abort.abort(new Error("the rest of the answer is not needed"));
     this.#client.end();
   }
 }
 
-/** Ranges of parts in Cache Storage, as whole answers: it refuses partial ones. */
+/** Ranges of parts in Cache Storage. It refuses partial answers, so each range is a whole one. */
 export class PartCache {
   #opened;
 
@@ -410,7 +410,7 @@ export class PartCache {
       const answer = await (await this.#opened).match(CACHE_ORIGIN + key);
       return answer && new Uint8Array(await answer.arrayBuffer());
     } catch {
-      // A storage that fails is a cache without the bytes.
+      // If the storage fails, the cache acts as if it lacked the bytes.
       return undefined;
     }
   }

@@ -1,4 +1,4 @@
-/** An error of the reader. `kind` says what to do, `message` tells a person. */
+/** An error of the reader. `kind` is for programs, and `message` for people. */
 export class DactiError extends Error {
   constructor(kind, message, { path, what, offset, expected, found, cause } = {}) {
     super(message, cause && { cause });
@@ -11,7 +11,7 @@ export class DactiError extends Error {
     this.found = found;
   }
 
-  /** Returns the error that the module describes. */
+  /** Makes the error that the module describes. */
   static of({ kind, message, ...more }) {
     return new DactiError(kind, message, more);
   }

@@ -15,7 +15,7 @@ const TYPES = {
   xhtml: "application/xhtml+xml", xml: "application/xml", zip: "application/zip",
 };
 
-/** Returns the media type of a path. */
+/** Returns the media type that the ending of a path means. */
 export function mediaType(path) {
   const name = path.slice(path.lastIndexOf("/") + 1);
   const dot = name.lastIndexOf(".");

@@ -1,4 +1,4 @@
-// The entry for Node, whose `fetch` reads no files.
+// The entry for Node. Its `fetch` cannot read files, so this entry reads the modules as files.
 
 import { readFile } from "node:fs/promises";
 import { defaults } from "./engine.js";

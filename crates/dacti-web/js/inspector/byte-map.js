@@ -2,12 +2,12 @@
 
 import { bytes, counted, element, hex, number, visible } from "./text.js";
 
-/** Rows of the map, and height of each in CSS pixels. */
+/** The number of rows of the map, and the height of each in CSS pixels. */
 const ROWS = 24;
 const ROW = 18;
-/** Bytes in a row once single bytes are shown. */
+/** The number of bytes in a row if single bytes are shown. */
 const ROW_BYTES = 16;
-/** Parts narrower than this, in CSS pixels, are not drawn apart. */
+/** Regions narrower than this, in CSS pixels, are not drawn as separate areas. */
 const NARROW = 2;
 
 /** Returns the first index of `sorted` at which `isAfter` holds. */
@@ -22,12 +22,12 @@ export function firstAt(sorted, isAfter) {
   return low;
 }
 
-/** Returns whether bytes have no content: zeros, and room for later. */
+/** Returns whether a kind of bytes has no content: zeros, or room for later use. */
 const isEmpty = (kind) => /^(room|padding)|zeros$/.test(kind);
 
 /**
- * Returns a colour for each kind of bytes, in the order in which the file has them. Red is left for
- * bytes that nothing claims. Black text is readable on all of them.
+ * Returns a colour for each kind of bytes, in the order of the kinds in the file. Red is reserved
+ * for unclaimed bytes. Black text is readable on all colours.
  */
 export function colours(kinds) {
   const found = new Map();
@@ -46,7 +46,7 @@ export function colours(kinds) {
   return found;
 }
 
-/** The map and the strip of the whole file above it. */
+/** The map, and the strip above it that shows the whole file. */
 export class ByteMap {
   #canvas;
   #overview;
@@ -63,7 +63,7 @@ export class ByteMap {
   #planned = false;
   #onPart;
 
-  /** `onPart(part)` is called for each part that the user goes to. */
+  /** `onPart(part)` is called for each part that the user selects. */
   constructor(canvas, overview, place, onPart) {
     this.#canvas = canvas;
     this.#overview = overview;
@@ -81,8 +81,8 @@ export class ByteMap {
   }
 
   /**
-   * Shows a file: its runs of bytes by ascending place, its regions, the colours of kinds, and a
-   * function that reads bytes.
+   * Shows a file. Takes its runs of bytes in ascending order, its regions, the colours of the
+   * kinds, and a function that reads bytes.
    */
   show(length, runs, regions, kinds, read) {
     this.#length = length;
@@ -150,7 +150,7 @@ export class ByteMap {
     return Math.floor(this.#from + (row + across) * this.#rowBytes());
   }
 
-  /** Returns the region, with its seal, or else the run of bytes at a position. */
+  /** Returns the region at a position, with its seal, or the run of bytes if there is no region. */
   partAt(position) {
     const run = this.#runs[firstAt(this.#runs, ({ place }) => place.at + place.len > position)];
     if (!run) return undefined;
@@ -158,7 +158,7 @@ export class ByteMap {
     const after = firstAt(this.#regions, ({ offset }) => offset > position);
     const region = this.#regions[after - 1];
     if (!region || region.offset < start) return { start, end, run };
-    // Within a run, the bytes up to the next region are the seal.
+    // In a run of regions, the bytes between two regions are the seal of the first one.
     const next = Math.min(this.#regions[after]?.offset ?? end, end);
     return { start: region.offset, end: next, run, region };
   }
@@ -174,7 +174,7 @@ export class ByteMap {
   describe({ start, end, run, region }) {
     const where = `${hex(start)} to ${hex(end)}, ${bytes(end - start)}`;
     if (region) return `${visible(region.path ?? region.id)}: region and seal, ${where}`;
-    const count = run.count > 1 ? `, ${counted(run.count, "thing", "things")} of this kind` : "";
+    const count = run.count > 1 ? `, ${counted(run.count, "item", "items")} of this kind` : "";
     return `${visible(run.kind)}: ${where}${count}`;
   }
 
@@ -208,7 +208,7 @@ export class ByteMap {
     if (to < this.#from || to >= this.#to) this.#centre(to);
   }
 
-  /** Zooms at the pointer with Ctrl or a pinch. The wheel alone scrolls the page. */
+  /** Zooms at the pointer if Ctrl is held or the user pinches. The wheel alone scrolls the page. */
   #wheel(event) {
     if (!event.ctrlKey) return;
     event.preventDefault();
@@ -261,7 +261,7 @@ export class ByteMap {
       const { place, kind } = this.#runs[at];
       const left = (Math.max(place.at, start) - start) * scale;
       const right = (Math.min(place.at + place.len, end) - start) * scale;
-      // Of many parts in one pixel, the first is drawn.
+      // If several parts lie in one pixel, only the first is drawn.
       if (right - drawn < 0.3) continue;
       drawn = right;
       to.fillStyle = this.#colours.get(kind) ?? "#888";
@@ -270,7 +270,7 @@ export class ByteMap {
     this.#drawBorders(to, y, scale, start, end);
   }
 
-  /** Shades every second region, where regions are wide enough to be told apart. */
+  /** Shades every second region if regions are wide enough to distinguish them. */
   #drawBorders(to, y, scale, start, end) {
     const first = Math.max(0, firstAt(this.#regions, ({ offset }) => offset > start) - 1);
     const last = firstAt(this.#regions, ({ offset }) => offset >= end);
@@ -285,7 +285,7 @@ export class ByteMap {
     }
   }
 
-  /** Writes single bytes into their cells, once they are read. */
+  /** Writes single bytes into their cells. If they are not read yet, reads them first. */
   #drawBytes(to, width, rowBytes) {
     const { from, content } = this.#window ?? {};
     if (from !== this.#from) {
@@ -354,7 +354,7 @@ export class ByteMap {
   }
 }
 
-/** Fills the legend: each kind of bytes with its colour, sum, share and count. */
+/** Fills the legend: each kind of bytes with its colour, its length, its share and its count. */
 export function fillLegend(table, runs, length, kinds, goTo) {
   const sums = new Map();
   for (const { kind, place, count } of runs) {
@@ -367,7 +367,8 @@ export function fillLegend(table, runs, length, kinds, goTo) {
   const rows = largest.map(([kind, { len, count, first }]) => {
     const swatch = element("span", { className: "swatch", "aria-hidden": "true" });
     swatch.style.backgroundColor = kinds.get(kind);
-    const button = element("button", { type: "button", title: "Go to the first" }, visible(kind));
+    const title = "Go to the first bytes of this kind";
+    const button = element("button", { type: "button", title }, visible(kind));
     button.addEventListener("click", () => goTo(first));
     return element(
       "tr",

@@ -97,7 +97,7 @@ function seals({ seals: found }, opened, keys, openWith) {
     ]),
   );
   const note =
-    "The keys in the file are a claim. To check signatures, give the public key that you trust.";
+    "The keys that the file names prove nothing. To check signatures, give the key that you trust.";
   const input = element("textarea", { id: "key", rows: 3, spellcheck: false });
   const form = element(
     "form",
@@ -122,7 +122,7 @@ function runs({ map }, goTo) {
     { title: "Place", number: true, cell: ({ place }) => hex(place.at) },
     { title: "Length", number: true, cell: ({ place }) => bytes(place.len) },
     { title: "Kind", grow: true, cell: ({ kind }) => visible(kind) },
-    { title: "Count", number: true, cell: ({ count }) => counted(count, "thing", "things") },
+    { title: "Count", number: true, cell: ({ count }) => counted(count, "item", "items") },
   ];
   return [table("Runs of bytes", columns, map, ({ place }) => goTo(place.at))];
 }

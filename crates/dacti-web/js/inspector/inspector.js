@@ -11,9 +11,9 @@ import { requestsPanel } from "./requests.js";
 
 const at = (id) => document.getElementById(id);
 
-/** The start of a fragment of this page's address that names a file. */
+/** The start of the fragment of this page's address, if the fragment names a file. */
 const GIVEN = "#url=";
-/** The same, from `dacti inspect --serve`, which makes the map of its file. */
+/** The same, if `dacti inspect --serve` opens the page. That program makes the map of its file. */
 const SERVED = "#served=";
 
 const view = at("view");
@@ -32,7 +32,7 @@ function say(text, isFault = false) {
   status.classList.toggle("fault", isFault);
 }
 
-/** Opens a file and shows it, unless another one was opened meanwhile. */
+/** Opens a file. Shows it, unless another file was opened meanwhile. */
 async function show(from, name, { keys = [], isServed = false } = {}) {
   const turn = (shown += 1);
   say(`Reading ${visible(name)}.`);
@@ -98,7 +98,7 @@ function summary({ map: found, opened, regions, name }) {
     ["Regions", index && counted(opened ? regions.length : index.entries, "region", "regions")],
     ["Form", index && (parts ? counted(parts.list.length, "part", "parts") : "one file")],
     ["Version", parts?.version],
-    ["Signed by", opened && (opened.signer ?? "not checked: give a key under Seals")],
+    ["Signed by", opened && (opened.signer ?? "not checked: give a key in the tab Seals")],
   ];
 }
 
@@ -121,7 +121,7 @@ at("open").addEventListener("submit", (event) => {
   event.preventDefault();
   const text = at("url").value.trim();
   if (!text) return;
-  // The address of this page then leads to the file.
+  // The address of this page now names the file, so the user can keep it as a link.
   history.replaceState(null, "", GIVEN + text);
   showUrl(text);
 });

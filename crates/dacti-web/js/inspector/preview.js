@@ -1,9 +1,9 @@
 // A preview of a region's content: a picture, text, or bytes in hexadecimal. Markup is shown as
-// text, so nothing in a package can act on this page.
+// text, so a package cannot run code on this page or change it.
 
 import { bytes, dump, element, visible } from "./text.js";
 
-/** Bytes of text and of other contents that are shown. */
+/** The maximum number of bytes of text, and of other contents, that are shown. */
 const TEXT_MAX = 64 * 1024;
 const DUMP_MAX = 4096;
 /** The longest picture that is shown. */
@@ -19,15 +19,15 @@ const PICTURES = new Map([
   ["webp", "image/webp"],
 ]);
 
-/** Returns the media type of a picture that a path ends with; undefined for other paths. */
+/** Returns the media type of a picture by the ending of its path; undefined for other paths. */
 export function pictureType(path) {
   return PICTURES.get(/\.([a-z]+)$/i.exec(path ?? "")?.[1].toLowerCase());
 }
 
-/** Returns content as text if it is UTF-8 without controls; undefined if it is not. */
+/** Returns content as text if it is UTF-8 without control characters; undefined if it is not. */
 export function asText(content) {
   try {
-    // The end may be in the middle of a character.
+    // The content may be cut in the middle of a character.
     const text = new TextDecoder("utf-8", { fatal: true }).decode(content, { stream: true });
     return /[\x00-\x08\x0e-\x1f]/.test(text) ? undefined : text;
   } catch {

@@ -13,7 +13,7 @@ const ORDERS = [
 
 const nameOf = (region) => region.path ?? region.id;
 
-/** Returns the elements of the panel, and a function that goes to a region. */
+/** Returns the elements of the panel, and a function that selects a region in the list. */
 export function regionsPanel(source, goTo) {
   const { regions } = source;
   const search = element("input", {
@@ -38,7 +38,7 @@ export function regionsPanel(source, goTo) {
     ],
     (region) => showDetail(source, detail, region, goTo),
   );
-  // Lower case is made once: a search then takes milliseconds in 100,000 regions.
+  // The texts become lower case only once, so a search of 100,000 regions takes milliseconds.
   const searchable = regions.map((region) => `${region.path ?? ""}\n${region.id}`.toLowerCase());
   const filter = () => {
     const text = search.value.trim().toLowerCase();
@@ -72,7 +72,7 @@ const sizeOf = ({ size }) => (size === null || size === undefined ? "?" : bytes(
 
 let reading = new AbortController();
 
-/** Shows what is known of a region, and its content once it is read. */
+/** Shows the properties of a region, and then reads and shows its content. */
 async function showDetail(source, detail, region, goTo) {
   reading.abort();
   reading = new AbortController();
@@ -93,7 +93,7 @@ async function showDetail(source, detail, region, goTo) {
     ]),
   );
   detail.replaceChildren(about, show, content);
-  // A quick walk through the list reads nothing.
+  // If the user moves through the list quickly, the regions on the way are not read.
   await new Promise((done) => setTimeout(done, 60));
   if (signal.aborted) return;
   try {
@@ -110,7 +110,7 @@ async function showDetail(source, detail, region, goTo) {
   }
 }
 
-/** Returns what the reader has checked before it gave out a content. */
+/** Names the checks that the reader made before it returned a content. */
 function checkOf({ map, keys }) {
   if (!map.seals) return "not sealed: damage would not be noticed";
   if (keys.length > 0) return "signature and digest are right";

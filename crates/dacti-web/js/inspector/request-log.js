@@ -1,9 +1,9 @@
 // The log of requests that the reader sends.
 
-/** Requests that are kept. */
+/** The maximum number of requests that are kept. */
 const KEPT_MAX = 5000;
 
-/** Returns the bytes of an answer's body, as its fields tell; null if they do not. */
+/** Returns the length of an answer's body by its header fields; null if they do not state it. */
 function lengthOf(answer) {
   const range = /^bytes (\d+)-(\d+)\//.exec(answer.headers.get("content-range") ?? "");
   if (range) return Number(range[2]) - Number(range[1]) + 1;
@@ -11,7 +11,7 @@ function lengthOf(answer) {
   return length === null ? null : Number(length);
 }
 
-/** Requests with their times. Its `fetch` is given to the reader. */
+/** Requests with their times. The reader sends its requests through `fetch` of this log. */
 export class RequestLog {
   requests = [];
   #onChange;

@@ -27,7 +27,7 @@ export function requestsPanel() {
     const { length } = log.requests;
     sum.textContent =
       length === 0
-        ? "No request was sent: a file on this machine is read directly."
+        ? "No requests were sent, because a file on this machine is read directly."
         : `${counted(length, "request", "requests")}, ${bytes(log.bytes)}`;
   };
   return { element: panel, update };

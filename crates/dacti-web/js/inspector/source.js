@@ -5,12 +5,12 @@ import { open, openContainer } from "../dacti.js";
 /** Kinds of errors after which the file is shown as a container, without its contents. */
 const READABLE = new Set(["unsupported", "corrupt", "truncated", "denied", "limit", "not found"]);
 
-/** The most bytes that are read for the map at once. */
+/** The maximum number of bytes that one read for the map takes. */
 const BYTES_MAX = 4096;
 
 /**
- * Opens a file. Returns the package if it is one, the error why it is none, its map, and a function
- * that reads its bytes.
+ * Opens a file. Returns the package, or the error if the file cannot be opened as a package. Also
+ * returns the map of the file, and a function that reads its bytes.
  */
 export async function openSource(from, keys, log, isServed) {
   const options = { keys, fetch: log.fetch, cache: false };
@@ -34,7 +34,7 @@ async function served() {
   return answer.json();
 }
 
-/** Returns the map that the reader makes. */
+/** Returns the map that the reader in this page makes. */
 async function described(opened, from, options) {
   const container = opened ?? (await openContainer(from, options));
   try {
@@ -42,13 +42,13 @@ async function described(opened, from, options) {
   } catch (error) {
     if (error?.kind !== "unavailable" || !/inspect\.wasm/.test(error.message)) throw error;
     const message =
-      "this program makes the map of one file: run `dacti inspect --serve` with this one, or use " +
+      "`dacti inspect --serve` makes only the map of its own file: run it with this file, or use " +
       "the inspector of the npm package";
     throw new Error(message, { cause: error });
   }
 }
 
-/** Reads bytes of the file; undefined if they lie in several objects. */
+/** Reads bytes of the file. Returns undefined if they lie in several objects. */
 async function read(from, map, log, start, end) {
   const length = Math.min(end - start, BYTES_MAX);
   if (from instanceof Blob) {

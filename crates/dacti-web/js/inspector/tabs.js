@@ -1,4 +1,4 @@
-// Tabs after the pattern of WAI-ARIA: arrows move between tabs, and one panel is shown.
+// Tabs by the pattern of WAI-ARIA: arrow keys move between tabs, and one panel is shown.
 
 import { element } from "./text.js";
 

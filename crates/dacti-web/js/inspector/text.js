@@ -1,4 +1,4 @@
-// Small builders of elements and texts. All texts of files are inserted as text, never as markup.
+// Makes small elements and texts. All texts from files are inserted as text, never as markup.
 
 /** Makes an element with properties and children. */
 export function element(name, properties = {}, ...children) {
@@ -16,7 +16,7 @@ const GROUPED = new Intl.NumberFormat("en");
 /** Returns a whole number with separators. */
 export const number = (value) => GROUPED.format(value);
 
-/** Returns a length as people read it, exact below a kibibyte. */
+/** Returns a length in a form for people: exact below a kibibyte, and else rounded. */
 export function bytes(length) {
   if (length < 1024) return `${number(length)} B`;
   let value = length;
@@ -28,13 +28,13 @@ export function bytes(length) {
   return `${value.toFixed(value < 10 ? 2 : 1)} ${["KiB", "MiB", "GiB", "TiB", "PiB"][unit]}`;
 }
 
-/** Returns a count with its noun in the right number. */
+/** Returns a count with its noun in singular or plural. */
 export const counted = (count, one, many) => `${number(count)} ${count === 1 ? one : many}`;
 
 /** Returns a position in hexadecimal. */
 export const hex = (position) => `0x${position.toString(16)}`;
 
-/** Shows controls, and characters that turn the direction of text, as their code points. */
+/** Replaces control characters, and those that change the direction of text, by code points. */
 export function visible(text) {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${character.codePointAt(0).toString(16)}}`;
@@ -51,7 +51,7 @@ export function terms(pairs) {
     ]);
 }
 
-/** Returns bytes as a table in hexadecimal, 16 a row, beside their ASCII characters. */
+/** Returns bytes in hexadecimal, 16 in each row, with their ASCII characters. */
 export function dump(content, start = 0) {
   const lines = [];
   for (let at = 0; at < content.length; at += 16) {

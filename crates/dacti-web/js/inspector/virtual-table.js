@@ -1,12 +1,12 @@
-// A table of any number of rows, of which only the visible ones are elements.
+// A table of any number of rows. Only the visible rows are elements.
 
 import { element } from "./text.js";
 
 /** Height of a row in CSS pixels. */
 const ROW = 28;
-/** The most that browsers allow an element to be high, with room to spare. */
+/** The maximum height of the rows together: well below the maximum that browsers allow. */
 const HEIGHT_MAX = 8_000_000;
-/** Rows above and below the visible ones. */
+/** The number of extra rows that are drawn above and below the visible rows. */
 const SPARE = 6;
 
 /** A table of rows, with a current row that the keyboard moves. */
@@ -61,7 +61,7 @@ export class VirtualTable {
     return element("div", { className, role }, content);
   }
 
-  /** Shows other rows, from the first one on. */
+  /** Replaces the rows, and scrolls to the first one. */
   show(rows) {
     this.#rows = rows;
     this.#current = -1;
@@ -76,14 +76,14 @@ export class VirtualTable {
     return this.#rows;
   }
 
-  /** Draws the rows again after a change of their contents or number, and keeps the place. */
+  /** Draws the rows again after a change of their contents or number. Keeps the scroll position. */
   update() {
     this.element.setAttribute("aria-rowcount", this.#rows.length + 1);
     this.#sizer.style.height = `${Math.min(this.#rows.length * ROW, HEIGHT_MAX)}px`;
     this.#later();
   }
 
-  /** Makes a row the current one and brings it into sight. */
+  /** Makes a row the current row, and scrolls to it. */
   choose(at) {
     if (this.#rows.length === 0) return;
     this.#current = Math.max(0, Math.min(at, this.#rows.length - 1));
@@ -96,7 +96,7 @@ export class VirtualTable {
     return Math.max(1, Math.floor((this.#scroller.clientHeight - ROW) / ROW));
   }
 
-  /** Pixels of the scroll bar for each row. Tables of more than 285,000 rows have less than a row. */
+  /** The pixels of the scroll area for each row: less than `ROW` in tables of over 285,000 rows. */
   #scale() {
     return Math.min(this.#rows.length * ROW, HEIGHT_MAX) / Math.max(this.#rows.length, 1);
   }

@@ -5,13 +5,13 @@ const worker = new URL("../dacti-worker.js", script);
 const folder = new URL("./", worker);
 const status = document.querySelector("main");
 
-/** Loads of this page in a row without a worker, after which it gives up. */
+/** The number of loads in a row without a worker after which this page gives up. */
 const LOADS_MAX = 3;
-/** The time within which loads count as being in a row. */
+/** The maximum age of a load that counts as being in a row. */
 const IN_A_ROW_MS = 15_000;
 const LOADS = `dacti-site loads ${folder.pathname}`;
 
-/** How long the page waits for the worker's message after a failure. */
+/** The longest wait for the worker's message after a failure. */
 const PATIENCE_MS = 2000;
 
 function show(title, ...lines) {
@@ -26,7 +26,7 @@ function show(title, ...lines) {
   status.setAttribute("role", "alert");
 }
 
-/** Counts the loads of this page in this tab within some seconds. Without storage, it counts none. */
+/** Counts the recent loads of this page in this tab. Returns 0 if the tab has no storage. */
 function loadsInARow() {
   try {
     const now = Date.now();
@@ -58,14 +58,14 @@ async function start() {
   });
   navigator.serviceWorker.startMessages();
   try {
-    // Servers may let caches keep scripts for long, and the worker's is the one that changes.
+    // Servers may let caches keep scripts for a long time, but the worker's script changes.
     const registration = await navigator.serviceWorker.register(worker, {
       scope: folder,
       updateViaCache: "none",
     });
     await activated(registration);
   } catch (error) {
-    // The worker's own message may come a little later than the end of its installation.
+    // The worker's own message may arrive a little after its installation has failed.
     const nothing = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, error));
     const { kind, message } = await Promise.race([told, nothing]);
     const refused = ["corrupt", "truncated", "denied"].includes(kind);
@@ -78,14 +78,14 @@ async function start() {
 if (!window.isSecureContext) {
   show(
     "This site needs HTTPS",
-    "Its pages are checked by a service worker, which browsers allow only over HTTPS and on this " +
-      "machine. Open the address with https:// in front.",
+    "A service worker checks its pages. Browsers allow service workers only over HTTPS, or from a " +
+      "server on this machine. Open the address with https:// in front.",
   );
 } else if (!("serviceWorker" in navigator)) {
   show(
     "This browser has no service workers",
-    "The pages of this site are served and checked by one. Some browsers turn them off in private " +
-      "windows: use an ordinary window, or a current browser.",
+    "A service worker serves and checks the pages of this site. Some browsers turn off service " +
+      "workers in private windows: use an ordinary window, or a current browser.",
   );
 } else if (loadsInARow() >= LOADS_MAX) {
   show(

@@ -1,8 +1,8 @@
 // Answers that are not regions of the package: a missing page, and a page that was refused.
 
-/** Kinds of errors that mean: the server did not answer. */
+/** The kinds of errors after which the server counts as unreachable. */
 const UNREACHABLE = new Set(["unavailable", "io", "stale"]);
-/** Kinds of errors that mean: the bytes are not those of the publisher. */
+/** The kinds of errors after which the bytes are refused. */
 const REFUSED = new Set(["corrupt", "truncated", "denied", "unsupported", "limit"]);
 
 const ESCAPES = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" };
@@ -30,19 +30,19 @@ ${retry ? '<p><a href="">Try again</a></p>' : ""}</main></html>
   return new Response(html, { status, headers });
 }
 
-/** Answers for a path that the package lacks, if it has no 404 page of its own. */
+/** Answers for a missing path, if the package has no 404 page of its own. */
 export function missing() {
   return page(404, "Page not found", ["This site has no page under this address."], false);
 }
 
-/** Returns what an error means to a visitor: a status, a title and an explanation. */
+/** Explains an error to a visitor: returns a status, a title and a reason. */
 export function meaning(error) {
   const kind = error?.kind;
   if (UNREACHABLE.has(kind)) {
     return {
       status: 503,
       title: "This page cannot be loaded",
-      why: "The site cannot be reached, and this page was not visited before.",
+      why: "The server cannot be reached, and this browser has not stored this page.",
     };
   }
   if (REFUSED.has(kind)) {
@@ -50,14 +50,18 @@ export function meaning(error) {
       status: 502,
       title: "This page was refused",
       why:
-        "The server sent bytes that its publisher did not sign, or that are damaged. " +
+        "The server sent bytes that the publisher did not sign, or that are damaged. " +
         "They are not shown.",
     };
   }
-  return { status: 502, title: "This page cannot be shown", why: "Its package cannot be read." };
+  return {
+    status: 502,
+    title: "This page cannot be shown",
+    why: "The package of this site cannot be read.",
+  };
 }
 
-/** Answers a request that failed. Pages say why; other requests get a status and one line. */
+/** Answers a request that failed: with a page that explains why, or with a status and one line. */
 export function failure(error, isPage) {
   const { status, title, why } = meaning(error);
   const message = String(error?.message ?? error);

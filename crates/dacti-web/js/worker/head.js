@@ -1,15 +1,15 @@
-// The head of a package as the reader fetched it, and the same head again for a later reader.
+// Keeps the head that a reader fetched, and answers a later reader with the same head.
 //
 // A view is everything that one head leads to. So a reader that gets an old head from here reads
-// the old view, whatever the server has by now.
+// the old view, even if the server has a newer head.
 
-/** Returns a `fetch` for one package. It keeps the last head that it saw as `head`. */
+/** A `fetch` for one package. `head` holds the last head that it returned. */
 export class HeadFetch {
   #url;
   #kept;
   head;
 
-  /** With `kept`, the bytes of a head, the first request for the head is answered by them. */
+  /** `kept` may be the bytes of a head. They then answer the requests for the package's URL. */
   constructor(url, kept) {
     this.#url = new URL(url);
     this.#kept = kept;
@@ -21,7 +21,8 @@ export class HeadFetch {
     const url = new URL(request.url);
     const isHead = url.origin === this.#url.origin && url.pathname === this.#url.pathname;
     if (!isHead) return fetch(request);
-    // A query is added for the newest head, to look for parts that are missing by now.
+    // With another query, the reader asks for the newest head, because parts of the old view are
+    // missing.
     if (this.#kept && url.search === this.#url.search) return this.#again();
     const answer = await fetch(request);
     if (answer.ok && !this.#kept) this.head = new Uint8Array(await answer.clone().arrayBuffer());

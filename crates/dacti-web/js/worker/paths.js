@@ -1,10 +1,10 @@
-// The regions that the path of a URL may mean: index pages and clean URLs.
+// The regions that the path of a URL may name: index pages and URLs without `.html`.
 
 /**
- * Returns the region paths to try for a URL path, or null if the path can name no region.
+ * Returns the region paths to try for a URL path, or null if the path cannot name a region.
  *
- * `path` is relative to the site and percent-encoded. `regions` are tried in order. `folder` is a
- * region whose page stands at `path/`, so that its relative links need a redirect to there.
+ * `path` is relative to the site and percent-encoded. `regions` are tried in order. If none of them
+ * exists and `folder` does, its page belongs at `path/`, and its relative links need a redirect.
  */
 export function candidates(path) {
   const parts = [];
@@ -15,7 +15,7 @@ export function candidates(path) {
     } catch {
       return null;
     }
-    // A decoded slash would name another region than the same path without the escape.
+    // With a decoded slash, an escaped path would name the region of a different path.
     if (decoded.includes("/") || decoded.includes("\0") || decoded === "." || decoded === "..") {
       return null;
     }

@@ -1,13 +1,13 @@
 // Reads regions ahead of time, so that the package's cache keeps them for offline use.
 
-/** Regions that are read at once. */
+/** The number of regions that are read at the same time. */
 const AT_ONCE = 8;
-/** Regions after which the state is saved: the browser may end the worker at any time. */
+/** The number of regions after which the state is saved: the browser may end the worker anytime. */
 const STEP = 64;
 
 /**
- * Reads all regions of a view whose path has one of these prefixes, and goes on where an earlier
- * call was stopped. `tell(done, total)` is called on the way.
+ * Reads all regions of a view whose path has one of these prefixes. Continues where an earlier call
+ * was stopped. Calls `tell(done, total)` after each step.
  */
 export async function precache(view, prefixes, store, tell) {
   const name = `precached/${view.name}`;
@@ -15,7 +15,7 @@ export async function precache(view, prefixes, store, tell) {
   if (done === "all") return;
   const listed = await view.package.list();
   const wanted = listed.filter(({ path }) => path && prefixes.some((at) => path.startsWith(at)));
-  // In the order of the file, neighbours share requests and blocks.
+  // Neighbours in the file share requests, so the regions are read in the order of the file.
   wanted.sort((a, b) => a.offset - b.offset);
   while (done < wanted.length) {
     const step = wanted.slice(done, done + STEP);

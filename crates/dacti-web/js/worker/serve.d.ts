@@ -1,27 +1,27 @@
 /** Serves a site out of one package, in a service worker. */
 
 export interface ServeOptions {
-  /** The URL of a package in parts, relative to the worker's script. One of another origin needs `keys`. */
+  /** The URL of a package in parts, relative to the worker's script. A package of another origin needs `keys`. */
   package: string | URL;
-  /** Public keys, as `dacti key show` prints them. Then nothing is served that none of them has signed. */
+  /** Public keys, as `dacti key show` prints them. With keys, only regions that one of them has signed are served. */
   keys?: string[];
-  /** Whether to fetch all regions ahead, or those whose paths begin with one of these prefixes. */
+  /** True fetches all regions ahead of time. Prefixes fetch only the regions whose paths begin with one of them. */
   precache?: boolean | string[];
-  /** Prefixes of paths that the server answers, relative to the worker's scope; `["dacti-site/"]` by default. */
+  /** Prefixes of paths that the server answers instead of the worker, relative to the worker's scope; `["dacti-site/"]` by default. */
   own?: string[];
-  /** Fields to add to every answer, such as a content security policy. */
+  /** Header fields to add to answers of status 200, 206 and 404, such as a content security policy. */
   headers?: Record<string, string>;
-  /** Milliseconds between two looks for a later version; 60,000 by default. */
+  /** The minimum time between two checks for a later version, in milliseconds; 60,000 by default. */
   refreshMs?: number;
-  /** How long a navigation waits for a later version, in milliseconds; 1,000 by default. */
+  /** The maximum time that a navigation waits for such a check, in milliseconds; 1,000 by default. */
   patienceMs?: number;
-  /** The most bytes that one version of the package may fetch. */
+  /** The maximum number of bytes that one version of the package may fetch. */
   maxBytes?: number;
   /** Seconds for which a head is still accepted after its expiry. */
   maxAge?: number;
   /** The name of the cache of ranges in Cache Storage; "dacti" by default. */
   cache?: string;
-  /** The place of `dacti.wasm`, and its digest as `integrity` of a script has it. */
+  /** The URL of `dacti.wasm`, and its digest in the form of a script's `integrity` attribute. */
   wasm?: { url: string; integrity?: string };
   /** The same for `codec.wasm`. */
   tools?: { url: string; integrity?: string };

@@ -1,7 +1,7 @@
 // A service worker that serves a site out of one package.
 //
 // `serve` registers the listeners. It must be called while the worker's script runs for the first
-// time, because browsers take no listeners later.
+// time, because browsers accept no listeners later.
 
 import { DactiError, open } from "../dacti.js";
 import { defaults } from "../engine.js";
@@ -12,9 +12,9 @@ import { precache } from "./precache.js";
 import { Store } from "./store.js";
 import { Views } from "./views.js";
 
-/** The time between two removals of closed pages. */
+/** The minimum time between two removals of closed pages. */
 const TIDY_MS = 60_000;
-/** Kinds of requests that open a document inside of another one. */
+/** The destinations of requests that open a document inside another document. */
 const INNER = new Set(["iframe", "frame", "embed", "object"]);
 
 const DEFAULTS = {
@@ -31,8 +31,9 @@ const DEFAULTS = {
 /**
  * Serves the scope of this service worker out of a package.
  *
- * `options.package` is the URL of the package, relative to the worker's script. With `keys`, only
- * regions that one of these public keys signed are served; a package of another origin needs them.
+ * `options.package` is the URL of the package, relative to the worker's script. With `keys`, it
+ * serves only regions that one of these public keys has signed. A package of another origin needs
+ * keys.
  */
 export function serve(options) {
   const settings = { ...DEFAULTS, ...options };
@@ -59,7 +60,7 @@ class Site {
     this.#url = new URL(settings.package, self.location.href);
     if (this.#url.origin !== self.location.origin && settings.keys.length === 0) {
       throw new TypeError(
-        `${this.#url} is of another origin, whose server could send anything: give the public ` +
+        `${this.#url} has another origin, whose server could send anything: give the public ` +
           "key of its publisher in `keys`",
       );
     }
@@ -72,7 +73,7 @@ class Site {
     this.#views = new Views(this.#store, (head) => this.#open(head), settings);
   }
 
-  /** Opens the package, by the bytes of a head if they are given. */
+  /** Opens the package, from the bytes of a head if they are given. */
   async #open(head) {
     const { keys, maxBytes, maxAge, cache } = this.#settings;
     const heads = new HeadFetch(this.#url, head);
@@ -81,7 +82,7 @@ class Site {
     if (opened.form !== "parts") {
       throw new TypeError(`${this.#url} is one file: a site needs a package in parts`);
     }
-    // Without this check, a head of nobody with a high sequence would lock out the publisher's.
+    // Without this check, an unsigned head of high sequence would block the publisher's heads.
     if (keys.length > 0 && !opened.signer) {
       throw new DactiError("denied", `${this.#url.pathname}: no pinned key has signed the head`);
     }
@@ -89,8 +90,8 @@ class Site {
   }
 
   /**
-   * Returns the bytes of a WebAssembly module, from the store or the network. `isFresh` asks the
-   * network.
+   * Returns the bytes of a WebAssembly module, from the store or the network. If `isFresh` is set,
+   * a module without a digest is fetched again.
    */
   async #module({ url, integrity = "" }, isFresh = false) {
     const name = `wasm/${integrity || url}`;
@@ -105,7 +106,7 @@ class Site {
     return bytes;
   }
 
-  /** Opens the package once, so that its head and the module are kept, and takes over. */
+  /** Opens the package once, to store its head and the modules. Then activates this worker. */
   async install() {
     try {
       const { wasm, tools } = this.#settings;
@@ -128,7 +129,7 @@ class Site {
     }
   }
 
-  /** Answers a request for a page or file of the site. The browser does all others. */
+  /** Answers a request for a page or file of the site. The browser handles all other requests. */
   fetch(event) {
     const { request } = event;
     const url = new URL(request.url);
@@ -158,7 +159,7 @@ class Site {
     const opens = request.mode === "navigate";
     let view;
     if (opens && INNER.has(request.destination)) {
-      // A page and the pages inside of it are of one view.
+      // A page and the pages inside it use one view.
       view = clientId ? await this.#views.ofPage(clientId) : undefined;
       view ??= await this.#views.ofUrl(request.referrer);
     }
@@ -182,12 +183,12 @@ class Site {
     return new Response(page.body, { status: 404, headers: page.headers });
   }
 
-  /** Returns an answer with the fields of the site. */
+  /** Returns an answer with the header fields of the site. */
   #finished(answer, request) {
-    // Another status has no body, or is made by this worker.
+    // An answer with any other status has no body, or was made by this worker.
     if (![200, 206, 404].includes(answer.status)) return answer;
     const headers = new Headers(answer.headers);
-    // Without this, a browser may show a new page with an old picture that it has in memory.
+    // Without this field, a browser may show a new page with an old picture from its memory.
     headers.set("cache-control", "no-cache");
     headers.set("x-content-type-options", "nosniff");
     for (const [name, value] of Object.entries(this.#settings.headers)) headers.set(name, value);
@@ -204,7 +205,7 @@ class Site {
     if (this.#settings.precache.length > 0) await this.#precache();
   }
 
-  /** Reads all regions, or those below some prefixes, so that they are kept for offline use. */
+  /** Reads all regions, or the regions below some prefixes, to store them for offline use. */
   #precache() {
     this.#precaching ??= this.#precacheView().finally(() => {
       this.#precaching = undefined;

@@ -5,7 +5,7 @@ export class Store {
   #cache;
   #base;
 
-  /** `name` is the cache, and `base` a URL under which no page lies. */
+  /** `name` names the cache. No page may lie under the URL `base`. */
   constructor(name, base) {
     this.#cache = caches.open(name);
     this.#base = base;

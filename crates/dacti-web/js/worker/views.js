@@ -1,14 +1,14 @@
-// Which view of the package each page of the site is served from.
+// Decides from which view of the package each page of the site is served.
 //
-// A navigation takes a view, and every later request of its page is served from the same view. The
+// A navigation chooses a view. Every later request of its page is served from the same view. The
 // browser may end the worker between two requests, so views and pages are kept in the store.
 
 /**
- * How long a page is remembered after its navigation though no client has it: its client may be about
- * to appear, or the browser may keep the page to go back to.
+ * The time for which a page without a client is remembered after its navigation. Its client may be
+ * about to appear, or the browser may keep the page so that the user can go back to it.
  */
 const KEPT_MS = 15 * 60_000;
-/** The most pages that are remembered. */
+/** A page without a client is remembered only if it is one of this many newest pages. */
 const PAGES_MAX = 300;
 
 /** Returns the name of a view: a digest of its head. */
@@ -31,8 +31,8 @@ export class Views {
   #unused = new Set();
 
   /**
-   * `open(head)` opens the package by the bytes of a head, or by the latest head that the network
-   * has. It returns the package and the bytes of its head.
+   * `open(head)` opens the package from the bytes of a head. Without an argument, it opens the
+   * latest head from the network. It returns the package and the bytes of its head.
    */
   constructor(store, open, { refreshMs, patienceMs }) {
     this.#store = store;
@@ -41,18 +41,18 @@ export class Views {
     this.#patienceMs = patienceMs;
   }
 
-  /** Returns the view for a new page, after a look for a later one that takes little time. */
+  /** Returns the view for a new page. First checks for a later view, but only for a short time. */
   async forNavigation() {
     const current = await this.current();
     if (!current) return this.refresh();
     if (performance.now() - this.#checkedAt < this.#refreshMs) return current;
-    // Without a connection the pages that were visited stay readable.
+    // Without a connection, the pages that were visited stay readable.
     const refreshed = this.refresh().catch(() => current);
     const patience = new Promise((done) => setTimeout(done, this.#patienceMs, current));
     return Promise.race([refreshed, patience]);
   }
 
-  /** Returns the view of a page, and remembers the current one for a page without any. */
+  /** Returns the view of a page. For a page without a view, remembers the current view. */
   async ofPage(id) {
     const page = id && (this.#pages.get(id) ?? (await this.#store.json(`page/${id}`)));
     if (page) {
@@ -70,7 +70,7 @@ export class Views {
     return found.length > 0 ? this.#view(found[0][1].view) : undefined;
   }
 
-  /** Returns all pages that are remembered with their ids, the newest first. */
+  /** Returns all remembered pages with their ids, the newest first. */
   async #kept() {
     for (const id of await this.#store.below("page/")) {
       const page = this.#pages.get(id) ?? (await this.#store.json(`page/${id}`));
@@ -86,7 +86,7 @@ export class Views {
     await this.#store.putJson(`page/${id}`, page);
   }
 
-  /** Returns the view in use; undefined before the first. */
+  /** Returns the current view; undefined before the first view was opened. */
   async current() {
     this.#current ??= this.#restore();
     const current = await this.#current;
@@ -96,11 +96,11 @@ export class Views {
 
   async #restore() {
     const name = await this.#store.json("current");
-    // A view that cannot be opened any more, such as one under another key, is given up.
+    // A view that can no longer be opened, such as one under another key, is ignored.
     return name && this.#view(name).catch(() => undefined);
   }
 
-  /** Asks the network for a later view. Calls at the same time share one question. */
+  /** Asks the network for a later view. Simultaneous calls share one request. */
   refresh() {
     this.#check ??= this.#refresh().finally(() => {
       this.#check = undefined;
@@ -141,7 +141,7 @@ export class Views {
     return { name, package: (await this.#open(head)).package };
   }
 
-  /** Forgets pages that are closed, and views that no page uses. `open` are the ids of clients. */
+  /** Forgets closed pages, and views that no page uses. `open` holds the ids of the open clients. */
   async forgetClosed(open) {
     const used = new Set([(await this.current())?.name]);
     for (const [at, [id, page]] of (await this.#kept()).entries()) {
