@@ -488,7 +488,7 @@ fn ids_of_ones_own_count() {
         ("#\n16665c3c-6a55-4f8a-b0af-910ac2f7e414 a.txt", "line 2: the id 16665c3c"),
         (
             "00000000-0000-0000-0000-000000000abc a.txt\n00000000-0000-0000-0000-000000000abc bin",
-            "line 2: the id 00000000-0000-0000-0000-000000000abc stands in line 1",
+            "line 2: the id 00000000-0000-0000-0000-000000000abc is already in line 1",
         ),
     ] {
         fs::write(ids, lines).expect("a file");
@@ -1228,7 +1228,7 @@ fn what_was_meant_is_told() {
     scratch.refused(&none, "--include and --exclude leave out all files");
     assert_eq!(scratch.pack(&[]).code, Some(0));
     let folder = scratch.run("ls", &["guide/"]);
-    assert!(folder.failure().ends_with("it is a folder, and \"guide/**\" means what is in it"));
+    assert!(folder.failure().ends_with("it is a folder: write \"guide/**\" for the regions in it"));
     assert_eq!(scratch.run("ls", &["index.html"]).text(), "guide/index.html\nindex.html\n");
     assert_eq!(scratch.run("ls", &["/index.html"]).text(), "index.html\n");
     // The program refuses before it reads anything, and names the right option.
@@ -1423,7 +1423,7 @@ fn what_a_file_costs_is_told_before_and_bounded() {
     scratch.pack(&["--encoding", "none"]).text();
     // There is one read for the head. The region and its digest of 32 bytes take reads of 64 KiB.
     let told = scratch.run("get", &["big", "--dry-run"]);
-    let expected = "spent       1 request, 65536 bytes (64.00 KiB), to find out\n\
+    let expected = "spent       1 request, 65536 bytes (64.00 KiB), to plan this\n\
                     regions     1\n\
                     to fetch    4 requests, 200032 bytes (195.34 KiB)\n\
                     over-fetch  0 of these bytes lie between regions\n";

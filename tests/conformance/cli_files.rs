@@ -470,7 +470,7 @@ fn a_file_that_no_region_can_hold_is_refused_with_the_way_out() {
     file.set_len(1 << 32).expect("it can be sparse");
     let packed = place.run(&["pack", "large", "-o", "p"]);
     let told = packed.failure();
-    assert!(told.contains("\"large\": 4294967296 bytes do not fit a region"), "{told}");
+    assert!(told.contains("\"large\": 4294967296 bytes do not fit into a region"), "{told}");
     assert!(told.contains("nothing was written") && told.contains("split -b 4000M"), "{told}");
     assert!(!place.at("p").exists());
     place.packed(&[]);

@@ -79,9 +79,9 @@ fn regions_that_share_some_bytes_are_warned_about_and_not_written_to() {
     let out = scratch.at("out");
     let out = out.to_str().expect("it is text");
     let expected = format!(
-        "dacti: warning: 1 region shares some of the stored bytes of another one, which no packer \
-         does: the first is \"b\" at {b}, which overlaps \"a\" at {a}; do not trust this package \
-         unless you know why\n"
+        "dacti: warning: 1 region shares some stored bytes with another region, and no packer \
+         writes such regions: the first is \"b\" at {b}, which overlaps \"a\" at {a}; do not trust \
+         this package unless you know why\n"
     );
     let listed = run(&scratch, "ls", &[]);
     assert_eq!((listed.code, &*listed.err), (Some(0), &*expected));
@@ -100,7 +100,8 @@ fn regions_that_share_some_bytes_are_warned_about_and_not_written_to() {
     for (verb, more) in [("put", &[&*put][..]), ("rm", &["a"]), ("sync", &[folder, "--delete"])] {
         let ended = run(&scratch, verb, more);
         assert_eq!(ended.code, Some(1), "{ended:?}");
-        assert!(ended.err.contains(&format!("at {b} overlap those of \"a\" at {a}")), "{ended:?}");
+        let told = format!("at {b} overlap the stored bytes of \"a\" at {a}");
+        assert!(ended.err.contains(&told), "{ended:?}");
         assert_eq!(fs::read(scratch.package()).expect("it is there"), bytes, "{verb}");
     }
 }

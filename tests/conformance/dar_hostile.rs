@@ -62,12 +62,12 @@ fn truncation_is_named() {
     let (_, bytes) = archives().swap_remove(2);
     let at = |len: usize| format_error(verify(&bytes[..len])).expect("it is cut").to_string();
     // Lengths in this archive: magic 4, list 1, mark 1, CID 36, length 1, block 1, end mark 1.
-    assert_eq!(at(2), "magic at 0x0: need 64 bytes, the archive ends at 0x2");
-    assert_eq!(at(20), "root mark at 0x5: need 114 bytes, the archive ends at 0x14");
-    assert_eq!(at(42), "frame at 0x2a: need 1 bytes, the archive ends at 0x2a");
-    assert_eq!(at(43), "block at 0x2b: need 1 bytes, the archive ends at 0x2b");
-    assert_eq!(at(45), "trailer at 0x2d: need 81 bytes, the archive ends at 0x2d");
-    assert!(at(60).starts_with("index at 0x2d: need 40 bytes"), "{}", at(60));
+    assert_eq!(at(2), "magic at 0x0: needs 64 bytes, but the archive ends at 0x2");
+    assert_eq!(at(20), "root mark at 0x5: needs 114 bytes, but the archive ends at 0x14");
+    assert_eq!(at(42), "frame at 0x2a: needs 1 bytes, but the archive ends at 0x2a");
+    assert_eq!(at(43), "block at 0x2b: needs 1 bytes, but the archive ends at 0x2b");
+    assert_eq!(at(45), "trailer at 0x2d: needs 81 bytes, but the archive ends at 0x2d");
+    assert!(at(60).starts_with("index at 0x2d: needs 40 bytes"), "{}", at(60));
     assert!(at(100).starts_with("root list at"), "{}", at(100));
     assert!(at(bytes.len() - 1).starts_with("footer at"), "{}", at(bytes.len() - 1));
 }

@@ -1525,8 +1525,8 @@ fn swapped_regions_are_told_from_altered_ones() {
         let package = Package::from_bytes(swapped.clone()).expect("it is good");
         let located = package.locate("one").expect("it is there");
         let expected = format!(
-            "stored region at {:#x}: swapped: asked for {}, but it was sealed as {}: the index is \
-             not the publisher's",
+            "stored region at {:#x}: swapped: asked for {}, but it was sealed as {}: the index was \
+             altered",
             located.span.start,
             uuid_of(path_id("one")),
             uuid_of(path_id("two")),

@@ -138,8 +138,8 @@ fn wrong_places_are_refused_with_the_way_out() {
     site.refused(&["publish", "one", "https://host/p"], 2, "name the bucket or the folder");
     site.refused(&["put", PKG, "a=n", "--plan", "plan"], 2, "its update is two uploads");
     site.refused(&["compact", "one"], 2, "-o OUT");
-    site.refused(&["log", "one"], 1, "is no head of a package in parts");
-    site.refused(&["gc", PKG, "--grace", "0"], 1, "at least 3600 are needed");
+    site.refused(&["log", "one"], 1, "is not the head of a package in parts");
+    site.refused(&["gc", PKG, "--grace", "0"], 1, "give at least 3600");
     site.refused(&["publish", "one", "www/other", "--prefix", "../"], 1, "cannot be the folder");
     site.refused(&["tag", PKG, "../up"], 1, "one plain path segment");
     // A package whose part is cut, missing, or replaced by a folder.

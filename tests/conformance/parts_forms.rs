@@ -204,7 +204,7 @@ fn the_program_tells_costs_and_ways_out() {
     }
     assert_eq!(run(&["pack", "in", "-o", "one"]).0, Some(0));
     let (code, _, err) = run(&["publish", "one", "www/whole", "--form", "whole"]);
-    assert!(code == Some(0) && err.contains("uploaded as one object, and again at each"), "{err}");
+    assert!(code == Some(0) && err.contains("uploaded as one object; each publication"), "{err}");
     let file = |name: &str| fs::read(dir.path().join(name)).unwrap();
     assert_eq!(file("www/whole"), file("one"));
     assert_eq!(run(&["publish", "one", "www/whole", "--form", "whole"]).0, Some(0));
@@ -226,7 +226,7 @@ fn the_program_tells_costs_and_ways_out() {
     let purge = ["--edge", edge, "--purge", "cp one"];
     let put = [&["put", "www/p.dacti-pack", "1=in/3"], &purge[..]].concat();
     let (code, _, err) = run(&put);
-    assert!(code == Some(3) && err.contains("is published, but it was not purged"), "{err}");
+    assert!(code == Some(3) && err.contains("is published, but this URL was not purged"), "{err}");
     let purge = ["--edge", "http://127.0.0.1:1/p", "--purge", "echo told"];
     let put = [&["put", "www/p.dacti-pack", "1=in/4"], &purge[..]].concat();
     let (code, _, err) = run(&put);
@@ -257,7 +257,7 @@ fn a_host_is_checked_and_a_form_recommended() {
         assert!(!out.contains(" bad "), "{out}");
     }
     let (code, _, err) = run(&["cdn-check", &url("text")]);
-    assert!(code == Some(0) && err.contains("this is no package"), "{err}");
+    assert!(code == Some(0) && err.contains("this is not a package"), "{err}");
     let (code, out, _) = run(&["cdn-check", &url("missing")]);
     assert!(code == Some(3) && out.contains("404 to the first range"), "{out}");
     let (code, _, err) = run(&["cdn-check", "http://127.0.0.1:1/p"]);
@@ -279,5 +279,5 @@ fn a_host_is_checked_and_a_form_recommended() {
     let taken =
         ["cdn-check", &url("p"), "--write", www.join("p").to_str().unwrap()].map(String::from);
     let (code, _, err) = run(&taken.each_ref().map(String::as_str));
-    assert!(code == Some(2) && err.contains("is there already"), "{err}");
+    assert!(code == Some(2) && err.contains("exists already"), "{err}");
 }

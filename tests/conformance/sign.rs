@@ -327,13 +327,13 @@ fn what_has_no_seals_cannot_be_signed() {
     for (more, expected) in [
         (
             &["--layout", "compact"][..],
-            "dacti: error: a signature is part of a region's seal, and the compact layout has \
-             none: use the cdn layout",
+            "dacti: error: a signature is part of a region's seal, but the compact layout has no \
+             seals: use the cdn layout",
         ),
         (
             &["--no-seals"],
-            "dacti: error: a signature is part of a region's seal, and the options leave seals \
-             out: keep them",
+            "dacti: error: a signature is part of a region's seal, but the options leave seals \
+             out: keep the seals",
         ),
     ] {
         let packed = keys.scratch.pack(&[&["--sign", text(&keys.private)], more].concat());

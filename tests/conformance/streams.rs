@@ -225,9 +225,9 @@ fn a_region_that_is_too_long_to_keep_is_refused_with_the_way_out() {
     let before = source.stats();
     let error = package.reader("a").expect_err("it is too long");
     let expected = format!(
-        "stored region at {:#x}: 300000 bytes must be kept until they are verified, but the limit \
-         is 299999: write the region to a file, which is verified before it gets its name, or \
-         allow more",
+        "stored region at {:#x}: 300000 bytes must be kept in memory until they are verified, but \
+         the limit is 299999: write the region to a file, which is verified before it gets its \
+         name, or allow more",
         found.span.start
     );
     assert_eq!((error.to_string(), error.kind()), (expected, ErrorKind::Limit));
@@ -346,8 +346,8 @@ fn a_seeker_reads_from_any_position() {
     let package = Package::from_bytes(&file[..]).expect("it is good");
     let error = package.seeker("a").expect_err("it is encoded").to_string();
     let expected = format!(
-        "stored region at {:#x}: encoded as brot, so it is decoded from its start: read a range or \
-         a stream",
+        "stored region at {:#x}: encoded as brot, so decoding starts at its first byte, and \
+         seeking is not possible: read a range or a stream",
         located(&file).span.start
     );
     assert_eq!(error, expected);

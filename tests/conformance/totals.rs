@@ -148,8 +148,8 @@ fn regions_that_overlap_in_part_are_not_written_anew() {
     let compacted = package.compact(&out, &options, &mut |_| ControlFlow::Continue(()));
     let error = compacted.expect_err("they overlap");
     let expected = format!(
-        "the stored bytes of \"b\" at {moved} overlap those of \"a\" at {at}, which no packer \
-         does: nothing was written; unpack the good regions and pack them"
+        "the stored bytes of \"b\" at {moved} overlap the stored bytes of \"a\" at {at}, and no \
+         packer writes such regions: nothing was written; unpack the good regions and pack them"
     );
     assert_eq!((error.to_string(), error.kind()), (expected.clone(), ErrorKind::Corrupt));
     assert!(matches!(sign(&package, &out), Err(Error::Overlap { .. })));

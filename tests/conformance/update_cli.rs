@@ -176,7 +176,7 @@ fn a_saved_plan_is_shown_and_carried_out_step_by_step() {
         scratch.run(["plan", "up", "p"]).ok().contains("p: 2 of 7 steps are done, step 3 is next")
     );
     let error = scratch.run(["apply", "up", "p"]).failed(1);
-    assert!(error.contains("was started before, and stands at step 3: resume it"), "{error}");
+    assert!(error.contains("was started before, and step 3 is next: resume it"), "{error}");
     let json = scratch.run(["apply", "up", "p", "--resume", "--json"]).ok();
     assert_eq!(json, "{\"steps\":7,\"done\":7,\"begun\":false}\n");
     assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "1");

@@ -88,13 +88,13 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Layout => {
-                "it has no dacti-layout component, so it was packed for files that never change \
-                 and has no room for updates: make a package in the cdn layout of it"
+                "it has no dacti-layout component, so it has no room for updates: make a new \
+                 package in the cdn layout, with `compact` or by packing again"
             }
             Self::Index => "it has no index component of a supported version",
             Self::Seals => {
-                "its seal component has an unsupported version, so new regions could not be \
-                 sealed like the others: a newer program is needed"
+                "its seal component has an unsupported version, so this program cannot seal new \
+                 regions: use a newer program"
             }
         })
     }
@@ -109,8 +109,8 @@ pub enum Misuse {
     SliceLen(u64),
     /// A slice length below the package's own.
     #[error(
-        "slice length: {found} is below the {expected} that the package was laid out for: fresh \
-         bytes would share cached slices with old ones"
+        "slice length: expected at least {expected}, the slice length of the package, found \
+         {found}: new bytes would share cached slices with old bytes"
     )]
     SliceTooShort {
         /// The package's own.
@@ -150,7 +150,7 @@ pub enum Misuse {
     },
     /// A seal whose length differs from the length of the package's seals.
     #[error(
-        "edit {edit}: its seal has {found} bytes, the package's seals have {expected}: seal it \
+        "edit {edit}: its seal has {found} bytes, but the package's seals have {expected}: seal it \
          like the other regions"
     )]
     SealLen {
@@ -163,7 +163,8 @@ pub enum Misuse {
     },
     /// An encoding tag that is empty, is not text, or is the tag of removals.
     #[error(
-        "edit {edit}: the encoding tag is not UTF-8 text padded with zeros, or is that of removals"
+        "edit {edit}: the encoding tag must be UTF-8 text padded with zeros, and not `gone`, the \
+         tag of removals"
     )]
     Encoding {
         /// Number of the edit.
@@ -177,8 +178,8 @@ pub enum Misuse {
     },
     /// A component that the package has already.
     #[error(
-        "edit {edit}: the package has this component in the entry at {at:#x}, and readers take \
-         the first: choose another major version"
+        "edit {edit}: the entry at {at:#x} has this component already, and readers use only the \
+         first such entry: choose another major version"
     )]
     ComponentExists {
         /// Number of the edit.
@@ -187,9 +188,7 @@ pub enum Misuse {
         at: u64,
     },
     /// A component that a plan writes by itself, or that only a packer can write.
-    #[error(
-        "edit {edit}: packers and updaters write this component by themselves: remove the edit"
-    )]
+    #[error("edit {edit}: packers and updaters write this component themselves: remove the edit")]
     ComponentReserved {
         /// Number of the edit.
         edit: u32,
@@ -268,7 +267,7 @@ pub enum Error {
     },
     /// More delta groups than the index has groups.
     #[error(
-        "delta groups at {at:#x}: the layout has {found}, but the index has only {groups} groups"
+        "delta groups at {at:#x}: the layout states {found}, but the index has only {groups} groups"
     )]
     DeltaGroups {
         /// Start of the index, absolute.
@@ -281,7 +280,7 @@ pub enum Error {
     /// The groups of an index that lies after the head do not fill its region.
     #[error(
         "index header at {at:#x}: {groups} groups do not fill the {len} bytes of the component's \
-         region, and an index behind the head has no reserve: fetch the package again"
+         region, as they must in an index after the head: fetch the package again"
     )]
     IndexNotFilled {
         /// Start of the index, absolute.
@@ -293,8 +292,8 @@ pub enum Error {
     },
     /// A group without entries, in an index that lies after the head.
     #[error(
-        "group header at {at:#x}: the group has no entries, and an index behind the head has no \
-         reserve: fetch the package again"
+        "group header at {at:#x}: the group has no entries, but each group of an index after the \
+         head must have some: fetch the package again"
     )]
     EmptyGroup {
         /// Start of the group, absolute.
@@ -302,8 +301,8 @@ pub enum Error {
     },
     /// There are more things of a kind than readers or this planner accept.
     #[error(
-        "{what}: {found} are more than the {limit} that are possible: make a new package, with \
-         `compact` or by packing again"
+        "{what}: found {found}, but the limit is {limit}: make a new package with `compact`, or \
+         pack again"
     )]
     LimitExceeded {
         /// The things of which there are too many.
@@ -320,7 +319,7 @@ pub enum Error {
         reason: Reason,
     },
     /// The update would pass the last position of a file, 2^64 - 1.
-    #[error("the update would pass the last position of a file")]
+    #[error("the update would end after 2^64 - 1, the last position of a file")]
     PastLastPosition,
     /// A mistake of the caller.
     #[error(transparent)]

@@ -25,13 +25,13 @@ pub enum Reason {
     #[error("the current index has no delta groups")]
     NoDeltaGroups,
     /// The update has more regions than a group has entries.
-    #[error("{entries} entries do not fit one group, which has room for 255")]
+    #[error("{entries} entries do not fit into one group, which has room for 255")]
     TooManyEntries {
         /// Entries that the update needs.
         entries: u64,
     },
     /// The newest delta group has too little room, and no group before it is free.
-    #[error("{entries} entries do not fit the last delta group, which has room for {free}")]
+    #[error("{entries} entries do not fit into the last delta group, which has room for {free}")]
     DeltasFull {
         /// Entries that the update needs.
         entries: u64,

@@ -27,8 +27,9 @@ pub(crate) struct Barriers {
     /// still stale after this time.
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<u32>,
-    /// A program, and its first arguments, that purges a URL from a cache, such as `curl -X PURGE`.
-    /// It runs after the update, once for each URL of --edge, which is its last argument.
+    /// A program that purges a URL from a cache, and its first arguments, such as `curl -X PURGE`.
+    /// The program runs after the update, once for each URL of --edge, with the URL as its last
+    /// argument.
     #[arg(long, value_name = "CMD", requires = "edges")]
     purge: Option<String>,
 }
@@ -47,7 +48,7 @@ impl Barriers {
         }
         Err(Failure::Usage(
             "a package in parts waits for no cache: run again without --origin, --edge and \
-             --max-age (--edge may stay with --purge)"
+             --max-age (--edge may stay if --purge is given)"
                 .into(),
         ))
     }
@@ -89,7 +90,7 @@ impl Barriers {
                 Err(why) => {
                     lost = true;
                     output::error(&format!(
-                        "{shown}: the update is published, but it was not purged: {why}"
+                        "{shown}: the update is published, but this URL was not purged: {why}"
                     ));
                 }
             }

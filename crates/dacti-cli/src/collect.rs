@@ -19,9 +19,9 @@ const IGNORE_FILE: &str = ".dactiignore";
 /// Which files of a folder are taken.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Filters {
-    /// Take only files of folders that match this pattern, or whose folder matches it. Patterns are
-    /// written as in gitignore; the name of an existing file means only that file. May be given
-    /// several times.
+    /// From folders, take only the files that match this pattern, or that lie in a folder that
+    /// matches it. Patterns are written as in gitignore. A pattern that is the name of an existing
+    /// file means only that file. May be given several times.
     #[arg(long, value_name = "PATTERN")]
     include: Vec<String>,
     /// Leave out files and folders that match this pattern. Each line of a file .dactiignore does
@@ -31,7 +31,8 @@ pub(crate) struct Filters {
     /// Take hidden files and folders too: those whose name starts with a dot.
     #[arg(long)]
     hidden: bool,
-    /// Fail if a pattern of --include or --exclude matches nothing. Without it, that is a warning.
+    /// Fail if a pattern of --include or --exclude matches nothing. Without this option, a warning
+    /// is printed.
     #[arg(long)]
     strict: bool,
     /// How to treat symbolic links in folders.

@@ -12,9 +12,9 @@ use std::path::Path;
 /// The option that prints the cost of a run and stops.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DryRun {
-    /// Print the requests and bytes that this command would take, and write nothing. To plan them,
-    /// the head is read, and those parts of the index and the names list that tell where the
-    /// regions are.
+    /// Print the requests and bytes that this command would need, and write nothing. To plan them,
+    /// the command reads the head, and the parts of the index and the names list that locate the
+    /// regions.
     #[arg(long)]
     pub(crate) dry_run: bool,
 }
@@ -107,7 +107,7 @@ pub(crate) fn print(
     };
     let refused = if refused > 0 { format!(", {refused} more refused") } else { String::new() };
     let requests = counted(requests, "request", "requests");
-    writeln!(out, "spent       {requests}, {spent} bytes ({}), to find out", bytes(spent))?;
+    writeln!(out, "spent       {requests}, {spent} bytes ({}), to plan this", bytes(spent))?;
     writeln!(out, "regions     {}{in_hand}{refused}", plan.regions)?;
     let (planned, len) = (plan.requests(), plan.bytes());
     let planned = counted(planned, "request", "requests");

@@ -53,13 +53,13 @@ impl Ids {
             }
             let (path, id) = path_and_id(line).map_err(|what| ids.wrong(number, &what))?;
             if let Some(first) = lines_of.insert(id, number) {
-                return Err(ids.wrong(number, &format!("the id {id} stands in line {first} too")));
+                return Err(ids.wrong(number, &format!("the id {id} is already in line {first}")));
             }
             match ids.by_path.entry(path) {
                 Entry::Vacant(place) => drop(place.insert((id, number))),
                 Entry::Occupied(found) => {
                     let (path, (_, first)) = (found.key(), found.get());
-                    let what = format!("{path:?} has an id already, in line {first}");
+                    let what = format!("{path:?} already has an id, in line {first}");
                     return Err(ids.wrong(number, &what));
                 }
             }
@@ -146,10 +146,9 @@ mod tests {
             (format!("{ID} ../a"), "ids, line 1: \"../a\" cannot be the path of a region: it has"),
             (
                 format!("{ID} a\n{ID} b"),
-                "ids, line 2: the id 00000000-0000-0000-0000-000000000abc \
-                                         stands in line 1 too",
+                "ids, line 2: the id 00000000-0000-0000-0000-000000000abc is already in line 1",
             ),
-            (format!("{ID} a\n\n{OTHER} a"), "ids, line 3: \"a\" has an id already, in line 1"),
+            (format!("{ID} a\n\n{OTHER} a"), "ids, line 3: \"a\" already has an id, in line 1"),
         ] {
             let Err(Failure::Failed(told)) = Ids::parse("ids".into(), &text) else {
                 panic!("{text:?} was taken")

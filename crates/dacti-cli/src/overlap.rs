@@ -19,9 +19,9 @@ pub(crate) fn find<'l>(package: &Package, listed: &'l [Listed]) -> Option<Overla
     let (first, region) = (of(first.id)?, of(second.id)?);
     let count = output::counted(found.count, "region shares", "regions share");
     let message = format!(
-        "{count} some of the stored bytes of another one, which no packer does: the \
-         first is {:?} at {}, which overlaps {:?} at {}; do not trust this package unless you \
-         know why",
+        "{count} some stored bytes with another region, and no packer writes such regions: the \
+         first is {:?} at {}, which overlaps {:?} at {}; do not trust this package unless you know \
+         why",
         region.name(),
         region.located.span,
         first.name(),

@@ -20,8 +20,8 @@ pub(crate) struct PublishArgs {
     /// writes, and a single publisher.
     #[arg(long)]
     unconditional: bool,
-    /// Keep the replaced head for `dacti log`, which takes one more small object. A head whose
-    /// parts are dropped is always kept.
+    /// Keep the replaced head for `dacti log`, as one more object of 64 KiB. A replaced head is
+    /// always kept if the new head drops some of its parts.
     #[arg(long)]
     archive: bool,
     /// Let the head expire after this many seconds. Readers who require signatures then refuse it.

@@ -29,14 +29,15 @@ pub(crate) struct Remote {
     /// Fetch two regions by one request if at most this many unused bytes lie between them.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().gap_len_max)]
     gap: u64,
-    /// Seconds to wait for a connection, for the first byte of an answer, and for more of its
-    /// bytes; by default 5 for a connection, and 10 for bytes of a server or 20 for those of an
+    /// Seconds to wait for a connection, for the first byte of an answer, and for its next bytes.
+    /// The default is 5 for a connection, 10 for bytes from a server, and 20 for bytes from an
     /// object store.
     #[arg(long, value_name = "SECONDS", value_parser = seconds())]
     timeout: Option<u64>,
     /// A header field for each request, as `Name: value`. May be given several times. The field may
-    /// be a secret, so only the server of PKG gets it. A server that a redirect or --head names
-    /// gets it only if --header-to names that server. It is refused for object stores.
+    /// be a secret, so only the server of PKG gets it. If a redirect or --head names another
+    /// server, that server gets the field only if --header-to names it. Object stores do not accept
+    /// this option.
     #[arg(long = "header", value_name = "FIELD")]
     headers: Vec<String>,
     /// Send the fields of --header to this server, too, given as `https://HOST` or

@@ -110,7 +110,7 @@ pub(crate) fn meant<'p>(
     let wanted = wanted.trim_matches('/');
     let folder = format!("{wanted}/");
     if !wanted.is_empty() && paths.clone().any(|path| path.starts_with(&folder)) {
-        return Some(format!("it is a folder, and \"{folder}**\" means what is in it"));
+        return Some(format!("it is a folder: write \"{folder}**\" for the regions in it"));
     }
     let near = paths.filter_map(|path| Some((nearness(wanted, path)?, path)));
     near.min().map(|(_, path)| format!("did you mean {path:?}? If not, {LIST}"))

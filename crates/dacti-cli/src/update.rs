@@ -140,8 +140,8 @@ fn tell_time_ahead(package: &Path) {
     let Some(ahead) = ahead else { return };
     let secs = ahead.as_secs().saturating_add(u64::from(ahead.subsec_nanos() > 0));
     output::note(&format!(
-        "the modification time is {} ahead of the clock, because caches tell updates apart by \
-         seconds; until then `make` may speak of clock skew",
+        "the modification time is {} ahead of the clock, because caches compare only whole \
+         seconds; until the clock reaches it, `make` may warn of clock skew",
         output::counted(secs, "second", "seconds"),
     ));
 }
@@ -204,8 +204,8 @@ impl Options {
         key: Option<SecretKey>,
     ) -> Result<Update, Failure> {
         if self.plan.is_some() {
-            let message = "--plan saves the writes to a file, and a package in parts has none: its \
-                           update is two uploads";
+            let message = "--plan saves writes to a package's file, but a package in parts has no \
+                           such file: its update is two uploads";
             return Err(Failure::Usage(message.into()));
         }
         self.barriers.refuse_for_parts()?;

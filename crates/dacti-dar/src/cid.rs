@@ -302,7 +302,7 @@ pub enum CidError {
     #[error("not a CID")]
     Invalid,
     /// The digest is too long.
-    #[error("a CID whose digest has {found} bytes, more than this program reads")]
+    #[error("a CID with a digest of {found} bytes, which is longer than this program reads")]
     TooLong {
         /// The length of the digest.
         found: u64,

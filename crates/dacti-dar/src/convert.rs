@@ -72,7 +72,7 @@ pub struct FromCar {
     pub car_roots: CidList,
     /// Roots in that list whose blocks the CAR lacks.
     pub absent_roots: CidList,
-    /// Blocks that no root of the CAR reaches. The conversion made some of them roots.
+    /// Blocks that became roots, because no root of the CAR reaches them.
     pub further_roots: CidList,
     /// The number of sections that repeat an earlier one.
     pub duplicates: u64,

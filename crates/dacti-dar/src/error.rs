@@ -149,11 +149,11 @@ impl core::fmt::Display for Wrong {
             Self::DuplicateRoot => "this root is listed twice",
             Self::Unsorted => "not in ascending order",
             Self::Empty => "length is zero",
-            Self::Unexpected => "no waiting link takes this block, and no root mark precedes it",
+            Self::Unexpected => "no unresolved link names this block, and no root mark precedes it",
             Self::ForwardReference => "points to itself or to a later offset",
             Self::NotAFrame => "no block begins at the offset that it names",
             Self::Loop => "points to a block that contains it",
-            Self::UnexpectedReference => "no waiting link names that block",
+            Self::UnexpectedReference => "no unresolved link names that block",
             Self::Differs => "contradicts the blocks before it",
         })
     }
@@ -189,7 +189,9 @@ pub enum Misuse {
 impl core::fmt::Display for Misuse {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::OutOfOrder => "no waiting link names this block: it is out of depth-first order",
+            Self::OutOfOrder => {
+                "no unresolved link names this block: it is out of depth-first order"
+            }
             Self::WrongCid => "the block does not hash to its CID",
             Self::DuplicateRoot => "this root was written before",
             Self::AmbiguousSkip => {
@@ -210,7 +212,7 @@ impl core::fmt::Display for Misuse {
 #[non_exhaustive]
 pub enum Error {
     /// The bytes end inside a structure.
-    #[error("{what} at {at:#x}: need {needed} bytes, the archive ends at {end:#x}")]
+    #[error("{what} at {at:#x}: needs {needed} bytes, but the archive ends at {end:#x}")]
     Truncated {
         /// The structure.
         what: Structure,
@@ -262,7 +264,7 @@ pub enum Error {
         found: u64,
     },
     /// An offset outside of its valid range.
-    #[error("{what} at {at:#x} points to {target:#x}, allowed is {from:#x} up to {to:#x}")]
+    #[error("{what} at {at:#x}: points to {target:#x}, outside of {from:#x}..{to:#x}")]
     OutOfBounds {
         /// The structure.
         what: Structure,
@@ -276,7 +278,7 @@ pub enum Error {
         to: u64,
     },
     /// A hash function that this crate lacks.
-    #[error("{what} at {at:#x}: unknown hash function {code:#x}: nothing proves the block")]
+    #[error("{what} at {at:#x}: unknown hash function {code:#x}, so the block cannot be proved")]
     UnknownHash {
         /// The structure.
         what: Structure,
@@ -287,8 +289,8 @@ pub enum Error {
     },
     /// A digest of a known hash function that is too short or too long to prove a block.
     #[error(
-        "{what} at {at:#x}: a digest of {len} bytes by hash function {code:#x} proves nothing, \
-         20 to {most} bytes do"
+        "{what} at {at:#x}: a digest of {len} bytes by hash function {code:#x} cannot prove the \
+         block: 20 to {most} bytes are needed"
     )]
     DigestLength {
         /// The structure.
@@ -313,7 +315,10 @@ pub enum Error {
         found: u64,
     },
     /// An archive without marks, which the streaming reader cannot read.
-    #[error("frame at {at:#x}: an archive without marks can only be read by random access")]
+    #[error(
+        "frame at {at:#x}: this archive has no marks, so it cannot be read in order: read it from \
+         a file"
+    )]
     NoMarks {
         /// The offset at which the first mark is missing.
         at: u64,

@@ -61,7 +61,8 @@ pub struct Summary {
     pub unknown_codec: u64,
     /// Blocks that are invalid in their codec. They count as blocks without links.
     pub undecodable: u64,
-    /// Blocks of an unknown hash function, accepted without proof.
+    /// Blocks that were accepted without proof, because their hash function is unknown or their
+    /// digest is too short.
     pub unproven: u64,
     /// Roots that the header lists but whose blocks the archive lacks, without identity CIDs.
     /// Either the CAR lacked these blocks too, or the header is damaged: the archive does not tell

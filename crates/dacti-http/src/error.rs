@@ -60,7 +60,7 @@ pub enum Error {
     /// No answer brought the right bytes, with or without tags.
     #[error(
         "bytes {span}: the server {fault}, {}: {}",
-        if *.tags { "with ?g= too" } else { "and this URL takes no ?g=" },
+        if *.tags { "even with ?g= in the URL" } else { "and ?g= cannot be added to this URL" },
         advice(*.fault)
     )]
     Stale {
@@ -96,7 +96,7 @@ pub enum Error {
     /// The server did not serve the request in any of several tries.
     #[error(
         "bytes {span}: the server {fault} in the last of {requests} tries{}: {}",
-        if *.tags { ", with ?g= too" } else { "" },
+        if *.tags { ", even with ?g= in the URL" } else { "" },
         remedy(*.fault)
     )]
     Unavailable {
@@ -131,7 +131,7 @@ pub enum Error {
     },
     /// The redirects do not lead to a file.
     #[error(
-        "the server answered with status {status}: its redirects end nowhere, or run in a circle: \
+        "the server answered with status {status}: the redirects lead nowhere, or in a circle: \
          give the final URL"
     )]
     Redirects {
@@ -139,15 +139,17 @@ pub enum Error {
         status: u16,
     },
     /// A status that no retry would change.
-    #[error("the server answered a plain range request with status {status}: ask its owner")]
+    #[error(
+        "the server answered a plain range request with status {status}: ask the server's owner"
+    )]
     Refused {
         /// The status.
         status: u16,
     },
     /// Another file is at the URL now.
     #[error(
-        "another file is at this URL now: its id was {:032x} and is {:032x}: open it anew; give \
-         each file a URL of its own", u128::from_be_bytes(*.expected),
+        "another file is at this URL now: expected file id {:032x}, found {:032x}: open the URL \
+         again; give each file its own URL", u128::from_be_bytes(*.expected),
         u128::from_be_bytes(*.found)
     )]
     Replaced {
@@ -157,12 +159,12 @@ pub enum Error {
         found: [u8; 16],
     },
     /// The file at the URL cannot be read as the session's file any more.
-    #[error("the file at this URL is not this package any more: open it anew")]
+    #[error("the file at this URL is no longer the package that was opened: open the URL again")]
     Unreadable,
     /// A request would take more bytes than the budget has left.
     #[error(
-        "the next request needs {needed} bytes, and {left} of the budget of {max} are left: raise \
-         the budget, or ask for less"
+        "the next request needs {needed} bytes, but only {left} of the budget of {max} are left: \
+         raise the budget, or ask for less"
     )]
     BytesSpent {
         /// Bytes that the request needs.
@@ -193,15 +195,15 @@ const fn advice(fault: Fault) -> &'static str {
              verify the file at its origin, and make the query string part of the cache's key"
         }
         Fault::NotSatisfiable { .. } | Fault::Short { .. } | Fault::Whole { .. } => {
-            "the file is cut there, a cache on the way is stale, or an upload is in progress: make \
-             the query string part of the cache's key, never cache a 416, and compare no \
-             validators between slices"
+            "the file is cut short there, a cache on the way is stale, or an upload is in \
+             progress: make the query string part of the cache's key, never cache a 416, and do \
+             not compare validators between slices"
         }
         Fault::OtherTotal { .. } => {
             "another object, or an error page, is at the URL of a part: publish the part again, or \
              purge the cache on the way"
         }
-        _ => "its ranges are wrong: repair the server, or the cache on the way",
+        _ => "repair the ranges of the server, or of the cache on the way",
     }
 }
 
@@ -214,8 +216,8 @@ const fn remedy(fault: Fault) -> &'static str {
         }
         Fault::Unreachable => "check the host name, the port and the network",
         Fault::Status(500..) | Fault::Reset => {
-            "try again later; if it lasts, let the cache on the way compare no validators between \
-             slices: that comparison fails if slices come from two states of the file"
+            "try again later; if the fault stays, make the cache on the way not compare validators \
+             between slices: the comparison fails if slices come from two states of the file"
         }
         _ => "try again later, or allow more time",
     }

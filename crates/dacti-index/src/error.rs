@@ -71,7 +71,10 @@ pub enum Misuse {
         len: u64,
     },
     /// The stored bytes of an entry would pass the last position of a file, 2^64 - 1.
-    #[error("entry {entry} of the group: its bytes would pass the last position of a file")]
+    #[error(
+        "entry {entry} of the group: its bytes would end after 2^64 - 1, the last position of a \
+         file"
+    )]
     PastLastPosition {
         /// Number of the entry in its group, from 0.
         entry: u8,
@@ -134,8 +137,8 @@ pub enum Error {
     },
     /// An entry whose stored bytes pass the last position of a file, 2^64 - 1.
     #[error(
-        "entry at {at:#x}: group base {base:#x}, offset {offset:#x} and size {size:#x} pass the \
-         last position of a file"
+        "entry at {at:#x}: group base {base:#x}, offset {offset:#x} and size {size:#x} add up to \
+         more than 2^64 - 1"
     )]
     OutOfBounds {
         /// Position of the entry, absolute.

@@ -49,13 +49,14 @@ pub enum RunFault {
 impl fmt::Display for RunFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Empty => "it has no groups, or there is no run",
+            Self::Empty => "it has no groups, or the lookup region has no runs",
             Self::Stride => "its stride is 0",
             Self::FirstGroup => "it does not start where the run before it ends",
             Self::Fences => {
-                "its number of fences is not its groups divided by its stride, rounded up"
+                "its number of fences differs from its number of groups divided by its stride, \
+                 rounded up"
             }
-            Self::Groups => "it has groups past the last one that an index can have",
+            Self::Groups => "it has groups past the maximum number of groups of an index",
             Self::End => "it is the last run, but does not end with the last group of the index",
         })
     }
@@ -82,7 +83,7 @@ pub enum Contradiction {
 impl fmt::Display for Contradiction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::FirstFence => "the block's first entry does not have the block's fence",
+            Self::FirstFence => "the first entry of the block does not match its fence",
             Self::NextFence => "the first entry of the next block does not match its fence",
             Self::Unsorted => "the id of an entry is not above the id before it",
             Self::EmptyGroup => "a group of a run has no entries",
@@ -115,7 +116,8 @@ pub enum Misuse {
     Stride(u32),
     /// First ids that do not ascend within a run.
     #[error(
-        "the first id of group {group} is not above the one before it: sort the groups of a run"
+        "the first id of group {group} is not above the first id of the group before it: sort the \
+         groups of a run"
     )]
     Unsorted {
         /// The group.

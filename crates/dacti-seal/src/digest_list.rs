@@ -36,10 +36,10 @@ pub enum DigestListFault {
     #[error("digest list: version {0}, but only version 0 is supported")]
     Version(u32),
     /// The bytes do not match the list's own digest.
-    #[error("digest list: altered: its bytes are not those of its digest")]
+    #[error("digest list: altered: its bytes do not match its digest")]
     Altered,
     /// The listed digests differ from those of the regions.
-    #[error("digest list: its digests are not those of the regions")]
+    #[error("digest list: its digests differ from the digests of the regions")]
     OtherRegions,
 }
 

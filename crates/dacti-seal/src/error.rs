@@ -100,7 +100,7 @@ impl fmt::Display for KeyFault {
             Self::NotPrivate => {
                 "is not a private key: it does not begin with `dacti-ed25519-private`"
             }
-            Self::Version => "has another version than 1: a newer program is needed",
+            Self::Version => "has a version other than 1: use a newer program",
             Self::Hex => "does not have 64 hexadecimal digits",
             Self::Package => "does not end with the UUID of the publisher's package",
             Self::Point => "has digits that are not an Ed25519 public key",
@@ -124,7 +124,7 @@ pub enum Misuse {
     #[error("{0} keys: readers accept at most {max}", max = crate::KEYS_MAX)]
     TooManyKeys(u64),
     /// A signature in a package whose seals are digests only.
-    #[error("a package with digests only has no room for signatures: pack it with a key")]
+    #[error("this package has digests but no room for signatures: pack it again with a key")]
     NoRoomForSignature,
     /// A policy that requires a signature but trusts no key.
     #[error("no key is trusted: name at least one, or require digests only")]
@@ -168,8 +168,8 @@ pub enum Error {
     },
     /// A seal component of an unsupported version.
     #[error(
-        "seal component at {at:#x}: version {found}, but only version 0 is supported: a newer \
-         reader is needed"
+        "seal component at {at:#x}: version {found}, but only version 0 is supported: use a newer \
+         reader"
     )]
     UnsupportedVersion {
         /// Start of the component's region, absolute.
@@ -180,7 +180,7 @@ pub enum Error {
     /// An unsupported kind of seals.
     #[error(
         "seal component at {at:#x}: seals of kind {found}, but only kinds 1 and 2 are supported: \
-         a newer reader is needed"
+         use a newer reader"
     )]
     UnsupportedKind {
         /// Start of the component's region, absolute.
@@ -199,7 +199,7 @@ pub enum Error {
         limit: u64,
     },
     /// A seal that passes the last position of a file, 2^64 - 1.
-    #[error("seal at {at:#x}: passes the last position of a file")]
+    #[error("seal at {at:#x}: ends after 2^64 - 1, the last position of a file")]
     OutOfBounds {
         /// Start of the seal, absolute.
         at: u64,
@@ -217,8 +217,8 @@ pub enum Error {
     },
     /// The bytes were sealed under the id of a different region.
     #[error(
-        "stored region at {at:#x}: swapped: asked for {asked}, but it was sealed as {sealed}: \
-         the index is not the publisher's"
+        "stored region at {at:#x}: swapped: asked for {asked}, but it was sealed as {sealed}: the \
+         index was altered"
     )]
     Swapped {
         /// Start of the stored bytes, absolute.

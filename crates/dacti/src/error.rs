@@ -125,9 +125,8 @@ pub enum Error {
     Index(#[from] dacti_index::Error),
     /// An index in a package without room for updates, whose groups do not fill its region.
     #[error(
-        "index header at {at:#x}: {groups} groups do not fill the index region of {len} bytes, \
-         and an index after the head has no room for updates: bytes are missing, or were replaced \
-         by zeros"
+        "index header at {at:#x}: {groups} groups do not fill the index region of {len} bytes, as \
+         they must in an index after the head: bytes are missing, or were replaced by zeros"
     )]
     IndexNotFilled {
         /// Where the index region starts, absolute.
@@ -139,8 +138,8 @@ pub enum Error {
     },
     /// A group without entries, in a package without room for updates.
     #[error(
-        "group header at {at:#x}: the group has no entry, and an index after the head has no room \
-         for updates: bytes are missing, or were replaced by zeros"
+        "group header at {at:#x}: the group has no entry, but each group of an index after the \
+         head must have one: bytes are missing, or were replaced by zeros"
     )]
     EmptyGroup {
         /// Where the group starts, absolute.
@@ -217,7 +216,7 @@ pub enum Error {
         second: String,
     },
     /// The id is reserved.
-    #[error("the id {id} is reserved and cannot be given to a region")]
+    #[error("the id {id} is reserved and cannot be the id of a region")]
     ReservedId {
         /// The id.
         id: Uuid,
@@ -227,9 +226,9 @@ pub enum Error {
     Unnamed,
     /// An input too long for an index entry.
     #[error(
-        "{name}: {len} bytes do not fit a region, whose size has 32 bits: nothing was written; \
-         split the file into parts below 4 GiB, such as with `split -b 4000M`, pack the parts, and \
-         join them after they are read"
+        "{name}: {len} bytes do not fit into a region, which must be shorter than 4 GiB: nothing \
+         was written; split the file, for example with `split -b 4000M`, pack the pieces, and join \
+         them after reading"
     )]
     RegionTooLong {
         /// The region.
@@ -239,9 +238,9 @@ pub enum Error {
     },
     /// A sealed region that is too long to be kept in memory until it is verified.
     #[error(
-        "stored region at {at:#x}: {len} bytes must be kept until they are verified, but the \
-         limit is {limit}: write the region to a file, which is verified before it gets its name, \
-         or allow more"
+        "stored region at {at:#x}: {len} bytes must be kept in memory until they are verified, but \
+         the limit is {limit}: write the region to a file, which is verified before it gets its \
+         name, or allow more"
     )]
     TooLongToVerify {
         /// Where the stored bytes start, absolute.
@@ -263,8 +262,9 @@ pub enum Error {
     },
     /// Two regions that share some of their stored bytes, but not all.
     #[error(
-        "the stored bytes of {second} at {second_at} overlap those of {first} at {first_at}, \
-         which no packer does: nothing was written; unpack the good regions and pack them"
+        "the stored bytes of {second} at {second_at} overlap the stored bytes of {first} at \
+         {first_at}, and no packer writes such regions: nothing was written; unpack the good \
+         regions and pack them"
     )]
     Overlap {
         /// The region that starts first, by path or id.
@@ -278,8 +278,8 @@ pub enum Error {
     },
     /// A region that is encoded, so it can only be decoded from its start.
     #[error(
-        "stored region at {at:#x}: encoded as {encoding}, so it is decoded from its start: read a \
-         range or a stream"
+        "stored region at {at:#x}: encoded as {encoding}, so decoding starts at its first byte, \
+         and seeking is not possible: read a range or a stream"
     )]
     NotSeekable {
         /// Where the stored bytes start, absolute.
@@ -289,8 +289,8 @@ pub enum Error {
     },
     /// An input that changed after it was added.
     #[error(
-        "{} changed while it was packed ({expected} bytes long when it was added, {found} when it \
-         was read{}): nothing was written; pack again when it no longer changes, or pack a copy",
+        "{} changed while it was packed ({expected} bytes when it was added, {found} when it was \
+         read{}): nothing was written; pack again when the file no longer changes, or pack a copy",
         shown(.path),
         if expected == found { ", with another modification time" } else { "" }
     )]
@@ -303,7 +303,9 @@ pub enum Error {
         found: u64,
     },
     /// An input that contains a private key: anybody who reads the package could sign with it.
-    #[error("{name}: its content has a private key, which the package would publish: leave it out")]
+    #[error(
+        "{name}: its content has a private key, which the package would publish: leave the file out"
+    )]
     PrivateKey {
         /// The region.
         name: String,
@@ -331,7 +333,7 @@ pub enum Error {
     #[error("stopped on request")]
     Stopped,
     /// A key to sign with, although no seals are written.
-    #[error("a signature is part of a region's seal, and {why}")]
+    #[error("a signature is part of a region's seal, but {why}")]
     NoSealToSign {
         /// The reason, and what the caller can do.
         why: &'static str,
@@ -362,7 +364,7 @@ pub enum Error {
         bytes_max: u64,
     },
     /// An option out of its range.
-    #[error("{what}: {found} is not possible, {expected}")]
+    #[error("{what}: expected {expected}, found {found}")]
     Option {
         /// The option.
         what: &'static str,
@@ -379,8 +381,8 @@ pub enum Error {
 pub enum CompactionFault {
     /// An unknown component, whose data may hold positions that change in the new file.
     #[error(
-        "the component {id} is unknown, and its data may be positions that change in the new \
-         file: leave it out with --drop-component {id}"
+        "the component {id} is unknown, and its data may hold file positions, which change in the \
+         new file: leave the component out with --drop-component {id}"
     )]
     ForeignComponent {
         /// Its id.
@@ -388,7 +390,7 @@ pub enum CompactionFault {
     },
     /// The package has seals, but the chosen layout has none.
     #[error(
-        "the package has seals, and the compact layout has none: keep the cdn layout, or drop the \
+        "the package has seals, but the compact layout has none: keep the cdn layout, or drop the \
          seals with --seals drop"
     )]
     SealsLost,
@@ -411,7 +413,7 @@ pub enum CompactionFault {
     )]
     NothingToSign,
     /// A key for another publisher's package.
-    #[error("the key is for the package {found}, and the seals are for {expected}")]
+    #[error("the key is for the package {found}, but the seals are for the package {expected}")]
     OtherPackage {
         /// The publisher's package of the seals.
         expected: Uuid,
@@ -420,7 +422,7 @@ pub enum CompactionFault {
     },
     /// More keys than the seal component of a new package has room for.
     #[error(
-        "the package names {found} keys, and a new file has room for {limit}: sign it with one key \
+        "the package names {found} keys, but a new file has room for {limit}: sign it with one key \
          (dacti sign), or leave the seals out with --seals drop"
     )]
     TooManyKeys {
@@ -432,7 +434,7 @@ pub enum CompactionFault {
     /// The new file differs from the old one: a fault of this crate or of the machine.
     #[error(
         "the new file differs from the old one ({0}), so it was not kept: this is a fault of the \
-         program or of the machine, please report it"
+         program or of the machine: please report it"
     )]
     Unproven(String),
 }

@@ -152,7 +152,7 @@ pub enum Misuse {
         next: u64,
     },
     /// A table or region would pass the last position of a file, 2^64 - 1.
-    #[error("the bytes at {at:#x} would pass the last position of a file")]
+    #[error("the bytes at {at:#x} would end after 2^64 - 1, the last position of a file")]
     PastLastPosition {
         /// Start of the table or region, absolute.
         at: u64,
@@ -201,8 +201,8 @@ pub enum Error {
         found: [u8; 8],
     },
     /// A daicon container of an unsupported generation.
-    #[error("signature at 0x0: container generation {:?} is not supported, but only '0': a \
-            newer reader is needed", char::from(*.found))]
+    #[error("signature at 0x0: container generation {:?}, but only '0' is supported: use a newer \
+            reader", char::from(*.found))]
     UnsupportedContainer {
         /// The signature's last byte.
         found: u8,
@@ -225,7 +225,7 @@ pub enum Error {
     /// A region that passes the last position of a file, 2^64 - 1.
     #[error(
         "{what} of the entry at {at:#x}: region base {base:#x}, offset {offset:#x} and size \
-         {size:#x} pass the last position of a file"
+         {size:#x} add up to more than 2^64 - 1"
     )]
     OutOfBounds {
         /// The structure at fault.

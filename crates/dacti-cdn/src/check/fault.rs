@@ -51,7 +51,7 @@ pub enum Breach {
     #[error("the new view reaches bytes that the plan does not append")]
     Unwritten,
     /// No barrier proves all bytes before the switch.
-    #[error("no barrier proves all bytes that the switch publishes")]
+    #[error("the barriers do not cover all bytes that the switch publishes")]
     NoBarrier,
     /// Pieces of an append do not follow each other.
     #[error("the pieces of an append must follow each other without gaps")]
@@ -63,7 +63,7 @@ pub enum Breach {
     #[error("a step writes after the switch")]
     AfterSwitch,
     /// A probe or purge names bytes past the end that the file has at that step.
-    #[error("a barrier asks for bytes past the end that the file has at that step")]
+    #[error("a barrier asks for bytes past the end of the file at that step")]
     ProbePastEnd,
     /// The switch has more than eight bytes, or is not naturally aligned.
     #[error("the switch is not 1, 2, 4 or 8 naturally aligned bytes")]
@@ -75,10 +75,10 @@ pub enum Breach {
     #[error("the plan has no switch")]
     NoSwitch,
     /// The switch does not publish exactly the edits.
-    #[error("the switch does not publish exactly the edits")]
+    #[error("the switch publishes more or less than the edits")]
     Incomplete,
     /// The append does not begin and end at multiples of the slice length.
-    #[error("an append does not begin and end at multiples of the slice length")]
+    #[error("an append must begin and end at multiples of the slice length")]
     Unaligned,
     /// The append begins later than at the next slice after the end of the file.
     #[error("the append begins later than at the next slice after the end of the file")]
@@ -87,25 +87,25 @@ pub enum Breach {
     #[error("the plan has more than one append")]
     SecondAppend,
     /// The slice length is invalid, or below the package's own.
-    #[error("the slice length is invalid, or below the package's own")]
+    #[error("the slice length is invalid, or shorter than the package's slice length")]
     SliceLen,
     /// The plan does not begin with a barrier on the whole head.
     #[error("the first step is not a barrier on the whole current head")]
     NoFirstBarrier,
     /// The plan belongs to another package.
-    #[error("the plan belongs to a package with another file id")]
+    #[error("the file id in the plan differs from the file id of the package")]
     OtherPackage,
     /// A state or old bytes in the plan differ from the file.
-    #[error("a length, a digest or old bytes in the plan are not those of the file")]
+    #[error("a length, a digest or the old bytes in the plan do not match the file")]
     State,
     /// The digest of a probe does not match its bytes.
-    #[error("a probe has another digest than the bytes that it asks for")]
+    #[error("the digest of a probe does not match the bytes that it asks for")]
     ProbeDigest,
     /// A probe lies neither in the head nor in a piece of the append.
     #[error("a probe is neither in the head nor a piece of the append")]
     ProbeUnknown,
     /// The length of a piece differs from the length of its bytes.
-    #[error("a piece has another length than its bytes")]
+    #[error("the length of a piece differs from the length of its bytes")]
     PieceLen,
     /// An edit is invalid, or the append does not have its bytes exactly once.
     #[error("an edit is invalid, or the append does not have its bytes exactly once")]

@@ -14,34 +14,34 @@ use serde::Serialize;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-/// Check whether readers and updates of a package will work on a host and its caches, with which
-/// form and which settings.
+/// Check whether reading and updating a package will work on a host and its caches, and which form
+/// and settings to use.
 ///
-/// A few requests ask for ranges as readers do, and for answers that show how caches act. The table
-/// has a verdict for each form: one file, which `dacti put` updates in place, and parts. A row that
-/// is not good says what to set.
+/// The command sends a few requests: for ranges, as readers do, and for answers that show how
+/// caches work. The table has a verdict for each form: one file, which `dacti put` updates in
+/// place, and parts. A row that is not good says what to set.
 ///
-/// Nothing is written without --write. Exit code: 0 if the package can stay as it is, 3 if
-/// something should be set or another form should be taken.
+/// Nothing is written without --write. Exit code: 0 if the package can stay as it is, 3 if a
+/// setting or the form should change.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The file to ask for: a package, or any other file. With --write, the URL of the scratch
     /// package.
     #[arg(value_name = "URL")]
     url: String,
-    /// Ask this URL of the same file, too: a cache, or another of its addresses. May be given
+    /// Check this URL of the same file, too: at a cache, or at another address. May be given
     /// several times.
     #[arg(long = "edge", value_name = "URL")]
     edges: Vec<String>,
-    /// Publish a scratch package at DEST, which URL serves, update it, read it back through all
-    /// URLs, and delete it. There must be nothing at DEST.
+    /// Publish a scratch package at DEST, update it, read it back through all URLs, and delete it.
+    /// URL must serve DEST, and nothing may exist at DEST.
     #[arg(long, value_name = "DEST")]
     write: Option<PathBuf>,
     /// How long an update may take until all URLs show it, in seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "write")]
     patience: u32,
-    /// A header field for each request, as `Name: value`. It is sent to the servers of URL and of
-    /// --edge alone.
+    /// A header field for each request, as `Name: value`. Only the servers of URL and --edge get
+    /// it.
     #[arg(long = "header", value_name = "FIELD")]
     headers: Vec<String>,
     /// Print one JSON object, which docs/json.md describes.
@@ -159,10 +159,10 @@ fn form(form: PublishedForm) -> &'static str {
 fn advice(served: PublishedForm, recommended: PublishedForm) -> String {
     match (served, recommended) {
         (PublishedForm::Neither, PublishedForm::InParts | PublishedForm::OneFile) => {
-            format!("this is no package; publish yours {}", with_preposition(recommended))
+            format!("this is not a package; publish yours {}", with_preposition(recommended))
         }
         (_, PublishedForm::Neither) => {
-            "no form works here before the rows marked bad are mended".into()
+            "no form works here until you repair the rows marked bad".into()
         }
         (served, recommended) if served == recommended => {
             format!("recommended: {}, as it is", form(recommended))

@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 /// Write a package into a new file: sorted, without dead bytes, and with room for updates.
 ///
-/// Regions move with their stored bytes and seals: none is encoded or signed again, except with
-/// --recompress. The names list becomes one segment. The new file is read back, and gets its name
-/// only if it holds the same regions. It has a new file id, so publish it under another URL.
+/// Stored bytes and seals are copied: no region is encoded or signed again, except with
+/// --recompress. The names list becomes one segment. The new file is read back, and gets its final
+/// name only if it holds the same regions. It has a new file id, so publish it under another URL.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package, which is not changed.
@@ -36,12 +36,12 @@ pub(crate) struct Args {
     /// The length of the slices in which caches hold the file; by default that of PKG, or 1MiB.
     #[arg(long, value_name = "N", value_parser = slice_len)]
     slice: Option<u64>,
-    /// keep: each seal moves with its region. digests: the same, and a package without seals gets
-    /// digests. drop: no seals.
+    /// keep: keep the seals as they are. digests: keep the seals, or write digests if the package
+    /// has no seals. drop: write no seals.
     #[arg(long, value_enum, default_value_t = Seals::Keep)]
     seals: Seals,
-    /// Sign the names list with the private key in this file, if a signed package needs a new names
-    /// list. Nothing else is signed, except with --recompress.
+    /// If a signed package needs a new names list, sign that list with the private key in this
+    /// file. Without --recompress, nothing else is signed.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned_names")]
     sign: Option<PathBuf>,
     /// The publisher's package to sign for, instead of the one that the key's file names.
@@ -120,7 +120,7 @@ impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.sign.is_some() && matches!(self.seals, Seals::Drop) {
             let message =
-                "--sign and --seals drop contradict each other: drop leaves out all signatures";
+                "--sign and --seals drop contradict each other: `drop` leaves out all signatures";
             return Err(Failure::Usage(message.into()));
         }
         let from = &self.package;

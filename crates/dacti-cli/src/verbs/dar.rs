@@ -74,9 +74,9 @@ struct Reading {
     /// Accept blocks without proof if their hash function is unknown or their digest is too short.
     #[arg(long)]
     trust_unknown_hashes: bool,
-    /// Print the bytes that this command would read, and write nothing. To plan them, the end of
-    /// the archive is read, and those parts of its index and of the path that tell where the blocks
-    /// are.
+    /// Print the bytes that this command would read, and write nothing. To plan them, the command
+    /// reads the end of the archive, and the parts of the index and of the path that locate the
+    /// blocks.
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -359,7 +359,10 @@ fn warn(summary: &Summary, talk: Talk) {
             summary.undecodable,
             "blocks are invalid in their codec and count as blocks without links",
         ),
-        (summary.unproven, "blocks have an unknown hash or a short digest: nothing proves them"),
+        (
+            summary.unproven,
+            "blocks have an unknown hash or a digest that is too short, so they cannot be proved",
+        ),
         (summary.unknown_elements, "elements of the header are not understood"),
     ];
     for (count, what) in counted.into_iter().filter(|(count, _)| *count > 0) {

@@ -17,9 +17,10 @@ use uuid::Uuid;
 /// Show how two packages differ: regions added (+), changed (~), removed (-) and renamed (>), and
 /// how many bytes turn OLD into NEW.
 ///
-/// Stored bytes are compared: by their places if NEW is a later state of OLD; otherwise by the
-/// digests in the seals; without seals, byte by byte. A removed region and an added one with the
-/// same stored bytes are a renamed one. Renames are not looked for if a package is fetched.
+/// Stored bytes are compared by their places if NEW is a later state of OLD, otherwise by the
+/// digests in the seals, and without seals byte by byte. If a removed region and an added region
+/// have the same stored bytes, the region counts as renamed. If a package is fetched, renames are
+/// not searched for.
 ///
 /// The exit code is 0 whether the packages differ or not, unless --exit-code is given.
 #[derive(Debug, clap::Args)]

@@ -35,7 +35,7 @@ pub(crate) struct Args {
     remote: Remote,
 }
 
-/// `du --json`. The first eight numbers of `bytes` add up to `total`.
+/// `du --json`. The first nine numbers of `bytes` add up to `total`.
 #[derive(Debug, Serialize)]
 struct Json {
     bytes: Parts,
@@ -190,7 +190,7 @@ fn print_rest(out: &mut impl Write, usage: &Usage, has_layout: bool) -> io::Resu
     }
     let compaction = &usage.compaction;
     let verdict = match (compaction.saves_enough, compaction.updates_are_dear) {
-        (true, _) => "pays: it saves a quarter of the file, and a slice, or more",
+        (true, _) => "pays: it saves at least a quarter of the file and at least one slice",
         (false, true) => "pays: each update rewrites an index that is longer than a slice",
         (false, false) => {
             "does not pay: it saves less than a quarter of the file, or less than a slice"

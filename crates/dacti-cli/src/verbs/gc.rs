@@ -11,15 +11,15 @@ use std::path::PathBuf;
 
 /// Delete parts that no head names any more, and archived heads past the grace.
 ///
-/// Without --delete, the objects are listed and nothing is deleted. All heads in the package's
-/// folder count, tags and previews too, and so do archived heads within the grace. Objects that
-/// were stored within the grace stay, because a publisher may be about to name them.
+/// Without --delete, the objects are listed and nothing is deleted. A part stays if any head in the
+/// package's folder names it, including tags, previews and archived heads within the grace. Objects
+/// that were stored within the grace stay, too, because a publisher may be about to name them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package: s3://, gs:// or az:// with a bucket and a key, or the path of a head.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// How long replaced versions stay readable, in days.
+    /// The grace: the time in days for which replaced versions stay readable.
     #[arg(long, value_name = "DAYS", default_value_t = 7.0, value_parser = days)]
     grace: f64,
     /// Delete the objects.

@@ -114,7 +114,7 @@ impl Show {
 
 /// Makes a key from the system's randomness.
 fn new_key(package: Option<Uuid>) -> Result<SecretKey, Failure> {
-    let failed = |error| Failure::Failed(format!("the system gives no random bytes: {error}"));
+    let failed = |error| Failure::Failed(format!("the system supplies no random bytes: {error}"));
     let (mut seed, mut random) = ([0; 32], [0; 16]);
     getrandom::fill(&mut seed).map_err(failed)?;
     getrandom::fill(&mut random).map_err(failed)?;

@@ -11,8 +11,8 @@ use std::time::SystemTime;
 
 /// List the archived versions of a published package, the latest first.
 ///
-/// A publication archives the head that it replaces if it drops parts, or if --archive is given.
-/// `dacti get --at N` reads from a version, and `dacti tag` brings one back.
+/// A publication archives the head that it replaces if the new head drops some of its parts, or if
+/// --archive is given. `dacti get --at N` reads from a version, and `dacti tag` brings one back.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package: s3://, gs:// or az:// with a bucket and a key, or the path of a head.

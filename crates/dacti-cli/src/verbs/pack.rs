@@ -44,17 +44,17 @@ pub(crate) struct Args {
     /// auto is 64KiB.
     #[arg(long, value_name = "auto|N", default_value = "auto", value_parser = slice_len)]
     slice: u64,
-    /// Leave room in the head for N updates of REGIONS regions each, so that they need no new
-    /// index. Only for the cdn layout.
+    /// Leave room in the head for N updates of REGIONS regions each, so that these updates need no
+    /// new index. Only for the cdn layout.
     #[arg(long, value_name = "N/REGIONS", value_parser = expected_updates, conflicts_with = "hot")]
     expect_updates: Option<ExpectedUpdates>,
     /// Write no digests after regions. Without digests, readers cannot detect damaged and stale
     /// bytes. The compact layout never has digests.
     #[arg(long)]
     no_seals: bool,
-    /// List the first bytes of all digests in one place. By it, `dacti pull` and `dacti diff` of a
-    /// package that was built anew find the regions that did not change. auto: if there are at
-    /// least a thousand regions, and the list takes less than about 1 % of the package.
+    /// List the first bytes of all digests in one place. If a package is built anew, `dacti pull`
+    /// and `dacti diff` use this list to find the unchanged regions. auto: write the list if there
+    /// are at least a thousand regions, and the list takes less than about 1 % of the package.
     #[arg(long, value_enum, default_value_t = DigestList::Auto)]
     digest_list: DigestList,
     /// Sign every region with the private key in this file, made with `dacti key new`. Only for
@@ -77,10 +77,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=11))]
     quality: u8,
-    /// The dictionary for brotli, with which many similar small files take far less. auto: one that
-    /// is made of a sample of the files, if the package gets at least 5 % smaller by it. FILE: a
-    /// file of strings that many files have, of at most 1 MiB. OLD: the dictionary of that package,
-    /// so that files which did not change are stored as the same bytes again.
+    /// The dictionary for brotli, which makes packages of many similar small files much smaller.
+    /// auto: a dictionary made from a sample of the files, if it makes the package at least 5 %
+    /// smaller. FILE: a file of at most 1 MiB, with strings that many files contain. OLD: the
+    /// dictionary of the package OLD, so that the stored bytes of unchanged files stay the same.
     #[arg(long, value_name = "auto|none|FILE|OLD", default_value = "auto")]
     dictionary: Dictionary,
     #[command(flatten)]
@@ -220,8 +220,7 @@ impl Args {
         let padding = dacti::layout::padding(&self.expect_updates?, built.regions, mean);
         (padding.slice_len < self.slice).then(|| {
             format!(
-                "each update is padded to {}; --slice {} does as well if no cache has longer \
-                 slices",
+                "each update is padded to {}; --slice {} is enough if no cache has longer slices",
                 output::bytes(self.slice),
                 padding.slice_len
             )

@@ -107,8 +107,8 @@ impl Args {
         talk: Talk,
     ) -> Result<Outcome, Failure> {
         if self.sign.is_some() || self.prefix.is_some() {
-            let message = "--sign signs the head of a package in parts, and --prefix names its \
-                           folder of parts: run again without them, or with --form parts";
+            let message = "--sign and --prefix are for packages in parts: run again without them, \
+                           or with --form parts";
             return Err(Failure::Usage(message.into()));
         }
         let published = publish_whole(package, place, options);
@@ -118,8 +118,8 @@ impl Args {
         }
         if talk >= Talk::Normal {
             output::note(&format!(
-                "{}: {} uploaded as one object, and again at each publication; in parts, an update \
-                 uploads its new bytes and 64 KiB",
+                "{}: {} uploaded as one object; each publication uploads all bytes again; in \
+                 parts, an update uploads only its new bytes and 64 KiB",
                 place.shown(),
                 bytes(published.bytes)
             ));

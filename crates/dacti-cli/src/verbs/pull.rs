@@ -13,8 +13,8 @@ use std::path::PathBuf;
 /// Make a local copy of a package, or bring one up to date.
 ///
 /// The copy is one file, whatever the form of the package. If FILE is an earlier state of the same
-/// package, only the bytes that it lacks are fetched. Digests are checked before the copy takes the
-/// place of the old one, so its readers see the old package or the new one.
+/// package, only the bytes that it lacks are fetched. Digests are checked before the new copy
+/// replaces the old copy, so readers of the copy see the old package or the new one.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package: a URL, or a file or head on this machine.

@@ -45,7 +45,7 @@ impl Args {
         let inputs: Vec<Input> =
             self.inputs.iter().map(|text| Input::parse(text)).collect::<Result<_, _>>()?;
         if inputs.iter().filter(|input| input.source == Source::Standard).count() > 1 {
-            return Err(Failure::Usage("standard input can be put once".into()));
+            return Err(Failure::Usage("standard input can be put only once".into()));
         }
         let collector = Collector::new(&self.filters, &files_of(&inputs), &self.package)?;
         let mut update = self.options.open(&self.package, &files_of(&inputs), self.force, talk)?;

@@ -55,8 +55,8 @@ pub(crate) struct Args {
     /// The publisher's package to sign for, instead of the one that the key's file names.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
-    /// Fetch all files after the first visit, so that the whole site is readable offline; with
-    /// PREFIX only those whose path begins with it. May be given several times.
+    /// Fetch all files after the first visit, so that the whole site is readable offline. With
+    /// PREFIX, fetch only the files whose path begins with PREFIX. May be given several times.
     #[arg(long, value_name = "PREFIX", num_args = 0..=1, require_equals = true,
         default_missing_value = "")]
     precache: Vec<String>,

@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 /// Copy the head of a published package to another name in the same folder.
 ///
-/// A copy is a version, a channel or a preview, and costs one object of 64 KiB: both heads share
-/// their parts. Copied back to the package's own name, it is a rollback.
+/// Use a copy as a version, a channel or a preview. It costs one object of 64 KiB, because both
+/// heads share their parts. To roll back, copy an older head to the package's own name.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The head that is copied: s3://, gs:// or az:// with a bucket and a key, or a path.

@@ -14,8 +14,8 @@ use dacti::{Limits, Listed, Package};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Check a package: structure, bounds, overlaps, and that every region decodes, has the right
-/// digest and, with --key, a signature by a trusted key.
+/// Check the structure of a package, and that every region decodes, overlaps no other region, has
+/// the right digest and, with --key, a signature by a trusted key.
 ///
 /// Exit code 0: everything can be read. 3: something is lost, and the rest can be read. 1: nothing
 /// can be read.

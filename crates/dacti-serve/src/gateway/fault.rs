@@ -24,9 +24,9 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Missing(cid) => write!(f, "no archive of this site has the block {cid}"),
-            Self::TooManyLinks => f.write_str("more links wait than this server holds"),
+            Self::TooManyLinks => f.write_str("more links are waiting than this server can hold"),
             Self::TooScattered => {
-                f.write_str("the blocks stand in too many places to send each once: ask for dups=y")
+                f.write_str("the blocks lie in too many places to send each once: ask for dups=y")
             }
             Self::Idle => f.write_str("too many blocks were read without one to send"),
             Self::UnixFs(error) => error.fmt(f),

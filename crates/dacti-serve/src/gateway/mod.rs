@@ -83,7 +83,7 @@ impl Gateway {
         };
         let turn = timeout(TURN, Arc::clone(&self.turns).acquire_owned()).await;
         let Ok(Ok(turn)) = turn else {
-            let why = "too many requests are under way: try again in a second";
+            let why = "too many requests are in progress: try again in a second";
             return Ok(Some(answer::failed(StatusCode::SERVICE_UNAVAILABLE, why)));
         };
         // If the client leaves, this future is dropped, and the work ends at its next read. The

@@ -131,7 +131,7 @@ fn follow(store: &Store, wanted: &Wanted) -> Result<(Vec<Cid>, Vec<Cid>, Cid), R
         Some(PathEnd::At(end)) => Ok((path, walk.roots().to_vec(), end.clone())),
         Some(PathEnd::Inside(number)) => {
             let why =
-                format!("{} is no link: only paths of links are served", wanted.shown(*number));
+                format!("{} is not a link: only paths of links are served", wanted.shown(*number));
             Err((StatusCode::NOT_IMPLEMENTED, why))
         }
         Some(PathEnd::Missing(number)) => {
@@ -194,7 +194,7 @@ fn whole(
         RAW | DAG_PB => {}
         codec => {
             let Some(kind) = media_type(codec) else {
-                let why = format!("block {end} is no file: ask for format=raw or format=car");
+                let why = format!("block {end} is not a file: ask for format=raw or format=car");
                 return Err((StatusCode::NOT_ACCEPTABLE, why));
             };
             return Ok(Whole::Content(Content::Bytes { bytes: block, kind: kind.into() }));

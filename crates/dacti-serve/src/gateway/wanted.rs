@@ -104,7 +104,7 @@ impl Wanted {
         let rest = path.strip_prefix(PREFIX).unwrap_or_default();
         let mut parts = rest.split('/');
         let text = percent_decode_str(parts.next().unwrap_or_default()).decode_utf8_lossy();
-        let cid = text.parse().map_err(|error| bad(format!("{text:?} is no CID: {error}")))?;
+        let cid = text.parse().map_err(|error| bad(format!("{text:?} is not a CID: {error}")))?;
         let names = parts.filter(|name| !name.is_empty());
         let names: Vec<Vec<u8>> = names.map(|name| percent_decode_str(name).collect()).collect();
         let field = |name: &HeaderName| request.field(name).and_then(|value| value.to_str().ok());

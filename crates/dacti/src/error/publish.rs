@@ -20,8 +20,9 @@ pub enum PublishFault {
     },
     /// The destination holds updates that the package does not have.
     #[error(
-        "{place} was updated by somebody else: it holds {theirs} that {package} does not have, \
-         and publishing would lose them. Pull it first, or pass --replace to give it up"
+        "{place} was updated by somebody else: it holds {theirs} that {package} does not have, and \
+         publishing would lose this data: pull the published package first, or pass --replace to \
+         overwrite it"
     )]
     Diverged {
         /// The head's place, without credentials.
@@ -34,7 +35,7 @@ pub enum PublishFault {
     /// The destination holds another package.
     #[error(
         "{place} holds another package (file id {found}, not {expected}): pass --replace to put \
-         this one in its place; readers of the other one then see a replaced package"
+         this package in its place; readers of the other package then see that it was replaced"
     )]
     OtherPackage {
         /// The head's place, without credentials.
@@ -46,7 +47,7 @@ pub enum PublishFault {
     },
     /// The destination holds one file or some other object, and no head.
     #[error(
-        "{place} holds an object that is no head of a package in parts: delete it first, or \
+        "{place} holds an object that is not the head of a package in parts: delete it first, or \
          choose another name"
     )]
     NotAHead {
@@ -56,7 +57,7 @@ pub enum PublishFault {
     /// The destination holds a package in parts, which one file was to replace.
     #[error(
         "{place} holds a package in parts: publish in parts, or pass --replace to put one file in \
-         its place; its readers then see a replaced package"
+         its place; its readers then see that it was replaced"
     )]
     InParts {
         /// The head's place, without credentials.
@@ -64,7 +65,7 @@ pub enum PublishFault {
     },
     /// A package that is too long for one object.
     #[error(
-        "the package has {len} bytes, and one object takes {limit} at most: publish it in parts"
+        "the package has {len} bytes, but one object takes at most {limit}: publish it in parts"
     )]
     WholeTooLong {
         /// Length of the package, in bytes.
@@ -91,8 +92,8 @@ pub enum PublishFault {
     },
     /// The store cannot replace an object on condition that it is unchanged.
     #[error(
-        "{place}: the store does not support conditional writes, by which two publishers notice \
-         each other: pass --unconditional if this is the only publisher"
+        "{place}: the store does not support conditional writes, which keep two publishers from \
+         overwriting each other: pass --unconditional if this is the only publisher"
     )]
     Unconditional {
         /// The head's place, without credentials.
@@ -117,8 +118,8 @@ pub enum PublishFault {
     },
     /// A grace below one hour.
     #[error(
-        "a grace of {seconds} seconds is too short: uploads that are under way could lose their \
-         parts; at least 3600 are needed"
+        "a grace of {seconds} seconds is too short: uploads in progress could lose their parts; \
+         give at least 3600"
     )]
     Grace {
         /// The grace, in seconds.
@@ -126,15 +127,18 @@ pub enum PublishFault {
     },
     /// The head is signed, and the new one would have no signature.
     #[error(
-        "the head of {place} is signed, and the new one needs a signature too: --sign KEY makes \
-         it, --unsigned leaves it out"
+        "the head of {place} is signed, so the new head needs a signature too: add it with --sign \
+         KEY, or leave it out with --unsigned"
     )]
     NeedsKey {
         /// The head's place, without credentials.
         place: String,
     },
     /// A signature is required, and none of the trusted keys has signed the head.
-    #[error("head at 0x0: is not signed by a trusted key, so its list of parts could be anybody's")]
+    #[error(
+        "head at 0x0: is not signed with a trusted key, so anybody could have written its list of \
+         parts"
+    )]
     UnsignedHead,
     /// The head has expired.
     #[error("head at 0x0: expired at the Unix time {expiry}: ask for a fresh one")]

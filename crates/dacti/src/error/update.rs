@@ -12,8 +12,8 @@ use uuid::Uuid;
 pub enum UpdateFault {
     /// Another writer has the file.
     #[error(
-        "{} is being updated by another writer: wait until it ends, or end it (an unfinished \
-         update harms no reader, and the next update begins after it)",
+        "{} is being updated by another writer: wait until that writer ends, or stop it (an \
+         unfinished update harms no reader, and the next update starts after its bytes)",
         shown(.path)
     )]
     Locked {
@@ -22,8 +22,8 @@ pub enum UpdateFault {
     },
     /// Another file has taken the name.
     #[error(
-        "another file has taken the place of {} meanwhile: nothing was written to it; start the \
-         update again",
+        "another file has replaced {} since the update began: nothing was written to the new file; \
+         start the update again",
         shown(.path)
     )]
     Replaced {
@@ -49,8 +49,8 @@ pub enum UpdateFault {
     },
     /// The bytes for a plan are not the bytes that the plan was made for.
     #[error(
-        "the bytes for {at:#x} and on have the digest {found}, the plan was made for {expected}: \
-         they were changed or belong to another plan"
+        "the bytes to write at {at:#x} have the digest {found}, but the plan states {expected}: \
+         the bytes were changed, or belong to another plan"
     )]
     Payload {
         /// The absolute position of these bytes in the package.
@@ -61,7 +61,7 @@ pub enum UpdateFault {
         found: Digest,
     },
     /// A step that a plan does not have.
-    #[error("the plan has {steps} steps, there is no step {step}")]
+    #[error("the plan has {steps} steps, so there is no step {step}")]
     NoStep {
         /// The number asked for, from 1.
         step: usize,
@@ -78,7 +78,7 @@ pub enum UpdateFault {
     },
     /// A plan that is to be started, but was started before.
     #[error(
-        "the plan was started before, and stands at step {step}: resume it, or plan the update anew"
+        "the plan was started before, and step {step} is next: resume it, or plan the update anew"
     )]
     Begun {
         /// Number of the step that is next, from 1.
@@ -86,17 +86,17 @@ pub enum UpdateFault {
     },
     /// A signed package, without a choice between a key and unsigned regions.
     #[error(
-        "the package is signed: give its key, or say that the new regions and the removals are to \
-         stay unsigned (readers who require signatures will refuse them)"
+        "the package is signed: give its key, or leave new regions and removals unsigned (readers \
+         who require signatures refuse them)"
     )]
     NeedsKey,
     /// A key for a package that has no signatures.
-    #[error("the package is not signed, so there is no place for signatures: leave the key out")]
+    #[error("the package is not signed, so it has no room for signatures: leave the key out")]
     NotSigned,
     /// A key for another package of the publisher.
     #[error(
-        "the key is for the package {found}, this one is {expected}: give the package's own key, \
-         or its UUID with it"
+        "the key is for the package {found}, but this package is {expected}: give the key of this \
+         package, or give its UUID with the key"
     )]
     KeyOfOtherPackage {
         /// The package's UUID.
@@ -183,7 +183,8 @@ impl fmt::Display for StateFault {
         let Self { step, found, before, after } = self;
         write!(
             f,
-            "step {step}: the file is neither in the state before it nor in the state after it: "
+            "step {step}: the file is neither in the state before this step nor in the state after \
+             it: "
         )?;
         if found.len == before.len || found.len == after.len {
             write!(f, "its head has the digest {}, ", found.head)?;
@@ -197,6 +198,6 @@ impl fmt::Display for StateFault {
                 write!(f, " to {}", after.len)?;
             }
         }
-        f.write_str(" (something else has changed it: plan the update anew)")
+        f.write_str(" (another program has changed the file: plan the update anew)")
     }
 }

@@ -408,7 +408,7 @@ fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     if len >= span.len() {
         return Ok(bytes);
     }
-    let text = format!("only {len} of the {} bytes at {:#x} came", span.len(), span.start);
+    let text = format!("only {len} of the {} bytes at {:#x} arrived", span.len(), span.start);
     let source = io::Error::new(io::ErrorKind::UnexpectedEof, text);
     let (place, kind) = ("the transport".into(), ErrorKind::Truncated);
     Err(Error::Remote { place, kind, source: source.into() })

@@ -143,7 +143,7 @@ impl fmt::Display for Finding {
             Self::HiddenIds { count } => write!(
                 f,
                 "names list: {count} paths have explicit ids, but the package says that it has \
-                 none: they are found only by id"
+                 none: readers find these regions only by id"
             ),
             Self::NameWithoutRegion { path } => write!(f, "{path:?}: has a name, but no region"),
         }

@@ -46,7 +46,7 @@ impl Scratch {
         let place = place::of(dest)?;
         if place.store().get(place.name(), None).map_err(failed)?.is_some() {
             return Err(Failure::Usage(format!(
-                "{} is there already: name a place for a scratch package that is not",
+                "{} exists already: name a new place for the scratch package",
                 place.shown()
             )));
         }
@@ -179,7 +179,7 @@ fn past_caches(asker: &HttpAsker, url: &str, head: &[u8]) -> Result<Option<HostF
         seen: "ignored: after an update, a new query led to the old head".into(),
         one_file: HostVerdict::Bad,
         in_parts: HostVerdict::Fair,
-        set: Some("make the query part of the key, at least `g`".into()),
+        set: Some("make the query, at least `g`, part of the key".into()),
     }))
 }
 
@@ -212,7 +212,7 @@ fn in_parts(
             let set = "shorten the head's lifetime, or purge the head after each update";
             (format!("in parts: not seen within {seconds} s"), Some(set.to_owned()))
         }
-        Err(error) => (format!("in parts: {error}"), Some("mend the rows above".into())),
+        Err(error) => (format!("in parts: {error}"), Some("repair the rows above".into())),
     };
     let verdict = if in_parts.is_some() { HostVerdict::Bad } else { HostVerdict::Good };
     Ok(HostFinding {

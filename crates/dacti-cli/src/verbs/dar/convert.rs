@@ -79,8 +79,8 @@ pub(crate) struct FromCar {
     /// Accept zeros after the CAR's last section, up to its end.
     #[arg(long)]
     allow_padding: bool,
-    /// The order of links: `bytes`, as they stand in a block, or `mst`, by the keys of the Merkle
-    /// search trees of AT protocol repositories.
+    /// The order in which links are followed: `bytes`, their order in a block, or `mst`, the order
+    /// of the keys of the Merkle search trees of AT protocol repositories.
     #[arg(long, value_name = "ORDER", default_value = "bytes")]
     link_order: Links,
     /// Print a report as one JSON object.
@@ -137,7 +137,7 @@ impl FromCar {
         }
         warn(&report.summary, talk);
         if talk >= Talk::Normal {
-            list(&report.further_roots, "is reached by no root, and became one", talk);
+            list(&report.further_roots, "is not reached from a root, so it became a root", talk);
         }
         note_written(&self.out.output, &report.summary, talk);
         Ok(Outcome::Done)
@@ -156,8 +156,8 @@ fn list(cids: &CidList, what: &str, talk: Talk) {
     }
 }
 
-/// Make a CAR v1 of a DAR. Blocks keep their order. The list of roots is that of the CAR from which
-/// the DAR was made, or else the DAR's own.
+/// Make a CAR v1 of a DAR. Blocks keep their order. If the DAR was made from a CAR, the new CAR
+/// gets the list of roots of that CAR. Otherwise it gets the roots of the DAR.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ToCar {
     /// The archive; - is standard input, which is copied to a temporary file first.

@@ -24,8 +24,8 @@ pub(crate) struct Args {
     inputs: Vec<PathBuf>,
     #[command(flatten)]
     out: Out,
-    /// The numbers that fix the DAG: `default`, the defaults of IPFS nodes, or `unixfs-v1-2025`
-    /// (IPIP-499).
+    /// The parameters that determine the DAG: `default`, the defaults of IPFS nodes, or
+    /// `unixfs-v1-2025` (IPIP-499).
     #[arg(long, value_name = "NAME", default_value = "default")]
     profile: Shape,
     /// Bytes of a file in one block; by default those of the profile.

@@ -48,7 +48,7 @@ pub(super) struct Files {
         conflicts_with_all = NOT_FILES)]
     max_len: u64,
     /// The maximum number of bytes of all files together. The default is 256 times the archive's
-    /// length, and at least 1 GiB, because files may repeat blocks that the archive holds once.
+    /// length, but at least 1 GiB, because files may repeat blocks that the archive holds once.
     #[arg(long, value_name = "BYTES", requires = "files",
         conflicts_with_all = NOT_FILES)]
     max_total: Option<u64>,
@@ -381,6 +381,6 @@ impl<R: Read> Read for Bounded<R> {
             done if done > self.total => (self.total, "all files (--max-total BYTES allows more)"),
             _ => return Ok(got),
         };
-        Err(io::Error::other(format!("more than {limit} bytes are left for {option}")))
+        Err(io::Error::other(format!("more than the limit of {limit} bytes for {option}")))
     }
 }

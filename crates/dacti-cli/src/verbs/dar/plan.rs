@@ -85,8 +85,7 @@ pub(super) fn dag(
     json: bool,
 ) -> Result<Outcome, Failure> {
     let mut plan = of_block(archive, cid, |place| place.subtree_len).map_err(failed(path))?;
-    plan.then =
-        Some("the blocks before this range that its back-references name, if there are any");
+    plan.then = Some("the blocks before this range that its back-references name, if any");
     plan.print(path, archive.source(), json)
 }
 
@@ -130,7 +129,7 @@ impl Plan {
         }
         let requests = counted(requests, "request", "requests");
         writeln!(out, "archive     {}", shown(path))?;
-        writeln!(out, "spent       {requests}, {spent} bytes ({}), to find out", bytes(spent))?;
+        writeln!(out, "spent       {requests}, {spent} bytes ({}), to plan this", bytes(spent))?;
         let ranges = counted(u64::try_from(self.ranges.len()).unwrap_or(0), "range", "ranges");
         writeln!(out, "to fetch    {ranges}, {len} bytes ({})", bytes(len))?;
         if let Some(then) = self.then {

@@ -41,8 +41,9 @@ impl Source {
             if !source.has_len() {
                 // The trailer is at the end of the archive, so its length must be known.
                 return Err(Failure::Failed(format!(
-                    "{}: no answer of the server states the file's length: fetch all of it, and \
-                     read it from standard input, as by `curl URL | dacti dar verify -`",
+                    "{}: the server does not state the file's length: fetch the whole file, and \
+                     read it from standard input, for example with `curl URL | dacti dar verify \
+                     -`",
                     shown(path)
                 )));
             }

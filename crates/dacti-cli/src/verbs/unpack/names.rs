@@ -81,8 +81,7 @@ pub(in crate::verbs) fn refusals(
 fn refusal(name: &str, portability: Portability, depth_max: usize) -> Option<Reason> {
     let depth = name.matches('/').count();
     if depth > depth_max {
-        let message =
-            format!("is in {depth} folders, one in the other, and --max-depth allows {depth_max}");
+        let message = format!("is nested in {depth} folders, but --max-depth allows {depth_max}");
         return Some(Reason::new("too deep", message));
     }
     let fault = portability.reserved.then(|| name.split('/').find_map(not_portable)).flatten();

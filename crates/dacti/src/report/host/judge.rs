@@ -133,7 +133,7 @@ impl Judged<'_> {
         let (text, verdict) = match (wrong, same, other_len) {
             (Some((at, answer)), ..) => (wrong_range(at, answer), Bad),
             (None, false, _) => ("two ranges disagree about bytes they share".into(), Bad),
-            (None, true, Some(part)) => (format!("a part has not {} bytes", part.len), Bad),
+            (None, true, Some(part)) => (format!("a part is not {} bytes long", part.len), Bad),
             (None, true, None) => ("206 with the right Content-Range".into(), Good),
         };
         let set = "answer closed ranges with 206, the exact bytes and `Content-Range: bytes A-B/N`";
@@ -227,7 +227,7 @@ impl Judged<'_> {
             Lifetime::Seconds(_) => Bad,
         };
         let set = "send `Cache-Control: public, max-age=60` with the head, its first 65,536 bytes: \
-                   so late do readers see an update";
+                   readers see an update at most this late";
         self.add(HostCheck::HeadLifetime, lifetime.text(), (verdict, verdict), Some(set));
     }
 
@@ -245,7 +245,7 @@ impl Judged<'_> {
         };
         let set = match part {
             Some(_) => "send `Cache-Control: public, max-age=31536000, immutable` with parts",
-            None => "give ranges after the head `max-age=31536000, immutable`: their bytes stay",
+            None => "give ranges after the head `max-age=31536000, immutable`: they never change",
         };
         self.add(HostCheck::DataLifetime, lifetime.text(), (verdict, verdict), Some(set));
     }
@@ -261,7 +261,8 @@ impl Judged<'_> {
             (200 | 206, _) => ("no cache reports a hit; --write shows more", (Good, Good)),
             _ => ("a query is refused", (Bad, Fair)),
         };
-        let set = "make the query part of the key, at least `g`: it leads readers past stale bytes";
+        let set = "make the query, at least `g`, part of the key: readers use it to get past stale \
+                   bytes";
         self.add(HostCheck::Query, text, verdicts, Some(set));
     }
 
@@ -292,9 +293,9 @@ impl Judged<'_> {
         let (text, verdict) = match missing.status {
             403 | 404 | 410 if is_short => (missing.status.to_string(), Good),
             403 | 404 | 410 => (format!("{}, kept for {}", missing.status, lifetime.text()), Fair),
-            status => (format!("{status}: a page in place of an error"), Fair),
+            status => (format!("{status}: a page instead of an error"), Fair),
         };
-        let set = "answer for files that are not there with 404 and `Cache-Control: no-store`";
+        let set = "answer requests for missing files with 404 and `Cache-Control: no-store`";
         self.add(HostCheck::MissingPart, text, (Good, verdict), Some(set));
     }
 
@@ -307,8 +308,8 @@ impl Judged<'_> {
             (false, true) => ("another head, perhaps an older one", Fair),
             (false, false) => ("not the package of the first place", Bad),
         };
-        let set = "let the place serve the package of the first URL; an old head ends with its \
-                   lifetime";
+        let set = "let this place serve the package of the first URL; a cache drops an old head \
+                   when its lifetime ends";
         self.add(HostCheck::SameHead, text, (verdict, verdict), Some(set));
     }
 }

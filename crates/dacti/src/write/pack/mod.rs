@@ -231,7 +231,7 @@ impl PackageBuilder {
         let quality = self.options.quality;
         if quality < brotli::DICTIONARY_QUALITY_MIN {
             let (what, found) = ("quality with a dictionary", u64::from(quality));
-            return Err(Error::Option { what, found, expected: "2 to 11 are" });
+            return Err(Error::Option { what, found, expected: "2 to 11" });
         }
         self.dictionary = Some(NewDictionary::new(dictionary, quality)?);
         Ok(self)
@@ -604,7 +604,7 @@ impl PackageBuilder {
         check_slice_len(self.options.slice_len)?;
         if self.options.quality > 11 {
             let found = u64::from(self.options.quality);
-            return Err(Error::Option { what: "quality", found, expected: "0 to 11 are" });
+            return Err(Error::Option { what: "quality", found, expected: "0 to 11" });
         }
         let has_hot = self.inputs.iter().any(|input| input.hot);
         if has_hot && self.options.layout == LayoutChoice::Compact {
@@ -612,8 +612,8 @@ impl PackageBuilder {
         }
         if self.key.is_some() && self.sealing().is_none() {
             let why = match self.options.layout {
-                LayoutChoice::Compact => "the compact layout has none: use the cdn layout",
-                LayoutChoice::Cdn => "the options leave seals out: keep them",
+                LayoutChoice::Compact => "the compact layout has no seals: use the cdn layout",
+                LayoutChoice::Cdn => "the options leave seals out: keep the seals",
             };
             return Err(Error::NoSealToSign { why });
         }

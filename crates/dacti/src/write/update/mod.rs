@@ -122,7 +122,7 @@ impl Update {
         let path = path.as_ref();
         if options.quality > 11 {
             let found = u64::from(options.quality);
-            return Err(Error::Option { what: "quality", found, expected: "0 to 11 are" });
+            return Err(Error::Option { what: "quality", found, expected: "0 to 11" });
         }
         let reading = Reading::new(Arc::clone(&file)).map_err(|e| Error::io("read", path, e))?;
         let package = Package::from_source(Arc::new(reading), Limits::default());

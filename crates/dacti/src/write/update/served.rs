@@ -133,7 +133,7 @@ fn stale(span: Span, digest: Digest, answer: &PlainAnswer) -> Option<String> {
     if !answer.is_range(span) {
         return Some(format!("it answers with {} instead of {asked}", answer.status));
     }
-    (Digest::of(&answer.body) != digest).then(|| format!("it has other bytes for {asked}"))
+    (Digest::of(&answer.body) != digest).then(|| format!("it answers {asked} with other bytes"))
 }
 
 impl UpdateFile for ServedFile {

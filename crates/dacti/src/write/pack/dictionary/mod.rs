@@ -55,7 +55,7 @@ impl NewDictionary {
     pub(crate) fn new(bytes: Vec<u8>, quality: u8) -> Result<Self, Error> {
         let len = to_u64(bytes.len());
         if len == 0 || len > DICTIONARY_LEN_MAX {
-            let (what, expected) = ("length of the dictionary", "1 to 1,048,576 bytes are");
+            let (what, expected) = ("length of the dictionary", "1 to 1,048,576 bytes");
             return Err(Error::Option { what, found: len, expected });
         }
         let mut stored = Vec::new();
