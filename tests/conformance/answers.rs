@@ -238,7 +238,8 @@ pub fn remote(script: &[u8]) {
     let file = RemoteFile::new(whole[..65_536].to_vec(), whole.len() as u64);
     let (fetches, doubts) = (AtomicU64::new(0), AtomicU64::new(0));
     let remote = Arc::new(Scripted { file, script: script.to_vec(), fetches, doubts });
-    // As over HTTP, the reader does not search for another region that explains a wrong digest.
+    // If a digest does not match, the reader does not search the index for the region whose bytes
+    // these are. Over HTTP this is the default.
     let limits = Limits { explained_entries_max: 0, ..Limits::default() };
     let opened = ready(AsyncPackage::from_remote(Arc::clone(&remote) as _, limits));
     let package = opened.expect("the head is right");

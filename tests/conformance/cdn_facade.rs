@@ -28,7 +28,8 @@ fn choose(seed: u64, at: u64, step: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A reader's session: the moment of its head, the moment of its data, and the kind of its edges.
+/// A reader's session through a cache of the kind `edge`. The head is as the origin had it at the
+/// moment `then`, and all other bytes are as the origin had them at the moment `now`.
 #[derive(Clone, Copy, Debug)]
 struct Session {
     edge: Edge,

@@ -591,7 +591,8 @@ fn what_cannot_be_read_is_named_and_nothing_is_left() {
         dacti([OsStr::new("pack"), input.as_ref(), "-o".as_ref(), scratch.package().as_ref()])
     };
     scratch.refused(&pack(&scratch.at("missing")), "missing");
-    // Root may read every file, except memory at address 0.
+    // Permissions do not stop root, so the test needs a file that nobody can read. This one begins
+    // with the memory at address 0, which is not mapped.
     scratch.refused(&pack(Path::new("/proc/self/mem")), "/proc/self/mem");
     // Files of this kind report length 0 but have content, which is read to its end.
     assert_eq!(pack(Path::new("/proc/version")).code, Some(0));

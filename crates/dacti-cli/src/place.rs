@@ -63,7 +63,8 @@ pub(crate) fn of(dest: &Path) -> Result<Place, Failure> {
     place(dest, HEAD_MAX_AGE)
 }
 
-/// Returns the place whose history a verb reads. Servers list no objects.
+/// Returns the place whose history a verb reads. The URL of a web server is refused, because such a
+/// server does not list archived heads.
 pub(crate) fn with_history(package: &Path) -> Result<Place, Failure> {
     if Location::from(package).kind() != LocationKind::Server {
         return of(package);

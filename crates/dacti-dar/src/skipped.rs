@@ -1,6 +1,6 @@
 //! The waiting links that a writer has skipped since it last wrote a block, found by their digests.
-//! A reader cannot see a skip: it would give a block that hashes to a skipped link to that link. So
-//! the writer must not write such a block for a link deeper in the stack.
+//! A reader cannot see a skip. If a block has the digest of a skipped link, the reader assigns the
+//! block to that link. So the writer must not write such a block for a link deeper in the stack.
 
 use alloc::collections::BTreeSet;
 use core::hash::BuildHasher;

@@ -17,8 +17,8 @@ pub(crate) enum Step {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Begin {
     pub(crate) step: Step,
-    /// The number of waits for an upload so far. If it is not 0, the fetch begins with the last
-    /// wait.
+    /// The number of waits for an upload, including the wait that the fetch begins with. 0 if the
+    /// fetch begins with a request.
     pub(crate) waits: u32,
 }
 

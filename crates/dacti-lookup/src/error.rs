@@ -232,8 +232,8 @@ impl Error {
         }
     }
 
-    /// Returns the structure of the lookup region at fault; `None` for faults of the index and for
-    /// mistakes of the caller.
+    /// Returns the structure that has the fault, if it is one of the lookup region. Returns `None`
+    /// for faults of the index and for mistakes of the caller.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {
         match self {

@@ -63,8 +63,8 @@ fn put(out: &mut Vec<u8>, number: usize, encoding: [u8; 4], regions: &[(Id, &[u8
     out.resize(out.len().next_multiple_of(4096), 0);
 }
 
-/// Returns a signed package that names `count` keys. Its index ends with the head, so only the seal
-/// component starts at 1080.
+/// Returns a signed package that names `count` keys. Its seal component replaces the shorter one at
+/// 1080. The region of the parts component starts at 1536, so 12 keys fit and 13 do not.
 fn of_keys(count: usize) -> Vec<u8> {
     let mut out = signed(&files());
     let keys = [&[EXAMPLE.key()][..], &vec![STRANGER.key(); count - 1]].concat();

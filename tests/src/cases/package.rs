@@ -134,8 +134,8 @@ fn folded(change: fn(&mut Vec<u8>)) -> Vec<u8> {
     index_behind(65_536, component(LAYOUT, 108, 80), change)
 }
 
-/// A package of two files from which an update removed `b`. The removal is an entry in the last
-/// delta group. In a sealed package its seal is at 69,632 = 0x11000.
+/// Returns a package of two files from which an update removed `b`. The entry of the removal is in
+/// the last delta group, number 8. In a sealed package, the seal of the removal is at 0x11000.
 fn removing(seals: bool, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let files = [hello(), stored("b", b"not any more")];
     let mut out = cdn_package_with(&files, &names_of(&files), NONE, 4096, &blake3, seals);

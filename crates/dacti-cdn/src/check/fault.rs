@@ -116,8 +116,9 @@ pub enum Breach {
     /// The cost is not the cost of the steps.
     #[error("the stated cost differs from the cost of the steps")]
     Cost,
-    /// The replaced length in an edit differs from the length of the package's region.
-    #[error("the replaced length in an edit differs from the length of the package's region")]
+    /// The `replaced_len` of an edit is not the length of the region that the edit replaces or
+    /// removes.
+    #[error("`replaced_len` is not the length of the region that the edit replaces or removes")]
     ReplacedLen,
     /// The new index is not the old one with the edits applied.
     #[error("the new index is not the old one with the edits applied")]

@@ -209,7 +209,8 @@ fn format(
     Ok((format, location(path, query, asked, format)))
 }
 
-/// Returns the target that names a format completely, if this query does not.
+/// Returns the path and query for `Content-Location`, with the parameters of the format added.
+/// Returns `None` if the query has them already.
 fn location(path: &str, query: &str, asked: &Query, format: Format) -> Option<String> {
     let name = format.name()?;
     let mut more = Vec::new();

@@ -242,7 +242,8 @@ fn in_place(
             ("the old version, until the head's lifetime ends".into(), HostVerdict::Good, None)
         }
         Err(error) => {
-            let set = "publish in parts, or pass barriers: `dacti put --edge URL`";
+            let set =
+                "publish in parts, or let updates wait for this cache: `dacti put --edge URL`";
             (error.to_string(), HostVerdict::Bad, Some(set.into()))
         }
     };

@@ -117,7 +117,7 @@ impl Tree {
                     return Ok(None);
                 }
                 Links::Refuse => {
-                    let what = "is a symbolic link: --symlinks keep, follow or skip accepts it";
+                    let what = "is a symbolic link: choose `--symlinks keep`, `follow` or `skip`";
                     return Err(Failure::Failed(format!("{} {what}", shown(path))));
                 }
                 Links::Follow => found = fs::metadata(path).map_err(unreadable)?,
