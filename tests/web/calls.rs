@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-const SYSTEMS: [System; 2] = [System::Node, System::Chromium];
+const SYSTEMS: [System; 3] = [System::Node, System::Deno, System::Chromium];
 
 fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()

@@ -113,6 +113,11 @@ fn node_reads_every_package_as_the_program_does() {
 }
 
 #[test]
+fn deno_reads_every_package_as_the_program_does() {
+    check(System::Deno);
+}
+
+#[test]
 fn chromium_reads_every_package_as_the_program_does() {
     check(System::Chromium);
 }

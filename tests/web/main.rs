@@ -1,4 +1,4 @@
-//! The reader for browsers, in Node and in headless Chromium, with `dacti serve` as the server.
+//! The reader for browsers, in Node, in Deno and in headless Chromium, with `dacti serve` as the server.
 //!
 //! `cargo xtask web --check` builds the npm package and runs this.
 
@@ -16,6 +16,7 @@ use std::process::{Command, Stdio};
 #[derive(Debug, Clone, Copy)]
 enum System {
     Node,
+    Deno,
     Chromium,
 }
 
@@ -59,22 +60,36 @@ impl Site {
     /// Runs a function of the suite, and returns its result.
     fn run(&self, system: System, function: &str, arguments: &Value) -> Value {
         let arguments = arguments.to_string();
-        let mut command = Command::new("node");
-        match system {
+        let mut command = match system {
             System::Node => {
-                let script = sources().join("node.js");
-                command.arg(script).arg(npm()).args([function, &arguments]);
+                let mut command = Command::new("node");
+                command.arg(sources().join("node.js")).arg(npm());
+                command
+            }
+            System::Deno => {
+                let mut command = deno();
+                command.arg(sources().join("deno.js")).arg(npm());
+                command
             }
             System::Chromium => {
-                let script = sources().join("chromium.js");
-                let page = self.url("page.html");
-                command.arg(script).args([&page, function, &arguments]);
+                let mut command = Command::new("node");
+                command.arg(sources().join("chromium.js")).arg(self.url("page.html"));
+                command
             }
-        }
-        let output = command.stderr(Stdio::inherit()).output().expect("node is installed");
+        };
+        command.args([function, &arguments]).stderr(Stdio::inherit());
+        let output = command.output().expect("the system is installed");
         assert!(output.status.success(), "{function} failed in {system:?}");
         serde_json::from_slice(&output.stdout).expect("it prints JSON")
     }
+}
+
+/// Returns Deno, which `cargo xtask web --check` installs, with the permissions of a reader.
+fn deno() -> Command {
+    let mut command = Command::new(sources().join("node_modules/.bin/deno"));
+    command.args(["run", "--quiet", "--no-lock", "--node-modules-dir=manual"]);
+    command.args(["--allow-net", "--allow-read"]);
+    command
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -1,6 +1,6 @@
 //! The npm package: packed, installed into an empty project, and run from there.
 
-use crate::{Site, npm};
+use crate::{Site, deno, npm};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn npm_in(folder: &Path, arguments: &[&str]) -> String {
 /// The example of the README, as a program.
 const PROGRAM: &str = r#"
 import { open } from "ENTRY";
-const pack = await open(process.argv[2]);
+const pack = await open((globalThis.Deno?.args ?? process.argv.slice(2))[0]);
 const text = new TextDecoder().decode(await pack.get("a.txt"));
 console.log(JSON.stringify({ text, listed: (await pack.list()).map(({ path }) => path) }));
 pack.close();
@@ -70,16 +70,15 @@ fn the_package_is_installed_and_runs() {
     for entry in ["dacti", "dacti/inline"] {
         let script = project.join("program.mjs");
         fs::write(&script, PROGRAM.replace("ENTRY", entry)).expect("a file");
-        let output = Command::new("node")
-            .arg(&script)
-            .arg(site.url("p.dacti-pack"))
-            .current_dir(project)
-            .output()
-            .expect("node is installed");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(output.status.success(), "{entry}: {said}");
-        let found: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
-        let expected = serde_json::json!({ "text": "content ".repeat(100), "listed": ["a.txt"] });
-        assert_eq!(found, expected, "{entry}");
+        for mut command in [Command::new("node"), deno()] {
+            command.arg(&script).arg(site.url("p.dacti-pack")).current_dir(project);
+            let output = command.output().expect("the system is installed");
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(output.status.success(), "{command:?}, {entry}: {said}");
+            let found: Value = serde_json::from_slice(&output.stdout).expect("it prints JSON");
+            let text = "content ".repeat(100);
+            let expected = serde_json::json!({ "text": text, "listed": ["a.txt"] });
+            assert_eq!(found, expected, "{command:?}, {entry}");
+        }
     }
 }

@@ -59,7 +59,7 @@ pub fn web(context: &Context, args: &[String]) -> Result<Outcome> {
     }
 }
 
-/// Builds the npm package, and runs its tests in Node and Chromium.
+/// Builds the npm package, and runs its tests in Node, Deno and Chromium.
 fn check(context: &Context) -> Result<Outcome> {
     if let skipped @ Outcome::Skipped(_) = need(PROGRAMS)? {
         return Ok(skipped);
@@ -69,6 +69,9 @@ fn check(context: &Context) -> Result<Outcome> {
     }
     check_sizes(&context.root.join(NPM))?;
     embed::check(context, &context.root.join(NPM))?;
+    // Deno is a package of npm.
+    let deno = context.root.join("tests/web");
+    run(Command::new("npm").current_dir(deno).args(["ci", "--silent", "--no-fund"]))?;
     let mut tests = of_workspace(context);
     run(tests.args(["--test", "web", "--", "--nocapture", "--test-threads", "2"]))?;
     Ok(Outcome::Done)
