@@ -5,6 +5,7 @@
 mod archive;
 mod cdn_check;
 mod counts;
+mod deploys;
 mod gateway;
 mod load;
 mod parts;

@@ -26,7 +26,7 @@ struct Table {
     page: Page<'static>,
 }
 
-const TABLES: [Table; 3] = [
+const TABLES: [Table; 4] = [
     Table {
         rows: "updates",
         columns: "\
@@ -49,11 +49,20 @@ const TABLES: [Table; 3] = [
 ",
         page: Page { path: "docs/caches.md", verb: "lab --full --hosts" },
     },
+    Table {
+        rows: "deploys",
+        columns: "\
+| way | first publication | 1 changed file | 100 changed files | 255 changed files |
+| --- | --- | --- | --- | --- |
+",
+        page: Page { path: "docs/guide/publish.md", verb: "lab --full --deploys" },
+    },
 ];
 
 /// `--full` runs the whole matrix, which takes half an hour, and `--write` puts its tables into
 /// their page. `--parts` runs the tests of packages in parts alone, `--stores` those of object
-/// stores, `--hosts` those of `dacti cdn-check`. All other arguments go to the tests.
+/// stores, `--hosts` those of `dacti cdn-check`, `--deploys` the comparison of ways to publish. All
+/// other arguments go to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
     let write = args.iter().any(|arg| arg == "--write");
@@ -62,10 +71,11 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
         "--parts" => PARTS.to_owned(),
         "--stores" => STORES.to_owned(),
         "--hosts" => HOSTS.to_owned(),
+        "--deploys" => DEPLOYS.to_owned(),
         _ => arg.clone(),
     });
     let rest: Vec<String> = rest.collect();
-    let is_chosen = rest.iter().any(|arg| [PARTS, STORES, HOSTS].contains(&arg.as_str()));
+    let is_chosen = rest.iter().any(|arg| [PARTS, STORES, HOSTS, DEPLOYS].contains(&arg.as_str()));
     if write && !full {
         return Err("--write is for the tables of --full".into());
     }
@@ -117,6 +127,7 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
 const PARTS: &str = "parts::";
 const STORES: &str = "stores::";
 const HOSTS: &str = "cdn_check::";
+const DEPLOYS: &str = "deploys::";
 /// The prefix of the tests that update packages while readers read them.
 const UPDATES: &str = "updates::";
 /// Returns the command for the lab's tests with these threads and filters. Each test has servers

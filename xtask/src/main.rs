@@ -109,9 +109,9 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "lab",
-        args: "[--full] [--write]",
+        args: "[--full] [--write] [--parts|--stores|--hosts|--deploys]",
         about: "readers and updates through real origins and caches; --full: for long; --write: \
-                into the page",
+                into the page; the others: only these tests",
         run: lab::lab,
     },
     Task {
