@@ -7,6 +7,7 @@
 
 mod http_async;
 mod http_hostile;
+mod http_killed;
 mod http_program;
 mod http_replaced;
 mod http_streams;
