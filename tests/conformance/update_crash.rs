@@ -514,6 +514,6 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     bytes[100] ^= 1;
     fs::write(&data, bytes).unwrap();
     let error = told(SavedPlan::open(&plan).unwrap().apply(&path, Extent::Whole));
-    assert!(error.contains("the plan was made for"), "{error}");
+    assert!(error.contains("the bytes were changed, or belong to another plan"), "{error}");
     assert!(fs::read(&path).unwrap() == expected.old, "nothing was written");
 }

@@ -61,13 +61,21 @@ impl Tool {
         folders.map(|folder| folder.join(self.program)).find(|program| program.is_file())
     }
 
+    /// Returns the command that installs the program.
+    fn install(self) -> String {
+        // Packages of pip name the features that they need in brackets.
+        let is_python = self.package.contains('[');
+        let by = if is_python { "pip install" } else { "apt-get install" };
+        format!("{by} {}", self.package)
+    }
+
     /// Returns a command for the program, without arguments.
     ///
     /// # Errors
     /// `NotFound`, with the name of the package to install.
     pub fn command(self) -> io::Result<Command> {
         let found = self.find().ok_or_else(|| {
-            let hint = format!("{}: apt-get install {}", self.program, self.package);
+            let hint = format!("{}: {}", self.program, self.install());
             io::Error::new(io::ErrorKind::NotFound, hint)
         })?;
         Ok(Command::new(found))
@@ -81,12 +89,12 @@ impl Tool {
 /// If a tool is missing and the environment variable `CI` is set, because CI must run every test.
 #[must_use]
 pub fn missing(tools: &[Tool]) -> bool {
-    let missing: Vec<_> =
-        tools.iter().filter(|tool| tool.find().is_none()).map(|tool| tool.package).collect();
+    let missing = tools.iter().filter(|tool| tool.find().is_none());
+    let missing: Vec<_> = missing.map(|tool| tool.install()).collect();
     if missing.is_empty() {
         return false;
     }
-    let install = format!("apt-get install {}", missing.join(" "));
+    let install = missing.join("; ");
     assert!(std::env::var_os("CI").is_none(), "not installed: {install}");
     eprintln!("skipped, as servers are not installed: {install}");
     true
