@@ -475,9 +475,24 @@ fn a_file_that_no_region_can_hold_is_refused_with_the_way_out() {
     assert!(!place.at("p").exists());
     place.packed(&[]);
     let before = fs::read(place.at("p")).expect("it was written");
-    let told = place.run(&["put", "p", "x=large"]);
-    assert!(told.failure().contains("split -b 4000M"), "{told:?}");
-    assert_eq!(fs::read(place.at("p")).expect("it is there"), before);
+    fs::rename(&large, place.at("in/large")).expect("it is in the same folder");
+    for verb in [
+        &["put", "p", "x=in/large"][..],
+        &["put", "p", "x=in", "--dry-run"],
+        &["put", "p", "in/large", "--plan", "plan"],
+        &["sync", "p", "in", "--delete"],
+        &["sync", "p", "in", "--json"],
+        &["pack", "in", "-o", "p"],
+        &["site", "in", "-o", "site"],
+    ] {
+        let told = place.run(verb);
+        assert!(told.failure().contains("large\": 4294967296 bytes do not fit"), "{told:?}");
+        assert!(told.failure().contains("split -b 4000M"), "{told:?}");
+        assert_eq!(fs::read(place.at("p")).expect("it is there"), before, "{verb:?}");
+    }
+    for made in ["plan", "plan.data", "site"] {
+        assert!(!place.at(made).exists(), "{made} was written");
+    }
 }
 
 #[cfg(target_os = "linux")]

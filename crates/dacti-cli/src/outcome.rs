@@ -89,7 +89,8 @@ fn container_fault(package: &Path, fault: &daicon_core::Error) -> String {
     format!("{shown}: {fault}")
 }
 
-/// Returns an error. If the name looks like a URL, the message lists the verbs that take URLs.
+/// Returns the text of an error. If the name looks like a URL, the text lists the verbs that take
+/// URLs. If an option helps, the text names it.
 fn told(error: &dacti::Error) -> String {
     match error {
         dacti::Error::Io { path, source, .. }
@@ -100,7 +101,7 @@ fn told(error: &dacti::Error) -> String {
             let schemes = "http, https, s3, gs, az and file";
             format!("{error}: {verbs} read packages under {schemes} URLs, other verbs take files")
         }
-        error => error.to_string(),
+        error => hint::told(error),
     }
 }
 

@@ -4,6 +4,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::output::{bytes, shown};
 use crate::progress::Bar;
 use crate::remote::Remote;
+use crate::total::MaxTotal;
 use crate::{Talk, interrupt, output};
 use dacti::Limits;
 use dacti::publish::{CopyState, Pulled, pull};
@@ -27,6 +28,8 @@ pub(crate) struct Args {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
+    max_total: MaxTotal,
+    #[command(flatten)]
     remote: Remote,
 }
 
@@ -44,7 +47,8 @@ impl Args {
             let message = "a copy is a file: `dacti pull` cannot write to standard output";
             return Err(Failure::Usage(message.into()));
         }
-        let (package, costs) = self.remote.open(&self.package, Limits::default(), false, talk)?;
+        let limits = self.max_total.applied(Limits::default());
+        let (package, costs) = self.remote.open(&self.package, limits, false, talk)?;
         interrupt::listen();
         let pulled = {
             let mut bar = Bar::bytes("pulling", 0, talk);

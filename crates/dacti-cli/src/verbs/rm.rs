@@ -55,13 +55,12 @@ impl Args {
             if meant.is_empty() {
                 return Err(select::nothing_matches(&self.package, text, listed));
             }
-            for region in meant {
-                let id = region.located.id;
-                if chosen.insert(id) {
-                    let name = region.path.as_deref().map_or(RegionName::Id(id), RegionName::Path);
-                    update.remove(name).map_err(failed)?;
-                }
-            }
+            let new = meant.into_iter().filter(|region| chosen.insert(region.located.id));
+            let names = new.map(|region| {
+                let id = RegionName::Id(region.located.id);
+                region.path.as_deref().map_or(id, RegionName::Path)
+            });
+            update.remove_many(names).map_err(failed)?;
         }
         self.options.finish(&self.package, update, talk)
     }

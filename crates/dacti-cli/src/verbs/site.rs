@@ -114,9 +114,6 @@ impl Args {
         let package = self.output.join(FOLDER).join(PACKAGE);
         let Collected { files, left_out } = self.collect(&package)?;
         let files_web = WebFiles::open()?;
-        fs::create_dir_all(self.output.join(FOLDER)).map_err(|error| {
-            Failure::Failed(format!("cannot create {}: {error}", shown(&self.output)))
-        })?;
         let place = self.publish.place(&package)?;
         let count = files.len();
         let lacks_index = !files.iter().any(|(path, _)| path == "index.html");
@@ -220,6 +217,10 @@ impl Args {
             Self::tell(&path, talk);
             builder.add(path, Content::file(file))?;
         }
+        // If an input is refused, OUT is not created.
+        fs::create_dir_all(self.output.join(FOLDER)).map_err(|error| {
+            Failure::Failed(format!("cannot create {}: {error}", shown(&self.output)))
+        })?;
         let mut folder = tempfile::Builder::new();
         folder.prefix(".dacti-").suffix(".tmp");
         let folder = folder.tempdir_in(self.output.join(FOLDER))?;
@@ -269,9 +270,8 @@ impl Args {
             Self::tell(&path, talk);
             update.put(path, Content::file(file)).map_err(failed)?;
         }
-        for path in others(&update, &paths).map_err(failed)? {
-            update.remove(RegionName::Path(&path)).map_err(failed)?;
-        }
+        let others = others(&update, &paths).map_err(failed)?;
+        update.remove_many(others.iter().map(|path| RegionName::Path(path))).map_err(failed)?;
         let planned = plan(update, talk).map_err(failed)?;
         let is_same = planned.is_empty();
         let before = Self::state(package)?;

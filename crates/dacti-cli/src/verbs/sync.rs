@@ -62,10 +62,8 @@ impl Args {
         let others = others(&update, &paths);
         let others = others.map_err(|error| Failure::with(&self.package, &error))?;
         if self.delete {
-            for path in &others {
-                let removed = update.remove(RegionName::Path(path));
-                removed.map_err(|error| Failure::with(&self.package, &error))?;
-            }
+            let removed = update.remove_many(others.iter().map(|path| RegionName::Path(path)));
+            removed.map_err(|error| Failure::with(&self.package, &error))?;
         }
         if talk >= Talk::Normal {
             left_out.notes().iter().for_each(|line| output::note(line));

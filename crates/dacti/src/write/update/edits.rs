@@ -266,21 +266,23 @@ fn resolve_ids(
     inputs: &mut [Input],
     removed: &mut Removed,
 ) -> Result<bool, Error> {
-    let mut explicit = false;
     let hashed_only = package.view().name_flags().is_some_and(|flags| !flags.explicit_ids);
+    let explicit = |input: &&Input| input.to_name().is_some_and(|name| name.is_explicit());
+    let explicit: Vec<&Input> = inputs.iter().filter(explicit).collect();
+    let paths: Vec<&str> = explicit.iter().filter_map(|input| input.path.as_deref()).collect();
+    let has_explicit = !explicit.is_empty();
+    for (input, found) in explicit.iter().zip(package.find_many(paths)) {
+        if let Some(old) = found?.filter(|old| old.id != input.id) {
+            removed.insert(old.id, (input.path.clone().unwrap_or_default(), old));
+        }
+    }
     for input in inputs {
-        let Some(name) = input.to_name() else { continue };
-        if name.is_explicit() {
-            explicit = true;
-            let path = name.path.to_owned();
-            if let Some(old) = package.find(&path)?.filter(|old| old.id != input.id) {
-                removed.insert(old.id, (path, old));
-            }
-        } else if !hashed_only && let Some(listed) = chain.find(name.path) {
+        let Some(name) = input.to_name().filter(|name| !name.is_explicit()) else { continue };
+        if !hashed_only && let Some(listed) = chain.find(name.path) {
             input.id = listed.id;
         }
     }
-    Ok(explicit)
+    Ok(has_explicit)
 }
 
 fn refuse_clashes(inputs: &[Input], removed: &Removed) -> Result<(), Error> {

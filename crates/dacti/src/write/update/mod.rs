@@ -170,13 +170,30 @@ impl Update {
     ///
     /// # Errors
     /// `NotFound`; a package that cannot be read.
-    pub fn remove<'a>(&mut self, key: impl Into<RegionName<'a>>) -> Result<&mut Self, Error> {
-        let key = key.into();
-        let located = self.package.locate(key).map_err(|error| named(error, &self.path))?;
-        if located.id == NAMES_ID {
-            return Err(Error::ReservedId { id: located.id });
+    pub fn remove<'a>(&mut self, name: impl Into<RegionName<'a>>) -> Result<&mut Self, Error> {
+        self.remove_many([name])
+    }
+
+    /// Removes many regions. Without fences, each call of [`remove`](Self::remove) would scan the
+    /// whole index. This call reads the index once.
+    ///
+    /// # Errors
+    /// The errors of [`remove`](Self::remove), for the first of `names` that has one. The names
+    /// before that one are removed.
+    pub fn remove_many<'a, K: Into<RegionName<'a>>>(
+        &mut self,
+        names: impl IntoIterator<Item = K>,
+    ) -> Result<&mut Self, Error> {
+        let names: Vec<RegionName<'a>> = names.into_iter().map(Into::into).collect();
+        for (name, found) in names.iter().zip(self.package.find_many(names.iter().copied())) {
+            let absent = || Error::NotFound { region: name.to_string() };
+            let located = found.and_then(|found| found.ok_or_else(absent));
+            let located = located.map_err(|error| named(error, &self.path))?;
+            if located.id == NAMES_ID {
+                return Err(Error::ReservedId { id: located.id });
+            }
+            self.removed.insert(located.id, (name_of(name), located));
         }
-        self.removed.insert(located.id, (name_of(&key), located));
         Ok(self)
     }
 
