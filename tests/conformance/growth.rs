@@ -4,98 +4,28 @@
 //! Counts are used because times differ between machines. The test has its own binary, because it
 //! counts the memory of the whole process.
 
+mod growth_inputs;
+
 use core::ops::ControlFlow;
+use dacti::compact::CompactOptions;
 use dacti::fetch::{BytesSource, Counted};
+use dacti::publish::{Place, PublishOptions, publish, pull};
+use dacti::report::inspect::Inspection;
 use dacti::report::{Difference, FileMap};
-use dacti::{ErrorKind, Limits, Package};
-use dacti_tests::reference::{
-    self as by, Entry, GONE, GROUP, Group, INDEX, Id, Link, NAMES, Name, Table, component, small,
-};
+use dacti::seal::SecretKey;
+use dacti::update::{Extent, PlannedUpdate, SavedPlan, Update, UpdateOptions};
+use dacti::{BuildOptions, Error, ErrorKind, LayoutChoice, Limits, Package, PackageBuilder};
+use dacti_tests::reference::{Entry, small};
+use growth_inputs::{INPUTS, groups, many_names, package};
 use peak_alloc::PeakAlloc;
+use std::path::Path;
 use std::sync::Arc;
 
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Returns a package of these groups, whose bases count from the start of `data`.
-fn package(mut groups: Vec<Group>, data: &[u8], explicit: bool) -> Vec<u8> {
-    let at = 28 + 24 + 2 * 28;
-    let base = at + 8 + GROUP * groups.len() as u64;
-    groups.iter_mut().for_each(|group| group.base += base);
-    let region = by::index(&groups);
-    let flags = component(NAMES, u32::from(explicit), 0);
-    let components = vec![component(INDEX, at as u32, region.len() as u32), flags];
-    let mut out = by::head(by::PACKAGE, 0, 1);
-    out.extend(by::table(&Table { components, ..Table::default() }));
-    out.extend(region);
-    out.extend(data);
-    out
-}
-
-fn groups(entries: &[Entry]) -> Vec<Group> {
-    let group = |chunk: &[Entry]| Group { entries: chunk.to_vec(), ..Group::default() };
-    entries.chunks(255).map(group).collect()
-}
-
-/// Groups without entries.
-fn empty(n: usize) -> Vec<u8> {
-    package(vec![by::delta(); n], b"", false)
-}
-
-/// Regions of 3,000 bytes that overlap in part.
-fn overlapping(n: usize) -> Vec<u8> {
-    let entry = |n: u32| Entry { id: small(n + 1), offset: n % 5000, size: 3000 };
-    let entries: Vec<_> = (0..n as u32).map(entry).collect();
-    package(groups(&entries), &[7; 8000], false)
-}
-
-/// Returns a package of one region that is replaced in every group.
-fn replaced(n: usize) -> Vec<u8> {
-    let entry = |n: u32| Entry { id: small(1), offset: n, size: 1 };
-    let groups = (0..n as u32).map(|n| Group { entries: vec![entry(n)], ..Group::default() });
-    package(groups.collect(), &vec![7; n], false)
-}
-
-/// Returns a package of regions that are all removed: groups of removals precede their entries.
-fn removed(n: usize) -> Vec<u8> {
-    let entries: Vec<_> =
-        (0..n as u32).map(|n| Entry { id: small(n + 1), offset: 0, size: 0 }).collect();
-    let gone = groups(&entries).into_iter().map(|group| Group { encoding: GONE, ..group });
-    package(gone.chain(groups(&entries)).collect(), b"", false)
-}
-
-/// Returns a package of one region under `n` paths.
-fn many_names(n: usize) -> Vec<u8> {
-    named(n, |_| small(1), &[small(1)])
-}
-
-/// Returns a package of `n` regions, each with a path.
-fn names(n: usize) -> Vec<u8> {
-    let ids: Vec<Id> = (0..n as u32).map(|n| small(n + 1)).collect();
-    named(n, |n| small(n as u32 + 1), &ids)
-}
-
-fn named(n: usize, id: impl Fn(usize) -> Id, ids: &[Id]) -> Vec<u8> {
-    let name = |n| Name { id: id(n), length: 1, path: format!("{n:08}").into_bytes() };
-    let list = by::names(Link::default(), &(0..n).map(name).collect::<Vec<_>>());
-    let size = list.len() as u32;
-    let mut entries = vec![Entry { id: NAMES, offset: 0, size }];
-    entries.extend(ids.iter().map(|id| Entry { id: *id, offset: size, size: 1 }));
-    package(groups(&entries), &[&list[..], b"x"].concat(), true)
-}
-
-type Input = (&'static str, fn(usize) -> Vec<u8>, usize);
-const INPUTS: [Input; 6] = [
-    ("empty groups", empty, 400),
-    ("overlapping regions", overlapping, 2000),
-    ("a region replaced in every group", replaced, 200),
-    ("removed regions", removed, 20_000),
-    ("a region under many paths", many_names, 40_000),
-    ("regions with paths", names, 40_000),
-];
-
 type Verb = (&'static str, fn(&Package));
-const VERBS: [Verb; 7] = [
+const VERBS: [Verb; 13] = [
     ("verify", |package| {
         package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it is read");
     }),
@@ -113,7 +43,42 @@ const VERBS: [Verb; 7] = [
         let go_on = &mut |_| ControlFlow::Continue(());
         Difference::between(package, package, go_on).expect("they are read");
     }),
+    ("inspection", |package| drop(Inspection::read(package).expect("it is read"))),
+    ("get by id", |package| drop(package.get(dacti::Uuid::from_bytes(small(1))))),
+    ("get of a missing path", |package| drop(package.get("0000000x"))),
+    ("streams", |package| {
+        let readers = package.readers_at(package.regions().expect("it is read"));
+        while let Some((_, reader)) = readers.next() {
+            let mut reader = reader.expect("it is in the file");
+            std::io::copy(&mut reader, &mut std::io::sink()).expect("it is read");
+        }
+    }),
+    ("compact", |package| {
+        let out = tempfile::tempdir().expect("a temporary directory");
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let compacted = package.compact(out.path().join("out"), &CompactOptions::default(), go_on);
+        refused_only_for_an_overlap(compacted.map(drop));
+    }),
+    ("sign", |package| {
+        let out = tempfile::tempdir().expect("a temporary directory");
+        let options =
+            CompactOptions { layout: Some(LayoutChoice::Cdn), ..CompactOptions::default() };
+        let go_on = &mut |_| ControlFlow::Continue(());
+        let signed = package.sign(out.path().join("out"), &key(), &options, go_on);
+        refused_only_for_an_overlap(signed.map(drop));
+    }),
 ];
+
+#[track_caller]
+fn refused_only_for_an_overlap(result: Result<(), Error>) {
+    assert!(matches!(result, Ok(()) | Err(Error::Overlap { .. })), "{result:?}");
+}
+
+fn key() -> SecretKey {
+    let id = "00112233-4455-6677-8899-aabbccddeeff";
+    let text = format!("dacti-ed25519-private 1 {} {id}", "07".repeat(32));
+    SecretKey::from_text(&text).expect("it is a key")
+}
 
 /// Returns the reads, bytes and memory of a verb.
 fn cost(file: &[u8], verb: fn(&Package)) -> [u64; 3] {
@@ -141,6 +106,96 @@ fn no_verb_grows_faster_than_its_input() {
                 assert!(two <= 2 * one + one / 4 + slack, "{name} of {input}: {one}, {two} {what}");
             }
         }
+    }
+}
+
+/// Builds a package at `path` of `n` regions, with paths.
+fn built(path: &Path, n: usize) {
+    let mut builder = PackageBuilder::new(BuildOptions::default());
+    for n in 0..n {
+        builder.add(format!("{n:08}"), n.to_le_bytes().to_vec()).expect("a good path");
+    }
+    builder.build(path).expect("it can be built");
+}
+
+/// Plans to put `n` regions into the package at `path`.
+fn put(path: &Path, n: usize) -> PlannedUpdate {
+    let mut update = Update::open(path, UpdateOptions::default()).expect("it opens");
+    for n in 0..n {
+        update.put(format!("new/{n:08}"), n.to_le_bytes().to_vec()).expect("a good path");
+    }
+    update.plan().expect("it can be planned")
+}
+
+/// Makes the input in a folder, and then does the work that is counted.
+type Work = (&'static str, fn(&Path, usize), fn(&Path, usize));
+const WORK: [Work; 7] = [
+    ("pack", |_, _| {}, |dir, n| built(&dir.join("p"), n)),
+    (
+        "put",
+        |dir, _| built(&dir.join("p"), 1),
+        |dir, n| put(&dir.join("p"), n).apply().expect("it is new"),
+    ),
+    (
+        "put of one region",
+        |dir, n| built(&dir.join("p"), n),
+        |dir, _| put(&dir.join("p"), 1).apply().expect("it is new"),
+    ),
+    (
+        "remove",
+        |dir, n| built(&dir.join("p"), n),
+        |dir, n| {
+            let mut update =
+                Update::open(dir.join("p"), UpdateOptions::default()).expect("it opens");
+            for n in 0..n {
+                update.remove(&*format!("{n:08}")).expect("it is there");
+            }
+            update.plan().expect("it can be planned").apply().expect("it is new");
+        },
+    ),
+    (
+        "a saved plan",
+        |dir, n| {
+            built(&dir.join("p"), 1);
+            put(&dir.join("p"), n).save(dir.join("plan")).expect("a new file");
+        },
+        |dir, _| {
+            let plan = SavedPlan::open(dir.join("plan")).expect("it was saved");
+            plan.apply(dir.join("p"), Extent::Whole).expect("it is new");
+        },
+    ),
+    (
+        "publish",
+        |dir, n| built(&dir.join("p"), n),
+        |dir, _| {
+            let package = Package::open(dir.join("p")).expect("it was built");
+            let place = Place::in_folder(dir.join("head")).expect("a good name");
+            publish(&package, &place, &PublishOptions::default()).expect("the folder is empty");
+        },
+    ),
+    (
+        "pull",
+        |dir, n| built(&dir.join("p"), n),
+        |dir, _| {
+            let package = Package::open(dir.join("p")).expect("it was built");
+            let go_on = &mut |_, _| ControlFlow::Continue(());
+            pull(&package, &dir.join("copy"), go_on).expect("it is sound");
+        },
+    ),
+];
+
+/// The memory of work that writes files. `growth_program.rs` counts its reads and writes.
+fn no_work_takes_more_memory_than_its_input() {
+    for (name, make, work) in WORK {
+        let [one, two] = [10_000, 20_000].map(|n| {
+            let dir = tempfile::tempdir().expect("a temporary directory");
+            make(dir.path(), n);
+            MEMORY.reset_peak_usage();
+            let before = MEMORY.current_usage();
+            work(dir.path(), n);
+            (MEMORY.peak_usage() - before) as u64
+        });
+        assert!(two <= 2 * one + one / 4 + (1 << 20), "{name}: {one}, {two} bytes of memory");
     }
 }
 
@@ -173,7 +228,7 @@ fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
     // Regions that share all their bytes are compared once.
     let entry = |n: u32| Entry { id: small(n + 1), offset: 0, size: 100_000 };
     let entries: Vec<_> = (0..3000).map(entry).collect();
-    let file = self::package(groups(&entries), &[7; 103_000], false);
+    let file = growth_inputs::package(groups(&entries), &[7; 103_000], false);
     let package = Package::from_bytes(file).expect("it is good");
     let found = Difference::between(&package, &package, go_on).expect("it is little");
     assert_eq!((found.unchanged, found.evidence.read), (3000, 200_000));
@@ -183,6 +238,7 @@ fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
 #[test]
 fn work_grows_no_faster_than_input() {
     no_verb_grows_faster_than_its_input();
+    no_work_takes_more_memory_than_its_input();
     a_name_takes_little_memory();
     a_difference_of_overlapping_regions_is_refused_at_a_limit();
 }
