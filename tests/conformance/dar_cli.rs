@@ -58,6 +58,35 @@ fn car_blocks(path: &Path) -> (Vec<String>, BTreeMap<Vec<u8>, Vec<u8>>) {
 }
 
 #[test]
+fn no_verb_writes_over_its_input() {
+    let folder = Folder::new();
+    fs::copy(car("carv1-basic.car"), folder.at("x.car")).expect("it is there");
+    folder.ends(0, &["from-car", "x.car", "-o", "x.dar"]);
+    let (out, _) = folder.ends(0, &["roots", "x.dar"]);
+    let root = out.lines().next().expect("a root");
+    for arguments in [
+        &["from-car", "x.car", "-o", "x.car"][..],
+        &["to-car", "x.dar", "-o", "./x.dar"],
+        &["index", "x.dar", "-o", "x.dar"],
+        &["salvage", "x.dar", "-o", "x.dar"],
+        &["get", "x.dar", root, "-o", "x.dar"],
+        &["extract", "x.dar", root, "-o", "x.dar"],
+    ] {
+        let input = arguments[1];
+        let before = fs::read(folder.at(input)).expect("it is there");
+        let (_, err) = folder.ends(1, arguments);
+        assert!(err.contains("an input of this command"), "{arguments:?}: {err}");
+        assert_eq!(fs::read(folder.at(input)).expect("it is there"), before, "{arguments:?}");
+    }
+    let (_, err) = folder.ends(1, &["create", "x.dar", "-o", "x.dar"]);
+    assert!(err.contains("is both input and output"), "{err}");
+    // Devices and folders are refused by the same rule.
+    for place in ["/dev/full", "."] {
+        folder.ends(1, &["to-car", "x.dar", "-o", place]);
+    }
+}
+
+#[test]
 fn cars_go_there_and_back() {
     let folder = Folder::new();
     for (name, blocks, missing) in [

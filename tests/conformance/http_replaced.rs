@@ -5,12 +5,16 @@
 //! in a view of the other.
 
 use crate::{Seen, Server, answer, content, len_field, options, packed, right};
+use dacti::compact::CompactOptions;
 use dacti::fetch::{HttpOptions, RemoteSource};
+use dacti::publish::{Place, PublishOptions, publish, publish_whole, pull};
+use dacti::seal::SecretKey;
 use dacti::{AsyncPackage, Error, ErrorKind, Package, RegionName};
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use uuid::Uuid;
 
 const REGIONS: usize = 6;
 
@@ -170,6 +174,46 @@ fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
                 assert_replaced(got);
             }
         });
+    }
+}
+
+/// Compacts, signs, pulls and publishes a package that is replaced at a moment of its transfer. The
+/// results would mix two packages, so none may stand under its name.
+#[test]
+fn writers_of_a_whole_package_look_at_the_head_before_they_name_the_result() {
+    // spec: R-HTTP-65
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let out = dir.path().join("out");
+    let place = || Place::in_folder(&out).expect("a place");
+    let key = SecretKey::from_seed(&[7; 32], Uuid::from_u128(7));
+    let writers: [&dyn Fn(&Package) -> Result<(), Error>; 5] = [
+        &|package| {
+            let options = CompactOptions::default();
+            package.compact(&out, &options, &mut |_| ControlFlow::Continue(())).map(drop)
+        },
+        &|package| {
+            let options = CompactOptions::default();
+            package.sign(&out, &key, &options, &mut |_| ControlFlow::Continue(())).map(drop)
+        },
+        &|package| pull(package, &out, &mut |_, _| ControlFlow::Continue(())).map(drop),
+        &|package| publish(package, &place(), &PublishOptions::default()).map(drop),
+        &|package| publish_whole(package, &place(), &PublishOptions::default()).map(drop),
+    ];
+    for (n, write) in writers.iter().enumerate() {
+        for requests in 1..=2 {
+            let server = Replacing::after(requests);
+            let (package, _) =
+                Package::open_url_with(&server.url, &one_by_one()).expect("the head is right");
+            let written = write(&package);
+            // If the package is replaced after the last request for it, the result is the first one.
+            if written.is_ok() {
+                assert!(server.seen().len() <= requests, "writer {n}, {requests} requests");
+            } else {
+                assert_replaced(written);
+                assert!(!out.exists(), "writer {n}, {requests} requests");
+            }
+            let _ = std::fs::remove_file(&out);
+        }
     }
 }
 

@@ -5,6 +5,7 @@ use dacti::publish::{
     CopyState, Place, PublishFault, PublishOptions, Standing, collect, history, open_version,
     publish, pull, tag,
 };
+use dacti::report::Finding;
 use dacti::seal::{SealPolicy, SecretKey};
 use dacti::update::{Update, UpdateOptions};
 use dacti::{BuildOptions, EncodingChoice, Error, Limits, Package, PackageBuilder};
@@ -212,6 +213,31 @@ fn a_copy_is_brought_up_to_date_by_the_bytes_that_it_lacks() {
     let error = pull(&package, &copy, &mut |_, _| ControlFlow::Continue(())).unwrap_err();
     assert!(error.to_string().starts_with("part at 0x"), "{error}");
     assert_eq!(std::fs::read(&copy).unwrap(), before);
+}
+
+#[test]
+fn every_altered_byte_of_a_part_is_found_by_a_verification() {
+    // spec: R-PART-15
+    let (store, mut model) = published(9);
+    put(&store, &mut model, &[("file/1", b"changed")]);
+    let verified = || {
+        let package = open_version(&store.place(), 2, Limits::default()).unwrap();
+        package.verify(None, &mut |_| ControlFlow::Continue(())).unwrap()
+    };
+    assert!(verified().is_whole());
+    // The first part ends with padding, which belongs to no region.
+    let name = part_name(&store, 0);
+    let whole = store.bytes(&name).unwrap();
+    assert_eq!(whole.last(), Some(&0));
+    for at in (0..whole.len()).step_by(997).chain([whole.len() - 1]) {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1;
+        store.set(&name, bytes);
+        let report = verified();
+        let is_part = |finding: &Finding| matches!(finding, Finding::Part(_));
+        assert!(report.findings.iter().any(is_part), "byte {at}: {:?}", report.findings);
+        assert!(!report.is_whole(), "byte {at}");
+    }
 }
 
 fn part_name(store: &Memory, entry: usize) -> String {

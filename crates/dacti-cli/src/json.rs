@@ -47,6 +47,7 @@ impl Found {
             Finding::DigestList(_) => ("digest list", None),
             Finding::Names(_) => ("names", None),
             Finding::Dictionary(_) => ("dictionary", None),
+            Finding::Part(_) => ("part", None),
             Finding::Overlap(_) => ("overlap", None),
             Finding::Entry(_) => ("entry", None),
             Finding::Region { name, .. } => ("region", Some(name)),

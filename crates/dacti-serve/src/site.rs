@@ -8,7 +8,7 @@ use dacti::Package;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The files that a server sends. No request path and no symbolic link can make the server open
 /// another file.
@@ -108,6 +108,18 @@ impl Site {
         }
     }
 
+    /// Returns the path without links of a file or directory. A link may lead to another name of the
+    /// site, but not to a name that is not served.
+    fn followed(&self, dir: &Dir, path: &str) -> io::Result<PathBuf> {
+        let followed = dir.canonicalize(path)?;
+        let mut names = followed.iter().map(|name| name.to_str().is_some_and(is_served));
+        // If the site is one file, that file may be a link to any name.
+        if self.only.is_some() || names.all(|is_served| is_served) {
+            return Ok(followed);
+        }
+        Err(io::ErrorKind::NotFound.into())
+    }
+
     /// Finds the file or directory at `path`, relative to the site.
     pub(crate) fn find(&self, path: &str) -> io::Result<Found> {
         if let Some(page) = self.pages.get(path) {
@@ -127,7 +139,7 @@ impl Site {
             let nonblock = rustix::fs::OFlags::NONBLOCK.bits();
             options.custom_flags(i32::try_from(nonblock).unwrap_or_default());
         }
-        let file = dir.open_with(path, &options)?.into_std();
+        let file = dir.open_with(self.followed(dir, path)?, &options)?.into_std();
         let metadata = file.metadata()?;
         match (metadata.is_file(), metadata.is_dir()) {
             (true, _) => Ok(Found::File(file)),
@@ -153,7 +165,7 @@ impl Site {
     pub(crate) fn list(&self, path: &str) -> io::Result<Vec<Entry>> {
         let is_listed = self.only.is_none() && self.is_served(path);
         let dir = self.dir.as_ref().filter(|_| is_listed).ok_or(io::ErrorKind::NotFound)?;
-        let path = if path.is_empty() { "." } else { path };
+        let path = if path.is_empty() { ".".into() } else { self.followed(dir, path)? };
         let mut entries = Vec::new();
         for entry in dir.read_dir(path)?.take(ENTRIES_MAX) {
             let entry = entry?;
@@ -173,6 +185,24 @@ mod tests {
     use super::{Found, Site};
     use std::fs;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn no_link_leads_to_a_name_that_is_not_served() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path();
+        fs::create_dir_all(root.join(".git")).unwrap();
+        fs::write(root.join(".git/config"), b"s").unwrap();
+        fs::write(root.join(".env"), b"s").unwrap();
+        fs::write(root.join("file"), b"f").unwrap();
+        symlink(".env", root.join("env")).unwrap();
+        symlink(".git", root.join("git")).unwrap();
+        symlink("file", root.join("other")).unwrap();
+        let site = Site::open(root).unwrap();
+        for path in ["env", "git", "git/config"] {
+            assert!(site.find(path).is_err() && site.list(path).is_err(), "{path}");
+        }
+        assert!(matches!(site.find("other"), Ok(Found::File(_))));
+    }
 
     #[test]
     fn no_link_leads_outside() {

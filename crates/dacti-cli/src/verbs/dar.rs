@@ -13,6 +13,7 @@ mod source;
 mod tree;
 mod verify;
 
+use crate::files::Output;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::remote::Remote;
@@ -176,7 +177,9 @@ enum Sink {
 }
 
 impl Sink {
-    fn create(path: &Path) -> Result<Self, Failure> {
+    /// Opens the output of a verb with these inputs.
+    fn create(path: &Path, inputs: &[&Path]) -> Result<Self, Failure> {
+        Output { path, option: "-o", has_standard: true }.check(inputs)?;
         if !is_standard(path) {
             return Ok(Self::File(io::BufWriter::new(AtomicFile::create(path)?)));
         }

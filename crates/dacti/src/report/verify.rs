@@ -7,6 +7,7 @@ use crate::read::listing::{self, Listing};
 use crate::report::FileMap;
 use crate::report::fences_check::FencesCheck;
 use crate::report::map::Overlap;
+use crate::report::parts_check;
 use crate::{Error, Names, Package, UnverifiedReader, View};
 use core::fmt;
 use core::num::NonZeroUsize;
@@ -45,6 +46,8 @@ pub enum Finding {
     Seals(dacti_seal::Error),
     /// The digest list is wrong. It is used only to compare packages.
     DigestList(dacti_seal::DigestListFault),
+    /// A part that cannot be read, or whose bytes do not match its digest in the head's list.
+    Part(Error),
     /// The dictionary cannot be read, so regions that refer to it cannot be decoded.
     Dictionary(Error),
     /// The names list cannot be read. Regions are still found by id, and by paths whose ids are
@@ -106,6 +109,7 @@ impl Finding {
         matches!(
             self,
             Self::Seals(_)
+                | Self::Part(_)
                 | Self::Dictionary(_)
                 | Self::Names(_)
                 | Self::Entry(_)
@@ -134,7 +138,7 @@ impl fmt::Display for Finding {
                 "{} at {} overlaps {} at {}",
                 second.claimant, second.span, first.claimant, first.span
             ),
-            Self::Entry(error) => error.fmt(f),
+            Self::Part(error) | Self::Entry(error) => error.fmt(f),
             Self::Region { name, error } => write!(f, "{name:?}: {error}"),
             Self::Removal { id, error } => write!(f, "removal of {id}: {error}"),
             Self::Length { name, hint, found } => {
@@ -182,10 +186,11 @@ impl Report {
 
 impl Package {
     /// Verifies the whole package: every structure, every bound, and every region, decoded on all
-    /// cores.
+    /// cores. In a package in parts, also the digest of every part.
     ///
     /// The verification stops if `progress` returns `Break`. Cost: every byte is read; regions near
-    /// each other share a read. Memory: as much as [`list`](Self::list) and
+    /// each other share a read. In a package in parts, every byte is read a second time, to hash the
+    /// parts. Memory: as much as [`list`](Self::list) and
     /// [`Readers`](crate::Readers) take.
     ///
     /// # Errors
@@ -250,6 +255,8 @@ impl Package {
             })
             .collect();
         decode_all(self, &jobs, threads, progress, &mut report)?;
+        let parts = parts_check::faults(self, &HashPool::new(threads));
+        report.findings.extend(parts.into_iter().map(Finding::Part));
         Ok(report)
     }
 

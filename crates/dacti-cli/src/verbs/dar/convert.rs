@@ -50,7 +50,8 @@ impl Index {
         let unreadable = failed(&self.archive);
         let archive = open_archive(&self.archive, &self.reading)?;
         let mut reader = archive.stream().map_err(&unreadable)?;
-        let sink = Watched::new(Sink::create(&self.out.output)?, "copying", archive.len(), talk);
+        let sink = Sink::create(&self.out.output, &[&self.archive])?;
+        let sink = Watched::new(sink, "copying", archive.len(), talk);
         let options = write_options(&self.reading, !self.remove);
         let (sink, summary) = copy(&mut reader, sink, &options).map_err(&unreadable)?;
         sink.inner.commit()?;
@@ -113,7 +114,8 @@ impl FromCar {
         }
         let source = open(&self.car, &self.reading)?;
         let total = ReadAt::len(&source).unwrap_or(0);
-        let sink = Watched::new(Sink::create(&self.out.output)?, "converting", total, talk);
+        let sink = Sink::create(&self.out.output, &[&self.car])?;
+        let sink = Watched::new(sink, "converting", total, talk);
         let link_order = match self.link_order {
             Links::Bytes => LinkOrder::Bytes,
             Links::Mst => LinkOrder::MerkleSearchTree,
@@ -191,7 +193,8 @@ impl ToCar {
             None => archive.roots().map_err(&unreadable)?.into_iter().map(|r| r.cid).collect(),
         };
         let mut reader = archive.stream().map_err(&unreadable)?;
-        let sink = Watched::new(Sink::create(&self.out.output)?, "converting", archive.len(), talk);
+        let sink = Sink::create(&self.out.output, &[&self.archive])?;
+        let sink = Watched::new(sink, "converting", archive.len(), talk);
         let sink = std::io::BufWriter::with_capacity(256 << 10, sink);
         let (sink, report) = to_car(&mut reader, Some(&roots), sink).map_err(&unreadable)?;
         let sink = sink.into_inner().map_err(|error| Failure::from(error.into_error()))?;

@@ -102,7 +102,8 @@ impl Args {
         let options =
             WriteOptions { index: !self.no_index, threads: true, ..WriteOptions::default() };
         let total = tree.len();
-        let sink = Watched::new(Sink::create(&self.out.output)?, "writing", total, talk);
+        // The inputs were compared with the output when the tree was read.
+        let sink = Watched::new(Sink::create(&self.out.output, &[])?, "writing", total, talk);
         let unwritable = failed(&self.out.output);
         let mut writer = Writer::with_options(sink, &options).map_err(&unwritable)?;
         let mut written = Vec::new();

@@ -4,6 +4,7 @@ use super::files::Files;
 use super::source::Source;
 use super::{Counts, Reading, Sink, convert, failed, note_written, open_archive, parse_cid, plan};
 use super::{print_json, warn};
+use crate::files::Output;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::{Talk, output};
@@ -57,6 +58,7 @@ impl Get {
             Failure::Failed(format!("{shown}: {} is not in this archive", self.cid))
         })?;
         if let Some(path) = &self.output {
+            Output { path, option: "-o", has_standard: true }.check(&[&self.archive])?;
             let mut file = AtomicFile::create(path)?;
             file.write_all(&data)
                 .map_err(|error| Failure::Failed(format!("{}: {error}", output::shown(path))))?;
@@ -265,7 +267,7 @@ impl Extract {
         if self.reading.dry_run {
             return plan::dag(&self.archive, &archive, &cid, self.json);
         }
-        let sink = Sink::create(output)?;
+        let sink = Sink::create(output, &[&self.archive])?;
         let (sink, summary) = if self.car {
             write_car(&archive, &cid, sink, talk)
         } else {

@@ -48,7 +48,8 @@ impl Args {
         }
         let source = open(&self.archive, &self.reading)?;
         let total = ReadAt::len(&source).unwrap_or(0);
-        let sink = Watched::new(Sink::create(&self.out.output)?, "saving", total, talk);
+        let sink = Sink::create(&self.out.output, &[&self.archive])?;
+        let sink = Watched::new(sink, "saving", total, talk);
         let options = convert::write_options(&self.reading, !self.no_index);
         let (sink, report) = salvage(&source, sink, &options).map_err(failed(&self.archive))?;
         sink.inner.commit()?;

@@ -123,7 +123,10 @@ mod tests {
         assert_eq!(counted.read_at(4, &mut [0; 6]).unwrap(), 6);
         let error = counted.read_at(0, &mut [0; 3]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::QuotaExceeded);
-        assert!(error.to_string().contains("needs 3 bytes, but only 2 of the budget of 8"), "{error}");
+        assert!(
+            error.to_string().contains("needs 3 bytes, but only 2 of the budget of 8"),
+            "{error}"
+        );
         // Bytes past the end are not counted.
         assert_eq!(counted.read_at(8, &mut [0; 6]).unwrap(), 2);
         assert_eq!((counted.stats().reads, counted.stats().bytes), (2, 8));

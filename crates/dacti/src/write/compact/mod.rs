@@ -159,7 +159,8 @@ impl Package {
             let built = work.builder(&hot)?.build_checked(path, &mut *progress, |draft| {
                 let (key, anew) = (work.key(), options.recompress.is_some());
                 proof = proof::prove(self, &scan, &names.alive, draft, key, anew)?;
-                Ok(())
+                // spec: R-HTTP-65
+                self.confirm()
             });
             match built {
                 // The other parts of the head have grown, so the hot regions do not fit any more.

@@ -126,6 +126,8 @@ pub fn publish_with(
     let PartsRegion { prefix, list, sequence, .. } = &plan.region;
     let new = &plan.new;
     upload(place, prefix, new, source, options.concurrency, progress)?;
+    // spec: R-HTTP-65
+    package.confirm()?;
     let one_file = own.under_id_of(&plan, there.as_ref());
     let head = emit(&one_file, own.parsed.region_at, &plan.region, options.key.as_ref())?;
     if let Some(there) = there.as_ref().filter(|_| plan.drops || options.archive) {

@@ -8,7 +8,7 @@ use super::reuse::{self, Filled, Wanted};
 use super::upload::{digest_of, read_whole};
 use crate::fetch::source::ReadAt;
 use crate::report::Finding;
-use crate::{Error, Package};
+use crate::{Error, ErrorKind, Package};
 use core::ops::ControlFlow;
 use dacti_cdn::HEAD_LEN;
 use dacti_cdn::parts::{PartsError, PartsFault, PartsHead, is_in_parts, one_file_head};
@@ -88,6 +88,14 @@ pub fn pull(
             return Err(error);
         }
     };
+    // spec: R-HTTP-65
+    if let Err(error) = package.confirm() {
+        // A later pull must not resume with bytes of another package.
+        if error.kind() == ErrorKind::Replaced {
+            partial.discard()?;
+        }
+        return Err(error);
+    }
     partial.commit()?;
     let copy = if is_same { CopyState::Grown } else { CopyState::New };
     Ok(Pulled { copy, len, fetched })

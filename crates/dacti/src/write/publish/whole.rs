@@ -46,6 +46,8 @@ pub fn publish_whole(
     };
     let condition = if options.unconditional { Condition::Any } else { condition };
     let bytes = one_file(source)?;
+    // spec: R-HTTP-65
+    package.confirm()?;
     place.store().replace(place.name(), bytes, &condition)?;
     Ok(Published { standing, sequence: 0, entries: 0, bytes: len })
 }
