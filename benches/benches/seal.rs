@@ -42,8 +42,8 @@ fn signing(criterion: &mut Criterion) {
 
 fn judging(criterion: &mut Criterion) {
     let key = key();
-    let signed =
-        Seals { kind: Kind::Signature, package: key.package(), keys: vec![*key.public().key()] };
+    let (kind, package, keys) = (Kind::Signature, key.package(), vec![*key.public().key()]);
+    let signed = Seals { kind, package, keys, seals_max: 1 };
     let trusted = SealPolicy::Signature(vec![key.public()]);
     for (name, seals, policy) in
         [("digest", Seals::DIGESTS, SealPolicy::Digest), ("signature", signed, trusted)]

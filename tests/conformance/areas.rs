@@ -214,7 +214,8 @@ fn seals(file: &[u8]) -> Result<String, String> {
         (_, Some(fault)) => dump::seals(&told(fault.into())),
         (Some(seals), None) => {
             let seal_len = if seals.kind == SealKind::Signature { 96 } else { 32 };
-            dump::seals_of(seal_len, &id_of(seals.package), &seals.keys)
+            let lens = (seal_len, seals.seals_max.into());
+            dump::seals_of(lens, &id_of(seals.package), &seals.keys)
         }
     };
     let index = crate::index::index_span(file)?;

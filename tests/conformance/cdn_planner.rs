@@ -22,16 +22,28 @@ pub fn key() -> SecretKey {
 
 /// A package that the facade has built.
 pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
-    built_with(files, slice_len, sealing, false)
+    built_with(files, slice_len, sealing, Kind::Plain)
 }
 
-/// Returns a package that the facade has built. If `hot` is set, the smallest regions are hot
-/// regions.
-pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, hot: bool) -> Published {
+/// What is special about the regions of a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Plain,
+    /// The smallest regions are hot.
+    Hot,
+    /// Every second region has the same content, so that regions share stored bytes.
+    Shared,
+}
+
+/// Returns a package that the facade has built, with regions of this kind.
+pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, kind: Kind) -> Published {
     let files: Vec<_> = (0..files)
         .map(|i| {
             let path = format!("dir{}/file{i}.bin", i % 3);
-            let bytes = content(&path, 0, [0, 1, 31, 700, 4096, 5000, 9000, 17_000][i % 8]);
+            let bytes = match kind {
+                Kind::Shared if i % 2 == 1 => content("shared", 0, 700),
+                _ => content(&path, 0, [0, 1, 31, 700, 4096, 5000, 9000, 17_000][i % 8]),
+            };
             // In large packages, all files are short.
             (path, if files > 100 { bytes[..bytes.len().min(40)].to_vec() } else { bytes })
         })
@@ -47,7 +59,7 @@ pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, hot: bool) -> 
         builder.sign(key());
     }
     for (path, bytes) in &files {
-        let added = match hot && bytes.len() < 1000 {
+        let added = match kind == Kind::Hot && bytes.len() < 1000 {
             true => builder.add_hot(&path[..], bytes.clone()),
             false => builder.add(&path[..], bytes.clone()),
         };

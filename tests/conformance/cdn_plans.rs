@@ -3,7 +3,7 @@
 use crate::cdn_cases::{
     SEALINGS, before, case, edges, filled, foreign, fresh, large, prove_all, put, remove,
 };
-use crate::cdn_planner::{Planned, Update, built, built_with, update_sparse, update_with};
+use crate::cdn_planner::{Kind, Planned, Update, built, built_with, update_sparse, update_with};
 use dacti_cdn::{Purge, UpdatePolicy};
 use dacti_tests::cache::{Age, Case, Op, Plan, Report};
 use dacti_tests::edit::{Edit, Published, Sealing};
@@ -219,7 +219,7 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
     let second = [put("dir1/file1.bin", 2, 1), put("dir2/file5.bin", 2, 5000)];
     let removal = [remove("dir0/file3.bin"), put("dir1/file10.bin", 3, 31)];
     for sealing in SEALINGS {
-        let hot = built_with(24, 4096, sealing, true);
+        let hot = built_with(24, 4096, sealing, Kind::Hot);
         cases.push(case(format!("hot regions, {sealing:?}"), &hot, |p| {
             let updates = [first.to_vec(), wide(2, 200), removal.to_vec()];
             updates.map(|edits| by(p, &edits.into())).into()
@@ -246,6 +246,38 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
     });
     // These bases are those of new delta groups, and of the T2 of a fold.
     assert!(bases.filter(|base| (4 << 30..6 << 30).contains(base)).count() >= 12);
+    prove_sound(&cases);
+}
+
+#[test]
+fn packages_with_shared_bytes_are_seen_old_or_new() {
+    // spec: R-CDN-10, R-CDN-11, R-CDN-19, R-SEAL-22, R-SEAL-24
+    let mut cases = Vec::new();
+    for sealing in [Sealing::Digest, Sealing::Signed] {
+        let shared = built_with(24, 4096, sealing, Kind::Shared);
+        // The first and the last of the regions with the same bytes, and one in between.
+        let first = [put("dir1/file1.bin", 1, 1), put("dir2/file23.bin", 1, 700)];
+        let removal = [remove("dir0/file9.bin"), remove("dir1/file13.bin")];
+        let fold = [remove("dir2/file11.bin"), put("dir0/file9.bin", 2, 4000)];
+        // These bytes and their seal end with a slice, so the room for seals is in the next one.
+        let seal_len = if sealing == Sealing::Signed { 96 } else { 32 };
+        let full = [put("dir0/file0.bin", 4, 4096 - seal_len)];
+        cases.push(case(format!("shared bytes, by the planner, {sealing:?}"), &shared, |p| {
+            [&first[..], &removal, &full, &fold].map(|edits| by(p, &edits.to_vec().into())).into()
+        }));
+        cases.push(case(
+            format!("shared bytes, by the other planner, {sealing:?}"),
+            &shared,
+            |p| {
+                vec![
+                    delta(p, &first, false),
+                    delta(p, &removal, false),
+                    delta(p, &full, false),
+                    p.fold(&fold),
+                ]
+            },
+        ));
+    }
     prove_sound(&cases);
 }
 

@@ -22,6 +22,7 @@ const OPTIONS: BuildOptions = BuildOptions {
     slice_len: 4096,
     expect: None,
     seals: true,
+    share: true,
     digest_list: DigestListChoice::Never,
     encoding: EncodingChoice::Brotli,
     quality: 5,
@@ -144,8 +145,10 @@ fn the_reference_reads_the_same_dictionary_contents_and_digests() {
         let index = by::read_index(&file, &container).expect("it is sound");
         assert_eq!(at, index.region.0 + index.region.1, "it stands where the data start");
         let stored = &file[at as usize..(at + len) as usize];
-        let seals = by::read_seals(&file, &container, &blake3).transpose().expect("it is sound");
-        assert_eq!(seals, (options == OPTIONS).then_some(32));
+        let seals = by::seals::read_component(&file, &container, &blake3);
+        let seals = seals.transpose().expect("it is sound");
+        let seal_len = seals.as_ref().map(|seals| seals.seal_len);
+        assert_eq!(seal_len, (options == OPTIONS).then_some(32));
         if seals.is_some() {
             let seal = by::seal(reference::DICTIONARY, by::BROT, stored, &blake3);
             assert_eq!(file[(at + len) as usize..][..32], seal);
@@ -155,8 +158,8 @@ fn the_reference_reads_the_same_dictionary_contents_and_digests() {
         for entry in regions.values() {
             let (start, size) = by::stored_span(entry, file.len() as u64).expect("it is inside");
             stored_all.push((start, start + size));
-            if let Some(seal_len) = seals {
-                by::check_seal_after(&file, entry, seal_len, Some(&dictionary), &blake3)
+            if let Some(seals) = &seals {
+                by::check_seal_after(&file, entry, seals, Some(&dictionary), &blake3)
                     .expect("the digest covers the dictionary");
             }
             let content = reference::content_in(&file, &container, entry, 1 << 20).expect("sound");

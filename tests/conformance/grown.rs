@@ -42,7 +42,7 @@ impl Grown {
     /// Creates a package of files whose stored bytes, and those of the names list, have an
     /// encoding.
     pub fn with(files: &[Stored], names_list: &[u8], encoding: [u8; 4], slice: u64) -> Self {
-        let file = by::cdn_package(files, names_list, encoding, slice, &blake3);
+        let file = by::cdn_package_apart(files, names_list, encoding, slice, &blake3);
         let container = by::read_container(&file).expect("it is sound");
         let index = by::read_index(&file, &container).expect("it is sound");
         let live: BTreeMap<_, _> = {

@@ -362,7 +362,8 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
 fn an_index_is_read_whole_by_few_requests_at_once() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let out = dir.path().join("p.dacti-pack");
-    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let (encoding, share) = (EncodingChoice::None, false);
+    let options = BuildOptions { encoding, share, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
     for n in 1..=30_000_u64 {
         let id = uuid::Uuid::from_u64_pair(n.wrapping_mul(0x9e37_79b9_7f4a_7c15), n);

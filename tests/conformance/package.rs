@@ -219,6 +219,7 @@ pub const PLAIN: BuildOptions = BuildOptions {
     expect: None,
     slice_len: 4096,
     seals: true,
+    share: true,
     digest_list: dacti::DigestListChoice::Never,
     encoding: EncodingChoice::None,
     quality: 5,

@@ -62,7 +62,7 @@ fn content(n: usize) -> Vec<u8> {
 fn packed(options: BuildOptions, regions: usize) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let out = dir.path().join("p.dacti-pack");
-    let mut builder = PackageBuilder::new(options);
+    let mut builder = PackageBuilder::new(BuildOptions { share: false, ..options });
     for n in 0..regions {
         builder.add(format!("{n}.bin"), if regions < 100 { content(n) } else { vec![1] }).unwrap();
     }

@@ -209,6 +209,7 @@ fn a_view_goes_on_when_the_object_grows_and_ends_when_it_is_another() {
     let other = dir.path().join("other");
     let mut builder = PackageBuilder::new(BuildOptions {
         encoding: EncodingChoice::None,
+        share: false,
         ..BuildOptions::default()
     });
     for n in 0..3 {

@@ -71,7 +71,7 @@ fn what_a_newer_entry_replaced_is_told_from_nobodys_bytes() {
 #[test]
 fn an_index_that_was_scanned_is_not_read_again() {
     let files: Vec<_> = (0..3000).map(|i| stored(&format!("{i}"), b"one")).collect();
-    let file = by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3);
+    let file = by::cdn_package_apart(&files, &by::names_of(&files), NONE, 4096, &blake3);
     let source = Counted::new(Arc::new(BytesSource::new(file.clone())));
     let package = Package::from_source(Arc::new(source.clone()), Limits::default());
     let package = package.expect("it is good");
@@ -148,7 +148,7 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
     let files = three();
     let names_len = by::names_of(&files).len() as u64;
     assert_eq!(names_len, 32 + 3 * 33);
-    let usage = usage(&by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3));
+    let usage = usage(&by::cdn_package_apart(&files, &by::names_of(&files), NONE, 4096, &blake3));
     let data = 5 + 1000 + 5 + names_len + 4 * 32;
     // The preamble, two tables of three and of two components, and the regions of layout, seals and
     // parts.
@@ -256,7 +256,7 @@ fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
     start[0] = 8;
     let same = vec![7; 10_000];
     let files = [stored("a", &same), stored("b", &same), stored("c", &end), stored("d", &start)];
-    let found = usage(&by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3));
+    let found = usage(&by::cdn_package_apart(&files, &by::names_of(&files), NONE, 4096, &blake3));
     let expected =
         Duplicates { regions: 1, len: 10_000, candidates: 4, read: 4 * 4096 + 3 * 10_000 };
     assert_eq!(found.duplicates, Some(expected));
@@ -300,7 +300,7 @@ fn what_is_compared_is_told_ahead_of_all_lengths_at_once() {
             stored(&format!("{i}"), &vec![if i < 20 { i } else { 7 }; 600 * (1 + i as usize / 2)])
         })
         .collect();
-    let file = by::cdn_package(&files, &by::names_of(&files), NONE, 4096, &blake3);
+    let file = by::cdn_package_apart(&files, &by::names_of(&files), NONE, 4096, &blake3);
     let (told, reads) = (Mutex::default(), Mutex::default());
     let source = Arc::new(Ahead { bytes: BytesSource::new(file), told, reads });
     let package = Package::from_source(Arc::clone(&source) as _, Limits::default()).unwrap();
@@ -376,7 +376,7 @@ fn what_was_not_touched_is_not_read() {
 
 #[test]
 fn another_slice_length_is_another_file() {
-    let of = |slice| by::cdn_package(&three(), &by::names_of(&three()), NONE, slice, &blake3);
+    let of = |slice| by::cdn_package_apart(&three(), &by::names_of(&three()), NONE, slice, &blake3);
     let (old, new) = (of(4096), of(8192));
     let found = diff(&old, &new);
     assert_eq!((found.relation, found.is_empty()), (Relation::SameContent, true));

@@ -70,7 +70,8 @@ pub(super) fn path(region: usize) -> String {
 
 /// A package whose regions are all in version 0.
 fn pack(at: &Path, start: Start) {
-    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let (encoding, share) = (EncodingChoice::None, false);
+    let options = BuildOptions { encoding, share, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
     for region in 0..REGIONS {
         builder.add(path(region).as_str(), content(region, 0)).unwrap();

@@ -168,8 +168,9 @@ pub fn seals(why: &str) -> String {
 
 /// Writes the content of a seal component.
 #[must_use]
-pub fn seals_of(seal_len: u64, package: &Id, keys: &[[u8; 32]]) -> String {
-    let mut out = format!("seals of {seal_len} bytes package {} keys", text(package));
+pub fn seals_of((seal_len, seals_max): (u64, u64), package: &Id, keys: &[[u8; 32]]) -> String {
+    let several = if seals_max > 1 { format!(", up to {seals_max}") } else { String::new() };
+    let mut out = format!("seals of {seal_len} bytes{several} package {} keys", text(package));
     for key in keys {
         out.push(' ');
         for byte in key {

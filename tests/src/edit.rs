@@ -213,8 +213,14 @@ impl Published {
         by::names(link, &names)
     }
 
-    /// Pads bytes to a whole number of slices.
+    /// Pads bytes to a whole number of slices. If regions share stored bytes, the block has room for
+    /// 15 seals at its end.
     fn block(&self, mut bytes: Vec<u8>) -> Vec<u8> {
+        let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
+        let seals = by::seals::read_component(&self.file, &self.container(), &hash);
+        if let Some(seals) = seals.map(|seals| seals.expect("sound")).filter(|s| s.seals_max > 1) {
+            bytes.resize(bytes.len() + 15 * seals.seal_len as usize, 0);
+        }
         bytes.resize(bytes.len().next_multiple_of(self.slice as usize), 0);
         bytes
     }

@@ -89,16 +89,16 @@ fn index(file: &[u8], container: &Container) -> Result<String, Fault> {
     for entry in &index.entries {
         out += &dump::entry(entry.at, &entry.id, entry.group, entry.offset, entry.size);
     }
-    let seals = by::read_seals(file, container, &blake3);
+    let seals = read_component(file, container, &blake3);
     for (id, entry) in index.regions() {
         let span = by::stored_span(&entry, file.len() as u64)?;
         let dictionary = match entry.encoding {
             BROD => by::dictionary::read(file, container).transpose()?,
             _ => None,
         };
-        if let Some(seal_len) = &seals {
-            let (seal_len, dictionary) = (seal_len.clone()?, dictionary.as_deref());
-            by::check_seal_after(file, &entry, seal_len, dictionary, &blake3)?;
+        if let Some(seals) = &seals {
+            let (seals, dictionary) = (seals.clone()?, dictionary.as_deref());
+            by::check_seal_after(file, &entry, &seals, dictionary, &blake3)?;
         }
         let content = match entry.encoding {
             by::NONE | by::BROT | BROD => {
@@ -110,8 +110,8 @@ fn index(file: &[u8], container: &Container) -> Result<String, Fault> {
     }
     for (id, entry) in index.removals() {
         let (at, _) = by::stored_span(&entry, file.len() as u64)?;
-        if let Some(seal_len) = &seals {
-            by::check_seal(file, &entry, seal_len.clone()?, &blake3)?;
+        if let Some(seals) = &seals {
+            by::check_seal(file, &entry, &seals.clone()?, &blake3)?;
         }
         out += &dump::removal(&id, at);
     }
@@ -141,10 +141,10 @@ fn package(file: &[u8]) -> Result<String, Fault> {
     }
     out += &index_lines;
     let regions = by::read_index(file, &seen)?.regions();
-    let seals = by::read_seals(file, &seen, &blake3).transpose()?;
+    let seals = read_component(file, &seen, &blake3).transpose()?;
     // An earlier segment has no entry in the index, but has a seal like the names list.
-    let mut judge = |segment: &by::EntrySeen| match seals {
-        Some(seal_len) => by::check_seal(file, segment, seal_len, &blake3),
+    let mut judge = |segment: &by::EntrySeen| match &seals {
+        Some(seals) => by::check_seal(file, segment, seals, &blake3),
         None => Ok(()),
     };
     for (path, name) in by::names_list_by(file, &regions, dump::CAP, &mut judge)? {
@@ -265,7 +265,10 @@ fn seals(file: &[u8]) -> Result<String, Fault> {
     let mut out = match read_component(file, &seen, &blake3) {
         None => dump::seals("none"),
         Some(Err(fault)) => dump::seals(&fault.to_string()),
-        Some(Ok(seals)) => dump::seals_of(seals.seal_len, &seals.package, &seals.keys),
+        Some(Ok(seals)) => {
+            let lens = (seals.seal_len, seals.seals_max);
+            dump::seals_of(lens, &seals.package, &seals.keys)
+        }
     };
     for (id, entry) in index.regions() {
         for (name, policy) in policies() {

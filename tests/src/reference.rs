@@ -578,6 +578,21 @@ pub fn cdn_package(
     cdn_package_with(files, names_list, encoding, slice, hash, true)
 }
 
+/// Returns a package like [`cdn_package`], in which each region has stored bytes of its own.
+#[must_use]
+pub fn cdn_package_apart(
+    files: &[Stored],
+    names_list: &[u8],
+    encoding: [u8; 4],
+    slice: u64,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+) -> Vec<u8> {
+    let behind = |id: Id, bytes: &[u8]| seal(id, encoding, bytes, hash).to_vec();
+    let component = Some(seal_component(hash));
+    let sealing = Sealing { component, behind: &behind, shares: false };
+    cdn_package_of(files, names_list, encoding, slice, hash, sealing, &[])
+}
+
 /// Returns a package in the cdn layout, of less than 4 GiB. `hash` is BLAKE3, which this file does
 /// not implement.
 #[must_use]
@@ -607,7 +622,7 @@ pub fn cdn_package_sealed(
     seal_component: Option<Vec<u8>>,
     behind: &dyn Fn(Id, &[u8]) -> Vec<u8>,
 ) -> Vec<u8> {
-    let sealing = Sealing { component: seal_component, behind };
+    let sealing = Sealing { component: seal_component, behind, shares: true };
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, &[])
 }
 
@@ -626,7 +641,7 @@ pub fn cdn_package_hot(
     let behind = |id: Id, bytes: &[u8]| {
         if seals { seal(id, encoding, bytes, hash).to_vec() } else { Vec::new() }
     };
-    let sealing = Sealing { component, behind: &behind };
+    let sealing = Sealing { component, behind: &behind, shares: true };
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, hot)
 }
 
@@ -647,10 +662,43 @@ fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     (deltas, index_at)
 }
 
+/// The ids of regions that share stored bytes, and these bytes.
+type Sharing = (Vec<Id>, Vec<u8>);
+
+/// Groups regions, which are in data order, by their stored bytes: at most 16 in a group, at the
+/// place of the first of them. `key` gives what must be equal. `may` tells whether a region may
+/// share its bytes; regions without bytes never do.
+pub(crate) fn sharing<R: Clone, K: Ord>(
+    regions: Vec<(Id, R)>,
+    key: impl Fn(&R) -> K,
+    may: impl Fn(&Id, &R) -> bool,
+) -> Vec<(Vec<Id>, R)>
+where
+    R: AsRef<[u8]>,
+{
+    let mut groups: Vec<(Vec<Id>, R)> = Vec::new();
+    let mut latest: BTreeMap<K, usize> = BTreeMap::new();
+    for (id, region) in regions {
+        let shares = may(&id, &region) && !region.as_ref().is_empty();
+        let found = latest.get(&key(&region)).filter(|_| shares);
+        if let Some(group) = found.map(|at| &mut groups[*at]).filter(|(ids, _)| ids.len() < 16) {
+            group.0.push(id);
+            continue;
+        }
+        if shares {
+            latest.insert(key(&region), groups.len());
+        }
+        groups.push((vec![id], region));
+    }
+    groups
+}
+
 /// The region of a seal component, and the seal after each region.
 struct Sealing<'b> {
     component: Option<Vec<u8>>,
     behind: &'b dyn Fn(Id, &[u8]) -> Vec<u8>,
+    /// Whether regions share stored bytes, if there are seals.
+    shares: bool,
 }
 
 fn cdn_package_of(
@@ -666,21 +714,42 @@ fn cdn_package_of(
         { files.iter() }.filter(|file| hot.contains(&&file.path[..])).map(entry_id).collect();
     let (hot, regions): (Vec<_>, Vec<_>) =
         regions(files, names_list).into_iter().partition(|(id, _)| hot_ids.contains(id));
-    let store = |regions: &[(Id, Vec<u8>)]| {
+    let store = |groups: &[Sharing]| {
         let mut data: Vec<u8> = Vec::new();
         let mut entries = Vec::new();
-        for (id, bytes) in regions {
-            entries.push(Entry { id: *id, offset: data.len() as u32, size: bytes.len() as u32 });
+        for (ids, bytes) in groups {
+            let (offset, size) = (data.len() as u32, bytes.len() as u32);
             data.extend(bytes);
-            data.extend((sealing.behind)(*id, bytes));
+            for id in ids {
+                entries.push(Entry { id: *id, offset, size });
+                data.extend((sealing.behind)(*id, bytes));
+            }
         }
         (data, entries)
     };
+    let alone = |regions: Vec<(Id, Vec<u8>)>| -> Vec<Sharing> {
+        regions.into_iter().map(|(id, bytes)| (vec![id], bytes)).collect()
+    };
+    let count = regions.len();
+    let hot = alone(hot);
+    let regions = match &sealing.component {
+        Some(_) if sealing.shares => sharing(regions, |bytes| bytes.clone(), |id, _| *id != NAMES),
+        _ => alone(regions),
+    };
+    let seals_max = regions.iter().map(|(ids, _)| ids.len()).max().unwrap_or(1);
+    let component_region = sealing.component.map(|region| match seals_max {
+        0 | 1 => region,
+        max => seals::shared_component(region, max as u32, hash),
+    });
     let (hot_data, mut hot_entries) = store(&hot);
-    let (data, entries) = store(&regions);
-    let filled = regions.len().div_ceil(255) as u64;
-    let (deltas, index_at) = match (filled, regions.len()) {
-        _ if !hot.is_empty() => hot_place(filled, regions.len(), hot_data.len() as u64),
+    let (mut data, entries) = store(&regions);
+    if seals_max > 1 {
+        // Room for 15 seals after the last region.
+        data.resize(data.len() + 15 * (sealing.behind)([0; 16], &[]).len(), 0);
+    }
+    let filled = count.div_ceil(255) as u64;
+    let (deltas, index_at) = match (filled, count) {
+        _ if !hot.is_empty() => hot_place(filled, count, hot_data.len() as u64),
         (0..=10, _) => (10 - filled, 4168),
         (_, ..=2_000_000) => (8, 16_440),
         _ => (4, 40_984),
@@ -702,7 +771,7 @@ fn cdn_package_of(
     let index_region = index(&groups);
     let mut digested = b"dacti-layout file id v0".to_vec();
     digested.extend(&index_region);
-    if sealing.component.is_some() {
+    if component_region.is_some() {
         for (_, bytes) in hot.iter().chain(&regions) {
             digested.extend(hash(bytes));
         }
@@ -715,7 +784,7 @@ fn cdn_package_of(
     let (keys_at, keys_len) = if is_whole { (0, 0) } else { (3584, (hot_at - 3584) as u32) };
     let mut out = head(PACKAGE, 0, 1);
     let mut components = vec![component(LAYOUT, 1000, 80)];
-    if let Some(region) = sealing.component {
+    if let Some(region) = component_region {
         components.push(component(SEAL, 1080, region.len() as u32));
         place(&mut out, 1080, &region);
     }
@@ -1397,31 +1466,17 @@ pub fn names_list_by(
     Ok(out)
 }
 
-/// Returns the length of the seal after each region, from a container's seal component; `None` if
-/// the container has no such component.
-///
-/// # Errors
-/// The first fault of the component.
-pub fn read_seals(
-    file: &[u8],
-    container: &Container,
-    hash: &dyn Fn(&[u8]) -> [u8; 32],
-) -> Option<Result<u64, Fault>> {
-    let read = seals::read_component(file, container, hash)?;
-    Some(read.map(|seals| seals.seal_len))
-}
-
-/// Compares a region's stored bytes with the digest that follows them in the file.
+/// Compares a region's stored bytes with the digests that follow them in the file.
 ///
 /// # Errors
 /// The first fault.
 pub fn check_seal(
     file: &[u8],
     entry: &EntrySeen,
-    seal_len: u64,
+    seals: &seals::Seals,
     hash: &dyn Fn(&[u8]) -> [u8; 32],
 ) -> Result<(), Fault> {
-    check_seal_after(file, entry, seal_len, None, hash)
+    check_seal_after(file, entry, seals, None, hash)
 }
 
 /// Makes the same comparison in a package that may have a dictionary.
@@ -1431,26 +1486,22 @@ pub fn check_seal(
 pub fn check_seal_after(
     file: &[u8],
     entry: &EntrySeen,
-    seal_len: u64,
+    seals: &seals::Seals,
     dictionary: Option<&[u8]>,
     hash: &dyn Fn(&[u8]) -> [u8; 32],
 ) -> Result<(), Fault> {
     let start = entry.base + u64::from(entry.offset);
     let end = start + u64::from(entry.size);
-    match end.checked_add(seal_len) {
-        None => return fault("corrupt", "seal", end),
-        Some(seal_end) if seal_end > file.len() as u64 => return fault("truncated", "seal", end),
-        Some(_) => {}
-    }
+    seals.after(file, end)?;
     let stored = &file[start as usize..end as usize];
-    let digest = &file[end as usize..end as usize + 32];
     if entry.encoding == dictionary::BROD && dictionary.is_none() {
         return fault("unsupported", "stored region", start);
     }
-    if digest != seal_after(entry.id, entry.encoding, stored, dictionary, hash) {
-        return fault("corrupt", "stored region", start);
+    let digest = seal_after(entry.id, entry.encoding, stored, dictionary, hash);
+    match seals.find(file, end, &digest)? {
+        None => fault("corrupt", "stored region", start),
+        Some(_) => Ok(()),
     }
-    Ok(())
 }
 
 /// Reads the layout component's region, if a container has one.

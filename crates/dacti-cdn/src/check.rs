@@ -178,6 +178,9 @@ impl<'p> Run<'p> {
             self.pieces.push(piece);
             self.proven.push(false);
         }
+        if !has_room(append, self.snapshot.room_len) {
+            return Err(Breach::NoRoom);
+        }
         self.len = end;
         Ok(())
     }
@@ -321,6 +324,19 @@ impl From<Error> for Emitted {
     }
 }
 
+/// Returns whether an append ends with at least `len` zeros that a barrier proves, apart from its
+/// padding.
+fn has_room(append: &Append, len: u64) -> bool {
+    let last = append.pieces.iter().rev().find(|piece| piece.content != PieceContent::Zeros);
+    len == 0
+        || last.is_some_and(|piece| match &piece.content {
+            PieceContent::Inline(bytes) => {
+                to_u64(bytes.len()) >= len && bytes.iter().all(|byte| *byte == 0)
+            }
+            _ => false,
+        })
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Breach, Law};
@@ -356,14 +372,19 @@ mod tests {
         })
     }
 
-    fn planned(strategy: Strategy) -> (Plan, Snapshot) {
-        let snapshot = world().scanned();
-        let edits = match strategy {
+    /// Returns edits that this strategy publishes.
+    fn edits(strategy: Strategy) -> Vec<Edit> {
+        match strategy {
             Strategy::Delta => [put(9, 6), put(1, 7)].to_vec(),
             Strategy::FirstTable => [component(5, 100)].to_vec(),
             Strategy::SecondTable => [component(5, 100), Edit::ExplicitIds].to_vec(),
             Strategy::Fold => [put(9, 6), remove(3)].to_vec(),
-        };
+        }
+    }
+
+    fn planned(strategy: Strategy) -> (Plan, Snapshot) {
+        let snapshot = world().scanned();
+        let edits = edits(strategy);
         let plan = plan(&snapshot, &edits, &UpdatePolicy::default()).unwrap();
         assert_eq!((plan.strategy, check(&plan, &snapshot)), (strategy, Ok(())));
         (plan, snapshot)
@@ -565,6 +586,52 @@ mod tests {
         });
         breaks(Strategy::Delta, Breach::SliceLen, |plan| plan.slice_len = 4096);
         breaks(Strategy::Delta, Breach::SliceLen, |plan| plan.slice_len = 65_537);
+    }
+
+    #[test]
+    fn a_block_of_a_package_with_shared_bytes_ends_with_room_for_seals() {
+        // spec: R-CDN-19
+        for strategy in Strategy::ALL {
+            let (without, mut snapshot) = planned(strategy);
+            snapshot.room_len = 480;
+            let refused = check(&without, &snapshot).map_err(|fault| fault.breach);
+            assert_eq!(refused, Err(Breach::NoRoom));
+            let with = plan(&snapshot, &edits(strategy), &UpdatePolicy::default()).unwrap();
+            assert_eq!((with.strategy, check(&with, &snapshot)), (strategy, Ok(())));
+            let pieces = &with.append().unwrap().pieces;
+            let [.., room, padding] = &pieces[..] else { panic!("{pieces:?}") };
+            let expected = PieceContent::Inline(std::vec![0; 480]);
+            assert_eq!((room.span.len(), &room.content), (480, &expected));
+            assert_eq!(
+                (padding.span.start, &padding.content),
+                (room.span.end, &PieceContent::Zeros)
+            );
+            assert_eq!(padding.span.end % 65_536, 0);
+            // Readers read the room, so a barrier proves that caches have it.
+            let is_proven = with.steps.iter().any(|step| match &step.action {
+                Action::Barrier(barrier) => barrier.probes.iter().any(|p| p.span == room.span),
+                _ => false,
+            });
+            assert!(is_proven);
+            // The room is part of the plan: other bytes, or fewer, are refused.
+            for (len, byte) in [(479, 0), (480, 1)] {
+                let mut other = with.clone();
+                let pieces = &mut append(&mut other).pieces;
+                let room = pieces.len() - 2;
+                pieces[room].content = PieceContent::Inline(std::vec![byte; len]);
+                pieces[room].span.end = pieces[room].span.start + len as u64;
+                pieces[room + 1].span.start = pieces[room].span.end;
+                let refused = check(&other, &snapshot).map_err(|fault| fault.breach);
+                assert_eq!(refused.unwrap_err(), Breach::NoRoom);
+            }
+        }
+        // A block whose room reaches into the next slice has one slice more.
+        let mut snapshot = world().scanned();
+        snapshot.room_len = 480;
+        for (size, end) in [(65_024, 131_072 + 65_536), (65_025, 131_072 + 131_072)] {
+            let plan = plan(&snapshot, &[put(9, size)], &UpdatePolicy::default()).unwrap();
+            assert_eq!(plan.append().unwrap().span().end, end);
+        }
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub struct Snapshot {
     pub(crate) index_groups: u32,
     pub(crate) delta_groups: Vec<DeltaGroup>,
     pub(crate) seal_len: u64,
+    pub(crate) room_len: u64,
     /// The place of the second table, 0 or 1.
     pub(crate) place: Option<usize>,
     pub(crate) entries: Option<IndexEntries>,
@@ -141,6 +142,13 @@ impl Snapshot {
     #[must_use]
     pub const fn seal_len(&self) -> u64 {
         self.seal_len
+    }
+
+    /// Returns the length of the zeros with which a block ends, so that the read of a region with
+    /// all seals after it ends in the block; 0 if regions do not share stored bytes.
+    #[must_use]
+    pub const fn room_len(&self) -> u64 {
+        self.room_len
     }
 
     /// Returns the state of the file.

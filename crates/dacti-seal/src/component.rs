@@ -3,7 +3,7 @@
 //! Readers trust no claim of the component: a policy names the trusted keys. Specification:
 //! `docs/spec/dacti-seal.md`, "The component".
 
-use crate::{Error, KEYS_MAX, Misuse, Structure};
+use crate::{Error, KEYS_MAX, Misuse, SEALS_MAX, Structure};
 use alloc::vec::Vec;
 use bytemuck::{Pod, Zeroable};
 use daicon_core::{U32Le, UuidLe, bytes_of, slice_at, struct_at, to_u64};
@@ -33,10 +33,14 @@ impl Kind {
         }
     }
 
-    const fn number(self) -> u32 {
-        match self {
-            Self::Digest => 1,
-            Self::Signature => 2,
+    /// Returns the number of the kind in the component, in a package whose regions share stored
+    /// bytes or not.
+    const fn number(self, is_shared: bool) -> u32 {
+        match (self, is_shared) {
+            (Self::Digest, false) => 1,
+            (Self::Signature, false) => 2,
+            (Self::Digest, true) => 3,
+            (Self::Signature, true) => 4,
         }
     }
 }
@@ -46,10 +50,10 @@ impl Kind {
 /// | at | bytes | field |
 /// |---|---|---|
 /// | 0 | 4 | version: 0 before 1.0 |
-/// | 4 | 4 | kind: 1 digest, 2 digest and signature |
+/// | 4 | 4 | kind: 1 digest, 2 digest and signature; 3 and 4 the same, with shared stored bytes |
 /// | 8 | 16 | UUID of the publisher's package; nil if nothing is signed |
 /// | 24 | 4 | count of public keys that follow, 32 bytes each |
-/// | 28 | 4 | reserved: written 0, ignored |
+/// | 28 | 4 | kinds 3 and 4: the maximum number of seals after stored bytes; others: reserved |
 #[derive(Debug, Clone, Copy, Pod, Zeroable)]
 #[repr(C)]
 struct Header {
@@ -57,7 +61,7 @@ struct Header {
     kind: U32Le,
     package: UuidLe,
     keys: U32Le,
-    reserved: [u8; 4],
+    seals_max: U32Le,
 }
 
 const _: () = assert!(size_of::<Header>() == 32);
@@ -71,11 +75,34 @@ pub struct Seals {
     pub package: Uuid,
     /// The public keys of the signatures, as the publisher claims.
     pub keys: Vec<[u8; 32]>,
+    /// The maximum number of seals after the stored bytes of a region: 1 if each region has stored
+    /// bytes of its own, and at most [`SEALS_MAX`].
+    pub seals_max: u32,
 }
 
 impl Seals {
     /// Seals without signatures.
-    pub const DIGESTS: Self = Self { kind: Kind::Digest, package: Uuid::nil(), keys: Vec::new() };
+    pub const DIGESTS: Self =
+        Self { kind: Kind::Digest, package: Uuid::nil(), keys: Vec::new(), seals_max: 1 };
+
+    /// Returns whether regions of the package may share their stored bytes.
+    #[must_use]
+    pub const fn is_shared(&self) -> bool {
+        self.seals_max > 1
+    }
+
+    /// Returns the length of the zeros after the last region of a package, and of each block that
+    /// an update appends. So the read of a region with [`seals_max`](Self::seals_max) seals never
+    /// passes their end.
+    #[must_use]
+    pub const fn room_len(&self) -> u64 {
+        if !self.is_shared() {
+            return 0;
+        }
+        // The numbers are constants of the format, so nothing saturates.
+        let more = SEALS_MAX.saturating_sub(1) as u64;
+        self.kind.seal_len().saturating_mul(more)
+    }
 
     /// Reads the component's region, which starts at file position `at`. Ignores bytes after the
     /// component's digest.
@@ -104,14 +131,22 @@ impl Seals {
         if digest != component_digest(digested) {
             return Err(Error::Altered { what, at });
         }
-        let kind = match header.kind.get() {
-            1 => Kind::Digest,
-            2 => Kind::Signature,
+        let (kind, is_shared) = match header.kind.get() {
+            1 => (Kind::Digest, false),
+            2 => (Kind::Signature, false),
+            3 => (Kind::Digest, true),
+            4 => (Kind::Signature, true),
             found => return Err(Error::UnsupportedKind { at, found }),
         };
+        // spec: R-SEAL-21
+        let seals_max = if is_shared { header.seals_max.get().max(1) } else { 1 };
+        if seals_max > SEALS_MAX {
+            let (found, limit) = (seals_max.into(), SEALS_MAX.into());
+            return Err(Error::TooManySeals { at, found, limit });
+        }
         let keys = digested.get(size_of::<Header>()..).unwrap_or_default();
         let keys: &[[u8; 32]] = slice_at(keys, count).ok_or_else(|| cut(to_u64(len)))?;
-        Ok(Self { kind, package: header.package.get(), keys: keys.into() })
+        Ok(Self { kind, package: header.package.get(), keys: keys.into(), seals_max })
     }
 
     /// Returns the length of the component's region.
@@ -123,18 +158,22 @@ impl Seals {
     /// Returns the bytes of the component's region.
     ///
     /// # Errors
-    /// `Misuse` if there are more keys than readers accept.
+    /// `Misuse` if there are more keys or more seals than readers accept.
     pub fn emit(&self) -> Result<Vec<u8>, Error> {
         let count = u32::try_from(self.keys.len()).unwrap_or(u32::MAX);
         if self.keys.len() > KEYS_MAX {
             return Err(Misuse::TooManyKeys(u64::from(count)).into());
         }
+        if self.seals_max > SEALS_MAX {
+            return Err(Misuse::TooManySeals(self.seals_max).into());
+        }
+        let is_shared = self.is_shared();
         let header = Header {
             version: 0.into(),
-            kind: self.kind.number().into(),
+            kind: self.kind.number(is_shared).into(),
             package: self.package.into(),
             keys: count.into(),
-            reserved: [0; 4],
+            seals_max: if is_shared { self.seals_max } else { 0 }.into(),
         };
         let mut out = Vec::with_capacity(region_len(self.keys.len()));
         out.extend_from_slice(bytes_of(&header));
@@ -165,7 +204,8 @@ mod tests {
     #[test]
     fn components_are_those_of_an_independent_implementation() {
         // spec: R-SEAL-03, R-SEAL-04
-        let signed = Seals { kind: Kind::Signature, package: PACKAGE, keys: std::vec![PUBLIC] };
+        let keys = std::vec![PUBLIC];
+        let signed = Seals { kind: Kind::Signature, package: PACKAGE, keys, seals_max: 1 };
         assert_eq!(signed.emit().unwrap(), COMPONENT);
         assert_eq!(Seals::parse(&COMPONENT, 1080), Ok(signed.clone()));
         assert_eq!(signed.emitted_len(), 96);
@@ -208,12 +248,47 @@ mod tests {
         check(|r| r[24] = 65, Error::LimitExceeded { at: 1080, found: 65, limit: 64 });
         check(|r| r[1] = 1, Error::UnsupportedVersion { at: 1080, found: 256 });
         let kind = |r: &mut Vec<u8>| {
-            r[4] = 3;
+            r[4] = 5;
             let digest = super::component_digest(&r[..64]);
             r[64..].copy_from_slice(&digest);
         };
-        check(kind, Error::UnsupportedKind { at: 1080, found: 3 });
+        check(kind, Error::UnsupportedKind { at: 1080, found: 5 });
         let many = Seals { keys: std::vec![[0; 32]; 65], ..Seals::DIGESTS };
         assert_eq!(many.emit(), Err(Error::Misuse(Misuse::TooManyKeys(65))));
+    }
+
+    /// Returns the bytes of a component without keys, with this kind and this number of seals.
+    fn shared(kind: u8, seals_max: u32) -> Vec<u8> {
+        let mut region = std::vec![0; 32];
+        region[4] = kind;
+        region[28..].copy_from_slice(&seals_max.to_le_bytes());
+        let digest = super::component_digest(&region);
+        region.extend(digest);
+        region
+    }
+
+    #[test]
+    fn kinds_3_and_4_say_how_many_seals_follow_a_region() {
+        // spec: R-SEAL-03, R-SEAL-21
+        for (number, kind, len) in [(3, Kind::Digest, 32), (4, Kind::Signature, 96)] {
+            for (stored, expected) in [(0, 1), (1, 1), (2, 2), (16, 16)] {
+                let seals = Seals::parse(&shared(number, stored), 1080).unwrap();
+                assert_eq!(seals, Seals { kind, seals_max: expected, ..Seals::DIGESTS });
+                let room = if expected > 1 { 15 * len } else { 0 };
+                assert_eq!(seals.room_len(), room);
+            }
+            for seals_max in [2, 16] {
+                let seals = Seals { kind, seals_max, ..Seals::DIGESTS };
+                assert_eq!(seals.emit().unwrap(), shared(number, seals_max));
+            }
+            for found in [17, u32::MAX] {
+                let expected = Error::TooManySeals { at: 1080, found: found.into(), limit: 16 };
+                assert_eq!(Seals::parse(&shared(number, found), 1080), Err(expected));
+            }
+        }
+        // The field means nothing in the other kinds.
+        assert_eq!(Seals::parse(&shared(1, 17), 1080), Ok(Seals::DIGESTS));
+        let many = Seals { seals_max: 17, ..Seals::DIGESTS };
+        assert_eq!(many.emit(), Err(Error::Misuse(Misuse::TooManySeals(17))));
     }
 }

@@ -123,6 +123,9 @@ pub enum Misuse {
     /// More keys than readers accept.
     #[error("{0} keys: readers accept at most {max}", max = crate::KEYS_MAX)]
     TooManyKeys(u64),
+    /// More seals after a region than readers accept.
+    #[error("{0} seals after a region: readers accept at most {max}", max = crate::SEALS_MAX)]
+    TooManySeals(u32),
     /// A signature in a package whose seals are digests only.
     #[error("this package has digests but no room for signatures: pack it again with a key")]
     NoRoomForSignature,
@@ -179,7 +182,7 @@ pub enum Error {
     },
     /// An unsupported kind of seals.
     #[error(
-        "seal component at {at:#x}: seals of kind {found}, but only kinds 1 and 2 are supported: \
+        "seal component at {at:#x}: seals of kind {found}, but only kinds 1 to 4 are supported: \
          use a newer reader"
     )]
     UnsupportedKind {
@@ -196,6 +199,16 @@ pub enum Error {
         /// Number of keys found.
         found: u64,
         /// The maximum number of keys that readers accept.
+        limit: u64,
+    },
+    /// More seals after a region than a reader accepts.
+    #[error("seal component at {at:#x}: {found} seals after a region, but the limit is {limit}")]
+    TooManySeals {
+        /// Start of the component's region, absolute.
+        at: u64,
+        /// Number of seals found.
+        found: u64,
+        /// The maximum number of seals that readers accept.
         limit: u64,
     },
     /// A seal that passes the last position of a file, 2^64 - 1.
@@ -297,7 +310,7 @@ impl Error {
             Self::UnsupportedVersion { .. }
             | Self::UnsupportedKind { .. }
             | Self::NoDictionary { .. } => ErrorKind::Unsupported,
-            Self::LimitExceeded { .. } => ErrorKind::Limit,
+            Self::LimitExceeded { .. } | Self::TooManySeals { .. } => ErrorKind::Limit,
             Self::Container(error) => match error.kind() {
                 daicon_core::ErrorKind::Truncated => ErrorKind::Truncated,
                 daicon_core::ErrorKind::Unsupported => ErrorKind::Unsupported,
@@ -319,7 +332,8 @@ impl Error {
         match self {
             Self::UnsupportedVersion { .. }
             | Self::UnsupportedKind { .. }
-            | Self::LimitExceeded { .. } => Some(Structure::SealComponent),
+            | Self::LimitExceeded { .. }
+            | Self::TooManySeals { .. } => Some(Structure::SealComponent),
             Self::OutOfBounds { .. } => Some(Structure::Seal),
             Self::Swapped { .. }
             | Self::Unsealed { .. }
@@ -344,6 +358,7 @@ impl Error {
             | Self::UnsupportedVersion { at, .. }
             | Self::UnsupportedKind { at, .. }
             | Self::LimitExceeded { at, .. }
+            | Self::TooManySeals { at, .. }
             | Self::OutOfBounds { at }
             | Self::Altered { at, .. }
             | Self::Swapped { at, .. }

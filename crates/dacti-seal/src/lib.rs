@@ -37,11 +37,11 @@ pub use key::{
     HEAD_SIGNATURE_DOMAIN, KEY_TEXT_LEN_MAX, MESSAGE_LEN, PublicKey, SIGNATURE_DOMAIN,
     SIGNATURE_LEN, SecretKey, SignatureCheck, check_of_key, signed_message,
 };
-pub use limits::KEYS_MAX;
+pub use limits::{KEYS_MAX, SEALS_MAX};
 pub use seal::Seal;
 pub use search::KeySearch;
 pub use verify::{
-    SealPolicy, Verdict, Verifier, explain, explain_with, seal_span, verify, verify_hash,
+    SealPolicy, Verdict, Verifier, explain, explain_with, seals_span, verify, verify_hash,
 };
 
 use daicon_core::Version;

@@ -2,7 +2,7 @@
 //!
 //! Specification: `docs/spec/dacti-seal.md`, "The seal".
 
-use crate::{DIGEST_LEN, Error, Kind, Misuse, SIGNATURE_LEN, SecretKey, Structure};
+use crate::{DIGEST_LEN, Error, Kind, Misuse, SIGNATURE_LEN, Seals, SecretKey, Structure};
 use dacti_index::Located;
 use daicon_core::{Span, to_u64};
 
@@ -22,13 +22,49 @@ impl Seal {
         Self { digest, signature: key.map(|key| key.sign(&digest)) }
     }
 
-    /// Returns the span of a region's seal, in a package with seals of `kind`.
+    /// Returns the span of the first seal after a region, in a package with seals of `kind`.
     ///
     /// # Errors
     /// `OutOfBounds` if the seal passes the last position of a file.
     pub fn span(located: &Located, kind: Kind) -> Result<Span, Error> {
         let at = located.span.end;
         Span::new(at, kind.seal_len()).ok_or(Error::OutOfBounds { at })
+    }
+
+    /// Reads the seals after a region, each with its file position: the first, and as many more as
+    /// `bytes` hold whole, up to the maximum of the package. `at` is the file position of `bytes`.
+    ///
+    /// # Errors
+    /// `Truncated` if `bytes` do not hold one seal.
+    pub fn parse_all(
+        bytes: &[u8],
+        seals: &Seals,
+        at: u64,
+    ) -> Result<impl Iterator<Item = (u64, Self)>, Error> {
+        let kind = seals.kind;
+        let first = Self::parse(bytes, kind, at)?;
+        let len = usize::try_from(kind.seal_len()).unwrap_or(usize::MAX);
+        let more = usize::try_from(seals.seals_max.saturating_sub(1)).unwrap_or(usize::MAX);
+        let others = bytes.chunks_exact(len).zip(0_u64..).skip(1).take(more);
+        let others = others.filter_map(move |(bytes, n)| {
+            let at = at.saturating_add(kind.seal_len().saturating_mul(n));
+            Some((at, Self::parse(bytes, kind, at).ok()?))
+        });
+        Ok(core::iter::once((at, first)).chain(others))
+    }
+
+    /// Finds the seal with this digest among those that [`parse_all`](Self::parse_all) reads.
+    /// Returns the first with its file position.
+    ///
+    /// # Errors
+    /// `Truncated` if `bytes` do not hold one seal.
+    pub fn find(
+        bytes: &[u8],
+        seals: &Seals,
+        at: u64,
+        digest: &[u8; DIGEST_LEN],
+    ) -> Result<Option<(u64, Self)>, Error> {
+        Ok(Self::parse_all(bytes, seals, at)?.find(|(_, seal)| seal.digest == *digest))
     }
 
     /// Reads a seal of `kind` from `bytes`, which start at file position `at`. Ignores bytes after

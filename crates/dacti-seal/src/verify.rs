@@ -52,6 +52,7 @@ struct Required<'p> {
     seals: &'p Seals,
     /// `None` if a digest is enough.
     trusted: Option<&'p [PublicKey]>,
+    /// The first seal.
     seal: Span,
 }
 
@@ -79,11 +80,12 @@ impl<'p> Verifier<'p> {
         Self { dictionary, ..self }
     }
 
-    /// Returns the span of the seal, right after the stored bytes; `None` if the policy does not
-    /// need it.
+    /// Returns the span of the seals, right after the stored bytes; `None` if the policy does not
+    /// need them. `end` is the end of the file, or of the part that holds the region: the span ends
+    /// there at the latest, but it always has one seal.
     #[must_use]
-    pub fn seal_span(&self) -> Option<Span> {
-        self.required.as_ref().map(|(required, _)| required.seal)
+    pub fn seals_span(&self, end: u64) -> Option<Span> {
+        self.required.as_ref().map(|(required, _)| required.seals_span(end))
     }
 
     /// Takes the next stored bytes.
@@ -93,30 +95,30 @@ impl<'p> Verifier<'p> {
         }
     }
 
-    /// Returns the verdict, after all stored bytes were given. `seal` holds the bytes of
-    /// [`seal_span`](Self::seal_span).
+    /// Returns the verdict, after all stored bytes were given. `seals` holds the bytes of
+    /// [`seals_span`](Self::seals_span).
     ///
     /// # Errors
     /// The refusal; `NoDictionary`; `Misuse` if the number of stored bytes is wrong.
-    pub fn finish(&self, seal: &[u8]) -> Result<Verdict, Error> {
+    pub fn finish(&self, seals: &[u8]) -> Result<Verdict, Error> {
         let Some((required, digester)) = &self.required else { return Ok(Verdict::Unchecked) };
         let (len, given) = (self.located.span.len(), digester.given());
         if given != len {
             return Err(Misuse::Length { len, given }.into());
         }
         let hashes = Hashes { stored: digester.stored_hash(), dictionary: self.dictionary };
-        required.judge(&self.located, &hashes, seal)
+        required.judge(&self.located, &hashes, seals)
     }
 
     /// Does the same as [`finish`](Self::finish), given the BLAKE3 hash of all stored bytes.
     ///
     /// # Errors
     /// The refusal; `NoDictionary`.
-    pub fn finish_with(&self, hashes: impl Into<Hashes>, seal: &[u8]) -> Result<Verdict, Error> {
+    pub fn finish_with(&self, hashes: impl Into<Hashes>, seals: &[u8]) -> Result<Verdict, Error> {
         let Some((required, _)) = &self.required else { return Ok(Verdict::Unchecked) };
         let Hashes { stored, dictionary } = hashes.into();
         let hashes = Hashes { stored, dictionary: dictionary.or(self.dictionary) };
-        required.judge(&self.located, &hashes, seal)
+        required.judge(&self.located, &hashes, seals)
     }
 }
 
@@ -144,17 +146,26 @@ impl<'p> Required<'p> {
         Ok(Some(Self { seals, trusted, seal: Seal::span(located, seals.kind)? }))
     }
 
-    fn judge(&self, located: &Located, hashes: &Hashes, seal: &[u8]) -> Result<Verdict, Error> {
+    /// Returns the span of all seals that may belong to the region, up to `end`.
+    fn seals_span(&self, end: u64) -> Span {
+        // spec: R-SEAL-22
+        let len = self.seals.kind.seal_len().saturating_mul(self.seals.seals_max.into());
+        let all = self.seal.start.saturating_add(len);
+        Span { start: self.seal.start, end: all.min(end).max(self.seal.end) }
+    }
+
+    /// Judges a region by the bytes of its seals. The first whose digest matches counts.
+    fn judge(&self, located: &Located, hashes: &Hashes, seals: &[u8]) -> Result<Verdict, Error> {
         let at = located.span.start;
         let (id, encoding, len) = (located.id, located.encoding, located.span.len());
         if encoding.needs_dictionary() && hashes.dictionary.is_none() {
             return Err(Error::NoDictionary { at });
         }
         let digest = &digest_of_hash(id, encoding, len, *hashes);
-        let seal = Seal::parse(seal, self.seals.kind, self.seal.start)?;
-        if seal.digest != *digest {
-            return Err(Error::Altered { what: Structure::StoredRegion, at });
-        }
+        let found = Seal::find(seals, self.seals, self.seal.start, digest)?;
+        // spec: R-SEAL-23
+        let altered = Error::Altered { what: Structure::StoredRegion, at };
+        let (seal_at, seal) = found.ok_or(altered)?;
         let Some(trusted) = self.trusted else { return Ok(Verdict::Digest) };
         let signature = seal.signature.ok_or(Error::Unsigned { at })?;
         let package = self.seals.package;
@@ -164,13 +175,15 @@ impl<'p> Required<'p> {
         {
             return Ok(Verdict::Signature(*key.key()));
         }
-        Err(self.refusal(at, trusted, digest, &signature))
+        let signature_at = seal_at.saturating_add(32);
+        Err(self.refusal((at, signature_at), trusted, digest, &signature))
     }
 
-    /// Returns the refusal of a signature that no trusted key has made.
+    /// Returns the refusal of a signature that no trusted key has made: at the start of the stored
+    /// bytes, or of the signature.
     fn refusal(
         &self,
-        at: u64,
+        (at, signature_at): (u64, u64),
         trusted: &[PublicKey],
         digest: &[u8; DIGEST_LEN],
         signature: &[u8; SIGNATURE_LEN],
@@ -196,29 +209,30 @@ impl<'p> Required<'p> {
         // No known key has signed. The claims of the component show the most likely reason.
         match (own.is_empty(), other.first()) {
             (true, Some(key)) => wrong_package(key),
-            _ if own.iter().any(|key| self.seals.keys.contains(key.key())) => Error::Altered {
-                what: Structure::Signature,
-                at: self.seal.start.saturating_add(32),
-            },
+            _ if own.iter().any(|key| self.seals.keys.contains(key.key())) => {
+                Error::Altered { what: Structure::Signature, at: signature_at }
+            }
             _ => Error::WrongKey { at },
         }
     }
 }
 
-/// Returns the span of the seal of a region; `None` if `policy` does not need it.
+/// Returns the span of the seals after a region, up to `end`, as
+/// [`Verifier::seals_span`] does; `None` if `policy` does not need them.
 ///
 /// # Errors
 /// The errors of [`Verifier::new`].
-pub fn seal_span(
+pub fn seals_span(
     located: &Located,
     seals: Option<&Seals>,
     policy: &SealPolicy,
+    end: u64,
 ) -> Result<Option<Span>, Error> {
-    Ok(Required::new(located, seals, policy)?.map(|required| required.seal))
+    Ok(Required::new(located, seals, policy)?.map(|required| required.seals_span(end)))
 }
 
-/// Verifies a region whose bytes are in memory: all stored bytes, and also the seal if `policy`
-/// needs it.
+/// Verifies a region whose bytes are in memory: all stored bytes, and also the seals if `policy`
+/// needs them.
 ///
 /// `bytes` start at the region's first stored byte. This is faster than a [`Verifier`] for short
 /// regions.
@@ -244,35 +258,37 @@ pub fn verify(
 }
 
 /// Does the same as [`verify`], given the BLAKE3 hash of the stored bytes and the bytes of
-/// [`seal_span`]. A region with the encoding `brod` also needs the hash of the dictionary.
+/// [`seals_span`]. A region with the encoding `brod` also needs the hash of the dictionary.
 ///
 /// # Errors
 /// The refusal; `NoDictionary`.
 pub fn verify_hash(
     located: &Located,
     hashes: impl Into<Hashes>,
-    seal: &[u8],
+    seal_bytes: &[u8],
     seals: Option<&Seals>,
     policy: &SealPolicy,
 ) -> Result<Verdict, Error> {
     let required = Required::new(located, seals, policy)?;
-    let judge = |required: Required<'_>| required.judge(located, &hashes.into(), seal);
+    let judge = |required: Required<'_>| required.judge(located, &hashes.into(), seal_bytes);
     required.map_or(Ok(Verdict::Unchecked), judge)
 }
 
 /// Turns [`Altered`](Error::Altered) into `Swapped` if the bytes match the digest of a region of
 /// `others`. Returns other errors unchanged.
 ///
-/// Cost: this hashes the stored bytes once, and 80 bytes for each of `others`.
+/// `seal_bytes` are the bytes of [`seals_span`]. Cost: this hashes the stored bytes once, and 80
+/// bytes for each of `others`.
 #[must_use]
 pub fn explain(
     error: Error,
     located: &Located,
     stored: &[u8],
-    seal: &[u8],
+    seal_bytes: &[u8],
+    seals: &Seals,
     others: impl IntoIterator<Item = Uuid>,
 ) -> Error {
-    explain_with(error, located, *blake3::hash(stored).as_bytes(), seal, others)
+    explain_with(error, located, *blake3::hash(stored).as_bytes(), seal_bytes, seals, others)
 }
 
 /// Does the same as [`explain`], given the hashes from which the region's digest is made.
@@ -281,14 +297,16 @@ pub fn explain_with(
     error: Error,
     located: &Located,
     hashes: impl Into<Hashes>,
-    seal: &[u8],
+    seal_bytes: &[u8],
+    seals: &Seals,
     others: impl IntoIterator<Item = Uuid>,
 ) -> Error {
     let hashes = hashes.into();
     let Error::Altered { what: Structure::StoredRegion, at } = error else { return error };
-    let Some(sealed) = seal.first_chunk::<DIGEST_LEN>() else { return error };
+    let Ok(sealed) = Seal::parse_all(seal_bytes, seals, at) else { return error };
+    let sealed: Vec<_> = sealed.map(|(_, seal)| seal.digest).collect();
     let (asked, len) = (located.id, located.span.len());
-    let fits = |id: &Uuid| digest_of_hash(*id, located.encoding, len, hashes) == *sealed;
+    let fits = |id: &Uuid| sealed.contains(&digest_of_hash(*id, located.encoding, len, hashes));
     match others.into_iter().filter(|id| *id != asked).find(fits) {
         Some(sealed) => Error::Swapped { at, asked, sealed },
         None => error,
@@ -310,7 +328,8 @@ mod tests {
     const AT: u64 = 1000;
 
     fn signed() -> Seals {
-        Seals { kind: Kind::Signature, package: PACKAGE, keys: std::vec![*key().public().key()] }
+        let keys = std::vec![*key().public().key()];
+        Seals { kind: Kind::Signature, package: PACKAGE, keys, seals_max: 1 }
     }
 
     fn trust(key: &SecretKey) -> SealPolicy {
@@ -382,7 +401,7 @@ mod tests {
         assert_eq!(altered, Error::Altered { what: Structure::StoredRegion, at: AT });
         let (stored, seal) = HELLO_SEALED.split_at(6);
         let explained = |seal, others: &[Uuid]| {
-            explain(altered, &located, stored, seal, others.iter().copied())
+            explain(altered, &located, stored, seal, &signed(), others.iter().copied())
         };
         assert_eq!(explained(seal, &ids), altered, "none of these");
         let sealed = hello().id;
@@ -390,7 +409,7 @@ mod tests {
         assert_eq!(explained(seal, &[ids[1], sealed, ids[2]]), swapped);
         assert_eq!(explained(&seal[1..], &[sealed]), altered, "another digest");
         let unsigned = Error::Unsigned { at: AT };
-        assert_eq!(explain(unsigned, &located, stored, seal, [sealed]), unsigned);
+        assert_eq!(explain(unsigned, &located, stored, seal, &signed(), [sealed]), unsigned);
     }
 
     #[test]
@@ -472,7 +491,7 @@ mod tests {
             assert_eq!(error, expected);
         }
         let mut verifier = Verifier::new(hello(), Some(&seals), &policy).unwrap();
-        assert_eq!(verifier.seal_span(), Some(Span { start: AT + 6, end: AT + 102 }));
+        assert_eq!(verifier.seals_span(u64::MAX), Some(Span { start: AT + 6, end: AT + 102 }));
         verifier.update(b"hello");
         let expected = Error::Misuse(Misuse::Length { len: 6, given: 5 });
         assert_eq!(verifier.finish(&HELLO_SEALED[6..]), Err(expected));
@@ -480,6 +499,105 @@ mod tests {
         let located = dacti_index::Located { span, ..hello() };
         let error = Verifier::new(located, Some(&seals), &policy).unwrap_err();
         assert_eq!(error, Error::OutOfBounds { at: u64::MAX - 4 });
+    }
+
+    /// Returns the seals of the hello bytes under these ids, by `signer` if the package is signed.
+    fn seals_of(ids: &[Uuid], seals: &Seals, signer: Option<&SecretKey>) -> Vec<u8> {
+        let seal_len = seals.kind.seal_len() as usize;
+        let seal = |id: &Uuid| {
+            let mut bytes = std::vec![0; seal_len];
+            let digest = digest(*id, hello().encoding, &HELLO_SEALED[..6]);
+            Seal::new(digest, signer).emit(seals.kind, &mut bytes).unwrap();
+            bytes
+        };
+        ids.iter().flat_map(seal).collect()
+    }
+
+    #[test]
+    fn one_of_the_seals_must_fit_the_id_that_was_asked_for() {
+        // spec: R-SEAL-22, R-SEAL-23
+        let ids: Vec<Uuid> = (1..=17_u128).map(Uuid::from_u128).collect();
+        for base in [Seals::DIGESTS, signed()] {
+            let seals = Seals { seals_max: 16, ..base };
+            let key = (seals.kind == Kind::Signature).then(key);
+            let policy = key.as_ref().map_or(SealPolicy::Digest, trust);
+            let bytes = [&HELLO_SEALED[..6], &seals_of(&ids, &seals, key.as_ref())].concat();
+            let altered = Error::Altered { what: Structure::StoredRegion, at: AT };
+            for (n, id) in ids.iter().enumerate() {
+                let located = dacti_index::Located { id: *id, ..hello() };
+                let verdict = verify(located, &bytes, Some(&seals), &policy);
+                // The seventeenth seal does not count.
+                assert_eq!(verdict.is_ok(), n < 16, "{n}");
+                assert_eq!(verdict.is_err_and(|error| error != altered), false);
+                // Fewer seals are read if the package says so, or if the bytes end before.
+                for max in 1..=16_u32 {
+                    let few = Seals { seals_max: max, ..seals.clone() };
+                    let verdict = verify(located, &bytes, Some(&few), &policy);
+                    assert_eq!(verdict.is_ok(), n < max as usize);
+                    let end = 6 + max as usize * seals.kind.seal_len() as usize;
+                    for end in [end, end + 1, end + 31] {
+                        let verdict = verify(located, &bytes[..end], Some(&seals), &policy);
+                        assert_eq!(verdict.is_ok(), n < max as usize);
+                    }
+                }
+            }
+            let stranger = dacti_index::Located { id: Uuid::from_u128(99), ..hello() };
+            let error = verify(stranger, &bytes, Some(&seals), &policy).unwrap_err();
+            assert_eq!(error, altered);
+            let (stored, behind) = bytes.split_at(6);
+            let explained = explain(error, &stranger, stored, behind, &seals, [ids[15]]);
+            let swapped = Error::Swapped { at: AT, asked: stranger.id, sealed: ids[15] };
+            assert_eq!(explained, swapped);
+            let explained = explain(error, &stranger, stored, behind, &seals, [ids[16]]);
+            assert_eq!(explained, altered, "the seventeenth seal does not count");
+        }
+    }
+
+    #[test]
+    fn the_span_of_the_seals_ends_with_the_file_and_has_one_seal() {
+        // spec: R-SEAL-10, R-SEAL-22
+        let seals = Seals { seals_max: 16, ..Seals::DIGESTS };
+        let policy = SealPolicy::Digest;
+        let verifier = Verifier::new(hello(), Some(&seals), &policy).unwrap();
+        let start = AT + 6;
+        let long = AT + 6 + 16 * 32;
+        let cases = [(u64::MAX, long), (long, long), (long - 1, long - 1), (start, start + 32)];
+        for (bound, end) in cases.into_iter().chain([(0, start + 32), (start + 33, start + 33)]) {
+            let expected = Some(Span { start, end });
+            assert_eq!(verifier.seals_span(bound), expected);
+            assert_eq!(super::seals_span(&hello(), Some(&seals), &policy, bound), Ok(expected));
+        }
+        // Seals after the first may pass the last position: they are left out.
+        let span = Span { start: u64::MAX - 50, end: u64::MAX - 40 };
+        let located = dacti_index::Located { span, ..hello() };
+        let verifier = Verifier::new(located, Some(&seals), &policy).unwrap();
+        let expected = Some(Span { start: span.end, end: u64::MAX });
+        assert_eq!(verifier.seals_span(u64::MAX), expected);
+    }
+
+    #[test]
+    fn the_signature_of_the_seal_that_fits_counts() {
+        // spec: R-SEAL-23
+        let seals = Seals { seals_max: 3, ..signed() };
+        let ids = [Uuid::from_u128(1), hello().id];
+        let forged = seals_of(&ids, &seals, Some(&other_key()));
+        let good = seals_of(&ids[1..], &seals, Some(&key()));
+        let policy = trust(&key());
+        let check = |behind: &[u8], expected| {
+            let bytes = [&HELLO_SEALED[..6], behind].concat();
+            assert_eq!(verify(hello(), &bytes, Some(&seals), &policy), expected);
+        };
+        let at = AT + 6 + 96 + 32;
+        check(&forged, Err(Error::Altered { what: Structure::Signature, at }));
+        let unsigned = seals_of(&ids, &seals, None);
+        check(&unsigned, Err(Error::Unsigned { at: AT }));
+        // The first seal with the digest counts, whether another one repeats the digest or not.
+        let verdict = Ok(Verdict::Signature(*key().public().key()));
+        check(
+            &[&forged[..], &good].concat(),
+            Err(Error::Altered { what: Structure::Signature, at }),
+        );
+        check(&[&forged[..96], &good, &forged[96..]].concat(), verdict);
     }
 
     #[test]

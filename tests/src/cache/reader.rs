@@ -67,10 +67,34 @@ enum Duty {
     Free,
     /// The header of an index region of this size must be valid.
     IndexHeader { size: u64 },
-    /// Stored bytes must decode and match the digest in the seal after them.
-    Stored { id: Id, encoding: [u8; 4], seal_len: u64, segment_at: Option<u64> },
+    /// Stored bytes must decode and match the digest in one of the seals after them.
+    Stored { id: Id, encoding: [u8; 4], size: u64, seals: Seals, segment_at: Option<u64> },
     /// A block of a run must contain the entry of an id, or prove that the run lacks the id.
     Block { id: Id, groups: u64, next: bool, key: u64, next_key: Option<u64> },
+}
+
+/// The seals after stored bytes: the length of each, 0 for none, and their number at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Seals {
+    len: u64,
+    max: u64,
+}
+
+impl Seals {
+    fn of_component(bytes: &[u8]) -> Self {
+        let (len, max) = match u32_at(bytes, 4) {
+            1 => (32, 1),
+            2 => (96, 1),
+            3 => (32, u32_at(bytes, 28)),
+            _ => (96, u32_at(bytes, 28)),
+        };
+        Self { len, max: max.into() }
+    }
+
+    /// Returns the seal with this digest among those behind stored bytes.
+    fn find<'b>(&self, behind: &'b [u8], digest: &[u8; 32]) -> Option<&'b [u8]> {
+        behind.chunks_exact(self.len as usize).find(|seal| seal[..32] == *digest)
+    }
 }
 
 impl Duty {
@@ -82,9 +106,10 @@ impl Duty {
             Self::IndexHeader { size } => {
                 u32_at(bytes, 0) == 0 && 8 + GROUP * u64::from(u32_at(bytes, 4)) <= *size
             }
-            Self::Stored { id, encoding, seal_len, segment_at } => {
-                let (stored, behind) = bytes.split_at(bytes.len() - *seal_len as usize);
-                if !behind.is_empty() && behind[..32] != seal(*id, *encoding, stored, &hash) {
+            Self::Stored { id, encoding, size, seals, segment_at } => {
+                let (stored, behind) = bytes.split_at(*size as usize);
+                let digest = seal(*id, *encoding, stored, &hash);
+                if seals.len > 0 && seals.find(behind, &digest).is_none() {
                     return false;
                 }
                 let Ok(content) = decode(stored, *encoding) else { return false };
@@ -509,7 +534,7 @@ impl<'o> World<'o> {
         choices: &mut Choices,
     ) -> Result<View, Refusal> {
         let mut view = View::default();
-        let mut seal_len = 0;
+        let mut seals = Seals { len: 0, max: 1 };
         for found in &directory.components {
             if [INDEX, LOOKUP].contains(&found.id) {
                 continue;
@@ -519,22 +544,22 @@ impl<'o> World<'o> {
             } else {
                 let bytes = self.component(head, found, choices)?;
                 if found.id == SEAL {
-                    seal_len = if u32_at(&bytes, 4) == 2 { 96 } else { 32 };
+                    seals = Seals::of_component(&bytes);
                 }
                 short_hash(&bytes)
             };
             view.components.insert((found.id, found.major), digest);
         }
         for (id, entry) in &entries.regions {
-            let answer = self.stored(head, entry, seal_len, choices)?;
+            let answer = self.stored(head, entry, seals, choices)?;
             if *id == NAMES {
-                view.names = self.names(head, answer.1, entry, seal_len, choices)?;
+                view.names = self.names(head, answer.1, entry, seals, choices)?;
             } else {
                 view.regions.insert(*id, answer.0);
             }
         }
         for removal in entries.removals.values() {
-            self.stored(head, removal, seal_len, choices)?;
+            self.stored(head, removal, seals, choices)?;
         }
         self.look_up(head, directory, &entries.regions, choices)?;
         Ok(view)
@@ -562,16 +587,19 @@ impl<'o> World<'o> {
         &mut self,
         head: &[u8],
         entry: &EntrySeen,
-        seal_len: u64,
+        seals: Seals,
         choices: &mut Choices,
     ) -> Result<(Answer, Vec<u8>), Refusal> {
         let at = entry.base.wrapping_add(u64::from(entry.offset));
         let size = u64::from(entry.size);
         let (id, encoding) = (entry.id, entry.encoding);
         let segment_at = (id == NAMES).then_some(at);
-        let duty = Duty::Stored { id, encoding, seal_len, segment_at };
-        let bytes = self.fetch(head, (at, size + seal_len), duty, choices)?;
-        let (stored, seal) = bytes.split_at(size as usize);
+        let duty = Duty::Stored { id, encoding, size, seals, segment_at };
+        let bytes = self.fetch(head, (at, size + seals.len * seals.max), duty, choices)?;
+        let (stored, behind) = bytes.split_at(size as usize);
+        let digest = seal(id, encoding, stored, &hash);
+        let own = if seals.len == 0 { None } else { seals.find(behind, &digest) };
+        let seal = own.unwrap_or_default();
         let Ok(content) = decode(stored, encoding) else { return refuse("a stream", at) };
         Ok((Answer { content: short_hash(&content), seal: short_hash(seal) }, content))
     }
@@ -581,7 +609,7 @@ impl<'o> World<'o> {
         head: &[u8],
         mut content: Vec<u8>,
         entry: &EntrySeen,
-        seal_len: u64,
+        seals: Seals,
         choices: &mut Choices,
     ) -> Result<BTreeMap<String, (Id, u64)>, Refusal> {
         let mut out = BTreeMap::new();
@@ -598,7 +626,7 @@ impl<'o> World<'o> {
             }
             let (size, encoding) = (link.size, link.encoding);
             let earlier = EntrySeen { base: link.at, encoding, offset: 0, size, ..*entry };
-            content = self.stored(head, &earlier, seal_len, choices)?.1;
+            content = self.stored(head, &earlier, seals, choices)?.1;
             at = link.at;
         }
         refuse("more than 64 names segments", at)

@@ -18,6 +18,12 @@ fn files() -> Vec<Stored> {
     vec![stored("a.txt", b"hello\n"), stored("b", b""), stored("dir/c", b"content")]
 }
 
+/// Files of which `count` have the same bytes.
+fn alike(count: usize) -> Vec<Stored> {
+    let same = (0..count).map(|n| stored(&format!("same/{n:02}"), b"the same"));
+    files().into_iter().chain(same).collect()
+}
+
 fn cdn(files: &[Stored]) -> Vec<u8> {
     cdn_package(files, &names_of(files), NONE, 4096, &blake3)
 }
@@ -187,6 +193,34 @@ pub(super) const CASES: &[Case] = &[
     good("compact_of_a_region_without_a_path", "R-CMP-01, R-PKG-10", || {
         let mut out = cdn(&files());
         put(&mut out, 8, NONE, &[(small(9), b"no path"), (small(3), b"nor here")], true);
+        out
+    }),
+    // Cases of shared stored bytes.
+    good("compact_of_shared_bytes", "R-CMP-13, R-PKG-13", || cdn(&alike(20))),
+    good("compact_of_shared_bytes_that_are_signed", "R-CMP-13, R-CMP-09, R-PKG-13", || {
+        signed(&alike(3))
+    }),
+    good("compact_of_equal_bytes_that_an_update_put", "R-CMP-13", || {
+        let mut out = cdn(&files());
+        put(&mut out, 8, NONE, &[(small(9), b"content"), (small(3), b"content")], true);
+        out
+    }),
+    good("compact_of_shared_bytes_after_an_update", "R-CMP-13, R-SEAL-21", || {
+        let mut out = cdn(&alike(18));
+        let ids = [path_id("same/00"), path_id("same/16")];
+        put(&mut out, 8, NONE, &[(ids[0], b"now other"), (ids[1], b"")], true);
+        out
+    }),
+    good("compact_of_bytes_that_nothing_shares_any_more", "R-CMP-13, R-SEAL-21", || {
+        let mut out = cdn(&alike(2));
+        put(&mut out, 8, NONE, &[(path_id("same/01"), b"now other")], true);
+        out
+    }),
+    good("compact_of_equal_bytes_in_two_encodings", "R-CMP-13", || {
+        let mut out = cdn(&alike(2));
+        let bytes = brotli_stored(b"brotli");
+        put(&mut out, 8, BROT, &[(small(9), &bytes), (small(10), &bytes)], true);
+        put(&mut out, 7, NONE, &[(small(11), &bytes)], true);
         out
     }),
     // Cases of encodings.

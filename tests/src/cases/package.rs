@@ -395,8 +395,8 @@ pub(super) const CASES: &[Case] = &[
     bad("package_seal_component_version_1", SEAL_UNKNOWN, "R-SEAL-03", || {
         sealed(|component| component[0] = 1, |_| ())
     }),
-    bad("package_seal_component_kind_3", SEAL_UNKNOWN, "R-SEAL-03", || {
-        sealed(|component| again(component, |component| component[4] = 3), |_| ())
+    bad("package_seal_component_kind_5", SEAL_UNKNOWN, "R-SEAL-03", || {
+        sealed(|component| again(component, |component| component[4] = 5), |_| ())
     }),
     bad(
         "package_seal_component_of_65_keys",

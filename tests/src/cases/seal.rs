@@ -4,7 +4,9 @@
 //! `ok` give the verdict on each region under each policy.
 
 use super::{Case, good};
-use crate::reference::seals::{ELSEWHERE, EXAMPLE, Publisher, STRANGER, signed_component};
+use crate::reference::seals::{
+    ELSEWHERE, EXAMPLE, Publisher, STRANGER, shared_component, signed_component,
+};
 use crate::reference::{
     BROT, Entry, GROUP, Group, INDEX, Id, NONE, PACKAGE, SEAL, Table, component, head, index, seal,
     seal_component, small, table,
@@ -92,6 +94,36 @@ fn unreduced(scalar: &mut [u8]) {
     }
 }
 
+/// Returns a package in which the regions `first` to `last` share the bytes `sea`. Each has a seal
+/// after them, and `max` is the number of seals that the component states. The region `alone`
+/// follows. `change` alters the seals.
+fn shared(
+    signer: Option<&Publisher>,
+    ids: std::ops::RangeInclusive<u32>,
+    max: u32,
+    change: impl FnOnce(&mut Vec<u8>),
+) -> Vec<u8> {
+    let component = match signer {
+        Some(_) => own(),
+        None => seal_component(&blake3),
+    };
+    let component = shared_component(component, max, &blake3);
+    let mut seals = ids.clone().flat_map(|id| seal_of(id, b"sea", signer)).collect();
+    change(&mut seals);
+    let alone = 3 + seals.len() as u32;
+    let data = [&b"sea"[..], &seals, b"alone", &seal_of(99, b"alone", signer)].concat();
+    let mut entries: Vec<_> = ids.map(|id| (id, 0, 3)).collect();
+    entries.push((99, alone, 5));
+    package(&component, &entries, &data)
+}
+
+/// Returns the seal of stored bytes under an id: a digest, and a signature if there is a signer.
+fn seal_of(id: u32, bytes: &[u8], signer: Option<&Publisher>) -> Vec<u8> {
+    let digest = seal(small(id), NONE, bytes, &blake3);
+    let signature = signer.map_or(Vec::new(), |signer| signer.sign(&digest).to_vec());
+    [&digest[..], &signature].concat()
+}
+
 /// A third key, for the publisher's package of the example.
 const THIRD: Publisher = Publisher { seed: [7; 32], ..EXAMPLE };
 
@@ -134,6 +166,73 @@ pub(super) const CASES: &[Case] = &[
     good("seal_of_no_bytes_at_another_place", "R-SEAL-02, R-SEAL-13", || {
         let data = [&b"any"[..], &sealed(small(1), b"", Some(&EXAMPLE))].concat();
         package(&own(), &[(1, 2, 0)], &[&data[..], &[0; 8]].concat())
+    }),
+    // Cases of shared stored bytes.
+    good("seal_shared_by_two", "R-SEAL-21, R-SEAL-22, R-SEAL-23", || {
+        shared(Some(&EXAMPLE), 1..=2, 2, |_| ())
+    }),
+    good("seal_shared_by_sixteen", "R-SEAL-21, R-SEAL-22, R-SEAL-23", || {
+        shared(None, 1..=16, 16, |_| ())
+    }),
+    good("seal_shared_in_another_order", "R-SEAL-22, R-SEAL-23", || {
+        shared(Some(&EXAMPLE), 1..=3, 3, |seals| seals.rotate_left(96))
+    }),
+    good("seal_shared_by_seventeen", "R-SEAL-21, R-SEAL-22", || shared(None, 1..=17, 16, |_| ())),
+    good("seal_shared_by_more_than_the_component_says", "R-SEAL-21, R-SEAL-22", || {
+        shared(Some(&EXAMPLE), 1..=3, 2, |_| ())
+    }),
+    good("seal_shared_without_the_seal_of_one", "R-SEAL-16, R-SEAL-23", || {
+        shared(Some(&EXAMPLE), 1..=3, 3, |seals| {
+            // The second seal is that of a region that no entry lists.
+            seals[96..192].copy_from_slice(&seal_of(50, b"sea", Some(&EXAMPLE)));
+        })
+    }),
+    good("seal_shared_with_the_seal_of_other_bytes", "R-SEAL-13, R-SEAL-23", || {
+        shared(None, 1..=3, 16, |seals| {
+            seals[32..64].copy_from_slice(&seal_of(2, b"ice", None));
+        })
+    }),
+    good("seal_shared_with_a_repeated_digest", "R-SEAL-23, R-SEAL-15", || {
+        shared(Some(&EXAMPLE), 1..=2, 4, |seals| {
+            // The first seal of region 2 has a wrong signature, and the second has a right one.
+            let mut wrong = seal_of(2, b"sea", Some(&EXAMPLE));
+            wrong[40] ^= 1;
+            seals.splice(96..96, wrong);
+        })
+    }),
+    good("seal_shared_and_unsigned", "R-SEAL-09, R-SEAL-14, R-SEAL-23", || {
+        shared(Some(&EXAMPLE), 1..=2, 2, |seals| seals[128..].fill(0))
+    }),
+    good("seal_shared_and_cut", "R-SEAL-10, R-SEAL-22", || {
+        let mut out = shared(Some(&EXAMPLE), 1..=2, 2, |_| ());
+        // The file ends within the second seal of `sea`, before `alone`.
+        out.truncate((COMPONENT_AT + 96 + 3 + 191) as usize);
+        out
+    }),
+    good("seal_shared_whose_size_runs_into_the_seals", "R-SEAL-13, R-SEAL-21", || {
+        let data = [&b"sea"[..], &seal_of(1, b"sea", None), &seal_of(2, b"sea", None)].concat();
+        let component = shared_component(seal_component(&blake3), 2, &blake3);
+        package(&component, &[(1, 0, 3), (2, 0, 35)], &[&data[..], &[0; 64]].concat())
+    }),
+    good("seal_shared_in_a_package_of_kind_1", "R-SEAL-21, R-SEAL-16", || {
+        let data = [&b"sea"[..], &seal_of(1, b"sea", None), &seal_of(2, b"sea", None)].concat();
+        let mut component = shared_component(seal_component(&blake3), 2, &blake3);
+        component[4] = 1;
+        let digest = blake3(&[b"dacti-seal component v0", &component[..32]].concat());
+        component[32..].copy_from_slice(&digest);
+        package(&component, &[(1, 0, 3), (2, 0, 3)], &data)
+    }),
+    good("seal_component_of_kind_4_and_no_seals", "R-SEAL-03, R-SEAL-22", || {
+        component_changed(|seals| seals[4] = 4)
+    }),
+    good("seal_component_of_17_seals", "R-SEAL-03, R-SEAL-19", || {
+        component_changed(|seals| {
+            seals[4] = 4;
+            seals[28] = 17;
+        })
+    }),
+    good("seal_component_of_kind_5", "R-SEAL-03, R-SEAL-19", || {
+        component_changed(|seals| seals[4] = 5)
     }),
     // Cases of the places of seals.
     good("seal_cut", "R-SEAL-10", || two(&own(), &EXAMPLE, |data| _ = data.pop())),

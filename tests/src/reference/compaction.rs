@@ -3,7 +3,7 @@
 //! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package". It supports only
 //! packages of less than 4 GiB, and stores a new names list without encoding.
 
-use super::seals::{Hash, Publisher, Seals, read_component, signed_component};
+use super::seals::{Hash, Publisher, Seals, read_component, shared_component, signed_component};
 use super::{
     BROT, Entry, Fault, GROUP, Group, Id, Index, LAYOUT, LOOKUP, Layout, Link, NAMES, NONE, Name,
     Table, component, delta, fault, head, index, layout, names, names_list, place, read_index,
@@ -87,9 +87,10 @@ fn parts(
         let mut kept = Vec::new();
         match seals {
             Some(seals) => {
-                super::check_seal(file, entry, seals.seal_len, hash)?;
-                let end = (at + size) as usize;
-                kept = file[end..end + seals.seal_len as usize].to_vec();
+                super::check_seal(file, entry, seals, hash)?;
+                let digest = seal(entry.id, entry.encoding, stored, hash);
+                let found = seals.find(file, at + size, &digest)?;
+                kept = found.map(|(_, seal)| seal.to_vec()).unwrap_or_default();
             }
             None if entry.encoding == BROT => {
                 let decoded = unbrotli(stored, CAP);
@@ -158,9 +159,21 @@ fn parts(
     }
     let seals = match signer {
         Some(signer) => Some(signed_component(signer.package, &[signer.key()], hash)),
-        None => seals.map(|seals| seals.bytes.clone()),
+        None => seals.map(|seals| unshared(seals.bytes.clone(), hash)),
     };
     Ok(Parts { regions, tag, explicit, seals })
+}
+
+/// Returns the region of a seal component for regions that share no stored bytes.
+fn unshared(mut region: Vec<u8>, hash: Hash<'_>) -> Vec<u8> {
+    if region[4] > 2 {
+        let digested = region.len() - 32;
+        region[4] -= 2;
+        region[28..32].fill(0);
+        let digest = hash(&[b"dacti-seal component v0", &region[..digested]].concat());
+        region[digested..].copy_from_slice(&digest);
+    }
+    region
 }
 
 /// Returns the groups of regions with their places, run by run. The runs ascend by encoding tag.
@@ -220,18 +233,44 @@ fn compact_layout(parts: &Parts) -> Vec<u8> {
 /// A region: its id, its encoding tag and its entry of the index.
 type Place = (Id, [u8; 4], Entry);
 
-/// Returns the stored bytes of regions, each followed by its seal.
+/// Returns the stored bytes of regions, each followed by its seal. Of regions with the same stored
+/// bytes and encoding, up to 16 share these bytes if they have seals and are not hot.
 fn store(regions: &[&Region], from: u64) -> (Vec<u8>, Vec<Place>) {
     let mut data = Vec::new();
     let mut places = Vec::new();
-    for region in regions {
+    for group in shared(regions) {
         let offset = (from + data.len() as u64) as u32;
-        let size = region.stored.len() as u32;
-        places.push((region.id, region.tag, Entry { id: region.id, offset, size }));
-        data.extend(&region.stored);
-        data.extend(&region.seal);
+        data.extend(&group[0].stored);
+        for region in group {
+            let size = region.stored.len() as u32;
+            places.push((region.id, region.tag, Entry { id: region.id, offset, size }));
+            data.extend(&region.seal);
+        }
     }
     (data, places)
+}
+
+/// Groups regions that share stored bytes, each group at the place of its first region.
+fn shared<'r>(regions: &[&'r Region]) -> Vec<Vec<&'r Region>> {
+    let mut groups: Vec<Vec<&Region>> = Vec::new();
+    for region in regions {
+        let may = |region: &Region| {
+            !region.hot
+                && !region.seal.is_empty()
+                && region.id != NAMES
+                && !region.stored.is_empty()
+        };
+        let alike = |group: &&mut Vec<&Region>| {
+            may(group[0]) && group[0].tag == region.tag && group[0].stored == region.stored
+        };
+        // The last group is the one that may have room.
+        let last = groups.iter_mut().rev().find(alike).filter(|group| group.len() < 16);
+        match last.filter(|_| may(region)) {
+            Some(group) => group.push(region),
+            None => groups.push(vec![region]),
+        }
+    }
+    groups
 }
 
 /// Returns the lookup region of these runs, all with the given stride.
@@ -268,7 +307,12 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
     let hot_len: usize = hot.iter().map(|region| region.stored.len() + region.seal.len()).sum();
     let hot_at = index_at - hot_len as u64;
     let (hot_data, hot_places) = store(&hot, hot_at);
-    let (data, places) = store(&cold, 0);
+    let (mut data, places) = store(&cold, 0);
+    let stored_once = shared(&cold);
+    let seals_max = stored_once.iter().map(Vec::len).max().unwrap_or(1);
+    if seals_max > 1 {
+        data.resize(data.len() + 15 * cold[0].seal.len(), 0);
+    }
     let filled: u64 = groups(0, &places).iter().map(|run| run.len() as u64).sum();
     let base = index_at + 8 + GROUP * (deltas + filled);
     let runs = groups(base, &places);
@@ -279,7 +323,12 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
     }
     all.extend(runs.concat());
     let index_region = index(&all);
-    let in_order = hot.iter().chain(&cold);
+    let seals = seals.map(|region| match seals_max {
+        0 | 1 => region,
+        max => shared_component(region, max as u32, hash),
+    });
+    let once: Vec<&Region> = stored_once.iter().map(|group| group[0]).collect();
+    let in_order = hot.iter().chain(&once);
     let mut digested = [&b"dacti-layout file id v0"[..], &index_region].concat();
     if seals.is_some() {
         in_order.for_each(|region| digested.extend(hash(&region.stored)));

@@ -15,8 +15,10 @@ pub type Hash<'h> = &'h dyn Fn(&[u8]) -> [u8; 32];
 /// The content of a seal component.
 #[derive(Clone, Debug)]
 pub struct Seals {
-    /// Length of a seal: 32 bytes for kind 1, 96 for kind 2.
+    /// Length of a seal: 32 bytes for kinds 1 and 3, 96 for kinds 2 and 4.
     pub seal_len: u64,
+    /// How many seals at most follow stored bytes.
+    pub seals_max: u64,
     /// The publisher's package.
     pub package: Id,
     /// The keys.
@@ -63,14 +65,66 @@ fn component_at(bytes: &[u8], at: u64, hash: Hash<'_>) -> Result<Seals, Fault> {
     if bytes[digested..digested + 32] != digest {
         return fault("corrupt", "seal component", at);
     }
-    let seal_len = match u32_at(bytes, 4) {
-        1 => 32,
-        2 => 96,
+    let (seal_len, is_shared) = match u32_at(bytes, 4) {
+        1 => (32, false),
+        2 => (96, false),
+        3 => (32, true),
+        4 => (96, true),
         _ => return fault("unsupported", "seal component", at),
+    };
+    let seals_max = match u64::from(u32_at(bytes, 28)) {
+        _ if !is_shared => 1,
+        17.. => return fault("limit", "seal component", at),
+        stated => stated.max(1),
     };
     let keys = bytes[32..digested].chunks(32).map(|key| key.try_into().expect("32 bytes"));
     let bytes = bytes[..digested + 32].to_vec();
-    Ok(Seals { seal_len, package: id_at(&bytes, 8), keys: keys.collect(), bytes })
+    Ok(Seals { seal_len, seals_max, package: id_at(&bytes, 8), keys: keys.collect(), bytes })
+}
+
+impl Seals {
+    /// The seals after stored bytes that end at `at`: the first, and those of the others that the
+    /// file holds whole. Each comes with its position.
+    ///
+    /// # Errors
+    /// The first seal passes the end of the file, or the last position of a file.
+    pub fn after<'f>(&self, file: &'f [u8], at: u64) -> Result<Vec<(u64, &'f [u8])>, Fault> {
+        let len = file.len() as u64;
+        match at.checked_add(self.seal_len) {
+            None => return fault("corrupt", "seal", at),
+            Some(end) if end > len => return fault("truncated", "seal", at),
+            Some(_) => {}
+        }
+        let starts = (0..self.seals_max).map(|n| at + n * self.seal_len);
+        let whole = starts.take_while(|start| start + self.seal_len <= len);
+        let seal = |start: u64| (start, &file[start as usize..(start + self.seal_len) as usize]);
+        Ok(whole.map(seal).collect())
+    }
+
+    /// The seal after stored bytes that end at `at` that has this digest.
+    ///
+    /// # Errors
+    /// As for [`after`](Self::after).
+    pub fn find<'f>(
+        &self,
+        file: &'f [u8],
+        at: u64,
+        digest: &[u8; 32],
+    ) -> Result<Option<(u64, &'f [u8])>, Fault> {
+        Ok(self.after(file, at)?.into_iter().find(|(_, seal)| seal[..32] == *digest))
+    }
+}
+
+/// Changes the region of a seal component to one for shared stored bytes, with this number of
+/// seals at most.
+#[must_use]
+pub fn shared_component(mut region: Vec<u8>, seals_max: u32, hash: Hash<'_>) -> Vec<u8> {
+    let digested = region.len() - 32;
+    region[4] += 2;
+    region[28..32].copy_from_slice(&seals_max.to_le_bytes());
+    let digest = hash(&[b"dacti-seal component v0", &region[..digested]].concat());
+    region[digested..].copy_from_slice(&digest);
+    region
 }
 
 /// A signer in the fixtures.
@@ -231,13 +285,8 @@ pub fn judge(
     }
     let (start, size) = stored_span(entry, len).map_err(plain)?;
     let seal_at = start + size;
-    match seal_at.checked_add(seals.seal_len) {
-        None => return refused("corrupt", "seal", seal_at, ""),
-        Some(end) if end > len => return refused("truncated", "seal", seal_at, ""),
-        Some(_) => {}
-    }
+    let after = seals.after(file, seal_at).map_err(plain)?;
     let stored = &file[start as usize..seal_at as usize];
-    let bytes = &file[seal_at as usize..(seal_at + seals.seal_len) as usize];
     let dictionary = match dictionary::read(file, container) {
         _ if entry.encoding != dictionary::BROD => None,
         None => return refused("unsupported", "stored region", start, ""),
@@ -245,12 +294,12 @@ pub fn judge(
     };
     let seal = |id| seal_after(id, entry.encoding, stored, dictionary.as_deref(), hash);
     let digest = seal(entry.id);
-    if bytes[..32] != digest {
-        let fits = |id: &Id| bytes[..32] == seal(*id);
+    let Some((seal_at, bytes)) = after.iter().find(|(_, bytes)| bytes[..32] == digest) else {
+        let fits = |id: &Id| after.iter().any(|(_, bytes)| bytes[..32] == seal(*id));
         let swapped = index.regions().keys().any(fits);
         let case = if swapped { "swapped" } else { "" };
         return refused("corrupt", "stored region", start, case);
-    }
+    };
     let Some(trusted) = trusted else { return Ok(()) };
     let signature: [u8; 64] = bytes[32..].try_into().expect("64 bytes");
     if signature == [0; 64] {

@@ -89,6 +89,9 @@ pub enum Breach {
     /// The slice length is invalid, or below the package's own.
     #[error("the slice length is invalid, or shorter than the package's slice length")]
     SliceLen,
+    /// A package with shared stored bytes, whose block does not end with room for seals.
+    #[error("the append does not end with the zeros for the reads of seals")]
+    NoRoom,
     /// The plan does not begin with a barrier on the whole head.
     #[error("the first step is not a barrier on the whole current head")]
     NoFirstBarrier,
@@ -139,7 +142,9 @@ impl Breach {
             | Self::ProbePastEnd => Law::W2,
             Self::Torn | Self::Field => Law::W3,
             Self::NoSwitch | Self::Incomplete => Law::W4,
-            Self::Unaligned | Self::Gap | Self::SecondAppend | Self::SliceLen => Law::W5,
+            Self::Unaligned | Self::Gap | Self::SecondAppend | Self::SliceLen | Self::NoRoom => {
+                Law::W5
+            }
             Self::NoFirstBarrier => Law::W8,
             Self::OtherPackage
             | Self::State

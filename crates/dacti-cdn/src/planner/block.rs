@@ -3,6 +3,7 @@
 
 use crate::wanted::Wanted;
 use crate::{Append, ComponentContent, Digest, Error, Piece, PieceContent, Snapshot, UpdatePolicy};
+use alloc::vec;
 use alloc::vec::Vec;
 use daicon_core::Span;
 
@@ -14,6 +15,8 @@ pub(crate) struct Block {
     pub(crate) end: u64,
     /// The alignment of the block's start and end.
     align: u64,
+    /// The length of the zeros after the last other byte.
+    room_len: u64,
     pieces: Vec<Piece>,
     /// The stored bytes of each put, in order.
     pub(crate) puts: Vec<Span>,
@@ -34,7 +37,8 @@ impl Block {
         let align = snapshot.block_align(slice_len);
         let at = snapshot.len.checked_next_multiple_of(align);
         let at = at.ok_or(Error::PastLastPosition)?;
-        let mut block = Self { at, end: at, align, ..Self::default() };
+        let room_len = snapshot.room_len;
+        let mut block = Self { at, end: at, align, room_len, ..Self::default() };
         for &(edit, put) in &wanted.puts {
             block.align(policy.region_align)?;
             let digest = put.digest;
@@ -85,6 +89,10 @@ impl Block {
         if self.end == self.at {
             return Ok(None);
         }
+        // spec: R-CDN-19
+        // Readers read these zeros together with a region, so a barrier proves them, too.
+        let room = vec![0; usize::try_from(self.room_len).unwrap_or_default()];
+        self.push(self.room_len, PieceContent::Inline(room))?;
         self.align(self.align)?;
         Ok(Some(Append { at: self.at, pieces: self.pieces }))
     }

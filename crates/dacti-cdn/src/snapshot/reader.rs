@@ -37,6 +37,7 @@ pub struct SnapshotReader {
 struct Found {
     layout: Option<Layout>,
     seal_len: u64,
+    room_len: u64,
     index: Span,
     groups: u32,
 }
@@ -121,6 +122,7 @@ impl SnapshotReader {
             Stage::Seals(span) => {
                 let seals = Seals::parse(cut(bytes, span), span.start)?;
                 self.found.seal_len = seals.kind.seal_len();
+                self.found.room_len = seals.room_len();
                 self.stage = self.after_seals()?;
             }
             Stage::Index(span) => {
@@ -214,6 +216,7 @@ impl SnapshotReader {
             index_groups: self.found.groups,
             delta_groups: Vec::new(),
             seal_len: self.found.seal_len,
+            room_len: self.found.room_len,
             place: None,
             entries: None,
             looked_up: Vec::new(),

@@ -243,12 +243,13 @@ fn proven(barrier: &Barrier) -> String {
 /// Returns the parts of an appended block in words.
 fn parts(append: &Append) -> String {
     let mut regions = 0_usize;
-    let mut has = (false, false, false);
+    let mut has = (false, false, false, false);
     for piece in &append.pieces {
         match &piece.content {
             PieceContent::Edit { .. } => regions = regions.saturating_add(1),
             PieceContent::Derived { region: DerivedRegion::Fences, .. } => has.0 = true,
             PieceContent::Derived { region: DerivedRegion::Index, .. } => has.1 = true,
+            PieceContent::Inline(bytes) if bytes.iter().all(|byte| *byte == 0) => has.3 = true,
             PieceContent::Inline(_) => has.2 = true,
             PieceContent::Zeros => {}
         }
@@ -259,9 +260,12 @@ fn parts(append: &Append) -> String {
         1 => parts.push("one region".into()),
         n => parts.push(format!("{n} regions")),
     }
-    for (is_there, what) in
-        [(has.0, "fences"), (has.1, "a new index"), (has.2, "an extension table")]
-    {
+    for (is_there, what) in [
+        (has.0, "fences"),
+        (has.1, "a new index"),
+        (has.2, "an extension table"),
+        (has.3, "room for seals"),
+    ] {
         if is_there {
             parts.push(what.into());
         }

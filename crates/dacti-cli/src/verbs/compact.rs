@@ -40,6 +40,10 @@ pub(crate) struct Args {
     /// has no seals. drop: write no seals.
     #[arg(long, value_enum, default_value_t = Seals::Keep)]
     seals: Seals,
+    /// Store the bytes of each region, even if other regions have the same bytes. See
+    /// `dacti pack`.
+    #[arg(long)]
+    no_share: bool,
     /// If a signed package needs a new names list, sign that list with the private key in this
     /// file. Without --recompress, nothing else is signed.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned_names")]
@@ -164,6 +168,7 @@ impl Args {
 
     fn options(&self) -> Result<CompactOptions, Failure> {
         Ok(CompactOptions {
+            unshare: self.no_share,
             layout: self.layout.map(Into::into),
             slice_len: self.slice,
             seals: match self.seals {
@@ -185,8 +190,12 @@ fn tell(to: &Path, compacted: &Compacted, recompressed: bool) {
     let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
     let (to, len) = (shown(to), bytes(built.len));
     let (old_len, proven) = (bytes(*old_len), bytes(proof.bytes));
+    let shared = match built.shared_len {
+        0 => String::new(),
+        len => format!(", {} saved by storing equal contents once", bytes(len)),
+    };
     output::note(&format!(
-        "{to}: {}, {len} in place of {old_len}",
+        "{to}: {}, {len} in place of {old_len}{shared}",
         counted(built.regions, "region", "regions")
     ));
     if *names_dropped > 0 {

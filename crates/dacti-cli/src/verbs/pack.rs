@@ -52,6 +52,12 @@ pub(crate) struct Args {
     /// bytes. The compact layout never has digests.
     #[arg(long)]
     no_seals: bool,
+    /// Store the bytes of each file, even if other files have the same content. By default, up to
+    /// 16 files with the same content share their stored bytes. Then a reader fetches up to 1.5 kB
+    /// more with each file, and older versions of dacti refuse the package. The compact layout
+    /// always stores equal files once.
+    #[arg(long)]
+    no_share: bool,
     /// List the first bytes of all digests in one place. If a package is built anew, `dacti pull`
     /// and `dacti diff` use this list to find the unchanged regions. auto: write the list if there
     /// are at least a thousand regions, and the list takes less than about 1 % of the package.
@@ -242,6 +248,7 @@ impl Args {
             slice_len: self.slice,
             expect: self.expect_updates,
             seals: !self.no_seals,
+            share: !self.no_share,
             digest_list: match self.digest_list {
                 DigestList::Auto => DigestListChoice::Auto,
                 DigestList::Always => DigestListChoice::Always,

@@ -34,6 +34,10 @@ pub(crate) struct Args {
     /// The publisher's package to sign for, instead of the one that the key's file names.
     #[arg(long, value_name = "UUID", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
+    /// Store the bytes of each region, even if other regions have the same bytes. See
+    /// `dacti pack`.
+    #[arg(long)]
+    no_share: bool,
     /// Leave out this component of another project. May be given several times.
     #[arg(long, value_name = "UUID")]
     drop_component: Vec<Uuid>,
@@ -75,6 +79,7 @@ impl Args {
         };
         let package = place::open(from, self.max_total.applied(Limits::default()))?;
         let options = CompactOptions {
+            unshare: self.no_share,
             drop_components: self.drop_component.clone(),
             threads: self.threads,
             ..CompactOptions::default()

@@ -204,6 +204,8 @@ impl Args {
         talk: Talk,
     ) -> Result<Stored, Failure> {
         let mut builder = PackageBuilder::new(BuildOptions {
+            // A visitor's browser may run an older worker, which refuses shared stored bytes.
+            share: false,
             slice_len: SLICE_LEN,
             encoding: EncodingChoice::Auto,
             quality: self.quality,

@@ -63,7 +63,7 @@ impl PackageDictionary {
         if self.read.get().is_some() {
             return None;
         }
-        let span = self.trust.span(self.located().ok()??).ok()?;
+        let span = self.trust.span(self.located().ok()??, &self.view).ok()?;
         self.lent(span).is_none().then_some(span)
     }
 
@@ -81,7 +81,7 @@ impl PackageDictionary {
             return Ok(Some(read));
         }
         let Some(located) = self.located()? else { return Ok(None) };
-        let span = self.trust.span(located)?;
+        let span = self.trust.span(located, &self.view)?;
         loop {
             let bytes = match self.lent(span) {
                 Some(bytes) => Cow::Borrowed(bytes),

@@ -4,13 +4,22 @@
 
 use crate::fetch::source::read_span;
 use crate::index::IndexScan;
+use crate::read::sealed_spans::SealedSpans;
+use crate::read::total::check_compared;
 use crate::read::view::read_failed;
 use crate::{Error, Package};
 use dacti_index::{GROUP_LEN, Located};
-use dacti_seal::{DIGEST_LIST_ID, DIGEST_LIST_VERSION, DigestList, DigestListFault, LISTED_LEN};
-use daicon_core::{ComponentMatch, Requirement, Span};
+use dacti_seal::{
+    DIGEST_LIST_ID, DIGEST_LIST_VERSION, DigestList, DigestListFault, Hashes, LISTED_LEN,
+    digest_of_hash,
+};
+use daicon_core::{ComponentMatch, Requirement, Span, to_u64};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use uuid::Uuid;
+
+/// Bytes that are hashed at once.
+const PIECE_LEN: u64 = 1 << 18;
 
 const DIGEST_LIST: Requirement<'static> = Requirement::new(DIGEST_LIST_ID, DIGEST_LIST_VERSION);
 
@@ -94,22 +103,75 @@ impl Package {
         if list.digests.len() != packed.len() || list.ids != ids {
             return Ok(Some(DigestListFault::OtherRegions));
         }
+        let sealed = SealedSpans::of(self, &packed);
+        let is_alone = |located: &Located| sealed.count(located) == 1;
+        // A packer writes the seals of regions that share stored bytes in any order, so only the
+        // hash of these bytes tells which seal is that of a region.
+        let sharing: Vec<&Located> = packed.iter().filter(|found| !is_alone(found)).collect();
+        check_compared(self, &sharing)?;
+        let mut hashes: HashMap<Span, Hashes> = HashMap::new();
         for (located, listed) in packed.iter().zip(&list.digests) {
-            if self.seal_start(located)? != Some(*listed) {
+            let is_listed = if is_alone(located) {
+                self.has_digest(located, listed)?
+            } else {
+                let hashes = match hashes.entry(located.span) {
+                    Entry::Occupied(known) => *known.get(),
+                    Entry::Vacant(free) => *free.insert(self.stored_hashes(located)?),
+                };
+                let (id, encoding, len) = (located.id, located.encoding, located.span.len());
+                digest_of_hash(id, encoding, len, hashes).starts_with(listed)
+            };
+            if !is_listed {
                 return Ok(Some(DigestListFault::OtherRegions));
             }
         }
         Ok(None)
     }
 
-    /// Reads the first bytes of the seal after a region; `None` if the package has no seals.
-    pub(crate) fn seal_start(&self, located: &Located) -> Result<Option<[u8; LISTED_LEN]>, Error> {
-        if self.trust().seal_len() == 0 {
-            return Ok(None);
+    /// Returns the hashes from which the digest of a region is made.
+    fn stored_hashes(&self, located: &Located) -> Result<Hashes, Error> {
+        let source = &**self.source();
+        let mut hasher = blake3::Hasher::new();
+        let Span { start: mut at, end } = located.within(self.view().bound())?.span;
+        while at < end {
+            let piece = Span { start: at, end: end.min(at.saturating_add(PIECE_LEN)) };
+            let bytes = read_span(source, piece).map_err(read_failed)?;
+            self.hash_pool().update(&mut hasher, &bytes);
+            at = piece.end;
         }
-        let start = located.span.end;
-        let end = start.saturating_add(u64::try_from(LISTED_LEN).unwrap_or(0));
+        let dictionary = if located.encoding.needs_dictionary() {
+            self.dictionary().get()?.map(|dictionary| dictionary.hash)
+        } else {
+            None
+        };
+        Ok(Hashes { stored: *hasher.finalize().as_bytes(), dictionary })
+    }
+
+    /// Returns whether one of the seals after a region's stored bytes begins with this digest.
+    pub(crate) fn has_digest(
+        &self,
+        located: &Located,
+        listed: &[u8; LISTED_LEN],
+    ) -> Result<bool, Error> {
+        Ok(self.seal_at(located, listed)?.is_some())
+    }
+
+    /// Returns the position of the seal after a region's stored bytes that begins with this digest.
+    /// If several seals may follow these bytes, all of them are read.
+    pub(crate) fn seal_at(
+        &self,
+        located: &Located,
+        listed: &[u8; LISTED_LEN],
+    ) -> Result<Option<u64>, Error> {
+        let Some(seals) = self.trust().seals() else { return Ok(None) };
+        let (start, seal_len) = (located.span.end, seals.kind.seal_len());
+        let more = seal_len.saturating_mul(u64::from(seals.seals_max).saturating_sub(1));
+        let last = start.saturating_add(to_u64(LISTED_LEN));
+        let object_end = self.view().object_end(located.span.start);
+        let end = last.saturating_add(more).min(object_end).max(last);
         let bytes = read_span(&**self.source(), Span { start, end }).map_err(read_failed)?;
-        Ok(bytes.first_chunk().copied())
+        let step = usize::try_from(seal_len).unwrap_or(usize::MAX);
+        let found = bytes.chunks(step).position(|seal| seal.starts_with(listed));
+        Ok(found.map(|n| start.saturating_add(seal_len.saturating_mul(to_u64(n)))))
     }
 }

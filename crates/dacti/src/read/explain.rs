@@ -9,7 +9,7 @@ use crate::find::scan;
 use crate::{Error, Limits, View};
 use core::sync::atomic::{AtomicU64, Ordering};
 use dacti_index::Located;
-use dacti_seal::{Hashes, Structure, explain_with};
+use dacti_seal::{Hashes, Seals, Structure, explain_with};
 use std::sync::Arc;
 
 /// The index of an open package, and how many of its entries may still be tried.
@@ -27,13 +27,14 @@ impl Explainer {
         Self { source, view, left: Arc::new(AtomicU64::new(limits.explained_entries_max)) }
     }
 
-    /// Returns a better error for a region's stored bytes if the index explains them.
+    /// Returns a better error for a region's stored bytes if the index explains them. `bytes` are
+    /// those of the seals after them.
     pub(crate) fn explain(
         &self,
         error: dacti_seal::Error,
         located: &Located,
         hashes: &Hashes,
-        seal: &[u8],
+        (seals, bytes): (&Seals, &[u8]),
     ) -> dacti_seal::Error {
         let dacti_seal::Error::Altered { what: Structure::StoredRegion, .. } = error else {
             return error;
@@ -47,7 +48,7 @@ impl Explainer {
         let _ = scan::groups(&*self.source, &self.view, |group| {
             let ids = group.entries().iter().map(|entry| entry.id.get());
             tried = tried.saturating_add(u64::try_from(ids.len()).unwrap_or(u64::MAX));
-            explained = explain_with(error, located, *hashes, seal, ids);
+            explained = explain_with(error, located, *hashes, bytes, seals, ids);
             if explained != error || tried >= left { Err(Error::Stopped) } else { Ok(()) }
         });
         let spend = |left: u64| Some(left.saturating_sub(tried));

@@ -14,6 +14,7 @@ pub(crate) mod names;
 pub(crate) mod overlap;
 pub(crate) mod package;
 pub(crate) mod region;
+pub(crate) mod sealed_spans;
 pub(crate) mod seals;
 pub(crate) mod stream;
 pub(crate) mod total;

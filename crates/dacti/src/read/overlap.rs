@@ -7,6 +7,7 @@
 #[cfg(feature = "write")]
 use crate::Error;
 use crate::{Located, Package};
+use daicon_core::to_u64;
 
 /// The regions that share some of their stored bytes with another region, but not all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -19,21 +20,26 @@ pub struct PartOverlaps {
 }
 
 impl PartOverlaps {
-    fn of(mut regions: Vec<Located>, seal_len: u64) -> Self {
+    /// Finds overlaps. A region ends with its seals. Regions with the same stored bytes have as
+    /// many seals as there are regions, up to `seals_max`.
+    fn of(mut regions: Vec<Located>, seal_len: u64, seals_max: u64) -> Self {
         regions.retain(|found| !found.span.is_empty());
         regions.sort_unstable_by_key(|found| (found.span, found.id));
         let mut overlaps = Self::default();
-        let mut longest: Option<Located> = None;
-        for found in regions {
-            if let Some(first) = longest
-                && first.span != found.span
-                && first.span.end.saturating_add(seal_len) > found.span.start
+        // The region that reaches furthest, and the end of its seals.
+        let mut longest: Option<(Located, u64)> = None;
+        for alike in regions.chunk_by(|a, b| a.span == b.span) {
+            let (Some(found), count) = (alike.first(), to_u64(alike.len())) else { continue };
+            if let Some((first, end)) = longest
+                && end > found.span.start
             {
-                overlaps.count = overlaps.count.saturating_add(1);
-                overlaps.first = overlaps.first.or(Some([first, found]));
+                overlaps.count = overlaps.count.saturating_add(count);
+                overlaps.first = overlaps.first.or(Some([first, *found]));
             }
-            if longest.is_none_or(|first| found.span.end >= first.span.end) {
-                longest = Some(found);
+            let seals_len = seal_len.saturating_mul(count.min(seals_max));
+            let end = found.span.end.saturating_add(seals_len);
+            if longest.is_none_or(|(_, longest)| end >= longest) {
+                longest = Some((*found, end));
             }
         }
         overlaps
@@ -45,7 +51,11 @@ impl Package {
     /// Reading such a package is safe, but writers refuse it.
     #[must_use]
     pub fn part_overlaps(&self, regions: impl IntoIterator<Item = Located>) -> PartOverlaps {
-        PartOverlaps::of(regions.into_iter().collect(), self.trust().seal_len())
+        let (seal_len, seals_max) = self
+            .trust()
+            .seals()
+            .map_or((0, 1), |seals| (seals.kind.seal_len(), u64::from(seals.seals_max)));
+        PartOverlaps::of(regions.into_iter().collect(), seal_len, seals_max)
     }
 
     /// Returns the first overlap as an error.
@@ -86,7 +96,17 @@ mod tests {
 
     #[track_caller]
     fn check(regions: &[Located], seal_len: u64, count: u64, first: Option<[usize; 2]>) {
-        let found = PartOverlaps::of(regions.to_vec(), seal_len);
+        check_seals(regions, [seal_len, 1], count, first);
+    }
+
+    #[track_caller]
+    fn check_seals(
+        regions: &[Located],
+        [seal_len, seals_max]: [u64; 2],
+        count: u64,
+        first: Option<[usize; 2]>,
+    ) {
+        let found = PartOverlaps::of(regions.to_vec(), seal_len, seals_max);
         let first = first.map(|pair| pair.map(|i| regions[i]));
         assert_eq!(found, PartOverlaps { count, first });
     }
@@ -95,6 +115,19 @@ mod tests {
     fn regions_that_share_all_of_their_bytes_are_none() {
         check(&[region(1, 0, 10), region(2, 0, 10), region(3, 10, 20)], 0, 0, None);
         check(&[region(1, 0, 10), region(2, 5, 5)], 0, 0, None);
+    }
+
+    #[test]
+    fn regions_with_the_same_bytes_have_a_seal_each() {
+        let all = [region(1, 0, 10), region(2, 0, 10), region(3, 0, 10), region(4, 106, 110)];
+        // Three seals of 32 bytes end at 106.
+        check_seals(&all, [32, 16], 0, None);
+        check_seals(&all, [32, 2], 0, None);
+        check_seals(&all, [33, 16], 1, Some([0, 3]));
+        check_seals(&all, [33, 2], 0, None);
+        // Without shared seals, the same bytes are followed by one seal.
+        check_seals(&all, [96, 1], 0, None);
+        check_seals(&all, [97, 1], 1, Some([0, 3]));
     }
 
     #[test]

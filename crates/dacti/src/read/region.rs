@@ -160,7 +160,7 @@ fn read_region<'p>(package: &'p Package, asked: &Asked) -> Result<Region<'p>, Er
 /// reads them in another way next time.
 pub(crate) fn doubted(package: &Package, located: Located, fault: &Error) -> Result<bool, Error> {
     let Some(why) = fault.doubt() else { return Ok(false) };
-    let span = package.trust().span(located)?;
+    let span = package.trust().span(located, package.view())?;
     // Bytes in memory are not read again.
     Ok(package.lent(span).is_none() && package.source().doubt(span, why).map_err(read_failed)?)
 }
@@ -179,7 +179,7 @@ fn region_once(
     let located = located.within(package.view().bound())?;
     check_len(&located, len_max)?;
     if is_read_at_once(&located) {
-        let span = package.trust().span(located)?;
+        let span = package.trust().span(located, package.view())?;
         if located.encoding.needs_dictionary() {
             package.dictionary().get_with(span)?;
         }
@@ -238,7 +238,7 @@ fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
 /// Reads all stored bytes of a region, and verifies them by their seal.
 pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]>, Error> {
     let located = located.within(package.view().bound())?;
-    let span = package.trust().span(located)?;
+    let span = package.trust().span(located, package.view())?;
     if located.encoding.needs_dictionary() && !package.trust().is_nothing() {
         package.dictionary().get_with(span)?;
     }

@@ -2,7 +2,7 @@
 //!
 //! Specification: `docs/spec/dacti-seal.md`.
 
-use crate::{Error, Package};
+use crate::{Error, Package, View};
 use dacti_index::{Encoding, Located};
 use dacti_names::NAMES_ID;
 use dacti_seal::{Hashes, SealPolicy, Seals, Verdict, Verifier};
@@ -43,13 +43,20 @@ impl Trust {
         self.is_nothing
     }
 
-    /// Returns the span to read for a region: its stored bytes, and its seal if the policy needs
-    /// it.
-    pub(crate) fn span(&self, located: Located) -> Result<Span, Error> {
-        let (seals, policy) = self.required()?;
-        let seal = dacti_seal::seal_span(&located, seals, policy)?;
+    /// Returns the span to read for a region: its stored bytes, and the seals after them if the
+    /// policy needs one.
+    pub(crate) fn span(&self, located: Located, view: &View) -> Result<Span, Error> {
         let Span { start, end } = located.span;
-        Ok(Span { start, end: seal.map_or(end, |seal| seal.end) })
+        // spec: R-SEAL-22
+        let seals = self.seals_span(located, view.object_end(start))?;
+        Ok(Span { start, end: seals.map_or(end, |seals| seals.end) })
+    }
+
+    /// Returns the span of the seals after a region, which ends at `end` at the latest; `None` if
+    /// the policy does not need them.
+    fn seals_span(&self, located: Located, end: u64) -> Result<Option<Span>, Error> {
+        let (seals, policy) = self.required()?;
+        Ok(dacti_seal::seals_span(&located, seals, policy, end)?)
     }
 
     /// Returns the reason why the policy refuses every region, such as a missing seal component. A
@@ -57,13 +64,13 @@ impl Trust {
     pub(crate) fn lacking(&self) -> Option<dacti_seal::Error> {
         let nowhere =
             Located { id: NAMES_ID, span: Span::default(), encoding: Encoding::NONE, at: 0 };
-        match self.span(nowhere) {
+        match self.seals_span(nowhere, 0) {
             Err(Error::Seal(fault)) => Some(fault),
             _ => None,
         }
     }
 
-    /// Judges a region by its stored bytes and its seal.
+    /// Judges a region by its stored bytes and the seals after them.
     pub(crate) fn judge(
         &self,
         package: &Package,
@@ -72,18 +79,20 @@ impl Trust {
         seal: &[u8],
     ) -> Result<Verdict, Error> {
         let (seals, policy) = self.required()?;
-        if seals.is_none() {
+        let Some(seals) = seals else {
             // The policy requires no seal, or one that the package lacks.
-            return Ok(dacti_seal::verify(located, stored, seals, policy)?);
-        }
+            return Ok(dacti_seal::verify(located, stored, None, policy)?);
+        };
         let dictionary = if located.encoding.needs_dictionary() {
             package.dictionary().get()?.map(|dictionary| dictionary.hash)
         } else {
             None
         };
         let hashes = Hashes { stored: package.hash_pool().hash(stored), dictionary };
-        let judged = dacti_seal::verify_hash(&located, hashes, seal, seals, policy);
-        Ok(judged.map_err(|error| package.explainer().explain(error, &located, &hashes, seal))?)
+        let judged = dacti_seal::verify_hash(&located, hashes, seal, Some(seals), policy);
+        let explainer = package.explainer();
+        let explained = |error| explainer.explain(error, &located, &hashes, (seals, seal));
+        Ok(judged.map_err(explained)?)
     }
 
     /// Returns the seals and the current policy.
@@ -98,12 +107,18 @@ impl Trust {
         Ok((seals, policy))
     }
 
-    /// Returns the length of the seal after each region.
+    /// Returns the length of each seal after a region.
     pub(crate) fn seal_len(&self) -> u64 {
         self.seals().map_or(0, |seals| seals.kind.seal_len())
     }
 
-    fn seals(&self) -> Option<&Seals> {
+    /// Returns whether several seals may follow the stored bytes of a region.
+    pub(crate) fn has_shared(&self) -> bool {
+        self.seals().is_some_and(Seals::is_shared)
+    }
+
+    /// Returns the content of the seal component, if it is not faulty.
+    pub(crate) fn seals(&self) -> Option<&Seals> {
         self.seals.as_ref().and_then(|seals| seals.as_ref().ok())
     }
 }

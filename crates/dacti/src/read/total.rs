@@ -6,6 +6,7 @@
 
 use crate::{Error, Located, Package, Span};
 use core::sync::atomic::{AtomicU64, Ordering};
+use daicon_core::to_u64;
 use std::io;
 
 /// Bytes that all regions together may take in every package, even if its file is small.
@@ -33,8 +34,28 @@ fn limit(package: &Package, regions: &[Located], ratio: u64) -> u64 {
     package.limits().total_len_max.unwrap_or_else(|| {
         let file = Span { start: 0, end: package.view().len() };
         let inside = regions.iter().map(|found| found.span).filter(|span| file.contains(span));
-        distinct_len(inside.collect()).saturating_mul(ratio).saturating_add(FLOOR)
+        let spans: Vec<Span> = inside.collect();
+        let seals_max = package.trust().seals().map_or(1, |seals| seals.seals_max.into());
+        let shared = shared_len(&spans, seals_max);
+        distinct_len(spans).saturating_add(shared).saturating_mul(ratio).saturating_add(FLOOR)
     })
+}
+
+/// Returns how many bytes more the regions would take if none shared its stored bytes with others,
+/// as far as a writer lets them share these bytes.
+fn shared_len(spans: &[Span], seals_max: u64) -> u64 {
+    if seals_max <= 1 {
+        return 0;
+    }
+    let mut spans = spans.to_vec();
+    spans.sort_unstable();
+    let more = spans.chunk_by(|a, b| a == b).map(|alike| {
+        let others = to_u64(alike.len()).min(seals_max).saturating_sub(1);
+        alike.first().map_or(0, Span::len).saturating_mul(others)
+    });
+    let more = more.fold(0, u64::saturating_add);
+    // Spans that overlap in part would count many times.
+    more.min(distinct_len(spans).saturating_mul(seals_max.saturating_sub(1)))
 }
 
 /// Refuses to copy regions if they share bytes and separate copies would make the file far larger.
@@ -87,7 +108,22 @@ impl Total {
 
 #[cfg(test)]
 mod tests {
-    use super::{Span, distinct_len};
+    use super::{Span, distinct_len, shared_len};
+
+    #[test]
+    fn regions_that_share_all_of_their_bytes_count_like_separate_ones() {
+        let span = |start, end| Span { start, end };
+        let spans = [span(0, 10), span(20, 25), span(0, 10), span(0, 10)];
+        assert_eq!(shared_len(&spans, 1), 0);
+        assert_eq!(shared_len(&spans, 16), 20);
+        // A package with two seals after each region has no more than two regions there.
+        assert_eq!(shared_len(&spans, 2), 10);
+        // 100 pairs of regions that overlap in part take 200 bytes of the file.
+        let pairs: Vec<Span> =
+            (0..100).flat_map(|n| [span(n, n + 100), span(n, n + 100)]).collect();
+        assert_eq!(distinct_len(pairs.clone()), 199);
+        assert_eq!(shared_len(&pairs, 16), 15 * 199);
+    }
 
     #[test]
     fn bytes_that_spans_share_are_counted_once() {

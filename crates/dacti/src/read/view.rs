@@ -173,6 +173,17 @@ impl View {
         self.header.version()
     }
 
+    /// Returns the end of the object that holds the byte at `position`: the head or a part, or else
+    /// the file.
+    pub(crate) fn object_end(&self, position: u64) -> u64 {
+        let Some(parts) = self.parts() else { return self.bound };
+        if position < HEAD_LEN {
+            return HEAD_LEN;
+        }
+        let entry = parts.region.list.entry_of(position);
+        entry.map_or(self.bound, |entry| entry.span.end)
+    }
+
     /// Returns the upper bound of positions in the file: its length, or a far larger number if the
     /// length is only a hint of a server.
     pub(crate) const fn bound(&self) -> u64 {

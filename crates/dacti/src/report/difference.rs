@@ -5,6 +5,7 @@
 use crate::fetch::source::{Told, read_full, read_span};
 use crate::index::IndexScan;
 use crate::read::many::Digests;
+use crate::read::sealed_spans::SealedSpans;
 use crate::read::total::check_compared;
 use crate::read::view::read_failed;
 use crate::report::moves::{self, Alone};
@@ -295,6 +296,8 @@ struct Listing<'p> {
     paths: Vec<(Uuid, &'p str)>,
     /// The first bytes of digests, from the digest list of the package.
     listed: HashMap<Uuid, [u8; LISTED_LEN]>,
+    /// The lengths of the seals after each region.
+    sealed: SealedSpans,
     /// Whether the index was not read, because the digest list has all regions of the old package.
     /// Then the lengths of changed regions are unknown.
     is_index_unread: bool,
@@ -347,7 +350,8 @@ impl<'p> Listing<'p> {
         let names = package.names().map_err(failed)?.all();
         let mut paths: Vec<_> = names.iter().map(|name| (name.id, name.path)).collect();
         paths.sort_unstable();
-        Ok(Self { package, side, scan, paths, listed, is_index_unread })
+        let sealed = SealedSpans::of(package, &scan.found);
+        Ok(Self { package, side, scan, paths, listed, sealed, is_index_unread })
     }
 
     /// Returns the paths that lead to a region.
@@ -367,10 +371,9 @@ impl<'p> Listing<'p> {
         DiffError { side: self.side, region: Some(region), error: error.into() }
     }
 
-    /// Returns a region's span with its seal.
+    /// Returns a region's span with its seal, and those of the regions that share its bytes.
     fn sealed_span(&self, located: &Located) -> Span {
-        let Span { start, end } = located.span;
-        Span { start, end: end.saturating_add(self.package.trust().seal_len()) }
+        self.sealed.span(located)
     }
 
     /// Returns the bytes to fetch from this package if all regions except `missing` are available.
@@ -485,6 +488,12 @@ impl<'c> Comparison<'c, '_> {
     /// read far more bytes than are stored.
     fn check_total(&self) -> Result<(), DiffError> {
         let [mut old, mut new] = self.compared_by(How::Content);
+        if self.has_shared() {
+            // These may be compared by their contents, too.
+            let [more_old, more_new] = self.compared_by(How::Digest);
+            old.extend(more_old);
+            new.extend(more_new);
+        }
         // Regions that share all their bytes are compared once.
         let mut pairs = HashSet::new();
         let mut is_first =
@@ -504,7 +513,8 @@ impl<'c> Comparison<'c, '_> {
     /// Reads all digests that are compared, for [`is_same`](Self::is_same).
     fn read_digests(&mut self) {
         let [old, new] = self.compared_by(How::Digest);
-        self.digests = [Digests::read(self.old.package, old), Digests::read(self.new.package, new)];
+        self.digests =
+            [Digests::read(self.old.package, old, 1), Digests::read(self.new.package, new, 1)];
     }
 
     /// Returns the regions of both packages that are compared by this evidence, in order.
@@ -564,6 +574,11 @@ impl<'c> Comparison<'c, '_> {
         } else {
             How::Content
         }
+    }
+
+    /// Returns whether several seals may follow the stored bytes of a region.
+    fn has_shared(&self) -> bool {
+        [self.old, self.new].iter().any(|listing| listing.package.trust().has_shared())
     }
 
     /// Returns whether both packages have the same dictionary.
@@ -653,33 +668,42 @@ impl<'c> Comparison<'c, '_> {
     /// Returns whether a region in both packages is the same, by the cheapest evidence.
     fn is_same(&mut self, old: &Located, new: &Located) -> Result<bool, DiffError> {
         let (how, piece_len) = (self.how(old, new), self.piece_len());
+        // If several seals follow stored bytes, the first may be that of another region. Two
+        // regions with the same first seal have the same bytes, but two with other seals may have
+        // them, too.
+        let may_differ = how == How::Digest && self.has_shared();
+        let is_same_dictionary = !may_differ
+            || !old.encoding.needs_dictionary()
+            || self.is_same_file
+            || self.have_same_dictionary();
         let evidence = &mut self.found.evidence;
         let (count, is_same) = match how {
             How::Entry { is_alike } => (&mut evidence.by_entry, is_alike),
             How::Place => (&mut evidence.by_place, true),
             How::Listed => {
                 // spec: R-DIG-04
-                let there = self.old.package.seal_start(old);
-                let there = there.map_err(|error| self.old.failed(old.id, error))?;
-                let listed = self.new.listed.get(&new.id).copied();
+                let listed = self.new.listed.get(&new.id).copied().unwrap_or_default();
+                let is_same = self.old.package.has_digest(old, &listed);
+                let is_same = is_same.map_err(|error| self.old.failed(old.id, error))?;
                 evidence.read = evidence.read.saturating_add(LISTED_READ);
-                (&mut evidence.by_digest, there.is_some() && there == listed)
+                (&mut evidence.by_digest, is_same)
             }
             How::Digest => {
                 let [old_digests, new_digests] = &self.digests;
-                let old = read_digest(self.old, old, old_digests, evidence)?;
-                let is_same = old == read_digest(self.new, new, new_digests, evidence)?;
-                (&mut evidence.by_digest, is_same)
-            }
-            How::Content => {
-                let pair = (old.span, new.span);
-                let is_same = if let Some(is_same) = self.compared.get(&pair) {
-                    *is_same
+                let old_digest = read_digest(self.old, old, old_digests, evidence)?;
+                let is_same = old_digest == read_digest(self.new, new, new_digests, evidence)?;
+                if is_same || !may_differ {
+                    (&mut evidence.by_digest, is_same)
                 } else {
                     let sides = [(self.old, old), (self.new, new)];
-                    is_same_content(sides, piece_len, evidence)?
-                };
-                self.compared.insert(pair, is_same);
+                    let is_same = is_same_dictionary
+                        && is_same_content(&mut self.compared, sides, piece_len, evidence)?;
+                    (&mut evidence.by_content, is_same)
+                }
+            }
+            How::Content => {
+                let sides = [(self.old, old), (self.new, new)];
+                let is_same = is_same_content(&mut self.compared, sides, piece_len, evidence)?;
                 (&mut evidence.by_content, is_same)
             }
         };
@@ -720,7 +744,7 @@ fn read_digest(
     let span = Span { start: at, end: at.saturating_add(needed) };
     let source = &**listing.package.source();
     let digest = match digests.get(at) {
-        Some(digest) => digest.to_vec(),
+        Some(digests) => digests.first().map(|digest| digest.to_vec()).unwrap_or_default(),
         None => read_span(source, span).map_err(|error| failed(read_failed(error)))?,
     };
     let read = u64::try_from(digest.len()).unwrap_or(u64::MAX);
@@ -732,8 +756,25 @@ fn read_digest(
     Ok(digest)
 }
 
-/// Returns whether two regions of one length have the same stored bytes.
+/// Returns whether two regions of one length have the same stored bytes. Each pair of spans is
+/// compared once.
 fn is_same_content(
+    compared: &mut HashMap<(Span, Span), bool>,
+    sides: [(&Listing<'_>, &Located); 2],
+    piece_len: usize,
+    evidence: &mut Evidence,
+) -> Result<bool, DiffError> {
+    let pair = (sides[0].1.span, sides[1].1.span);
+    if let Some(is_same) = compared.get(&pair) {
+        return Ok(*is_same);
+    }
+    let is_same = have_same_bytes(sides, piece_len, evidence)?;
+    compared.insert(pair, is_same);
+    Ok(is_same)
+}
+
+/// Reads two regions of one length, and returns whether they have the same stored bytes.
+fn have_same_bytes(
     sides: [(&Listing<'_>, &Located); 2],
     piece_len: usize,
     evidence: &mut Evidence,

@@ -1,6 +1,7 @@
 //! Maps a package: the use of every byte.
 
 use crate::index::IndexScan;
+use crate::read::sealed_spans::SealedSpans;
 use crate::report::gaps::Gaps;
 use crate::{Error, Package};
 use core::fmt;
@@ -124,8 +125,10 @@ pub struct FileMap {
     /// The number of regions and components that pass the end of the file, or the last position of
     /// a file. They are in no claim.
     pub outside: u64,
-    /// The length of the seal after each region.
+    /// The length of each seal.
     seal_len: u64,
+    /// Whether several seals may follow the stored bytes of regions.
+    has_shared: bool,
     /// The length of all seals, each counted once.
     seals_len: u64,
     /// The part of `seals_len` that belongs to the names list.
@@ -164,7 +167,8 @@ impl FileMap {
         look_max: u64,
     ) -> Result<Self, Error> {
         let seal_len = package.trust().seal_len();
-        let mut map = Self { seal_len, ..Self::default() };
+        let has_shared = package.trust().has_shared();
+        let mut map = Self { seal_len, has_shared, ..Self::default() };
         let mut claims = tables(package);
         claims.extend(components(package, &mut map.outside));
         index(package, scan, &mut claims);
@@ -228,6 +232,10 @@ impl FileMap {
         let Some(last) = last else { return Ok(()) };
         if last.span == claim.span && last.is_regions() && claim.is_regions() {
             self.shared = self.shared.saturating_add(1);
+            if self.has_shared {
+                // The claim ends with a seal for each of the regions.
+                self.count_seal(claim.claimant, self.seal_len);
+            }
             if let Some(claim) = self.claims.last_mut() {
                 claim.count = claim.count.saturating_add(1);
             }
@@ -243,15 +251,7 @@ impl FileMap {
     fn push(&mut self, claim: Claim) {
         if claim.is_regions() || claim.claimant == Claimant::Dictionary {
             // The claim of a sealed region ends with the seal.
-            let seal_len = self.seal_len.min(claim.span.len());
-            self.seals_len = self.seals_len.saturating_add(seal_len);
-            match claim.claimant {
-                Claimant::Names => {
-                    self.names_seals_len = self.names_seals_len.saturating_add(seal_len);
-                }
-                Claimant::Dictionary => self.dictionary_seal_len = seal_len,
-                _ => {}
-            }
+            self.count_seal(claim.claimant, self.seal_len.min(claim.span.len()));
         }
         if let Some(before) = self.claims.last_mut()
             && before.claimant == claim.claimant
@@ -261,6 +261,16 @@ impl FileMap {
             before.count = before.count.saturating_add(claim.count);
         } else {
             self.claims.push(claim);
+        }
+    }
+
+    /// Counts a seal that is part of a claim.
+    fn count_seal(&mut self, claimant: Claimant, len: u64) {
+        self.seals_len = self.seals_len.saturating_add(len);
+        match claimant {
+            Claimant::Names => self.names_seals_len = self.names_seals_len.saturating_add(len),
+            Claimant::Dictionary => self.dictionary_seal_len = len,
+            _ => {}
         }
     }
 
@@ -355,6 +365,7 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
 
 fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside: &mut u64) {
     let (len, seal_len) = (package.view().len(), package.trust().seal_len());
+    let sealed = SealedSpans::of(package, &scan.found);
     *outside = outside.saturating_add(u64::try_from(scan.faults.len()).unwrap_or(u64::MAX));
     for found in &scan.found {
         if found.within(len).is_err() {
@@ -367,7 +378,8 @@ fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside
             (false, 0) => Claimant::Regions,
             (false, _) => Claimant::SealedRegions,
         };
-        claims.push(region(found, seal_len, claimant));
+        let Span { start, end } = sealed.span(found);
+        claims.push(claim(start, end.saturating_sub(start), claimant, 1));
     }
     for removal in scan.removals.iter().filter(|_| seal_len > 0) {
         claims.push(region(removal, seal_len, Claimant::Removals));
@@ -387,7 +399,9 @@ fn region(located: &Located, seal_len: u64, claimant: Claimant) -> Claim {
 
 /// Returns the bytes that replaced entries name, within the file.
 fn replaced(package: &Package, scan: &IndexScan) -> Vec<Span> {
-    let (len, seal_len) = (package.view().len(), package.trust().seal_len());
+    let len = package.view().len();
+    // The seals of regions that share their stored bytes stay when one of these is replaced.
+    let sealed = SealedSpans::of(package, scan.found.iter().chain(&scan.replaced));
     let within = scan.replaced.iter().filter(|located| located.within(len).is_ok());
-    within.map(|located| region(located, seal_len, Claimant::Replaced).span).collect()
+    within.map(|located| sealed.span(located)).collect()
 }

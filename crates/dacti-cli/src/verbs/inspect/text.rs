@@ -75,11 +75,15 @@ pub(super) fn print_layout(out: &mut impl Write, package: &Package) -> io::Resul
 /// Prints the seals that the package claims. They are not checked.
 pub(super) fn print_seals(out: &mut impl Write, package: &Package) -> io::Result<()> {
     let Some(seals) = package.view().seals() else { return Ok(()) };
+    let shared = match seals.seals_max {
+        0 | 1 => String::new(),
+        max => format!(", up to {max} where regions share stored bytes"),
+    };
     match seals.kind {
-        SealKind::Digest => writeln!(out, "seals       a digest after each region")?,
+        SealKind::Digest => writeln!(out, "seals       a digest after each region{shared}")?,
         SealKind::Signature => {
             let what = "a digest and a signature after each region";
-            writeln!(out, "seals       {what}, for package {}", seals.package)?;
+            writeln!(out, "seals       {what}{shared}, for package {}", seals.package)?;
         }
     }
     { seals.keys.iter() }.try_for_each(|key| writeln!(out, "  key       {}", Hex(key)))

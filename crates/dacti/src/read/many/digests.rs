@@ -1,34 +1,48 @@
-//! The digests of many regions, read from their seals in few reads.
+//! The digests of many regions, read from the seals after them in few reads.
 
 use super::reads::joining;
 use crate::Package;
 use crate::fetch::source::{Told, read_span};
 use dacti_index::Located;
 use dacti_seal::DIGEST_LEN;
-use daicon_core::{Joined, Span, coalesce};
+use daicon_core::{Joined, Span, coalesce, to_u64};
 use std::collections::HashMap;
 
-/// Digests by their positions, without those whose read failed.
+/// Digests by the end of the stored bytes before them, without those whose read failed.
 #[derive(Debug, Default)]
-pub(crate) struct Digests(HashMap<u64, [u8; DIGEST_LEN]>);
+pub(crate) struct Digests(HashMap<u64, Box<[[u8; DIGEST_LEN]]>>);
 
 impl Digests {
-    /// Reads the digests after the stored bytes of these regions. Memory: 60 bytes for each, and
-    /// one read.
+    /// Reads the digests after the stored bytes of these regions: one, or in a package with shared
+    /// stored bytes, as many as may belong to the region, up to `max`. Memory: 70 bytes for each
+    /// region and 32 for each further digest, and one read.
     pub(crate) fn read<'l>(
         package: &Package,
         sealed: impl IntoIterator<Item = &'l Located>,
+        max: u32,
     ) -> Self {
-        let len = u64::try_from(DIGEST_LEN).unwrap_or(u64::MAX);
-        let within = |span: &Span| span.end <= package.view().bound();
-        let spans = sealed.into_iter().filter_map(|located| Span::new(located.span.end, len));
-        let mut spans: Vec<Span> = spans.filter(within).collect();
+        let (len, view) = (to_u64(DIGEST_LEN), package.view());
+        let (seal_len, seals_max) = package
+            .trust()
+            .seals()
+            .map_or((len, 1), |seals| (seals.kind.seal_len(), u64::from(seals.seals_max.min(max))));
+        let more = seal_len.saturating_mul(seals_max.saturating_sub(1));
+        let span = |located: &Located| {
+            let first = Span::new(located.span.end, len)?;
+            let end = first.end.saturating_add(more).min(view.object_end(located.span.start));
+            Some(Span { start: first.start, end: end.max(first.end) })
+        };
+        let within = |span: &Span| span.end <= view.bound();
+        let mut spans: Vec<Span> = sealed.into_iter().filter_map(span).filter(within).collect();
         spans.sort_unstable();
         spans.dedup();
         let mut found = HashMap::new();
+        let step = usize::try_from(seal_len).unwrap_or(usize::MAX);
         let mut take = |span: Span, bytes: &[u8]| {
-            if let Ok(digest) = bytes.try_into() {
-                found.insert(span.start, digest);
+            let digests = bytes.chunks(step).filter_map(|seal| seal.first_chunk().copied());
+            let digests: Box<[[u8; DIGEST_LEN]]> = digests.collect();
+            if !digests.is_empty() {
+                found.insert(span.start, digests);
             }
         };
         spans.retain(|span| {
@@ -50,8 +64,8 @@ impl Digests {
         Self(found)
     }
 
-    /// Returns the digest at a position.
-    pub(crate) fn get(&self, at: u64) -> Option<&[u8; DIGEST_LEN]> {
-        self.0.get(&at)
+    /// Returns the digests after stored bytes that end at a position.
+    pub(crate) fn get(&self, end: u64) -> Option<&[[u8; DIGEST_LEN]]> {
+        self.0.get(&end).map(|digests| &**digests)
     }
 }

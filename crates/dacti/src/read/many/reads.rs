@@ -66,7 +66,7 @@ impl Reads {
             let span = found.and_then(|located| {
                 let located = located.within(len)?;
                 needs_dictionary |= uses_dictionary && located.encoding.needs_dictionary();
-                Ok((located, package.trust().span(located)?))
+                Ok((located, package.trust().span(located, package.view())?))
             });
             match span {
                 Ok((located, span)) if package.lent(span).is_some() => {

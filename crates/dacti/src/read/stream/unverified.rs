@@ -103,7 +103,7 @@ pub struct UnverifiedReader {
     piece: Vec<u8>,
     taken: usize,
     next_at: u64,
-    /// The span of the seal; `None` if nothing is left to verify.
+    /// The span of the seals; `None` if nothing is left to verify.
     seal: Option<Span>,
     seal_bytes: Vec<u8>,
     hasher: blake3::Hasher,
@@ -173,7 +173,7 @@ impl UnverifiedReader {
         let trust = Arc::clone(package.trust());
         let as_stored = Located { encoding: decode_as, ..located };
         let decoder = Decoder::with_brotli(package.open_brotli(), &as_stored, decoded_len_max)?;
-        let all = trust.span(located)?;
+        let all = trust.span(located, package.view())?;
         source.note_region(all);
         let seal = Span { start: located.span.end, end: all.end };
         let seal = Some(seal).filter(|seal| !seal.is_empty());
@@ -449,7 +449,7 @@ impl UnverifiedReader {
         // Bytes that the decoder did not need belong to the stored bytes, too.
         while self.refill()? {}
         if let Some(seal) = self.seal.filter(|_| self.located.span.is_empty()) {
-            // The seal is otherwise read with the last stored bytes, but this region has none.
+            // The seals are otherwise read with the last stored bytes, but this region has none.
             self.seal_bytes = match self.view.head().answer(seal) {
                 Some(bytes) => bytes.into(),
                 None => read_span(&*self.source, seal)?,
@@ -476,7 +476,10 @@ impl UnverifiedReader {
         }
         let stored = *self.hasher.finalize().as_bytes();
         let hashes = Hashes { stored, dictionary: self.dictionary_hash };
-        let explained = |error| self.explainer.explain(error, &self.located, &hashes, seal);
+        let explained = |error| match self.trust.seals() {
+            Some(seals) => self.explainer.explain(error, &self.located, &hashes, (seals, seal)),
+            None => error,
+        };
         let verdict = verifier.finish_with(hashes, seal).map_err(|error| invalid(explained(error)));
         self.verdict = Some(verdict?);
         Ok(())

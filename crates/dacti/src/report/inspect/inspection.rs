@@ -99,6 +99,8 @@ struct Sealed {
     /// Null if nothing is signed.
     package_id: Option<Uuid>,
     keys: Vec<String>,
+    /// How many seals at most follow stored bytes: more than 1 if regions share these bytes.
+    seals_max: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -227,7 +229,8 @@ fn sealed(seals: &Seals) -> Sealed {
         SealKind::Signature => "signature",
     };
     let package_id = Some(seals.package).filter(|id| !id.is_nil());
-    Sealed { kind, package_id, keys: seals.keys.iter().map(|key| Hex(key).to_string()).collect() }
+    let keys = seals.keys.iter().map(|key| Hex(key).to_string()).collect();
+    Sealed { kind, package_id, keys, seals_max: seals.seals_max }
 }
 
 fn stretch(claim: &Claim) -> Stretch {

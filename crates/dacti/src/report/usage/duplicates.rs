@@ -2,14 +2,16 @@
 
 use crate::fetch::source::{Told, read_span};
 use crate::index::IndexScan;
+use crate::read::sealed_spans::SealedSpans;
 use crate::read::view::read_failed;
 use crate::report::VerifyProgress;
 use crate::{Error, Package};
 use core::ops::ControlFlow;
 use dacti_index::Located;
 use dacti_names::NAMES_ID;
+use dacti_seal::SEALS_MAX;
 use daicon_core::{Span, to_u64};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// The number of first bytes by which regions are compared before they are read whole.
 const PREFIX_LEN: u64 = 4096;
@@ -23,10 +25,12 @@ const PIECE_LEN: u64 = 1 << 18;
 /// are not read. Of the other regions, the first 4 KiB are read, and regions whose first bytes are
 /// equal are read whole. Equal contents in two encodings, or compressed in two ways, are not found.
 ///
-/// A packer stores equal contents once in the compact layout, and as copies in the cdn layout.
+/// A packer stores equal contents once in the compact layout, once for up to 16 regions in the cdn
+/// layout with seals, and as copies without seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duplicates {
-    /// The number of places that have the same bytes as an earlier place.
+    /// The number of places that have the same bytes as an earlier place. In a package with seals,
+    /// places that 16 regions share are needed, so they do not count.
     pub regions: u64,
     /// Stored bytes at these places, which are part of [`Usage::live`](super::Usage::live).
     pub len: u64,
@@ -47,6 +51,7 @@ impl Duplicates {
         places.retain(|found| {
             found.id != NAMES_ID && !found.span.is_empty() && found.within(len).is_ok()
         });
+        let sealed = SealedSpans::of(package, &places);
         let class = |found: &Located| (found.span.len(), found.encoding.tag());
         places.sort_by_key(|found| (class(found), found.span.start));
         // Regions that share their bytes count as one.
@@ -54,8 +59,8 @@ impl Duplicates {
         let classes = || places.chunk_by(|a, b| class(a) == class(b)).filter(|like| like.len() > 1);
         let bytes_total = classes().flatten().map(|found| found.span.len());
         let bytes_total = bytes_total.fold(0, u64::saturating_add);
-        let mut finder =
-            Finder { package, found: Self::default(), bytes: 0, bytes_total, progress };
+        let found = Self::default();
+        let mut finder = Finder { package, sealed, found, bytes: 0, bytes_total, progress };
         let source = &**package.source();
         let starts = classes().flatten().map(|found| starting(found.span, PREFIX_LEN)).collect();
         let told = Told::new(source, starts);
@@ -93,6 +98,8 @@ fn pieces(span: Span) -> impl Iterator<Item = Span> {
 
 struct Finder<'f> {
     package: &'f Package,
+    /// How many regions share the stored bytes at each place.
+    sealed: SealedSpans,
     found: Duplicates,
     /// The number of bytes of candidates whose result is known, whether they were read or not.
     bytes: u64,
@@ -119,25 +126,32 @@ impl Finder<'_> {
             for _ in &spans {
                 self.settle(len)?;
             }
-            self.count(len, spans.len().saturating_sub(1));
+            self.count(&spans);
         }
         Ok(())
     }
 
     /// Finds equal regions. All `spans` have the same length and equal first bytes.
     fn compare_whole(&mut self, spans: &[Span]) -> Result<(), Error> {
-        let mut distinct = HashSet::new();
+        let mut equal: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
         for span in spans {
-            distinct.insert(self.hash(*span)?);
+            equal.entry(self.hash(*span)?).or_default().push(*span);
             self.settle(span.len())?;
         }
-        let len = spans.first().map_or(0, Span::len);
-        self.count(len, spans.len().saturating_sub(distinct.len()));
+        equal.values().for_each(|spans| self.count(spans));
         Ok(())
     }
 
-    /// Counts regions that equal an earlier region.
-    fn count(&mut self, len: u64, again: usize) {
+    /// Counts those places of equal bytes that are not needed.
+    fn count(&mut self, spans: &[Span]) {
+        let len = spans.first().map_or(0, Span::len);
+        let regions = spans.iter().map(|span| self.sealed.count_at(*span));
+        let regions = regions.fold(0, usize::saturating_add);
+        let needed = match self.package.view().seals() {
+            Some(_) => regions.div_ceil(usize::try_from(SEALS_MAX).unwrap_or(1)),
+            None => 1,
+        };
+        let again = spans.len().saturating_sub(needed);
         self.found.regions = self.found.regions.saturating_add(to_u64(again));
         self.found.len = self.found.len.saturating_add(len.saturating_mul(to_u64(again)));
     }

@@ -14,6 +14,7 @@ use core::ops::ControlFlow;
 use dacti_cdn::IndexPlace;
 use dacti_index::{Encoding, GROUP_ENTRIES, INDEX_HEADER_LEN};
 use dacti_lookup::{LOOKUP_ID, RunSpec};
+use dacti_seal::{SEALS_MAX, Seals};
 use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN, to_u64};
 use std::collections::BTreeMap;
 
@@ -147,10 +148,10 @@ impl Package {
         usage.regions = to_u64(scan.found.len()).saturating_sub(u64::from(has_names));
         usage.segments = self.names().map_or(0, |names| to_u64(names.segments()));
         usage.reserve_left = reserve_left(self, &scan);
-        usage.compaction = compaction(self, &scan, &usage);
         if duplicates {
             usage.duplicates = Some(Duplicates::find(self, &scan, progress)?);
         }
+        usage.compaction = compaction(self, &scan, &usage);
         self.confirm()?;
         Ok(usage)
     }
@@ -258,9 +259,17 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
     let groups = u32::try_from(groups.fold(0_usize, usize::saturating_add)).unwrap_or(u32::MAX);
     let data = [usage.live, usage.seals, usage.dictionary, usage.names];
     let data = data.into_iter().fold(0, u64::saturating_add);
+    // A compaction stores equal contents once in a package with seals.
+    let again = usage.duplicates.as_ref().filter(|_| view.seals().is_some());
+    let data = data.saturating_sub(again.map_or(0, |again| again.len));
     let (len, slice_len) = if let Some(layout) = view.layout() {
         let index = IndexPlace::cdn(groups, to_u64(scan.found.len()));
-        let end = index.span.end.saturating_add(data);
+        let shares = again.is_some_and(|again| again.len > 0);
+        let room_len = view.seals().map_or(0, |seals| {
+            let seals_max = if shares { SEALS_MAX } else { seals.seals_max };
+            Seals { seals_max, ..seals.clone() }.room_len()
+        });
+        let end = index.span.end.saturating_add(data).saturating_add(room_len);
         (end.checked_next_multiple_of(layout.slice_len).unwrap_or(end), layout.slice_len)
     } else {
         // The compact layout has one table, in most cases with two components, and its own fences.

@@ -53,6 +53,10 @@ pub struct CompactOptions {
     pub slice_len: Option<u64>,
     /// How seals are treated.
     pub seals: SealsChoice,
+    /// Whether each region gets stored bytes of its own in a file with seals, so that readers that
+    /// lack shared stored bytes accept the file. Otherwise up to 16 regions with equal stored bytes
+    /// share them.
+    pub unshare: bool,
     /// The key that signs the names list, if a signed package needs a new one. The key signs
     /// regions only if they are encoded anew.
     pub key: Option<SecretKey>,
@@ -326,7 +330,8 @@ fn check_components(package: &Package, options: &CompactOptions) -> Result<(), E
 /// Returns the seal component of a package that is signed with a key.
 fn signed_by(key: &SecretKey) -> Seals {
     let public = key.public();
-    Seals { kind: Kind::Signature, package: key.package(), keys: vec![*public.key()] }
+    let (kind, package, keys) = (Kind::Signature, key.package(), vec![*public.key()]);
+    Seals { kind, package, keys, seals_max: 1 }
 }
 
 /// Returns the options of the new file, and the seals of its regions: the `signed` ones, or the
@@ -359,6 +364,7 @@ fn build_options(
             .slice_len
             .unwrap_or_else(|| view.layout().map_or(SLICE_LEN, |layout| layout.slice_len)),
         seals: seals.is_some(),
+        share: !options.unshare,
         encoding: match names_encoding {
             _ if options.recompress.is_some() => EncodingChoice::Auto,
             Encoding::BROTLI => EncodingChoice::Brotli,

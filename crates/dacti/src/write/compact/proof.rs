@@ -12,7 +12,10 @@ use crate::write::pack::Draft;
 use crate::{Error, Package};
 use dacti_index::Located;
 use dacti_names::{NAMES_ID, Name};
-use dacti_seal::{Hashes, Kind, Seal, SealPolicy, SecretKey, digest_of_hash, verify_hash};
+use dacti_seal::{
+    DIGEST_LEN, Hashes, Kind, Seal, SealPolicy, Seals, SecretKey, digest_of_hash, seals_span,
+    verify_hash,
+};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -135,12 +138,12 @@ fn prove_region(
     proof.regions = proof.regions.saturating_add(1);
     proof.bytes = proof.bytes.saturating_add(after.span.len());
     let Some(seals) = new.view().seals() else { return Ok(()) };
-    let seal = read_seal(new, after, seals.kind)?;
     let dictionary = new.dictionary().get()?.map(|dictionary| dictionary.hash);
     let hashes = Hashes { stored: hash, dictionary };
-    if seal.digest != digest_of_hash(after.id, after.encoding, after.span.len(), hashes) {
+    let digest = digest_of_hash(after.id, after.encoding, after.span.len(), hashes);
+    let Some(seal) = find_seal(new, after, seals, &digest)? else {
         return Err(unproven(format!("region {} has another digest", after.id)));
-    }
+    };
     proof.digests = proof.digests.saturating_add(1);
     if let Some(policy) = signed_by {
         let mut bytes = [0; 96];
@@ -148,7 +151,11 @@ fn prove_region(
         verify_hash(after, hashes, &bytes, Some(seals), policy)?;
         proof.signatures = proof.signatures.saturating_add(1);
     } else if seals.kind == Kind::Signature {
-        if seal != read_seal(old, before, seals.kind)? {
+        let there = match old.view().seals() {
+            Some(seals) => find_seal(old, before, seals, &digest)?,
+            None => None,
+        };
+        if there != Some(seal) {
             return Err(unproven(format!("region {} has another signature", after.id)));
         }
         proof.signatures = proof.signatures.saturating_add(u64::from(seal.signature.is_some()));
@@ -180,10 +187,18 @@ fn prove_dictionary(old: &Package, new: &Package) -> Result<(), Error> {
     if hash(old)? == hash(new)? { Ok(()) } else { Err(unproven("the dictionaries differ".into())) }
 }
 
-fn read_seal(package: &Package, located: &Located, kind: Kind) -> Result<Seal, Error> {
-    let span = Seal::span(located, kind)?;
+/// Returns the seal after a region that has this digest.
+fn find_seal(
+    package: &Package,
+    located: &Located,
+    seals: &Seals,
+    digest: &[u8; DIGEST_LEN],
+) -> Result<Option<Seal>, Error> {
+    let end = package.view().object_end(located.span.start);
+    let span = seals_span(located, Some(seals), &SealPolicy::Digest, end)?.unwrap_or_default();
     let bytes = read_span(&**package.source(), span).map_err(read_failed)?;
-    Ok(Seal::parse(&bytes, kind, span.start)?)
+    let found = Seal::find(&bytes, seals, span.start, digest)?;
+    Ok(found.map(|(_, seal)| seal))
 }
 
 /// Returns the BLAKE3 of a region's stored bytes.

@@ -8,7 +8,7 @@ use super::write::Written;
 use super::{BuildOptions, LayoutChoice};
 use crate::{Encoding, Error};
 use dacti_seal::{DIGEST_LIST_ID, DIGEST_LIST_VERSION, DigestList};
-use daicon_core::{ComponentSpec, Span};
+use daicon_core::ComponentSpec;
 use uuid::Uuid;
 
 /// Whether a package gets a digest list.
@@ -57,22 +57,24 @@ pub(super) fn write(
     plan: &Plan,
     written: &Written,
     ids: &[Uuid],
+    seal_len: u64,
     output: &mut Output,
 ) -> Result<Option<ComponentSpec>, Error> {
     let span = plan.digest_list;
     if span.is_empty() {
         return Ok(None);
     }
-    let mut regions: Vec<(Uuid, Span)> = plan
-        .id_order
-        .iter()
-        .filter_map(|i| ids.get(*i).copied().zip(written.spans.get(*i).copied()))
-        .collect();
+    let seal_at = |i: usize| {
+        let before = seal_len.saturating_mul(plan.shared.seals_before(i));
+        Some(written.spans.get(i)?.end.saturating_add(before))
+    };
+    let mut regions: Vec<(Uuid, u64)> =
+        plan.id_order.iter().filter_map(|i| ids.get(*i).copied().zip(seal_at(*i))).collect();
     regions.sort_unstable_by_key(|(id, _)| *id);
     let mut digests = Vec::with_capacity(regions.len());
-    for (_, stored) in &regions {
+    for (_, seal_at) in &regions {
         let mut digest = [0; 16];
-        output.read_at(stored.end, &mut digest)?;
+        output.read_at(*seal_at, &mut digest)?;
         digests.push(digest);
     }
     let ids = DigestList::hash_ids(regions.iter().map(|(id, _)| *id));

@@ -4,10 +4,12 @@ use super::brotli;
 use super::dictionary::NewDictionary;
 use super::input::Input;
 use super::pipeline::{Lane, Stopped, Weigh};
+use super::shared::Sharing;
 use crate::Error;
 use crate::hash::HashPool;
 use dacti_index::Encoding;
 use dacti_seal::{Hashes, Kind, Seal, SecretKey, digest_of_hash};
+use daicon_core::to_u64;
 use std::io::{self, Read, Write};
 use uuid::Uuid;
 
@@ -25,6 +27,15 @@ pub(crate) struct Encoded {
     pub(crate) stored_len: u64,
     /// Their BLAKE3, or zeros if the encoder does not hash.
     pub(crate) digest: [u8; 32],
+    /// The length of the seals after them: one for each region that shares them.
+    pub(crate) seals_len: u64,
+}
+
+impl Encoded {
+    /// Returns the length of the stored bytes with their seals.
+    pub(crate) const fn len(&self) -> u64 {
+        self.stored_len.saturating_add(self.seals_len)
+    }
 }
 
 /// Stored bytes: those of one or more whole regions, or a piece of one region.
@@ -87,6 +98,8 @@ pub(crate) struct Encoder<'k> {
     pub(crate) hashes: bool,
     /// Threads that hash long regions.
     pub(crate) hash_pool: &'k HashPool,
+    /// The regions that share stored bytes; `None` if there are none.
+    pub(crate) sharing: Option<Sharing<'k>>,
 }
 
 impl<'k> Encoder<'k> {
@@ -130,12 +143,11 @@ impl<'k> Encoder<'k> {
 
     /// Puts the stored bytes of inputs into a piece, with room for a seal after each.
     fn put_stored(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
-        let seal_len = self.seal_len();
         if self.encoding == Encoding::NONE {
             // Short inputs fit a piece, so this allocates at most a piece and its seals.
             let len = inputs.iter().fold(0_usize, |sum, input| {
                 let len = usize::try_from(input.len).unwrap_or(usize::MAX);
-                sum.saturating_add(len).saturating_add(seal_len)
+                sum.saturating_add(len).saturating_add(self.seals_len(input))
             });
             piece.bytes.reserve_exact(len);
         }
@@ -145,16 +157,20 @@ impl<'k> Encoder<'k> {
             let start = piece.bytes.len();
             if self.is_copied(input) {
                 input.read_into(&mut piece.bytes)?;
+                self.check_shared(input, piece.bytes.get(start..).unwrap_or_default())?;
             } else {
                 let content = input.content(&mut buf)?;
+                self.check_shared(input, content)?;
                 compressor
                     .compress(content, self.quality, self.dictionary(input), &mut piece.bytes)
                     .map_err(|error| input.failed(error))?;
             }
             let end = piece.bytes.len();
             let stored_len = u64::try_from(end.saturating_sub(start)).unwrap_or(u64::MAX);
-            piece.ends.push(Encoded { stored_len, digest: [0; 32] });
-            piece.bytes.resize(end.saturating_add(seal_len), 0);
+            let seals_len = self.seals_len(input);
+            piece.bytes.resize(end.saturating_add(seals_len), 0);
+            let (digest, seals_len) = ([0; 32], to_u64(seals_len));
+            piece.ends.push(Encoded { stored_len, digest, seals_len });
         }
         Ok(())
     }
@@ -162,15 +178,16 @@ impl<'k> Encoder<'k> {
     /// Hashes the stored bytes in a piece, if the hashes are needed, and puts the seals into the
     /// room that was left for them.
     fn put_seals(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
-        let (mut rest, seal_len) = (&mut piece.bytes[..], self.seal_len());
+        let mut rest = &mut piece.bytes[..];
         for (input, encoded) in inputs.iter().zip(&mut piece.ends) {
             let stored_len = usize::try_from(encoded.stored_len).unwrap_or(usize::MAX);
             let (stored, behind) = rest.split_at_mut(stored_len.min(rest.len()));
-            let (seal, behind) = behind.split_at_mut(seal_len.min(behind.len()));
+            let seals_len = usize::try_from(encoded.seals_len).unwrap_or(usize::MAX);
+            let (seals, behind) = behind.split_at_mut(seals_len.min(behind.len()));
             if self.is_hashing(input) {
                 encoded.digest = blake3::hash(stored).into();
             }
-            self.put_seal(input, encoded, seal)?;
+            self.put_region_seals(input, encoded, seals)?;
             rest = behind;
         }
         Ok(())
@@ -198,8 +215,9 @@ impl<'k> Encoder<'k> {
         }
         sink.hash();
         let digest = sink.hasher.as_ref().map_or([0; 32], |hasher| hasher.finalize().into());
-        let encoded = Encoded { stored_len: sink.stored_len, digest };
-        if let Err(error) = self.append_seal(input, &encoded, &mut sink.bytes) {
+        let seals_len = to_u64(self.seals_len(input));
+        let encoded = Encoded { stored_len: sink.stored_len, digest, seals_len };
+        if let Err(error) = self.append_seals(input, &encoded, &mut sink.bytes) {
             return Ok(Err(error));
         }
         lane.put(Piece { bytes: sink.bytes, ends: vec![encoded] }).map(Ok)
@@ -226,7 +244,8 @@ impl<'k> Encoder<'k> {
         if input.len <= PIECE_LEN {
             let Piece { bytes, ends } = self.encode_short(&[input], Piece::default())?;
             let encoded = ends.first().copied();
-            return Ok((encoded.unwrap_or(Encoded { stored_len: 0, digest: [0; 32] }), bytes));
+            let none = Encoded { stored_len: 0, digest: [0; 32], seals_len: 0 };
+            return Ok((encoded.unwrap_or(none), bytes));
         }
         let mut sink = CappedSink { bytes: Vec::new(), len: 0, len_max };
         if self.is_copied(input) {
@@ -236,8 +255,9 @@ impl<'k> Encoder<'k> {
             self.stream(input, &mut sink)?;
         }
         let digest = blake3::hash(&sink.bytes).into();
-        let encoded = Encoded { stored_len: sink.len, digest };
-        self.append_seal(input, &encoded, &mut sink.bytes)?;
+        let seals_len = to_u64(self.seals_len(input));
+        let encoded = Encoded { stored_len: sink.len, digest, seals_len };
+        self.append_seals(input, &encoded, &mut sink.bytes)?;
         Ok((encoded, sink.bytes))
     }
 
@@ -246,27 +266,60 @@ impl<'k> Encoder<'k> {
         self.hashes || self.sealing.is_some() || input.as_kept().is_some()
     }
 
-    /// Returns the length of the seal after each region.
+    /// Returns the length of each seal.
     fn seal_len(self) -> usize {
         usize::try_from(Sealing::len_of(self.sealing)).unwrap_or_default()
     }
 
-    /// Appends a region's seal to its stored bytes.
-    fn append_seal(
+    /// Returns the length of the seals after an input's stored bytes.
+    fn seals_len(self, input: &Input) -> usize {
+        let others = self.sharing.map_or(0, |sharing| sharing.shared.others(input.id).len());
+        self.seal_len().saturating_mul(others.saturating_add(1))
+    }
+
+    /// Checks that a content that other inputs share is still the one that was compared with
+    /// theirs.
+    fn check_shared(self, input: &Input, content: &[u8]) -> Result<(), Error> {
+        let group = self.sharing.and_then(|sharing| sharing.shared.group(input.id));
+        match group {
+            Some(group) if group.hash != *blake3::hash(content).as_bytes() => Err(input.changed()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Appends the seals of an input, and of those that share its stored bytes, to these bytes.
+    fn append_seals(
         self,
         input: &Input,
         encoded: &Encoded,
         bytes: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let stored_len = bytes.len();
-        bytes.resize(stored_len.saturating_add(self.seal_len()), 0);
-        self.put_seal(input, encoded, bytes.get_mut(stored_len..).unwrap_or_default())
+        bytes.resize(stored_len.saturating_add(self.seals_len(input)), 0);
+        self.put_region_seals(input, encoded, bytes.get_mut(stored_len..).unwrap_or_default())
+    }
+
+    /// Puts the seals of an input, and of those that share its stored bytes, into `places`.
+    fn put_region_seals(
+        self,
+        input: &Input,
+        encoded: &Encoded,
+        places: &mut [u8],
+    ) -> Result<(), Error> {
+        let (first, places) = places.split_at_mut(self.seal_len().min(places.len()));
+        self.put_seal(input, encoded, first)?;
+        let Some(sharing) = self.sharing else { return Ok(()) };
+        let places = places.chunks_exact_mut(self.seal_len().max(1));
+        for (other, place) in sharing.others(input).zip(places) {
+            self.put_seal(other, encoded, place)?;
+        }
+        Ok(())
     }
 
     /// Puts a region's seal into `place`, which has the length of a seal. A copied region keeps its
     /// seal if it has one and needs no new one.
     fn put_seal(self, input: &Input, encoded: &Encoded, place: &mut [u8]) -> Result<(), Error> {
-        let Encoded { stored_len, digest } = encoded;
+        let Encoded { stored_len, digest, .. } = encoded;
         // The copied region's seal is read even if it is not used, because `Kept::seal` checks the
         // bytes against it.
         let kept = input.as_kept().map(|kept| kept.seal(digest)).transpose()?;
@@ -285,7 +338,9 @@ impl<'k> Encoder<'k> {
     }
 
     fn stream(self, input: &Input, sink: &mut impl Write) -> Result<(), Error> {
-        let mut reader = Counting { reader: input.open()?, read: 0 };
+        let group = self.sharing.and_then(|sharing| sharing.shared.group(input.id));
+        let hasher = group.map(|_| blake3::Hasher::new());
+        let mut reader = Counting { reader: input.open()?, read: 0, hasher };
         // One more byte than expected is read, so that growth is noticed.
         let mut limited = reader.by_ref().take(input.len.saturating_add(1));
         if self.is_copied(input) {
@@ -301,6 +356,10 @@ impl<'k> Encoder<'k> {
         } else {
             brotli::compress_stream(&mut limited, input.len, self.quality, sink)
                 .map_err(|error| input.failed(error))?;
+        }
+        let hash = reader.hasher.map(|hasher| *hasher.finalize().as_bytes());
+        if hash != group.map(|group| group.hash) {
+            return Err(input.changed());
         }
         input.check_unchanged(reader.read)
     }
@@ -375,15 +434,20 @@ impl Write for CappedSink {
     }
 }
 
+/// Counts the bytes of a content, and hashes them if other inputs share them.
 struct Counting<R> {
     reader: R,
     read: u64,
+    hasher: Option<blake3::Hasher>,
 }
 
 impl<R: Read> Read for Counting<R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let read = self.reader.read(buf)?;
         self.read = self.read.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if let Some(hasher) = &mut self.hasher {
+            hasher.update(buf.get(..read).unwrap_or_default());
+        }
         Ok(read)
     }
 }

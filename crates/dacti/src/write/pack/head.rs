@@ -61,7 +61,9 @@ pub(super) fn write(
             Ok(len)
         }
         LayoutChoice::Cdn => {
-            let fresh_end = output.end().next_multiple_of(options.slice_len);
+            let room_len = seals.map_or(0, Seals::room_len);
+            let end = output.end().saturating_add(room_len);
+            let fresh_end = end.next_multiple_of(options.slice_len);
             let layout = Layout {
                 file_id: file_id(index_digest, written, plan.hot.order.len()),
                 slice_len: options.slice_len,
@@ -72,7 +74,8 @@ pub(super) fn write(
                 t2_slots: T2_SLOTS,
                 fences: plan.index.fences,
             };
-            let list = digest_list::write(plan, written, ids, output)?;
+            let seal_len = seals.map_or(0, |seals| seals.kind.seal_len());
+            let list = digest_list::write(plan, written, ids, seal_len, output)?;
             let others = dictionary.into_iter().chain(list);
             write_cdn_head(output, &layout, seals, others, &components)?;
             output.finish(fresh_end)?;

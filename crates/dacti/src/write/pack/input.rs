@@ -337,7 +337,7 @@ impl Input {
     }
 
     /// Returns the whole content if it is in memory.
-    fn in_memory(&self) -> Option<&[u8]> {
+    pub(super) fn in_memory(&self) -> Option<&[u8]> {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes),
             Source::Shared(shared) => Some(shared.bytes()),
@@ -411,6 +411,16 @@ impl Input {
             _ => None,
         };
         Error::PrivateKey { name: self.to_string(), file }
+    }
+
+    /// Returns the error of a content that has changed since it was added.
+    pub(super) fn changed(&self) -> Error {
+        match &self.source {
+            Source::File { path, .. } => {
+                Error::Changed { path: path.clone(), expected: self.len, found: self.len }
+            }
+            _ => self.failed(io::Error::other("the bytes have changed during the build")),
+        }
     }
 
     /// Checks that the content, of which `read` bytes were read, has not changed since it was

@@ -7,9 +7,9 @@ use crate::read::dictionary::{Dictionary, PackageDictionary};
 use crate::read::explain::Explainer;
 use crate::read::seals::Trust;
 use crate::read::view::read_failed;
-use crate::{Error, Package};
+use crate::{Error, Package, View};
 use dacti_index::{Decoder, Encoding, Located, Structure};
-use dacti_seal::Hashes;
+use dacti_seal::{Hashes, Seal, digest_of_hash};
 use std::io::{self, Read};
 use std::sync::Arc;
 
@@ -20,6 +20,7 @@ const DECODED_LEN: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct KeptFrom {
     source: Arc<dyn ReadAt>,
+    view: Arc<View>,
     trust: Arc<Trust>,
     dictionary: PackageDictionary,
     explainer: Explainer,
@@ -41,11 +42,12 @@ impl KeptFrom {
         Self {
             dictionary: PackageDictionary::new(
                 Arc::clone(&source),
-                view,
+                Arc::clone(&view),
                 Arc::clone(&trust),
                 dacti_index::open_brotli,
             ),
             source,
+            view,
             trust,
             explainer: package.explainer().clone(),
             decoded_len_max: package.limits().stream_len_max,
@@ -82,7 +84,7 @@ impl Kept {
         // A decoder checks only regions without a digest, because a digest proves more. A region
         // without a digest and in an unknown encoding cannot be checked.
         let is_brotli = [Encoding::BROTLI, Encoding::BROTLI_DICTIONARY].contains(&located.encoding);
-        let decoder = (sealed.seal_span().is_none() && is_brotli)
+        let decoder = (sealed.seals_span(0).is_none() && is_brotli)
             .then(|| Decoder::new(&located, self.from.decoded_len_max))
             .transpose();
         let mut decoder = decoder.map_err(|error| self.damaged(error.into()))?;
@@ -95,20 +97,30 @@ impl Kept {
     /// Returns the seal that is copied with the region, and checks it against `hash`, the hash of
     /// the stored bytes. The result is empty if the region has no seal or gets a new one.
     pub(super) fn seal(&self, hash: &[u8; 32]) -> Result<Vec<u8>, Error> {
-        let verifier =
-            self.from.trust.verifier(self.located).map_err(|error| self.damaged(error))?;
-        let Some(span) = verifier.seal_span() else { return Ok(Vec::new()) };
-        let seal = read_span(&*self.from.source, span).map_err(read_failed)?;
+        let KeptFrom { trust, view, source, explainer, .. } = &*self.from;
+        let located = self.located;
+        let verifier = trust.verifier(located).map_err(|error| self.damaged(error))?;
+        let end = view.object_end(located.span.start);
+        let (Some(span), Some(seals)) = (verifier.seals_span(end), trust.seals()) else {
+            return Ok(Vec::new());
+        };
+        let bytes = read_span(&**source, span).map_err(read_failed)?;
         let dictionary = self.dictionary()?.map(|dictionary| dictionary.hash);
         let hashes = Hashes { stored: *hash, dictionary };
-        match verifier.finish_with(hashes, &seal) {
-            Ok(_) if self.reseal => Ok(Vec::new()),
-            Ok(_) => Ok(seal),
-            Err(error) => {
-                let error = self.from.explainer.explain(error, &self.located, &hashes, &seal);
-                Err(self.damaged(error.into()))
-            }
+        if let Err(error) = verifier.finish_with(hashes, &bytes) {
+            let error = explainer.explain(error, &located, &hashes, (seals, &bytes));
+            return Err(self.damaged(error.into()));
         }
+        if self.reseal {
+            return Ok(Vec::new());
+        }
+        let digest = digest_of_hash(located.id, located.encoding, located.span.len(), hashes);
+        let found = Seal::find(&bytes, seals, span.start, &digest);
+        let mut seal = vec![0; usize::try_from(seals.kind.seal_len()).unwrap_or_default()];
+        if let Some((_, found)) = found.map_err(|error| self.damaged(error.into()))? {
+            found.emit(seals.kind, &mut seal)?;
+        }
+        Ok(seal)
     }
 
     fn damaged(&self, fault: Error) -> Error {

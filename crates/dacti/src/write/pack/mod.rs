@@ -9,6 +9,7 @@ mod decoded;
 pub(crate) mod dictionary;
 mod digest_list;
 pub(crate) mod encode;
+mod equal;
 mod head;
 mod hot;
 pub(crate) mod input;
@@ -16,6 +17,7 @@ mod kept;
 mod output;
 pub(crate) mod pipeline;
 mod plan;
+pub(crate) mod shared;
 pub(crate) mod write;
 
 pub(crate) use decoded::Decoded;
@@ -34,10 +36,12 @@ use dacti_seal::{Kind, Seals, SecretKey};
 use daicon_core::to_u64;
 use dictionary::NewDictionary;
 use encode::{Encoder, Sealing};
+use equal::Equals;
 use hot::Hot;
 use input::{Input, Spool, Taken};
 use output::Output;
 use plan::Plan;
+use shared::{Shared, Sharing};
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -82,6 +86,11 @@ pub struct BuildOptions {
     /// For the `cdn` layout: whether each region gets a digest, by which a reader detects damaged
     /// and stale bytes. A digest costs 32 bytes for each region.
     pub seals: bool,
+    /// For the `cdn` layout with seals: whether equal contents are stored once for up to 16
+    /// regions. A reader then fetches up to 15 more seals with each region. Contents of equal
+    /// length are read twice, to compare them. If contents are equal, readers older than this
+    /// format refuse the package. The `compact` layout always stores equal contents once.
+    pub share: bool,
     /// For the `cdn` layout with seals: whether the package lists its digests in one place. A
     /// client that holds an earlier version finds the changed regions by that list.
     pub digest_list: DigestListChoice,
@@ -106,6 +115,7 @@ impl Default for BuildOptions {
             slice_len: SLICE_LEN,
             expect: None,
             seals: true,
+            share: true,
             digest_list: DigestListChoice::default(),
             encoding: EncodingChoice::default(),
             quality: 5,
@@ -174,6 +184,7 @@ pub(crate) struct Draft<'d> {
     ids: &'d [Uuid],
     hot: &'d [usize],
     order: &'d [usize],
+    shared: &'d Shared,
     digests: &'d [[u8; 32]],
 }
 
@@ -182,7 +193,10 @@ impl Draft<'_> {
     /// were written.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = (Uuid, [u8; 32])> {
         let ids = self.hot.iter().chain(self.order).filter_map(|i| self.ids.get(*i));
-        ids.zip(self.digests).map(|(id, hash)| (*id, *hash))
+        ids.zip(self.digests).flat_map(|(id, hash)| {
+            let others = self.shared.others(*id).iter().filter_map(|i| self.ids.get(*i));
+            core::iter::once(id).chain(others).map(|id| (*id, *hash))
+        })
     }
 }
 
@@ -371,7 +385,8 @@ impl PackageBuilder {
         let Assembled { plan, written, ids, .. } = &assembled;
         let (order, digests) = (&plan.data_order, &written.digests);
         let hot = &plan.hot.order;
-        check(&Draft { file: output.file()?, ids, hot, order, digests })?;
+        let shared = &plan.shared;
+        check(&Draft { file: output.file()?, ids, hot, order, shared, digests })?;
         output.commit()?;
         Ok(self.built(&assembled))
     }
@@ -385,13 +400,16 @@ impl PackageBuilder {
         self.check_options()?;
         let explicit_ids = self.add_names()?;
         self.choose_dictionary()?;
+        let equals = self.find_equals(progress)?;
         let (plan, written) = match self.options.encoding {
-            EncodingChoice::None => self.store(Encoding::NONE, output, progress)?,
-            EncodingChoice::Brotli => self.store(self.brotli(), output, progress)?,
-            EncodingChoice::Auto => self.store_shorter(output, progress)?,
+            EncodingChoice::None => self.store(Encoding::NONE, &equals, output, progress)?,
+            EncodingChoice::Brotli => self.store(self.brotli(), &equals, output, progress)?,
+            EncodingChoice::Auto => self.store_shorter(&equals, output, progress)?,
         };
         let ids: Vec<_> = self.inputs.iter().map(|input| input.id).collect();
-        let (options, seals) = (&self.options, self.seals());
+        let seals_max = plan.shared.seals_max();
+        let options = &self.options;
+        let seals = self.seals().map(|seals| Seals { seals_max, ..seals });
         let seals = seals.as_ref();
         let len = head::write(&plan, &written, &ids, explicit_ids, options, seals, output)?;
         let block_len = head::block_len(&plan);
@@ -402,12 +420,14 @@ impl PackageBuilder {
     /// hot regions fit into the head with only one of these two encodings, that encoding is used.
     fn store_shorter(
         &self,
+        equals: &[Equals],
         output: &mut Output,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<(Plan, write::Written), Error> {
-        let too_long = match self.store(self.brotli(), output, progress) {
+        let too_long = match self.store(self.brotli(), equals, output, progress) {
             Ok((plan, written)) => {
-                let as_it_is = || self.plan(self.encoder(Encoding::NONE, &HashPool::new(None)));
+                let as_it_is =
+                    || self.plan(self.encoder(Encoding::NONE, &HashPool::new(None)), equals);
                 let has_hot = !plan.hot.order.is_empty();
                 if written.stored_len < plan.content_len
                     || (has_hot && matches!(as_it_is(), Err(Error::HotTooLong { .. })))
@@ -420,7 +440,7 @@ impl PackageBuilder {
             Err(error) => return Err(error),
         };
         output.truncate(0)?;
-        let stored = self.store(Encoding::NONE, output, progress);
+        let stored = self.store(Encoding::NONE, equals, output, progress);
         match (stored, too_long) {
             // The hot regions are too long in both forms. The error of the shorter form is
             // returned.
@@ -436,22 +456,38 @@ impl PackageBuilder {
     fn store(
         &self,
         encoding: Encoding,
+        equals: &[Equals],
         output: &mut Output,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<(Plan, write::Written), Error> {
         let hash_pool = HashPool::new(self.options.threads);
         let encoder = self.encoder(encoding, &hash_pool);
-        let plan = self.plan(encoder)?;
+        let plan = self.plan(encoder, equals)?;
+        let sharing = Sharing { shared: &plan.shared, inputs: &self.inputs };
+        let encoder =
+            Encoder { sharing: Some(sharing).filter(|_| plan.shared.seals_max() > 1), ..encoder };
         let written = write::data(&self.inputs, &plan, &self.options, encoder, output, progress)?;
         Ok((plan, written))
     }
 
-    fn plan(&self, encoder: Encoder<'_>) -> Result<Plan, Error> {
+    /// Finds the inputs with equal contents, if these are stored once.
+    fn find_equals(
+        &self,
+        progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+    ) -> Result<Vec<Equals>, Error> {
+        if !self.options.share || self.sealing().is_none() {
+            return Ok(Vec::new());
+        }
+        equal::find(&self.inputs, crate::threads::count(self.options.threads), progress)
+    }
+
+    fn plan(&self, encoder: Encoder<'_>, equals: &[Equals]) -> Result<Plan, Error> {
         let hot = Hot::encode(&self.inputs, encoder)?;
         let dictionary = encoder.dictionary.map(|new| new.sealed(encoder.sealing)).transpose()?;
         let seal_len = Sealing::len_of(encoder.sealing);
         let dictionary = dictionary.unwrap_or_default();
-        Plan::new(&self.inputs, hot, &self.options, seal_len, encoder.encoding, dictionary)
+        let (options, encoding) = (&self.options, encoder.encoding);
+        Plan::new(&self.inputs, hot, options, seal_len, encoding, dictionary, equals)
     }
 
     /// Trains a dictionary if the options ask for one, and marks the regions that are encoded with
@@ -489,7 +525,8 @@ impl PackageBuilder {
         let (quality, sealing) = (self.options.quality, self.sealing());
         let is_used = |new: &&NewDictionary| encoding.needs_dictionary() || new.is_kept();
         let dictionary = self.dictionary.as_ref().filter(is_used);
-        Encoder { encoding, quality, dictionary, sealing, hashes, hash_pool }
+        let sharing = None;
+        Encoder { encoding, quality, dictionary, sealing, hashes, hash_pool, sharing }
     }
 
     /// Returns the kind of seal that follows each region's stored bytes; `None` for no seal.
@@ -509,7 +546,8 @@ impl PackageBuilder {
         let Some(key) = self.key.as_ref().map(SecretKey::public) else {
             return Some(Seals::DIGESTS);
         };
-        Some(Seals { kind: Kind::Signature, package: key.package(), keys: vec![*key.key()] })
+        let (kind, package, keys) = (Kind::Signature, key.package(), vec![*key.key()]);
+        Some(Seals { kind, package, keys, seals_max: 1 })
     }
 
     /// Sets the seals of regions that are copied.
@@ -588,14 +626,15 @@ impl PackageBuilder {
 
     /// Returns the number of bytes that a reader fetches for the first region of average length.
     fn first_get_len(&self, built: &Built, assembled: &Assembled) -> u64 {
-        let seal_len = Sealing::len_of(self.sealing());
+        let seals_max = u64::from(assembled.plan.shared.seals_max());
+        let seals_len = Sealing::len_of(self.sealing()).saturating_mul(seals_max);
         let mean = built.stored_len.checked_div(built.regions).unwrap_or_default();
         let dictionary = to_u64(assembled.plan.dictionary.len());
         let parts = [
             built.len.min(dacti_cdn::HEAD_LEN),
             assembled.block_len,
             dictionary,
-            mean.saturating_add(seal_len),
+            mean.saturating_add(seals_len),
         ];
         parts.into_iter().fold(0, u64::saturating_add)
     }

@@ -5,8 +5,10 @@
 //! Specification:
 //! `docs/spec/dacti-package.md`, "Ids and sizes", "Past 4 GiB".
 
+use super::equal::Equals;
 use super::hot::Hot;
 use super::input::Input;
+use super::shared::Shared;
 use super::{BuildOptions, LayoutChoice, digest_list};
 use crate::Error;
 use dacti_cdn::{IndexPlace, padding};
@@ -21,8 +23,11 @@ use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) encoding: Encoding,
-    /// Numbers of the inputs in the order in which they are stored.
+    /// Numbers of the inputs in the order in which they are stored. Of inputs that share stored
+    /// bytes, only the first is in this order.
     pub(super) data_order: Vec<usize>,
+    /// The inputs that share stored bytes.
+    pub(super) shared: Shared,
     /// The regions that lie in the head. They are in no other order or range.
     pub(super) hot: Hot,
     /// The id ranges, as positions in `data_order`.
@@ -72,6 +77,7 @@ impl Plan {
         seal_len: u64,
         encoding: Encoding,
         dictionary: Vec<u8>,
+        equals: &[Equals],
     ) -> Result<Self, Error> {
         let mut id_order = id_order(inputs)?;
         if !hot.order.is_empty() {
@@ -79,7 +85,8 @@ impl Plan {
         }
         let lens = lens_max(inputs, encoding, seal_len);
         let ranges = id_ranges(id_order.iter().map(|i| lens.get(*i).copied().unwrap_or(0)))?;
-        let data_order = data_order(&id_order, &ranges);
+        let shared = Shared::of(equals, inputs, &id_order, &ranges);
+        let (data_order, data_ranges) = data_order(&id_order, &ranges, &shared);
         let (id_order, parts) = parts(inputs, id_order, &ranges, encoding);
         let filled = parts.iter().fold(0_usize, |sum, part| sum.saturating_add(part.groups()));
         let filled = u32::try_from(filled).unwrap_or(u32::MAX);
@@ -118,8 +125,9 @@ impl Plan {
         Ok(Self {
             encoding,
             data_order,
+            shared,
             hot,
-            ranges,
+            ranges: data_ranges,
             id_order,
             parts,
             index,
@@ -180,7 +188,13 @@ fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
 }
 
 /// Returns the numbers of the inputs as they are stored: range by range, in path order inside each.
-fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
+/// The returned ranges are those of this order, which lacks inputs that share the stored bytes of
+/// an earlier one.
+fn data_order(
+    id_order: &[usize],
+    ranges: &[IdRange],
+    shared: &Shared,
+) -> (Vec<usize>, Vec<IdRange>) {
     let mut order = id_order.to_vec();
     for range in ranges {
         let end = range.first.saturating_add(range.count);
@@ -189,7 +203,18 @@ fn data_order(id_order: &[usize], ranges: &[IdRange]) -> Vec<usize> {
             part.sort_unstable();
         }
     }
-    order
+    if shared.seals_max() <= 1 {
+        return (order, ranges.to_vec());
+    }
+    let (mut stored, mut stored_ranges) = (Vec::new(), Vec::with_capacity(ranges.len()));
+    for range in ranges {
+        let (first, end) = (stored.len(), range.first.saturating_add(range.count));
+        let in_range = order.get(range.first..end).unwrap_or_default();
+        stored.extend(in_range.iter().copied().filter(|i| !shared.is_other(*i)));
+        let count = stored.len().saturating_sub(first);
+        stored_ranges.push(IdRange { first, count, ..*range });
+    }
+    (stored, stored_ranges)
 }
 
 /// Sorts regions from id order into the order of the index. In a package of one encoding, the order
@@ -249,7 +274,7 @@ fn stored_len_max(len: u64, encoding: Encoding) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{data_order, stored_len_max};
+    use super::{Shared, data_order, stored_len_max};
     use dacti_index::{Encoding, id_ranges};
 
     #[test]
@@ -258,7 +283,9 @@ mod tests {
         // a range.
         let id_order = [4, 2, 0, 3, 1];
         let ranges = id_ranges([2_000_000_000; 5]).unwrap();
-        assert_eq!(data_order(&id_order, &ranges), [2, 4, 0, 3, 1]);
+        let (order, same) = data_order(&id_order, &ranges, &Shared::default());
+        assert_eq!(order, [2, 4, 0, 3, 1]);
+        assert_eq!(same, ranges);
     }
 
     #[test]

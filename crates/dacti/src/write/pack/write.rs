@@ -11,7 +11,7 @@ use super::{BuildOptions, LayoutChoice, Progress};
 use crate::Error;
 use core::ops::{ControlFlow, Range};
 use dacti_index::IdRange;
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 use std::collections::HashMap;
 
 /// The positions and digests of written data, which the index needs.
@@ -28,7 +28,9 @@ pub(super) struct Written {
     pub(super) dictionary: Option<(u64, [u8; 32])>,
     /// The digest of all stored bytes as one, for a package without seals that has a file id.
     pub(super) whole: Option<[u8; 32]>,
+    /// The stored bytes of all regions. Bytes that regions share count for each of them.
     pub(super) stored_len: u64,
+    /// The part of `stored_len` that was not written, because an equal region was written before.
     pub(super) shared_len: u64,
 }
 
@@ -100,7 +102,7 @@ struct DataWriter<'w> {
     /// The count of regions written so far, and the index of the next id range.
     count: usize,
     range: usize,
-    /// The length of the seal after each region.
+    /// The length of the seal after each hot region.
     seal_len: u64,
     /// Hashes all stored bytes together, if regions are not hashed one by one.
     whole: Option<blake3::Hasher>,
@@ -119,7 +121,7 @@ impl<'w> DataWriter<'w> {
         output: &'w mut Output,
         progress: &'w mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Self {
-        let regions = in_order.len();
+        let regions = plan.id_order.len();
         let written = Written {
             spans: vec![Span::default(); regions],
             bases: Vec::with_capacity(plan.ranges.len()),
@@ -221,8 +223,7 @@ impl<'w> DataWriter<'w> {
             self.output.append(bytes)?;
         }
         for encoded in ends {
-            let len = encoded.stored_len.saturating_add(self.seal_len);
-            let len = usize::try_from(len).unwrap_or(usize::MAX);
+            let len = usize::try_from(encoded.len()).unwrap_or(usize::MAX);
             let (stored, behind) = bytes.split_at(len.min(bytes.len()));
             bytes = behind;
             self.enter_range();
@@ -259,21 +260,30 @@ impl<'w> DataWriter<'w> {
             let shared_len = self.written.shared_len.saturating_add(encoded.stored_len);
             self.written.shared_len = shared_len;
         } else {
-            self.region_at = at.saturating_add(encoded.stored_len).saturating_add(self.seal_len);
+            self.region_at = at.saturating_add(encoded.len());
             if let Some(shared) = &mut self.shared {
                 shared.insert(encoded, at);
             }
         }
         let span = Span { start: at, end: at.saturating_add(encoded.stored_len) };
-        let input = self.plan.data_order.get(self.count);
-        if let Some(slot) = input.and_then(|i| self.written.spans.get_mut(*i)) {
-            *slot = span;
+        let input = self.in_order.get(self.count).copied();
+        let others = input.map_or(&[][..], |input| self.plan.shared.others(input.id));
+        let first = self.plan.data_order.get(self.count);
+        for i in first.into_iter().chain(others) {
+            if let Some(slot) = self.written.spans.get_mut(*i) {
+                *slot = span;
+            }
         }
         self.written.digests.push(encoded.digest);
-        self.written.stored_len = self.written.stored_len.saturating_add(encoded.stored_len);
-        let content_len = self.in_order.get(self.count).map_or(0, |input| input.len);
+        let others = to_u64(others.len());
+        let shared_len = encoded.stored_len.saturating_mul(others);
+        self.written.shared_len = self.written.shared_len.saturating_add(shared_len);
+        let stored_len = encoded.stored_len.saturating_add(shared_len);
+        self.written.stored_len = self.written.stored_len.saturating_add(stored_len);
+        let regions = others.saturating_add(1);
+        let content_len = input.map_or(0, |input| input.len).saturating_mul(regions);
         self.told.bytes = self.told.bytes.saturating_add(content_len);
-        self.told.regions = self.told.regions.saturating_add(1);
+        self.told.regions = self.told.regions.saturating_add(regions);
         self.count = self.count.saturating_add(1);
     }
 }

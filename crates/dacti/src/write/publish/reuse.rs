@@ -9,9 +9,10 @@ use super::pull::pieces;
 use super::upload::read_whole;
 use crate::fetch::source::ReadAt;
 use crate::index::IndexScan;
+use crate::read::sealed_spans::SealedSpans;
 use crate::{Error, Package};
 use dacti_index::Located;
-use dacti_seal::{Kind, Verdict};
+use dacti_seal::{Kind, Seals, Verdict};
 use daicon_core::Span;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -50,17 +51,25 @@ impl Wanted {
         if self.seal_len() == 0 {
             return completed;
         }
+        let sealed = SealedSpans::of(&self.copy, &self.scan.found);
+        // Regions that share stored bytes have a seal each, and each of them must be there.
+        let mut verified: HashMap<Span, usize> = HashMap::new();
         for located in &self.scan.found {
-            let verified = self.copy.stored_reader_at(*located).and_then(|mut r| r.verify());
-            if verified.is_ok_and(|verdict| verdict != Verdict::Unchecked) {
-                completed.push(self.sealed(located));
+            let verdict = self.copy.stored_reader_at(*located).and_then(|mut r| r.verify());
+            if verdict.is_ok_and(|verdict| verdict != Verdict::Unchecked) {
+                let count = verified.entry(located.span).or_default();
+                *count = count.saturating_add(1);
+                if *count >= sealed.count(located) {
+                    completed.push(sealed.span(located));
+                }
             }
         }
         completed
     }
 
     /// Returns the regions for which `local` has the same digest: their spans in the wanted
-    /// package, with their seals, and their starts in `local`.
+    /// package, with their seals, and their starts in `local`. The seals of regions that share
+    /// stored bytes are left out, because their order is not known.
     pub(super) fn shared_with(&self, local: &Package) -> Result<Vec<(Span, u64)>, Error> {
         // spec: R-DIG-04
         let listed = self.copy.listed_digests(&self.scan)?;
@@ -70,6 +79,9 @@ impl Wanted {
         let Ok(there) = local.scan_index() else { return Ok(Vec::new()) };
         let there: HashMap<Uuid, &Located> =
             there.found.iter().map(|located| (located.id, located)).collect();
+        let has_shared = self.copy.trust().has_shared() || local.trust().has_shared();
+        let packed = self.scan.found.iter().chain(&self.scan.replaced);
+        let sealed = SealedSpans::of(&self.copy, packed);
         let mut shared = Vec::new();
         for located in &self.scan.found {
             let (Some(digest), Some(old)) = (listed.get(&located.id), there.get(&located.id))
@@ -77,8 +89,15 @@ impl Wanted {
                 continue;
             };
             let is_alike = old.encoding == located.encoding && old.span.len() == located.span.len();
-            if is_alike && local.seal_start(old)? == Some(*digest) {
-                shared.push((self.sealed(located), old.span.start));
+            let Some(seal_at) = local.seal_at(old, digest)?.filter(|_| is_alike) else { continue };
+            if !has_shared {
+                shared.push((sealed.span(located), old.span.start));
+                continue;
+            }
+            shared.push((located.span, old.span.start));
+            if sealed.count(located) == 1 {
+                let seals = sealed.span(located);
+                shared.push((Span { start: located.span.end, ..seals }, seal_at));
             }
         }
         Ok(shared)
@@ -89,18 +108,17 @@ impl Wanted {
     fn has_seals_of(&self, local: &Package) -> bool {
         match (self.copy.view().seals(), local.view().seals()) {
             (Some(new), Some(old)) if new.kind == Kind::Digest => old.kind == Kind::Digest,
-            (Some(new), Some(old)) => new == old && !new.keys.is_empty(),
+            (Some(new), Some(old)) => {
+                let is_same =
+                    |old: &Seals| Seals { seals_max: new.seals_max, ..old.clone() } == *new;
+                is_same(old) && !new.keys.is_empty()
+            }
             _ => false,
         }
     }
 
     fn seal_len(&self) -> u64 {
         self.copy.trust().seal_len()
-    }
-
-    fn sealed(&self, located: &Located) -> Span {
-        let Span { start, end } = located.span;
-        Span { start, end: end.saturating_add(self.seal_len()) }
     }
 }
 

@@ -10,7 +10,7 @@ use crate::write::pack::pipeline::{Weigh, run};
 use crate::write::pack::write::batches;
 use crate::{Encoding, Error, Located, Package};
 use dacti_index::IdRange;
-use dacti_seal::{Hashes, digest_of_hash};
+use dacti_seal::{Hashes, SEALS_MAX, digest_of_hash};
 use daicon_core::to_u64;
 use std::io::{self, Read};
 
@@ -46,8 +46,9 @@ pub(super) fn unchanged(
     effort: Effort,
 ) -> Result<Vec<bool>, Error> {
     let is_sealed = package.view().seals().is_some();
+    let found = || inputs.iter().filter_map(|(_, found)| found.as_ref());
     let digests = (package.source().is_in_parts() && is_sealed)
-        .then(|| Digests::read(package, inputs.iter().filter_map(|(_, found)| found.as_ref())));
+        .then(|| Digests::read(package, found(), SEALS_MAX));
     let lens: Vec<&Input> = inputs.iter().map(|(input, _)| input).collect();
     let batches = batches(&lens, &[IdRange { first: 0, count: inputs.len(), stored_len_max: 0 }]);
     let mut unchanged = Vec::with_capacity(inputs.len());
@@ -77,7 +78,8 @@ pub(super) fn unchanged(
     Ok(unchanged)
 }
 
-/// Returns whether the stored bytes of an input would have the digest of its region. A long input
+/// Returns whether the stored bytes of an input would have the digest of its region, or one of
+/// the digests after stored bytes that regions share. A long input
 /// that would be compressed counts as changed.
 fn has_digest(
     input: &Input,
@@ -85,7 +87,7 @@ fn has_digest(
     digests: &Digests,
     encoded: Encoded<'_>,
 ) -> Result<bool, Error> {
-    let Some(digest) = digests.get(found.span.end) else { return Ok(false) };
+    let Some(digests) = digests.get(found.span.end) else { return Ok(false) };
     if found.encoding == Encoding::NONE {
         if found.span.len() != input.len {
             return Ok(false);
@@ -96,7 +98,7 @@ fn has_digest(
         let hash = hasher.finalize();
         let ours = digest_of_hash(found.id, found.encoding, input.len, hash.as_bytes());
         input.check_unchanged(hasher.count())?;
-        return Ok(ours == *digest);
+        return Ok(digests.contains(&ours));
     }
     if input.len > PIECE_LEN {
         return Ok(false);
@@ -114,11 +116,12 @@ fn has_digest(
         sealing: None,
         hashes: false,
         hash_pool,
+        sharing: None,
     };
     let stored = again.stored(input)?;
     let dictionary = dictionary.map(|new| new.dictionary.hash);
     let hashes = Hashes { stored: *blake3::hash(&stored).as_bytes(), dictionary };
-    Ok(digest_of_hash(found.id, encoding, to_u64(stored.len()), hashes) == *digest)
+    Ok(digests.contains(&digest_of_hash(found.id, encoding, to_u64(stored.len()), hashes)))
 }
 
 /// Returns whether a region has the content of an input. A region that cannot be read counts as

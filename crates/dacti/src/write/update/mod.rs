@@ -288,8 +288,15 @@ impl Update {
         let mut stage = Stage::new(self.path.parent().unwrap_or(Path::new("")));
         let hash_pool = &HashPool::new(self.options.threads);
         let (encoding, quality) = (Encoding::NONE, self.options.quality);
-        let encoder =
-            Encoder { encoding, quality, dictionary: None, sealing, hashes: false, hash_pool };
+        let encoder = Encoder {
+            encoding,
+            quality,
+            dictionary: None,
+            sealing,
+            hashes: false,
+            hash_pool,
+            sharing: None,
+        };
         let edits = edits.stage(encoder, &self.components, &mut stage, effort, progress)?;
         let policy = &self.options.policy;
         let planned = PlannedUpdate::new(self.file, self.path, stage, edits, policy)?;

@@ -274,8 +274,15 @@ mod tests {
         let inputs: Vec<&Input> = inputs.iter().collect();
         let (encoding, hash_pool) = (Encoding::NONE, &HashPool::new(None));
         let sealing = Some(Sealing { kind: Kind::Digest, key: None });
-        let encoder =
-            Encoder { encoding, quality: 5, dictionary: None, sealing, hashes: false, hash_pool };
+        let encoder = Encoder {
+            encoding,
+            quality: 5,
+            dictionary: None,
+            sealing,
+            hashes: false,
+            hash_pool,
+            sharing: None,
+        };
         let threads = NonZeroUsize::new(3).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let mut stage = Stage::new(dir.path());

@@ -1,0 +1,298 @@
+//! Inputs with equal contents, found before anything is written.
+//!
+//! A region and the seals after it lie together, so a packer must have found all regions that share
+//! stored bytes when it writes the first of them. Contents are read only if another input has the
+//! same length, and read to their end only if their first bytes occur twice.
+
+use super::Progress;
+use super::input::Input;
+use crate::Error;
+use core::hash::BuildHasher;
+use core::num::NonZeroUsize;
+use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::time::Duration;
+use dacti_names::NAMES_ID;
+use daicon_core::to_u64;
+use std::io::Read;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+
+/// The number of bytes at the start of a content that are compared first.
+const START_LEN: u64 = 64 * 1024;
+/// Bytes that are hashed at once.
+const PIECE_LEN: usize = 256 * 1024;
+/// Inputs that a thread takes at once.
+const BATCH: usize = 256;
+/// The time after which the caller's progress is called although no batch has ended.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Inputs with the same content. Copied regions also have the same encoding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Equals {
+    /// The BLAKE3 of their content. For copied regions, of their stored bytes.
+    pub(super) hash: [u8; 32],
+    /// Their numbers, ascending. There are at least two.
+    pub(super) inputs: Vec<usize>,
+}
+
+/// A function that tells the caller about a build, and returns whether the build goes on.
+pub(super) type Tell<'t> = dyn FnMut(Progress) -> ControlFlow<()> + 't;
+
+/// Finds all inputs with equal contents, ascending by their first inputs. Inputs without bytes, hot
+/// regions and the names list are left out.
+///
+/// An input that cannot be read counts as unequal to all others. The build reports its error when
+/// it reads the input again.
+pub(super) fn find(
+    inputs: &[Input],
+    threads: NonZeroUsize,
+    tell: &mut Tell<'_>,
+) -> Result<Vec<Equals>, Error> {
+    let may_share = |input: &Input| !input.hot && input.id != NAMES_ID && input.len > 0;
+    let state = foldhash::fast::FixedState::default();
+    let able = inputs.iter().enumerate().filter(|(_, input)| may_share(input));
+    let lens = able.map(|(i, input)| (i, state.hash_one((input.len, tag_of(input)))));
+    let candidates = repeated(lens.collect());
+    let jobs = Jobs { inputs, threads };
+    let starts = jobs.run(&candidates, tell, |input, buf| {
+        let start = read_start(input, buf)?;
+        Some(state.hash_one((input.len, tag_of(input), start)))
+    })?;
+    let candidates = repeated(starts);
+    let mut hashes = jobs.run(&candidates, tell, |input, buf| {
+        Some((*hash(input, buf)?.as_bytes(), tag_of(input)))
+    })?;
+    hashes.sort_unstable_by_key(|(i, key)| (*key, *i));
+    let equals = hashes.chunk_by(|(_, a), (_, b)| a == b).filter(|equal| equal.len() > 1);
+    let mut equals: Vec<Equals> = equals
+        .filter_map(|equal| {
+            let (_, (hash, _)) = equal.first()?;
+            Some(Equals { hash: *hash, inputs: equal.iter().map(|(i, _)| *i).collect() })
+        })
+        .collect();
+    equals.sort_unstable_by_key(|equal| equal.inputs.first().copied());
+    Ok(equals)
+}
+
+/// Returns what copied regions must have in common beside their stored bytes.
+fn tag_of(input: &Input) -> Option<[u8; 4]> {
+    input.as_kept().map(|kept| kept.located.encoding.tag())
+}
+
+/// Returns the inputs whose key probably occurs more than once.
+///
+/// Two tables of bits take a fraction of the time of a sort or a map. Keys that differ may have the
+/// same bit, so some inputs are returned although their key occurs once.
+fn repeated(keys: Vec<(usize, u64)>) -> Vec<usize> {
+    let bits = to_u64(keys.len()).saturating_mul(16).max(64).next_power_of_two();
+    let words = usize::try_from(bits / 64).unwrap_or(usize::MAX);
+    let (mut once, mut twice) = (vec![0_u64; words], vec![0_u64; words]);
+    let place = |key: u64| {
+        let bit = key & bits.saturating_sub(1);
+        (usize::try_from(bit >> 6).unwrap_or(usize::MAX), 1_u64 << (bit & 63))
+    };
+    for (_, key) in &keys {
+        let (word, mask) = place(*key);
+        if let (Some(once), Some(twice)) = (once.get_mut(word), twice.get_mut(word)) {
+            *twice |= *once & mask;
+            *once |= mask;
+        }
+    }
+    let is_repeated = |key: u64| {
+        let (word, mask) = place(key);
+        twice.get(word).is_some_and(|twice| twice & mask != 0)
+    };
+    keys.into_iter().filter(|(_, key)| is_repeated(*key)).map(|(i, _)| i).collect()
+}
+
+/// Returns the first bytes of a content; `None` if it cannot be read.
+fn read_start<'b>(input: &'b Input, buf: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+    let len = usize::try_from(input.len.min(START_LEN)).ok()?;
+    if let Some(content) = input.in_memory() {
+        return content.get(..len);
+    }
+    buf.clear();
+    input.open().ok()?.take(START_LEN).read_to_end(buf).ok()?;
+    (buf.len() == len).then_some(&buf[..])
+}
+
+/// Returns the hash of a whole content; `None` if it cannot be read, or has another length.
+fn hash(input: &Input, buf: &mut Vec<u8>) -> Option<blake3::Hash> {
+    if let Some(content) = input.in_memory() {
+        return Some(blake3::hash(content));
+    }
+    buf.resize(PIECE_LEN, 0);
+    let (mut reader, mut hasher) = (input.open().ok()?, blake3::Hasher::new());
+    loop {
+        match reader.read(buf).ok()? {
+            0 => break,
+            read => _ = hasher.update(buf.get(..read)?),
+        }
+    }
+    (hasher.count() == input.len).then(|| hasher.finalize())
+}
+
+/// Work on many inputs by several threads.
+struct Jobs<'i> {
+    inputs: &'i [Input],
+    threads: NonZeroUsize,
+}
+
+impl Jobs<'_> {
+    /// Returns the results for these inputs, each with the input's number, in the order of
+    /// `numbers`. Inputs without a result are left out.
+    fn run<T: Send>(
+        &self,
+        numbers: &[usize],
+        tell: &mut Tell<'_>,
+        work: impl Fn(&Input, &mut Vec<u8>) -> Option<T> + Sync,
+    ) -> Result<Vec<(usize, T)>, Error> {
+        let batches: Vec<&[usize]> = numbers.chunks(BATCH).collect();
+        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let (done, results) = channel();
+        let told = Progress {
+            regions_total: to_u64(self.inputs.len()),
+            bytes_total: self.inputs.iter().fold(0, |sum, input| sum.saturating_add(input.len)),
+            ..Progress::default()
+        };
+        let mut made: Vec<(usize, Vec<(usize, T)>)> = Vec::with_capacity(batches.len());
+        let (batches, next, stop, work) = (&batches, &next, &stop, &work);
+        std::thread::scope(|scope| {
+            crate::threads::start(scope, self.threads.get().min(batches.len()), || {
+                let done = done.clone();
+                move || {
+                    let mut buf = Vec::new();
+                    while let Some((i, batch)) = take(batches, next, stop) {
+                        let mut result =
+                            |i: &usize| Some((*i, work(self.inputs.get(*i)?, &mut buf)?));
+                        let of_batch = batch.iter().filter_map(&mut result).collect();
+                        if done.send((i, of_batch)).is_err() {
+                            return;
+                        }
+                    }
+                }
+            })?;
+            drop(done);
+            loop {
+                match results.recv_timeout(PATIENCE) {
+                    Ok(of_batch) => made.push(of_batch),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
+                }
+                if tell(told).is_break() {
+                    stop.store(true, Ordering::Relaxed);
+                    return Err(Error::Stopped);
+                }
+            }
+        })?;
+        made.sort_unstable_by_key(|(i, _)| *i);
+        Ok(made.into_iter().flat_map(|(_, of_batch)| of_batch).collect())
+    }
+}
+
+/// Returns the next batch and its number; `None` if there is none, or the work was stopped.
+fn take<'b>(
+    batches: &[&'b [usize]],
+    next: &AtomicUsize,
+    stop: &AtomicBool,
+) -> Option<(usize, &'b [usize])> {
+    if stop.load(Ordering::Relaxed) {
+        return None;
+    }
+    let i = next.fetch_add(1, Ordering::Relaxed);
+    Some((i, batches.get(i).copied()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Equals, find};
+    use crate::write::pack::input::{Content, Input, InputName, Spool};
+    use core::num::NonZeroUsize;
+    use core::ops::ControlFlow;
+
+    fn input(n: usize, content: impl Into<Content<'static>>) -> Input {
+        let name = InputName::from(format!("{n:05}"));
+        Input::new(name, content.into(), &mut Spool::default()).unwrap()
+    }
+
+    #[track_caller]
+    fn check(inputs: &[Input], expected: &[(&[u8], &[usize])]) {
+        let expected: Vec<Equals> = expected
+            .iter()
+            .map(|(content, inputs)| Equals {
+                hash: *blake3::hash(content).as_bytes(),
+                inputs: inputs.to_vec(),
+            })
+            .collect();
+        for threads in [1, 3] {
+            let threads = NonZeroUsize::new(threads).unwrap();
+            let found = find(inputs, threads, &mut |_| ControlFlow::Continue(())).unwrap();
+            assert_eq!(found, expected);
+        }
+    }
+
+    #[test]
+    fn equal_contents_are_found_whatever_their_source() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let long = vec![7; 100_000];
+        let mut other_end = long.clone();
+        other_end[99_999] = 8;
+        let mut hot = input(12, b"same".to_vec());
+        hot.hot = true;
+        let inputs = [
+            input(0, b"same".to_vec()),
+            input(1, long.clone()),
+            input(2, b"sama".to_vec()),
+            input(3, file("a", b"same")),
+            input(4, file("b", &long)),
+            input(5, file("c", &other_end)),
+            input(6, Content::reader(&b"same"[..])),
+            input(7, Content::reader(std::io::repeat(7).take(100_000))),
+            input(8, vec![]),
+            input(9, vec![]),
+            input(10, b"other".to_vec()),
+            input(11, file("d", &long[1..])),
+            hot,
+        ];
+        check(&inputs, &[(b"same", &[0, 3, 6]), (&long, &[1, 4, 7])]);
+        // A file that cannot be read any more equals no other input.
+        std::fs::remove_file(dir.path().join("a")).unwrap();
+        check(&inputs, &[(b"same", &[0, 6]), (&long, &[1, 4, 7])]);
+    }
+
+    #[test]
+    fn many_inputs_are_sorted_out_by_their_contents() {
+        // Every third input has a content of its own, and the others have one of 50 contents.
+        let content = |n: usize| match n % 3 {
+            0 => format!("own {n:06}"),
+            _ => format!("shared {:03}", n % 50),
+        };
+        let inputs: Vec<Input> = (0..5_000).map(|n| input(n, content(n).into_bytes())).collect();
+        let mut expected: Vec<(Vec<u8>, Vec<usize>)> = Vec::new();
+        for n in (0..5_000).filter(|n| n % 3 > 0) {
+            let content = content(n).into_bytes();
+            match expected.iter_mut().find(|(of, _)| *of == content) {
+                Some((_, numbers)) => numbers.push(n),
+                None => expected.push((content, vec![n])),
+            }
+        }
+        let expected: Vec<(&[u8], &[usize])> =
+            expected.iter().map(|(content, numbers)| (&content[..], &numbers[..])).collect();
+        assert_eq!(expected.len(), 50);
+        check(&inputs, &expected);
+    }
+
+    #[test]
+    fn a_caller_stops_the_search() {
+        let inputs: Vec<Input> = (0..10).map(|n| input(n, b"same".to_vec())).collect();
+        let found = find(&inputs, NonZeroUsize::MIN, &mut |_| ControlFlow::Break(()));
+        assert!(matches!(found, Err(crate::Error::Stopped)));
+    }
+
+    use std::io::Read;
+}
