@@ -5,6 +5,7 @@
 //! returns the right bytes, or an error that names the cause. It never returns wrong bytes, and
 //! never exceeds the budget.
 
+mod http_archives;
 mod http_async;
 mod http_hostile;
 mod http_killed;

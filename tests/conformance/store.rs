@@ -4,12 +4,15 @@
 mod s3_server;
 mod store_clouds;
 
+use dacti::dar::{Archive, DarSource};
 use dacti::fetch::RemoteSource;
 use dacti::fetch::StoreOptions;
 use dacti::update::{Update, UpdateOptions};
 use dacti::{
     AsyncPackage, BuildOptions, EncodingChoice, Error, ErrorKind, Package, PackageBuilder,
 };
+use dacti_dar::unixfs::Item;
+use dacti_dar::{BlockStore, Cid, ReadError, WriteOptions, Writer, write_dag};
 use dacti_tests::program::program;
 use hyper::{Method, header};
 use s3_server::{S3, SECRET};
@@ -134,6 +137,39 @@ fn many_regions_come_by_few_requests_and_async_ones_too() {
         assert!(many.into_iter().zip(0..).all(|(got, n)| got.ok() == Some(content(n))));
         assert!(package.stats().requests <= 5, "{:?}", package.stats());
     });
+}
+
+#[test]
+fn an_archive_is_read_by_the_same_ranges_as_over_http() {
+    // spec: R-HTTP-60
+    let store = Store::start();
+    let blocks: Vec<Vec<u8>> = (0..300_u32).map(|n| n.to_le_bytes().repeat(1_000)).collect();
+    let cid = |n: usize| Item::leaf(&blocks[n]).cid;
+    let options = WriteOptions { index: true, ..WriteOptions::default() };
+    let mut writer = Writer::with_options(Vec::new(), &options).expect("a vector takes it");
+    for (n, block) in blocks.iter().enumerate() {
+        write_dag(&mut writer, &cid(n), &mut Only(block)).expect("it is one block");
+    }
+    store.put("x.dar", &writer.finish().expect("it is sound").0);
+    let (source, remote) =
+        DarSource::open_store("s3://bucket/x.dar", &store.options()).expect("it is there");
+    let archive = Archive::open(source).expect("it is sound");
+    assert_eq!(archive.get(&cid(234)).expect("it is sound").as_ref(), Some(&blocks[234]));
+    let stats = remote.stats();
+    assert!(stats.requests <= 4 && stats.bytes <= 4 << 16, "{stats:?}");
+    assert_eq!(store.ranges()[0], "bytes=0-65535");
+    let summary = archive.into_stream().expect("it is sound").verify().expect("it is sound");
+    assert_eq!(summary.blocks, 300);
+}
+
+/// A store of one block.
+struct Only<'b>(&'b [u8]);
+
+impl BlockStore for Only<'_> {
+    fn get(&mut self, _: &Cid, into: &mut Vec<u8>) -> Result<bool, ReadError> {
+        into.extend(self.0);
+        Ok(true)
+    }
 }
 
 #[test]

@@ -123,7 +123,7 @@ impl LeftOut {
         let one = "temporary file of a killed run (.dacti-*.tmp) was";
         note(*leftovers, one, "temporary files of killed runs (.dacti-*.tmp) were", "left out");
         if *own_output {
-            notes.push("the package itself lies in the directory and was left out".into());
+            notes.push("the output itself lies in the folder and was left out".into());
         }
         notes
     }

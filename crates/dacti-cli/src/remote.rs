@@ -188,6 +188,10 @@ impl Remote {
     /// Opens a DAR archive or a CAR in a file or under a URL.
     pub(crate) fn open_dar(&self, path: &Path, talk: Talk) -> Result<(DarSource, Costs), Failure> {
         self.check_headers(path)?;
+        if self.head.is_some() || self.at.is_some() {
+            let why = "--head and --at are for packages: an archive has neither heads nor versions";
+            return Err(Failure::Usage(why.into()));
+        }
         let limits = Limits::default();
         let opened = || -> Result<(DarSource, Count), Error> {
             if let Some((kind, url)) = kind_and_url(path) {
@@ -285,7 +289,9 @@ impl Costs {
         if let Count::Url(source) = &self.0
             && source.is_whole()
         {
-            output::warning(&"the server has no ranges: the file was read whole");
+            output::warning(
+                &"the server has no ranges, or states no length: the file was read whole",
+            );
         }
         if !remote.stats {
             return;

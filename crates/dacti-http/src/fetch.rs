@@ -336,6 +336,12 @@ impl Fetch {
             self.fail(session, Fault::OtherLength { expected, found }, None);
             return (None, false);
         }
+        let is_whole_of_any_len = reading.open && self.kind == Kind::Whole;
+        if is_whole_of_any_len && to_u64(bytes.len()) > room {
+            // The file is longer than the caller allows.
+            self.give_up(session, Error::NoRanges { span: self.span, len: None });
+            return (None, false);
+        }
         let taken = usize::try_from(room).unwrap_or(usize::MAX).min(bytes.len());
         if let Err(error) = self.account(session, to_u64(taken)) {
             self.give_up(session, error);
@@ -349,7 +355,7 @@ impl Fetch {
         let delivery = bytes.get(..taken).and_then(|bytes| bytes.get(skip..));
         let at = self.next_at;
         self.next_at = self.next_at.max(reading.at);
-        if reading.at == reading.end && !reading.strict {
+        if reading.at == reading.end && !reading.strict && !is_whole_of_any_len {
             self.finish(session);
         }
         let delivery = delivery.filter(|bytes| !bytes.is_empty());
@@ -368,7 +374,9 @@ impl Fetch {
             End::Tls => Fault::Tls,
         };
         match self.state {
-            State::Reading(reading) if reading.at == reading.end => self.finish(session),
+            State::Reading(reading) if reading.at == reading.end && !reading.open => {
+                self.finish(session);
+            }
             State::Reading(reading) if end == End::Complete && reading.open => {
                 self.span.end = reading.at;
                 self.len = Some(reading.at);

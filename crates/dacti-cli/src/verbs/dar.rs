@@ -17,7 +17,7 @@ use crate::files::Output;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::remote::Remote;
-use crate::{Talk, output};
+use crate::{Talk, hint, output};
 use dacti::AtomicFile;
 use dacti_dar::{Archive, Cid, CidList, Error, Limits, LinkOrder, ReadAt, ReadError, ReadFrom};
 use dacti_dar::{ReadOptions, Reader, Structure, Summary, UnknownHash, Wrong};
@@ -115,6 +115,12 @@ fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
         ReadError::Format(error) => {
             Failure::Failed(format!("{}: {error}{}", shown(path), way_out(&error)))
         }
+        ReadError::Io(error) => {
+            let (name, told) = (shown(path), hint::told(&error));
+            // The error of a URL names it.
+            let is_named = told.starts_with(&format!("{name}: "));
+            Failure::Failed(if is_named { told } else { format!("{name}: {told}") })
+        }
         error => Failure::Failed(format!("{}: {error}", shown(path))),
     }
 }
@@ -158,16 +164,17 @@ fn open_stream(
     reading: &Reading,
     talk: Talk,
 ) -> Result<Reader<Box<dyn Read>>, Failure> {
-    if !is_standard(path) {
-        // A truncated archive has no trailer. Reading it in order finds the place where it ends.
-        let archive = Archive::open_with(open(path, reading)?, &reading.options());
-        if let Ok(archive) = archive
-            && !archive.has_marks().map_err(failed(path))?
-        {
-            return archive.into_stream().map_err(failed(path));
-        }
+    if is_standard(path) {
+        return Ok(Reader::with_options(Box::new(io::stdin().lock()), &reading.options()));
     }
-    Ok(Reader::with_options(watched(path, what, reading, talk)?, &reading.options()))
+    let source = open(path, reading)?;
+    // A truncated archive has no trailer. Reading it in order finds the place where it ends.
+    if let Ok(archive) = Archive::open_with(source.clone(), &reading.options())
+        && !archive.has_marks().map_err(failed(path))?
+    {
+        return archive.into_stream().map_err(failed(path));
+    }
+    Ok(Reader::with_options(in_order(source, what, talk), &reading.options()))
 }
 
 /// The target of an archive: a file that appears whole or not at all, or standard output.
@@ -260,21 +267,12 @@ impl<W: Write> Write for Watched<W> {
 /// The number of bytes of one read, if each read is a request.
 const REQUEST_LEN: usize = 4 << 20;
 
-/// Opens an archive's bytes in order, with a progress bar: standard input, a file or a URL.
-fn watched(
-    path: &Path,
-    what: &'static str,
-    reading: &Reading,
-    talk: Talk,
-) -> Result<Box<dyn Read>, Failure> {
-    if is_standard(path) {
-        return Ok(Box::new(io::stdin().lock()));
-    }
-    let source = open(path, reading)?;
+/// Returns the bytes of a source in order, with a progress bar.
+fn in_order(source: Source, what: &'static str, talk: Talk) -> Box<dyn Read> {
     let total = source.len().unwrap_or(0);
     let len = if source.is_remote() { REQUEST_LEN } else { 128 << 10 };
     let bytes = io::BufReader::with_capacity(len, ReadFrom::new(source, 0));
-    Ok(Box::new(Watched::new(bytes, what, total, talk)))
+    Box::new(Watched::new(bytes, what, total, talk))
 }
 
 /// Counts of an archive, for JSON.
@@ -373,13 +371,19 @@ fn warn(summary: &Summary, talk: Talk) {
     }
 }
 
+/// Returns the numbers of blocks and roots, for a line of text.
+fn blocks_and_roots(summary: &Summary) -> String {
+    let blocks = output::counted(summary.blocks, "block", "blocks");
+    format!("{blocks}, {}", output::counted(summary.roots, "root", "roots"))
+}
+
 /// Prints one line about the written archive.
 fn note_written(path: &Path, summary: &Summary, talk: Talk) {
     if talk >= Talk::Normal {
-        let Summary { blocks, roots, .. } = summary;
         let name = if is_standard(path) { "standard output".into() } else { shown(path) };
         output::note(&format!(
-            "{name}: {blocks} blocks, {roots} roots, {} in {}",
+            "{name}: {}, {} in {}",
+            blocks_and_roots(summary),
             output::bytes(summary.block_bytes),
             output::bytes(summary.len),
         ));

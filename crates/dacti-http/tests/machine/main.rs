@@ -1024,6 +1024,15 @@ fn a_file_is_read_whole_only_where_it_is_short() {
     let acts = [WholeCut(50_000, End::Reset), WholeUnframed];
     let run = run_head_of(&mut fetch, &mut session, &acts, &FILE[..90_000]);
     assert_eq!((run.result.unwrap().len(), run.sent.len()), (90_000, 2));
+    // If no answer states a length, a file that is longer than allowed is refused, not cut.
+    let max = usize::try_from(options().whole_len_max).unwrap();
+    let mut fetch = Fetch::whole(&session, None).unwrap();
+    let run = run_head_of(&mut fetch, &mut session, &[WholeUnframed], &FILE[..max]);
+    assert_eq!(run.result.unwrap().len(), max);
+    let mut fetch = Fetch::whole(&session, None).unwrap();
+    let run = run_head_of(&mut fetch, &mut session, &[WholeUnframed], &FILE[..=max]);
+    let span = Span { start: 0, end: options().whole_len_max };
+    assert_eq!(run.result, Err(Error::NoRanges { span, len: None }));
     // The file is longer than the server stated.
     let mut fetch = Fetch::whole(&session, Some(90_000)).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[Whole], &FILE);

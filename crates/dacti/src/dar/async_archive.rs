@@ -8,7 +8,7 @@ use crate::Error;
 use crate::fetch::HttpOptions;
 #[cfg(feature = "store")]
 use crate::fetch::StoreOptions;
-use crate::remote::{Gathered, Operation, Remote, run};
+use crate::remote::{Gathered, Operation, Remote, RemoteFile, run};
 use dacti_dar::unixfs::{Entry, FileWalk, Kind, Node, ShardWalk, UnixFsError};
 use dacti_dar::{
     Archive, ByteRange, Cid, Header, PathEnd, PathWalk, ReadAt as _, ReadError, ReadOptions, Root,
@@ -40,7 +40,7 @@ pub struct AsyncArchive {
 pub type Blocks = Vec<(Cid, Vec<u8>)>;
 
 impl AsyncArchive {
-    /// Opens the archive that a transport fetches.
+    /// Opens the archive that a transport fetches. The transport must know the file's length.
     ///
     /// # Errors
     /// An error of the transport, or a fault of the archive's trailer.
@@ -48,6 +48,10 @@ impl AsyncArchive {
         remote: Arc<dyn Remote>,
         options: &ReadOptions,
     ) -> Result<Self, ReadError> {
+        if remote.file().len >= RemoteFile::LEN_UNKNOWN {
+            let why = "the transport does not state the archive's length";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why).into());
+        }
         let gathered = Arc::new(Gathered::new(remote));
         let source = || DarSource::new(Arc::clone(&gathered) as _);
         let open = || Archive::open_with(source(), options);

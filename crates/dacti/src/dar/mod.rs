@@ -57,6 +57,12 @@ impl DarSource {
     /// Opens the archive at an `http` or `https` URL. The second value counts the requests and
     /// bytes.
     ///
+    /// The trailer is at the end of an archive, so the file's length must be known. If no answer to
+    /// a range states the length, one request without a range asks for it. If that answer does not
+    /// state it either, the file is read whole, within [`SessionOptions`].
+    ///
+    /// [`SessionOptions`]: crate::fetch::SessionOptions
+    ///
     /// # Errors
     /// `Remote`.
     #[cfg(feature = "http")]
@@ -75,14 +81,6 @@ impl DarSource {
         options: &StoreOptions,
     ) -> Result<(Self, Arc<RemoteSource>), Error> {
         Ok(Self::of_remote(crate::fetch::store::source(url, options)?))
-    }
-
-    /// Returns whether the length of the file is known. If a server does not state the length, the
-    /// file can only be read from start to end, and the index at its end cannot be found.
-    #[must_use]
-    pub fn has_len(&self) -> bool {
-        // `RemoteFile::LEN_UNKNOWN`.
-        self.0.len() < u64::MAX >> 1
     }
 
     #[cfg(any(feature = "http", feature = "store"))]

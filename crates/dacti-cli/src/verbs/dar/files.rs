@@ -126,8 +126,10 @@ impl Files {
         }
         if talk >= Talk::Normal && !json {
             let bytes = output::bytes(*bytes);
-            let links = if *symlinks > 0 { format!(", {symlinks} links") } else { String::new() };
-            output::note(&format!("{files} files{links}, {bytes}, written to {shown}"));
+            let files = output::counted(*files, "file", "files");
+            let links = output::counted(*symlinks, "link", "links");
+            let links = if *symlinks > 0 { format!(", {links}") } else { String::new() };
+            output::note(&format!("{files}{links}, {bytes}, written to {shown}"));
         }
         Ok(Outcome::with_loss(!refused.is_empty()))
     }

@@ -74,7 +74,10 @@ impl Args {
             output::warning(&format!("reading in order ended at {at:#x}"));
         }
         if report.lost_frames > 0 {
-            output::warning(&format!("{} frames were lost", report.lost_frames));
+            output::warning(&format!(
+                "{} lost",
+                output::counted(report.lost_frames, "frame was", "frames were")
+            ));
         }
         for cid in report.lost_roots.iter().take(10) {
             output::warning(&format!("{cid} was a root, and is lost"));

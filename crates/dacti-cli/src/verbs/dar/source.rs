@@ -9,12 +9,22 @@ use dacti_dar::ReadAt;
 use std::fs::File;
 use std::io::{self, Seek};
 use std::path::Path;
+use std::sync::Arc;
 
-/// A source. It prints its costs when it is dropped.
-#[derive(Debug)]
+/// A source. Its costs are printed when the last clone is dropped.
+#[derive(Debug, Clone)]
 pub(super) struct Source {
-    inner: Inner,
-    costs: Option<(Costs, Remote)>,
+    inner: Arc<Inner>,
+    told: Option<Arc<Told>>,
+}
+
+#[derive(Debug)]
+struct Told(Costs, Remote);
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.0.tell(&self.1);
+    }
 }
 
 #[derive(Debug)]
@@ -33,63 +43,46 @@ impl Source {
             let mut file = tempfile::tempfile().map_err(unreadable)?;
             io::copy(&mut io::stdin().lock(), &mut file).map_err(unreadable)?;
             file.rewind().map_err(unreadable)?;
-            return Ok(Self { inner: Inner::File(file), costs: None });
+            return Ok(Self::of_file(file));
         }
         if url(path).is_some() || remote.is_counted() || counts {
             let (source, costs) = remote.open_dar(path, Talk::Normal)?;
-            let costs = Some((costs, remote.clone()));
-            if !source.has_len() {
-                // The trailer is at the end of the archive, so its length must be known.
-                return Err(Failure::Failed(format!(
-                    "{}: the server does not state the file's length: fetch the whole file, and \
-                     read it from standard input, for example with `curl URL | dacti dar verify \
-                     -`",
-                    shown(path)
-                )));
-            }
-            return Ok(Self { inner: Inner::Counted(source), costs });
+            let told = Some(Arc::new(Told(costs, remote.clone())));
+            return Ok(Self { inner: Arc::new(Inner::Counted(source)), told });
         }
         let file = File::open(path).map_err(unreadable)?;
         if file.metadata().map_err(unreadable)?.is_dir() {
             return Err(Failure::Failed(format!("{} is a folder, not an archive", shown(path))));
         }
-        Ok(Self { inner: Inner::File(file), costs: None })
+        Ok(Self::of_file(file))
     }
 
-    /// Makes a source of a temporary file that this run has written.
+    /// Makes a source of an open file.
     pub(super) fn of_file(file: File) -> Self {
-        Self { inner: Inner::File(file), costs: None }
+        Self { inner: Arc::new(Inner::File(file)), told: None }
     }
 
     /// Returns how many requests and bytes were spent; zeros if they are not counted.
     pub(super) fn spent(&self) -> (u64, u64) {
-        self.costs.as_ref().map_or((0, 0), |(costs, _)| costs.spent())
+        self.told.as_ref().map_or((0, 0), |told| told.0.spent())
     }
 
     /// Returns whether reads are counted: for a URL, and for a file whose cost is shown or limited.
     pub(super) fn is_remote(&self) -> bool {
-        matches!(self.inner, Inner::Counted(_))
-    }
-}
-
-impl Drop for Source {
-    fn drop(&mut self) {
-        if let Some((costs, remote)) = &self.costs {
-            costs.tell(remote);
-        }
+        matches!(*self.inner, Inner::Counted(_))
     }
 }
 
 impl ReadAt for Source {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        match &self.inner {
+        match &*self.inner {
             Inner::File(file) => ReadAt::read_at(file, offset, buffer),
             Inner::Counted(source) => source.read_at(offset, buffer),
         }
     }
 
     fn len(&self) -> io::Result<u64> {
-        match &self.inner {
+        match &*self.inner {
             Inner::File(file) => ReadAt::len(file),
             Inner::Counted(source) => ReadAt::len(source),
         }

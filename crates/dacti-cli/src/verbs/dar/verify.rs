@@ -1,6 +1,6 @@
 //! `dacti dar verify`: checks that an archive is whole.
 
-use super::{Counts, Reading, failed, open_stream, plan, shown, warn};
+use super::{Counts, Reading, blocks_and_roots, failed, open_stream, plan, shown, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
 use dacti_dar::Summary;
@@ -38,10 +38,10 @@ impl Args {
         } else {
             warn(&summary, talk);
             if talk >= Talk::Normal {
-                let Summary { blocks, roots, .. } = summary;
                 output::note(&format!(
-                    "{}: whole; {blocks} blocks, {roots} roots, {} in {}{}",
+                    "{}: whole; {}, {} in {}{}",
                     shown(&self.archive),
+                    blocks_and_roots(&summary),
                     output::bytes(summary.block_bytes),
                     output::bytes(summary.len),
                     if summary.indexed { ", with an index" } else { "" },

@@ -35,18 +35,27 @@ async fn opened(url: String, options: HttpOptions) -> Result<Arc<dyn Remote>, Er
     HttpRemote::open(network, url, options).await
 }
 
+/// Opens the transport of an archive, whose length must be known, by the client of this crate.
+#[cfg(all(feature = "dar", feature = "http"))]
+async fn opened_sized(url: String, mut options: HttpOptions) -> Result<Arc<dyn Remote>, Error> {
+    // An archive never changes, so no cache can be stale, and no tag leads past one.
+    options.session.tags = false;
+    let network = Arc::new(Network::new(&url, &options)?);
+    HttpRemote::open_sized(network, url, options).await
+}
+
 /// Opens the source at a URL, for any kind of file.
 #[cfg(all(feature = "dar", feature = "http"))]
 pub(crate) fn source(url: &str, options: &HttpOptions) -> Result<RemoteSource, Error> {
     let runner = Runner::new()?;
-    let remote = runner.wait(opened(url.to_owned(), options.clone()))?;
+    let remote = runner.wait(opened_sized(url.to_owned(), options.clone()))?;
     Ok(RemoteSource::new(runner, remote))
 }
 
 /// Opens the transport of a URL, for any kind of file and on any executor.
 #[cfg(all(feature = "dar", feature = "http"))]
 pub(crate) async fn remote(url: &str, options: &HttpOptions) -> Result<Arc<dyn Remote>, Error> {
-    crate::remote::driven(opened(url.to_owned(), options.clone())).await
+    crate::remote::driven(opened_sized(url.to_owned(), options.clone())).await
 }
 
 #[cfg(feature = "http")]

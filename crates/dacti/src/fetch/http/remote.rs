@@ -44,6 +44,32 @@ impl HttpRemote {
         Self::of_file(http, url, options).await.map(of_its_form)
     }
 
+    /// Does the same as [`open`](Self::open), for a file whose length must be known. If no answer
+    /// to a range states the length, the file is requested without a range.
+    #[cfg(all(feature = "dar", feature = "http"))]
+    pub(super) async fn open_sized(
+        http: Arc<dyn HttpClient>,
+        url: String,
+        options: HttpOptions,
+    ) -> Result<Arc<dyn Remote>, Error> {
+        // spec: R-HTTP-66
+        let remote = Self::of_file(http, url, options).await?;
+        if remote.file.len < RemoteFile::LEN_UNKNOWN {
+            return Ok(of_its_form(remote));
+        }
+        let has_ranges = remote.stats().whole == 0;
+        let len = match remote.read_whole(None).await {
+            Ok(file) => file.len(),
+            Err(error) => match http_error(&error) {
+                // The refused answer states the length, and the bytes come by ranges.
+                Some(&dacti_http::Error::NoRanges { len: Some(len), .. }) if has_ranges => len,
+                _ => return Err(error),
+            },
+        };
+        let file = RemoteFile { head: remote.file.head.clone(), len, ..remote.file };
+        Ok(of_its_form(Self { file, ..remote }))
+    }
+
     /// Fetches the head of the file at `url`.
     async fn of_file(
         http: Arc<dyn HttpClient>,
@@ -162,18 +188,22 @@ impl HttpRemote {
         let Some(&dacti_http::Error::NoRanges { len, .. }) = http_error(&error) else {
             return Err(error);
         };
-        let guard = self.whole_lock.lock().await;
-        if self.whole.get().is_none() {
-            let fetch = Fetch::whole(&self.client.session(), len);
-            let fetch = fetch.map_err(|error| self.client.failed(error, None))?;
-            let mut file = Temporary::new().map_err(read_failed)?;
-            let fetch = self.client.fetch(fetch, &mut file).await?;
-            self.look_after(&fetch).await?;
-            // Only the holder of the lock sets `whole`, so this cannot fail.
-            let _ = self.whole.set(file);
-        }
-        drop(guard);
+        self.read_whole(len).await?;
         self.at_hand(span).map_or(Err(error), |bytes| bytes.map_err(read_failed))
+    }
+
+    /// Reads the whole file, unless it was read already.
+    async fn read_whole(&self, len: Option<u64>) -> Result<&Temporary, Error> {
+        let _guard = self.whole_lock.lock().await;
+        if let Some(file) = self.whole.get() {
+            return Ok(file);
+        }
+        let fetch = Fetch::whole(&self.client.session(), len);
+        let fetch = fetch.map_err(|error| self.client.failed(error, None))?;
+        let mut file = Temporary::new().map_err(read_failed)?;
+        let fetch = self.client.fetch(fetch, &mut file).await?;
+        self.look_after(&fetch).await?;
+        Ok(self.whole.get_or_init(|| file))
     }
 }
 
