@@ -8,6 +8,7 @@ use dacti_tests::served::Served;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 use uuid::Uuid;
@@ -195,6 +196,49 @@ fn a_private_key_is_not_served() {
         assert!(!String::from_utf8_lossy(&answer.body).contains("dacti-ed25519-private"));
     }
     assert_eq!(served.get("/own.key.pub", "").body, key.public().to_text().into_bytes());
+}
+
+#[test]
+fn a_long_file_is_served_at_once_and_a_key_in_it_never() {
+    let dir = site();
+    let site = dir.path().join("site");
+    let key = SecretKey::from_seed(&[7; 32], Uuid::from_u128(9)).to_text();
+    let (len, key_at) = (1 << 40, (30 << 20) - 40);
+    for (name, has_key) in [("long.bin", false), ("keys.bin", true)] {
+        // The file has holes, so it takes little space. Reading all of it would take hours.
+        let file = fs::File::create(site.join(name)).unwrap();
+        file.set_len(len).unwrap();
+        file.write_all_at(b"begin", 0).unwrap();
+        file.write_all_at(b"the end", len - 7).unwrap();
+        if has_key {
+            file.write_all_at(key.as_bytes(), key_at).unwrap();
+        }
+    }
+    let served = Served::start(&site, &[]);
+    let part = |path: &str, start: u64, end: u64| {
+        served.get(path, &format!("Range: bytes={start}-{}\r\n", end - 1))
+    };
+    for path in ["/long.bin", "/keys.bin"] {
+        assert_eq!(part(path, 0, 5).body, b"begin");
+        assert_eq!(part(path, len - 7, len).body, b"the end");
+        // A piece that lies in two chunks.
+        assert_eq!(part(path, (1 << 20) - 2, (1 << 20) + 2).body, [0; 4]);
+        assert_eq!(part(path, 3, 3_000_000).body.len(), 2_999_997);
+    }
+    // An answer that would hold a part of the key is cut before the chunk with the key's start.
+    let request = format!("GET /keys.bin HTTP/1.1\r\nHost: a\r\nRange: bytes=5-{key_at}\r\n\r\n");
+    let mut stream = TcpStream::connect(&served.address).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut sent = Vec::new();
+    let _ = stream.read_to_end(&mut sent);
+    let head = sent.windows(4).position(|end| end == b"\r\n\r\n").expect("the answer began");
+    assert!(sent.starts_with(b"HTTP/1.1 206 "));
+    assert_eq!(sent.len() - head - 4, (29 << 20) - 5);
+    // From now on the file is not served.
+    for (start, end) in [(0, 5), (key_at + 30, key_at + 31), (len - 7, len)] {
+        assert_eq!(part("/keys.bin", start, end).status, 404);
+    }
+    assert_eq!(part("/long.bin", 0, 5).status, 206);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use hyper::header::{
     HeaderName, HeaderValue, IF_RANGE, LOCATION, RANGE, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
+use std::io;
 use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
@@ -82,7 +83,10 @@ impl<'r> Request<'r> {
 }
 
 /// Answers with a file, or a part of it.
-pub(crate) async fn file(opened: &Opened, path: &str, request: &Request<'_>) -> Answer {
+///
+/// # Errors
+/// `PermissionDenied` if the file has a private key, or an error of the file.
+pub(crate) async fn file(opened: &Opened, path: &str, request: &Request<'_>) -> io::Result<Answer> {
     let asked = asked(request.range(None), opened.len);
     let lifetime = request.lifetimes.of(opened.kind, &asked);
     let span = match &asked {
@@ -90,15 +94,27 @@ pub(crate) async fn file(opened: &Opened, path: &str, request: &Request<'_>) -> 
         Asked::Part { bytes, .. } => bytes.clone(),
         Asked::Unsatisfiable => 0..0,
     };
-    let body = if request.head { Body::empty() } else { read(opened, span).await };
-    part(&asked, opened.len, content_type(path), lifetime, |_| body)
+    let body = if request.head { Body::empty() } else { read(opened, span).await? };
+    Ok(part(&asked, opened.len, content_type(path), lifetime, |_| body))
 }
 
 /// Returns the body of a span. A short body is read at once, so that it is sent together with the
 /// header fields.
-async fn read(opened: &Opened, span: Range<u64>) -> Body {
+async fn read(opened: &Opened, span: Range<u64>) -> io::Result<Body> {
     let file = &opened.file;
     let len = usize::try_from(span.end.saturating_sub(span.start)).unwrap_or(usize::MAX);
+    if let Some(searched) = &opened.searched {
+        if searched.is_secret() {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        // A short body lies in at most two chunks. The body searches the other chunks.
+        let last = if len <= PIECE { span.end.saturating_sub(1) } else { span.start };
+        for at in [span.start, last.max(span.start)] {
+            if !span.is_empty() && !searched.is_clean(at) {
+                Arc::clone(searched).search(Arc::clone(file), at).await?;
+            }
+        }
+    }
     if len <= PIECE {
         let read = match read_now(file, span.start, len) {
             Some(read) => read,
@@ -108,10 +124,10 @@ async fn read(opened: &Opened, span: Range<u64>) -> Body {
         if let Ok(bytes) = read
             && bytes.len() == len
         {
-            return Body::whole(bytes);
+            return Ok(Body::whole(bytes));
         }
     }
-    Body::file(Arc::clone(file), span)
+    Ok(Body::file(Arc::clone(file), span, opened.searched.clone()))
 }
 
 /// Answers with the wanted part of `len` bytes.

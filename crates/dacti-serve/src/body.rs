@@ -1,6 +1,7 @@
 //! The body of an answer, made piece by piece as the client receives it.
 
 use crate::read::{PIECE, read_later, read_now};
+use crate::search::Searched;
 use bytes::Bytes;
 use core::future::Future;
 use core::ops::Range;
@@ -60,8 +61,9 @@ impl Body {
         Self::new(Source::Whole(bytes), Some(turn))
     }
 
-    pub(crate) fn file(file: Arc<File>, span: Range<u64>) -> Self {
-        Self::new(Source::File(FileBody { file, left: span, waiting: None }), None)
+    /// Returns a body of bytes of a file. Each chunk of a long file is searched before it is sent.
+    pub(crate) fn file(file: Arc<File>, span: Range<u64>, searched: Option<Arc<Searched>>) -> Self {
+        Self::new(Source::File(FileBody { file, left: span, searched, waiting: None }), None)
     }
 
     pub(crate) fn pieces(pieces: Receiver<io::Result<Bytes>>) -> Self {
@@ -135,6 +137,7 @@ fn is_slow(elapsed: Duration, sent: u64) -> bool {
 struct FileBody {
     file: Arc<File>,
     left: Range<u64>,
+    searched: Option<Arc<Searched>>,
     waiting: Option<Pin<Box<dyn Future<Output = io::Result<Bytes>> + Send>>>,
 }
 
@@ -143,14 +146,26 @@ impl FileBody {
         if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        let len = usize::try_from(span_len(&self.left)).unwrap_or(PIECE).min(PIECE);
-        let read =
-            if self.waiting.is_none() { read_now(&self.file, self.left.start, len) } else { None };
+        let (start, mut left) = (self.left.start, span_len(&self.left));
+        let unsearched = self.searched.as_ref().filter(|searched| !searched.is_clean(start));
+        if self.searched.is_some() {
+            // A piece lies within one chunk.
+            left = left.min(Searched::chunk_end(start).saturating_sub(start));
+        }
+        let len = usize::try_from(left).unwrap_or(PIECE).min(PIECE);
+        let is_free = self.waiting.is_none() && unsearched.is_none();
+        let read = if is_free { read_now(&self.file, start, len) } else { None };
         let read = if let Some(read) = read {
             read
         } else {
+            let (file, unsearched) = (Arc::clone(&self.file), unsearched.cloned());
             let waiting = self.waiting.get_or_insert_with(|| {
-                Box::pin(read_later(Arc::clone(&self.file), self.left.start, len))
+                Box::pin(async move {
+                    if let Some(searched) = unsearched {
+                        searched.search(Arc::clone(&file), start).await?;
+                    }
+                    read_later(file, start, len).await
+                })
             });
             let read = ready!(waiting.as_mut().poll(context));
             self.waiting = None;

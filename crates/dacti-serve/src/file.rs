@@ -109,7 +109,7 @@ impl Origin {
         let opened = self.open(MISSING, file).await.ok()?;
         let fields = HeaderMap::new();
         let request = Request::new(&fields, head, &self.lifetimes);
-        let mut answer = answer::file(&opened, MISSING, &request).await;
+        let mut answer = answer::file(&opened, MISSING, &request).await.ok()?;
         answer::set_missing(&mut answer);
         Some(answer)
     }
@@ -124,7 +124,7 @@ impl Origin {
             Found::Page(content) => Ok(answer::memory(content, &target.path, request)),
             Found::File(file) => {
                 let opened = self.open(&target.path, file).await?;
-                Ok(answer::file(&opened, &target.path, request).await)
+                answer::file(&opened, &target.path, request).await
             }
             Found::Directory if !target.directory => Ok(answer::moved(&format!("{path}/"))),
             Found::Directory => {
@@ -136,7 +136,7 @@ impl Origin {
                     _ => return self.directory(target, path, request),
                 };
                 let opened = self.open(&index, file).await?;
-                Ok(answer::file(&opened, &index, request).await)
+                answer::file(&opened, &index, request).await
             }
         }
     }
@@ -178,7 +178,7 @@ impl Origin {
             return Err(error);
         }
         let head = Opened { len: opened.len.min(HEAD_LEN), kind: Kind::Other, ..opened };
-        Ok(answer::file(&head, path, request).await)
+        answer::file(&head, path, request).await
     }
 
     /// Returns the package at a path of the site.
@@ -289,12 +289,12 @@ impl Origin {
         let len = file.metadata()?.len();
         let known = self.packages.open(path, &file).await?;
         let kind = if Kind::is_part(path) { Kind::Part } else { growth(&known) };
-        let package = match known {
-            Known::Package(served) => Some(served),
-            Known::Other => None,
+        let (package, searched) = match known {
+            Known::Package(served) => (Some(served), None),
+            Known::Other(searched) => (None, searched),
             Known::Secret => return Err(io::ErrorKind::PermissionDenied.into()),
         };
-        Ok(Opened { file, len, kind, package })
+        Ok(Opened { file, len, kind, package, searched })
     }
 }
 

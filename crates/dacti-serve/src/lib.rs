@@ -17,6 +17,7 @@ mod page;
 mod range;
 mod read;
 mod region;
+mod search;
 mod server;
 mod site;
 mod target;

@@ -2,6 +2,7 @@
 
 use crate::lifetime::Kind;
 use crate::lookup::Served;
+use crate::search::Searched;
 use std::fs::File;
 use std::sync::Arc;
 
@@ -14,4 +15,6 @@ pub(crate) struct Opened {
     pub(crate) kind: Kind,
     /// The package, if the file is one.
     pub(crate) package: Option<Arc<Served>>,
+    /// The search for private keys, if the file is long and no package.
+    pub(crate) searched: Option<Arc<Searched>>,
 }

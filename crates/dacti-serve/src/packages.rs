@@ -4,11 +4,11 @@
 use crate::lifetime::Kind;
 use crate::lookup::{Load, Served};
 use crate::options::Options;
+use crate::search::{SHORT, Searched, shows_private_key};
 use crate::work::{self, Work};
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use dacti::fetch::ReadAt;
-use dacti::seal::KeySearch;
 use dacti::{Limits, Package};
 use std::collections::HashMap;
 use std::fs::{File, Metadata};
@@ -25,9 +25,6 @@ const OPEN_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// The start of every package, up to the signature's version.
 const SIGNATURE: &[u8; 7] = b"\xffdaicon";
-
-/// Bytes of a file that are searched at once.
-const READ_LEN: usize = 64 * 1024;
 
 /// The state of a file at one time. An updated package has another state.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -71,8 +68,9 @@ const fn identity(_: &Metadata) -> Identity {}
 #[derive(Debug, Clone)]
 pub(crate) enum Known {
     Package(Arc<Served>),
-    /// A file that is not a package, or a package that cannot be read.
-    Other,
+    /// A file that is not a package, or a package that cannot be read. A long file is searched for
+    /// private keys as it is sent.
+    Other(Option<Arc<Searched>>),
     /// A private key, which is never served.
     Secret,
 }
@@ -224,9 +222,8 @@ struct Source {
 impl Source {
     /// Finds the kind of the file.
     ///
-    /// A file that is not a package is searched for a private key, once as long as the file stays
-    /// the same. A private key is not served, because anybody who has it can sign as its owner. The
-    /// regions of a package were searched when they were packed.
+    /// A short file that is not a package is searched for a private key, once as long as the file
+    /// stays the same. The regions of a package were searched when they were packed.
     fn kind(self, limits: Limits) -> io::Result<Known> {
         let mut signature = [0; SIGNATURE.len()];
         let read = self.read_at(0, &mut signature)?;
@@ -240,22 +237,11 @@ impl Source {
                 return Ok(Known::Package(Arc::new(Served::new(package))));
             }
         }
-        let is_secret = file.shows_private_key()?;
-        Ok(if is_secret { Known::Secret } else { Known::Other })
-    }
-
-    fn shows_private_key(&self) -> io::Result<bool> {
-        let (mut search, mut at) = (KeySearch::default(), 0_u64);
-        let mut buf = vec![0; READ_LEN];
-        while !search.has_found() {
-            let read = self.read_at(at, &mut buf)?;
-            if read == 0 {
-                break;
-            }
-            search.feed(buf.get(..read).unwrap_or_default());
-            at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if file.len > SHORT {
+            return Ok(Known::Other(Some(Arc::new(Searched::new(file.len)))));
         }
-        Ok(search.has_found())
+        let is_secret = shows_private_key(&file.file, 0..file.len)?;
+        Ok(if is_secret { Known::Secret } else { Known::Other(None) })
     }
 }
 

@@ -160,7 +160,7 @@ impl Page {
                     // the file.
                     if content.verdict() == Some(Verdict::Unchecked) {
                         let at = |n: u64| start.saturating_add(n);
-                        return Body::file(file, at(span.start)..at(span.end));
+                        return Body::file(file, at(span.start)..at(span.end), None);
                     }
                     // A seek from the start cannot fail. A position past the end has no bytes.
                     let _ = content.seek(SeekFrom::Start(span.start));
