@@ -19,3 +19,4 @@ mod dar_unixfs;
 mod gateway;
 mod gateway_answers;
 mod gateway_hostile;
+mod gateway_tar;

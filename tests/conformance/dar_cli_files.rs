@@ -110,8 +110,8 @@ impl BlockStore for Blocks {
     }
 }
 
-/// Returns an archive of one folder that `make` builds.
-fn archive(
+/// Writes an archive of one folder that `make` builds.
+pub fn archive(
     path: &Path,
     make: impl FnOnce(&mut Builder<&mut dyn FnMut(&Cid, Vec<u8>)>) -> Item,
     leaves: &[&[u8]],

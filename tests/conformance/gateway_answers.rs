@@ -12,7 +12,7 @@ const MIXED: &str = "subdir-with-mixed-block-files";
 const CBOR: &str = "dir-with-dag-cbor-with-links";
 const HAMT: &str = "single-layer-hamt-with-multi-block-files";
 const SPECIAL: &str = "boxo-dir-special-chars";
-const IMMUTABLE: &str = "public, max-age=31536000, immutable, no-transform";
+const IMMUTABLE: &str = "public, max-age=29030400, immutable, no-transform";
 
 #[test]
 fn fields_are_those_of_the_specification() {
@@ -122,17 +122,25 @@ fn requests_that_cannot_be_answered_are_told_so() {
     check(404, &format!("/ipfs/{absent}"), "");
     check(400, "/ipfs/", "");
     check(400, &format!("/ipfs/{root}?format=zip"), "");
-    check(406, &format!("/ipfs/{root}?format=tar"), "");
-    check(406, &format!("/ipfs/{root}?format=ipns-record"), "");
-    check(406, &format!("/ipfs/{root}?format=dag-json"), "");
+    // IPNS records belong to names, and the archives have no names.
+    check(400, &format!("/ipfs/{root}?format=ipns-record"), "");
+    check(400, &format!("/ipfs/{root}"), "Accept: application/vnd.ipfs.ipns-record\r\n");
+    check(404, "/ipns/example.org/a", "");
+    // IPIP-0524: no codec is converted into another one.
+    for format in ["dag-json", "dag-cbor"] {
+        check(406, &format!("/ipfs/{root}?format={format}"), "");
+        let accept = format!("Accept: application/vnd.ipld.{format}\r\n");
+        check(406, &format!("/ipfs/{root}"), &accept);
+    }
     check(400, &format!("/ipfs/{root}?format=car&dag-scope=some"), "");
     check(400, &format!("/ipfs/{root}?format=dar&dag-scope=block"), "");
+    check(400, &format!("/ipfs/{root}?format=tar&dag-scope=entity"), "");
     for parameter in ["version=2", "order=bfs", "dups=x"] {
         check(406, &format!("/ipfs/{root}?format=car&car-{parameter}"), "");
         let accept = format!("Accept: application/vnd.ipld.car; {parameter}\r\n");
         check(406, &format!("/ipfs/{root}"), &accept);
     }
-    check(406, &format!("/ipfs/{root}"), "Accept: application/x-tar\r\n");
+    check(406, &format!("/ipfs/{root}"), "Accept: application/vnd.ipld.dag-pb\r\n");
     // The path continues after a file.
     check(404, &format!("/ipfs/{root}/subdir/ascii.txt/more?format=car"), "");
     check(400, &format!("/ipfs/{root}"), "Service-Worker: script\r\n");
@@ -180,23 +188,91 @@ fn blocks_of_other_codecs_come_in_their_own_media_type() {
         site.get(&format!("/ipfs/{}{query}", text(&block.cid)), fields)
     };
     let kind = "application/vnd.ipld.dag-json";
-    for (query, fields, kind) in [
-        ("", "", kind),
-        ("?format=dag-json", "", kind),
-        ("", "Accept: application/vnd.ipld.dag-json\r\n", kind),
-        ("?format=json", "", "application/json"),
+    let name = format!("filename=\"{}.json\"", text(&json.cid));
+    for (query, fields, kind, shown) in [
+        ("", "", kind, "inline"),
+        ("?format=dag-json", "", kind, "inline"),
+        ("", "Accept: application/vnd.ipld.dag-json\r\n", kind, "inline"),
+        ("?download=true", "", kind, "attachment"),
+        ("?format=json", "", "application/json", "inline"),
+        ("", "Accept: application/json\r\n", "application/json", "inline"),
+        ("", "Accept: application/cbor, */*\r\n", kind, "inline"),
     ] {
         let answer = get(&json, query, fields);
-        assert_eq!((answer.status, &answer.body), (200, &json.data), "{query}");
-        assert_eq!(answer.field("content-type"), kind, "{query}");
+        assert_eq!((answer.status, &answer.body), (200, &json.data), "{query}{fields}");
+        assert_eq!(answer.field("content-type"), kind, "{query}{fields}");
+        assert_eq!(answer.field("content-disposition"), format!("{shown}; {name}"));
     }
-    assert_eq!(get(&json, "?format=dag-cbor", "").status, 406);
+    // IPIP-0524: a format that is not the block's codec is refused.
+    for (query, fields) in [
+        ("?format=dag-cbor", ""),
+        ("?format=cbor", "Accept: */*\r\n"),
+        ("", "Accept: application/cbor\r\n"),
+        ("", "Accept: application/vnd.ipld.dag-cbor\r\n"),
+    ] {
+        assert_eq!(get(&json, query, fields).status, 406, "{query}{fields}");
+    }
     assert_eq!(get(&wrong, "?format=dag-cbor", "").status, 500, "it is not valid DAG-CBOR");
     assert_eq!(get(&unknown, "", "").status, 406);
     assert_eq!(get(&unknown, "?format=raw", "").body, b"git");
     // The codec of this block is unknown, so its links cannot be read.
     let answer = get(&unknown, "?format=car", "");
     assert_eq!(car(&answer.body).1, [(unknown.cid.clone(), b"git".to_vec())]);
+}
+
+#[test]
+fn documents_have_pages_for_browsers() {
+    let child = leaf(b"child");
+    let links = [child.cid.clone()];
+    let cbor = block(reference::DAG_CBOR, reference::SHA2_256, b"<&", &links);
+    let plan = crate::dar_support::plan(&[&cbor], &[&cbor, &child]);
+    let site = Site::of_files(&[("x.dar".into(), crate::dar_support::write(&plan))]);
+    let path = format!("/ipfs/{}", text(&cbor.cid));
+    let browser = "Accept: text/html,application/xhtml+xml,*/*;q=0.8\r\n";
+    for slash in ["", "/"] {
+        let answer = site.get(&format!("{path}{slash}"), browser);
+        assert_eq!(answer.field("content-type"), "text/html; charset=utf-8");
+        assert!(answer.field("etag").contains("DagIndex-"), "{}", answer.field("etag"));
+        assert_eq!((answer.field("vary"), answer.field("content-disposition")), ("accept", ""));
+        let page = String::from_utf8(answer.body).unwrap();
+        let linked = format!("href=\"/ipfs/{}\"", text(&child.cid));
+        assert!(page.contains(&linked) && page.contains("?format=raw"), "{page}");
+    }
+    // Other clients get the document, and a format in the query comes first.
+    let answer = site.get(&path, "Accept: */*\r\n");
+    assert_eq!(answer.field("content-type"), "application/vnd.ipld.dag-cbor");
+    assert_eq!(answer.body, cbor.data);
+    let name = format!("attachment; filename=\"{}.cbor\"", text(&cbor.cid));
+    assert_eq!(answer.field("content-disposition"), name);
+    assert_eq!(site.get(&format!("{path}?format=dag-cbor"), browser).body, cbor.data);
+}
+
+#[test]
+fn files_of_json_come_as_files() {
+    // IPIP-0524 has this exception: nearly all JSON lies in UnixFS files.
+    let site = Site::of(&[TWO_FILES]);
+    fs::create_dir(site.folder.at("in")).unwrap();
+    fs::write(site.folder.at("in/a.json"), "{}").unwrap();
+    let (out, _) = site.folder.ends(0, &["create", "in", "-o", "site/new.dar", "--json"]);
+    let root = serde_json::from_str::<serde_json::Value>(&out).unwrap();
+    let root = root["roots"][0]["cid"].as_str().unwrap_or_else(|| panic!("{root}")).to_owned();
+    let served = dacti_tests::served::Served::start(&site.folder.at("site"), &[]);
+    let path = format!("/ipfs/{root}/a.json");
+    let plain = dacti_tests::http::ask(&served.address, "GET", &path, "").unwrap();
+    for (query, fields) in [
+        ("?format=json", ""),
+        ("", "Accept: application/json\r\n"),
+        ("?format=json", "Accept: application/vnd.ipld.raw\r\n"),
+        ("", "Accept: application/json, text/plain, */*\r\n"),
+    ] {
+        let target = format!("{path}{query}");
+        let answer = dacti_tests::http::ask(&served.address, "GET", &target, fields).unwrap();
+        assert_eq!((answer.status, &answer.body[..]), (200, &b"{}"[..]), "{query}{fields}");
+        for name in ["content-type", "etag", "content-disposition"] {
+            assert_eq!(answer.field(name), plain.field(name), "{query}{fields}");
+        }
+    }
+    assert_eq!(plain.field("content-type"), "application/json");
 }
 
 #[test]

@@ -37,18 +37,24 @@ impl Kind {
 pub(crate) struct Lifetimes {
     short: HeaderValue,
     long: HeaderValue,
+    of_cids: HeaderValue,
     none: HeaderValue,
 }
 
+/// The lifetime that the path gateway specification demands for paths under `/ipfs/`, in seconds.
+const CID_MAX_AGE: u32 = 29_030_400;
+
 impl Lifetimes {
     pub(crate) fn new(head_max_age: u32, data_max_age: u32) -> Self {
+        let immutable = |age| format!("public, max-age={age}, immutable, no-transform");
         let field = |text: String| {
             // Digits and ASCII letters are a valid field value.
             HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("no-store"))
         };
         Self {
             short: field(format!("public, max-age={head_max_age}, no-transform")),
-            long: field(format!("public, max-age={data_max_age}, immutable, no-transform")),
+            long: field(immutable(data_max_age)),
+            of_cids: field(immutable(data_max_age.min(CID_MAX_AGE))),
             none: HeaderValue::from_static("no-store"),
         }
     }
@@ -74,9 +80,9 @@ impl Lifetimes {
         &self.short
     }
 
-    /// Returns the lifetime of an answer that never changes.
-    pub(crate) const fn long(&self) -> &HeaderValue {
-        &self.long
+    /// Returns the lifetime of the content of a CID.
+    pub(crate) const fn of_cids(&self) -> &HeaderValue {
+        &self.of_cids
     }
 
     /// Returns the lifetime of an answer that no cache may keep.

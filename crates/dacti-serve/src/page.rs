@@ -36,6 +36,21 @@ pub(crate) fn names(path: &str, names: &[String]) -> String {
     page.finish(names.len())
 }
 
+/// Returns the page of a DAG-JSON or DAG-CBOR document at `path`: its links, and the forms in which
+/// it can be fetched.
+pub(crate) fn document(path: &str, links: &[String]) -> String {
+    let mut page = Page::new(path);
+    // The page's own path may end with `/`, so links begin at the root.
+    let path = path.trim_end_matches('/');
+    for format in ["raw", "car", "dar"] {
+        page.link(&format!("{path}?format={format}"), &format!("format={format}"), None);
+    }
+    for link in links.iter().take(NAMES_MAX) {
+        page.link(&format!("/ipfs/{link}"), link, None);
+    }
+    page.finish(links.len())
+}
+
 /// Returns the page of the regions of a package whose paths start with `folder`, which is empty or
 /// ends with `/`; `None` if there are none. `path` is the path of the request.
 pub(crate) fn regions(path: &str, names: &Names, folder: &str) -> Option<String> {

@@ -1,6 +1,8 @@
 //! The formats of an answer, and how a request names them: `format=` and `Accept`, with the
 //! parameters of CARs.
 
+use hyper::StatusCode;
+
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Format {
@@ -12,18 +14,32 @@ pub(super) enum Format {
     Car { dups: bool },
     /// An archive of this project's format.
     Dar,
+    /// Files, folders and symbolic links as a TAR.
+    Tar,
     /// The block as it is, if its codec is this one.
     Codec(u64),
 }
 
-/// A request for a format that the gateway does not make.
+/// A request for a format that the gateway does not make: the status of the answer, and the reason.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Unsupported(pub(super) String);
+pub(super) struct Unsupported(pub(super) StatusCode, pub(super) String);
 
-const DAG_CBOR: u64 = 0x71;
-const DAG_JSON: u64 = 0x0129;
-const CBOR: u64 = 0x51;
-const JSON: u64 = 0x0200;
+impl Unsupported {
+    fn new(why: String) -> Self {
+        Self(StatusCode::NOT_ACCEPTABLE, why)
+    }
+
+    /// The specification has this answer for a path under `/ipfs/`.
+    fn record() -> Self {
+        let why = "an IPNS record belongs to a name under /ipns/, not to a CID under /ipfs/";
+        Self(StatusCode::BAD_REQUEST, why.into())
+    }
+}
+
+pub(super) const DAG_CBOR: u64 = 0x71;
+pub(super) const DAG_JSON: u64 = 0x0129;
+pub(super) const CBOR: u64 = 0x51;
+pub(super) const JSON: u64 = 0x0200;
 
 impl Format {
     /// Returns the value of `format=` that names this format; `None` for a file.
@@ -33,6 +49,7 @@ impl Format {
             Self::Raw => "raw",
             Self::Car { .. } => "car",
             Self::Dar => "dar",
+            Self::Tar => "tar",
             Self::Codec(DAG_CBOR) => "dag-cbor",
             Self::Codec(DAG_JSON) => "dag-json",
             Self::Codec(CBOR) => "cbor",
@@ -50,9 +67,8 @@ impl Format {
             "dag-cbor" => Self::Codec(DAG_CBOR),
             "json" => Self::Codec(JSON),
             "cbor" => Self::Codec(CBOR),
-            "tar" | "ipns-record" => {
-                return Some(Err(Unsupported(format!("this gateway makes no format={name}"))));
-            }
+            "tar" => Self::Tar,
+            "ipns-record" => return Some(Err(Unsupported::record())),
             _ => return None,
         }))
     }
@@ -85,7 +101,8 @@ pub(super) struct CarParameters<'r> {
 impl CarParameters<'_> {
     /// Returns the format with these parameters.
     pub(super) fn format(&self) -> Result<Format, Unsupported> {
-        let no = |what, value| Err(Unsupported(format!("no CAR of {what} {value:?} is made here")));
+        let no =
+            |what, value| Err(Unsupported::new(format!("no CAR of {what} {value:?} is made here")));
         let dups = match self.dups {
             None | Some("n") => false,
             Some("y") => true,
@@ -99,10 +116,27 @@ impl CarParameters<'_> {
     }
 }
 
+/// The answers that an `Accept` field takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Accepted {
+    /// The best one.
+    pub(super) format: Format,
+    /// Whether a file is accepted, too, or the page of a folder.
+    pub(super) takes_whole: bool,
+    /// Whether the field names `text/html`.
+    pub(super) takes_page: bool,
+}
+
+impl Accepted {
+    /// What a request without the field takes.
+    const ANY: Self = Self { format: Format::Whole, takes_whole: true, takes_page: false };
+}
+
 /// Chooses a format from the media types of an `Accept` field: the one with the highest weight.
-/// Among equal weights, a verifiable format is preferred, and then the first one.
-pub(super) fn accepted(field: Option<&str>) -> Result<Format, Unsupported> {
+/// Among equal weights, a format of the gateway is preferred, and then the first one.
+pub(super) fn accepted(field: Option<&str>) -> Result<Accepted, Unsupported> {
     let (mut best, mut refused) = (None::<(u16, bool, Format)>, None);
+    let (mut takes_whole, mut takes_page) = (false, false);
     for range in field.unwrap_or_default().split(',') {
         let mut parts = range.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -118,38 +152,50 @@ pub(super) fn accepted(field: Option<&str>) -> Result<Format, Unsupported> {
                 _ => {}
             }
         }
-        let format = match kind.as_str() {
-            "" => continue,
-            "application/vnd.ipld.raw" => Ok(Format::Raw),
-            "application/vnd.ipld.car" => car.format(),
-            "application/vnd.ipld.dar" => Ok(Format::Dar),
-            "application/vnd.ipld.dag-json" => Ok(Format::Codec(DAG_JSON)),
-            "application/vnd.ipld.dag-cbor" => Ok(Format::Codec(DAG_CBOR)),
-            "application/x-tar" => Err(Unsupported(format!("this gateway makes no {kind}"))),
-            kind if kind.starts_with("application/vnd.ipld.")
-                || kind.starts_with("application/vnd.ipfs.") =>
-            {
-                Err(Unsupported(format!("this gateway makes no {kind}")))
+        if kind.is_empty() || weight == 0 {
+            continue;
+        }
+        let format = match format_of(&kind, car) {
+            Ok(format) => format,
+            Err(unsupported) => {
+                refused = refused.or(Some(unsupported));
+                continue;
             }
-            _ => Ok(Format::Whole),
         };
-        match format {
-            _ if weight == 0 => {}
-            Err(unsupported) => refused = refused.or(Some(unsupported)),
-            Ok(format) => {
-                let is_verifiable = format != Format::Whole;
-                let new = (weight, is_verifiable, format);
-                if best.is_none_or(|(best, other, _)| (best, other) < (weight, is_verifiable)) {
-                    best = Some(new);
-                }
-            }
+        takes_whole |= format == Format::Whole;
+        takes_page |= kind == "text/html";
+        // `application/json` and `application/cbor` may mean a file that has such content.
+        let is_special = !matches!(format, Format::Whole | Format::Codec(JSON | CBOR));
+        if best.is_none_or(|(best, other, _)| (best, other) < (weight, is_special)) {
+            best = Some((weight, is_special, format));
         }
     }
     match (best, refused) {
-        (Some((_, _, format)), _) => Ok(format),
+        (Some((_, _, format)), _) => Ok(Accepted { format, takes_whole, takes_page }),
         (None, Some(refused)) => Err(refused),
-        (None, None) => Ok(Format::Whole),
+        (None, None) => Ok(Accepted::ANY),
     }
+}
+
+/// Returns the format of a media type.
+fn format_of(kind: &str, car: CarParameters<'_>) -> Result<Format, Unsupported> {
+    Ok(match kind {
+        "application/vnd.ipld.raw" => Format::Raw,
+        "application/vnd.ipld.car" => return car.format(),
+        "application/vnd.ipld.dar" => Format::Dar,
+        "application/vnd.ipld.dag-json" => Format::Codec(DAG_JSON),
+        "application/vnd.ipld.dag-cbor" => Format::Codec(DAG_CBOR),
+        "application/json" => Format::Codec(JSON),
+        "application/cbor" => Format::Codec(CBOR),
+        "application/x-tar" => Format::Tar,
+        "application/vnd.ipfs.ipns-record" => return Err(Unsupported::record()),
+        kind if kind.starts_with("application/vnd.ipld.")
+            || kind.starts_with("application/vnd.ipfs.") =>
+        {
+            return Err(Unsupported::new(format!("this gateway makes no {kind}")));
+        }
+        _ => Format::Whole,
+    })
 }
 
 /// Reads a weight of at most three digits after the point, in thousandths.
@@ -167,11 +213,12 @@ fn weight(text: &str) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{Format, accepted};
+    use super::{Accepted, Format, JSON, accepted};
 
     #[track_caller]
     fn check(field: &str, expected: Option<Format>) {
-        assert_eq!(accepted(Some(field)).ok(), expected, "{field}");
+        let found = accepted(Some(field)).ok();
+        assert_eq!(found.map(|found| found.format), expected, "{field}");
     }
 
     #[test]
@@ -195,6 +242,24 @@ mod tests {
             Some(Format::Car { dups: true }),
         );
         check("application/vnd.ipld.car;q=0, */*", Some(Format::Whole));
+        check("application/x-tar", Some(Format::Tar));
+        check("application/json, text/plain, */*", Some(Format::Codec(JSON)));
+        check("*/*, application/json", Some(Format::Whole));
+    }
+
+    #[test]
+    fn files_and_pages_may_be_accepted_beside_the_best_format() {
+        let page = "text/html, application/json;q=0.5";
+        for (field, takes_whole, takes_page) in [
+            (None, true, false),
+            (Some("application/json"), false, false),
+            (Some("application/json, */*;q=0.1"), true, false),
+            (Some("application/json, */*;q=0"), false, false),
+            (Some(page), true, true),
+        ] {
+            let Accepted { takes_whole: whole, takes_page: pages, .. } = accepted(field).unwrap();
+            assert_eq!((whole, pages), (takes_whole, takes_page), "{field:?}");
+        }
     }
 
     #[test]
@@ -202,7 +267,7 @@ mod tests {
         for field in ["version=2", "order=bfs", "dups=maybe"] {
             check(&format!("application/vnd.ipld.car; {field}"), None);
         }
-        check("application/x-tar", None);
+        check("application/vnd.ipld.dag-pb", None);
         check("application/vnd.ipfs.ipns-record", None);
     }
 }

@@ -16,6 +16,8 @@ pub(super) enum Fault {
     TooScattered,
     /// Too many blocks were read in a row without sending one.
     Idle,
+    /// No TAR can have this name or target.
+    Name(String),
     UnixFs(UnixFsError),
     Read(ReadError),
 }
@@ -29,6 +31,9 @@ impl fmt::Display for Fault {
                 f.write_str("the blocks lie in too many places to send each once: ask for dups=y")
             }
             Self::Idle => f.write_str("too many blocks were read without one to send"),
+            Self::Name(name) => {
+                write!(f, "the name {name:?} leads out of the tree or is too long: ask for a CAR")
+            }
             Self::UnixFs(error) => error.fmt(f),
             Self::Read(error) => error.fmt(f),
         }

@@ -1,6 +1,6 @@
 //! The header fields that only answers of the gateway have.
 
-use super::accept::Format;
+use super::accept::{CBOR, DAG_CBOR, DAG_JSON, Format, JSON};
 use super::prepared::{Content, Prepared};
 use super::wanted::{Scope, Wanted};
 use crate::answer::{Answer, Request};
@@ -10,6 +10,7 @@ use hyper::header::{
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
+const VERSION: &str = env!("CARGO_PKG_VERSION");
 const IPFS_PATH: HeaderName = HeaderName::from_static("x-ipfs-path");
 const IPFS_ROOTS: HeaderName = HeaderName::from_static("x-ipfs-roots");
 /// The maximum length of the list of roots in bytes. A longer list is not sent.
@@ -58,7 +59,7 @@ impl Fields {
             let _ = write!(roots, "{comma}{root}");
         }
         Self {
-            format: wanted.format,
+            format: prepared.format,
             tag: HeaderValue::try_from(tag(wanted, prepared)).ok(),
             path: wanted.path.clone(),
             roots,
@@ -71,11 +72,12 @@ impl Fields {
         self.tag.as_ref()
     }
 
-    /// Returns the media type of a CAR or a DAR.
+    /// Returns the media type of a CAR, a DAR or a TAR.
     pub(super) const fn media_type(&self) -> HeaderValue {
         HeaderValue::from_static(match self.format {
             Format::Car { dups: true } => "application/vnd.ipld.car; version=1; order=dfs; dups=y",
             Format::Car { dups: false } => "application/vnd.ipld.car; version=1; order=dfs; dups=n",
+            Format::Tar => "application/x-tar",
             _ => "application/vnd.ipld.dar",
         })
     }
@@ -118,8 +120,8 @@ impl Fields {
     }
 }
 
-/// Returns the tag of an answer. CARs and DARs have weak tags, because another version of this
-/// program may write different bytes for the same blocks.
+/// Returns the tag of an answer. CARs, DARs and TARs have weak tags, because another version of
+/// this program may write different bytes for the same DAG. The tag of a page has the version.
 fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
     let Prepared { end, content, .. } = prepared;
     let scope = match (wanted.scope, wanted.bytes) {
@@ -129,41 +131,52 @@ fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
     };
     // The tag of a CAR contains the path, because a CAR also holds the blocks of the path.
     let path = wanted.path.trim_start_matches("/ipfs/");
-    match wanted.format {
+    match prepared.format {
         Format::Car { dups } => {
             format!("W/\"{scope}{path}.car.{}\"", if dups { "dfs.y" } else { "dfs.n" })
         }
         Format::Dar => format!("W/\"{path}.dar\""),
+        Format::Tar => format!("W/\"{path}.x-tar\""),
         Format::Raw => format!("\"{end}.raw\""),
-        Format::Codec(_) => format!("\"{end}.{}\"", wanted.format.name().unwrap_or_default()),
+        Format::Codec(_) => format!("\"{end}.{}\"", prepared.format.name().unwrap_or_default()),
         Format::Whole => match content {
             Content::File { file, .. } => format!("\"{}\"", file.cid),
+            Content::Names(_) => format!("W/\"DirIndex-{VERSION}_CID-{end}\""),
+            Content::Document(_) => format!("W/\"DagIndex-{VERSION}_CID-{end}\""),
             _ => format!("\"{end}\""),
         },
     }
 }
 
-/// Returns the name under which a client saves the answer.
+/// Returns how a client shows the answer, and the name under which it saves the answer.
 fn disposition(wanted: &Wanted, prepared: &Prepared) -> Option<String> {
-    let suffix = match wanted.format {
-        Format::Raw => "bin",
-        Format::Car { .. } => "car",
-        Format::Dar => "dar",
-        Format::Codec(_) => wanted.format.name()?,
-        Format::Whole => {
-            let kind = if wanted.download { "attachment" } else { "inline" };
+    let kind = |is_attached| if is_attached { "attachment" } else { "inline" };
+    // A block of JSON or CBOR comes in its own codec, whether it was asked for or not.
+    let codec = match (prepared.format, &prepared.content) {
+        (Format::Codec(_), _) | (Format::Whole, Content::Bytes { .. }) => prepared.end.codec(),
+        _ => 0,
+    };
+    let (suffix, is_attached) = match (prepared.format, codec) {
+        (_, DAG_JSON | JSON) => ("json", wanted.download),
+        (_, DAG_CBOR | CBOR) => ("cbor", true),
+        (Format::Raw, _) => ("bin", true),
+        (Format::Car { .. }, _) => ("car", true),
+        (Format::Dar, _) => ("dar", true),
+        (Format::Tar, _) => ("tar", true),
+        (Format::Codec(_) | Format::Whole, _) => {
+            let kind = kind(wanted.download);
             return match &wanted.filename {
                 Some(name) => Some(format!("{kind}; {}", filename(name))),
                 None => wanted.download.then(|| kind.into()),
             };
         }
     };
-    let cid = match wanted.format {
-        Format::Raw | Format::Codec(_) => &prepared.end,
-        _ => &wanted.cid,
+    let cid = match prepared.format {
+        Format::Car { .. } | Format::Dar | Format::Tar => &wanted.cid,
+        _ => &prepared.end,
     };
     let name = wanted.filename.clone().unwrap_or_else(|| format!("{cid}.{suffix}"));
-    Some(format!("attachment; {}", filename(&name)))
+    Some(format!("{}; {}", kind(is_attached), filename(&name)))
 }
 
 /// Returns a file's name in the form of RFC 6266: in ASCII, and also in UTF-8 if the ASCII form

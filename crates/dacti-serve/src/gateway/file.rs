@@ -36,6 +36,19 @@ impl FileNode {
         Ok(shown_type(&self.read(store, 0..START_LEN)?))
     }
 
+    /// Returns the length of the file. If its nodes do not state it, its bytes are counted.
+    pub(super) fn content_len(&self, store: &Store, sink: &Sink) -> io::Result<u64> {
+        if let Some(len) = self.node.content_len() {
+            return Ok(len);
+        }
+        let mut len = 0_u64;
+        self.clone().each_piece(store, None, |piece| {
+            len = len.saturating_add(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+            sink.refuse_closed()
+        })?;
+        Ok(len)
+    }
+
     /// Writes a range of the bytes.
     pub(super) fn write(
         self,
@@ -43,19 +56,29 @@ impl FileNode {
         range: Option<Range<u64>>,
         sink: &mut Sink,
     ) -> io::Result<()> {
-        let fault = |fault: Fault| io::Error::from(fault);
-        let mut walk = FileWalk::new(&self.cid, self.node, range).map_err(|e| fault(e.into()))?;
-        sink.write_all(walk.data())?;
-        while let Some(cid) = walk.want().cloned() {
+        self.each_piece(store, range, |piece| {
             // A file may have many blocks without bytes. They cause no write, which would fail if
             // the client is gone.
-            if sink.is_closed() {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
+            sink.refuse_closed()?;
+            sink.write_all(piece)
+        })
+    }
+
+    /// Gives the bytes of each block to `take`.
+    fn each_piece(
+        self,
+        store: &Store,
+        range: Option<Range<u64>>,
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let fault = |fault: Fault| io::Error::from(fault);
+        let mut walk = FileWalk::new(&self.cid, self.node, range).map_err(|e| fault(e.into()))?;
+        take(walk.data())?;
+        while let Some(cid) = walk.want().cloned() {
             let block = store.block(&cid).map_err(|e| fault(e.into()))?;
             let block = block.ok_or_else(|| fault(Fault::Missing(cid)))?;
             walk.feed(&block).map_err(|e| fault(e.into()))?;
-            sink.write_all(walk.data())?;
+            take(walk.data())?;
         }
         Ok(())
     }

@@ -18,6 +18,7 @@ mod seen;
 mod selection;
 mod sink;
 mod store;
+mod tar;
 mod wanted;
 
 use crate::answer::{self, Answer, Request};
@@ -29,6 +30,7 @@ use crate::work::Work;
 use archives::Archives;
 use bytes::Bytes;
 use core::time::Duration;
+use dacti_dar::Cid;
 use fields::Fields;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -70,12 +72,18 @@ impl Gateway {
         query: &str,
         request: &Request<'_>,
     ) -> io::Result<Option<Answer>> {
-        if !wanted::is_wanted(path) || self.site.find("ipfs").is_ok() {
+        let is_of_names = wanted::is_of_names(path);
+        let own = if is_of_names { "ipns" } else { "ipfs" };
+        if !(is_of_names || wanted::is_wanted(path)) || self.site.find(own).is_ok() {
             return Ok(None);
         }
         let archives = self.archives.shelf().await?;
         if archives.archives.is_empty() && archives.refused.is_empty() {
             return Ok(None);
+        }
+        if is_of_names {
+            let why = "this gateway has archives, and no records of names: ask for /ipfs/CID";
+            return Ok(Some(answer::failed(StatusCode::NOT_FOUND, why)));
         }
         let wanted = match Wanted::parse(path, query, request) {
             Ok(wanted) => wanted,
@@ -116,7 +124,9 @@ fn content(
     turn: OwnedSemaphorePermit,
 ) -> Answer {
     let fields = Fields::of(wanted, &prepared);
-    let lifetime = request.lifetimes().long();
+    let lifetimes = request.lifetimes();
+    let is_page = matches!(prepared.content, Content::Names(_) | Content::Document(_));
+    let lifetime = if is_page { lifetimes.none() } else { lifetimes.of_cids() };
     if fields.are_known_by(request) && !matches!(prepared.content, Content::Moved) {
         let mut answer = answer::unchanged(lifetime);
         fields.describe(&mut answer);
@@ -129,7 +139,11 @@ fn content(
             return answer::moved(&format!("{}/{query}{}", wanted.path, wanted.query));
         }
         Content::Names(names) => {
-            return answer::page(page::names(&wanted.path, &names), request, Some(turn));
+            answer::page(page::names(&wanted.path, &names), request, Some(turn))
+        }
+        Content::Document(links) => {
+            let links: Vec<String> = links.iter().map(Cid::to_string).collect();
+            answer::page(page::document(&wanted.path, &links), request, Some(turn))
         }
         Content::Bytes { bytes, kind } => {
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
@@ -153,6 +167,11 @@ fn content(
             let write = move |sink: &mut sink::Sink| file.write(&store, None, sink);
             let body = if head { Body::empty() } else { sink::stream(write, turn) };
             answer::stream(media_type(&kind), lifetime, body)
+        }
+        Content::Tree(tree) => {
+            let write = move |sink: &mut sink::Sink| tree.write(sink);
+            let body = if head { Body::empty() } else { sink::stream(write, turn) };
+            answer::stream(fields.media_type(), lifetime, body)
         }
         Content::Blocks(blocks) => {
             let write = move |sink: &mut sink::Sink| blocks.write(sink);

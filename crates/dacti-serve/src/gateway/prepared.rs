@@ -1,7 +1,7 @@
 //! Prepares an answer: follows the path and reads the block at its end, so that the status of the
 //! answer is known. This may block on reads from the disk.
 
-use super::accept::{Format, media_type};
+use super::accept::{CBOR, DAG_CBOR, DAG_JSON, Format, JSON, media_type};
 use super::archives::Shelf;
 use super::dar;
 use super::fault::Fault;
@@ -9,6 +9,7 @@ use super::file::FileNode;
 use super::selection::{Part, Selection};
 use super::sink::Sink;
 use super::store::Store;
+use super::tar::Tree;
 use super::wanted::{Refusal, Wanted};
 use dacti_dar::unixfs::{self, Entry, Kind, Node, ShardWalk, UnixFsError};
 use dacti_dar::{Cid, PathEnd, PathWalk, ReadError};
@@ -27,6 +28,8 @@ pub(super) struct Prepared {
     pub(super) roots: Vec<Cid>,
     /// The block at the end.
     pub(super) end: Cid,
+    /// The format of the answer.
+    pub(super) format: Format,
     pub(super) content: Content,
 }
 
@@ -38,6 +41,10 @@ pub(super) enum Content {
     File { file: Box<FileNode>, store: Store, kind: String, len: Option<u64> },
     /// A CAR or a DAR.
     Blocks(Box<Blocks>),
+    /// A TAR.
+    Tree(Box<Tree>),
+    /// The links of a document, for its page.
+    Document(Vec<Cid>),
     /// The names of a folder. At most [`NAMES_MAX`] are read.
     Names(Vec<String>),
     /// A folder whose path lacks the final `/`.
@@ -81,7 +88,8 @@ pub(super) fn prepare(shelf: &Shelf, wanted: &Wanted, pages: bool) -> Result<Pre
         block.ok_or_else(missing)
     });
     let block = block.map_err(|fault| refusal(&fault))?;
-    let content = match wanted.format {
+    let format = format_of(wanted, &end)?;
+    let content = match format {
         Format::Raw => Content::Bytes { bytes: block, kind: "application/vnd.ipld.raw".into() },
         Format::Codec(codec) => as_it_is(&end, block, codec)?,
         Format::Car { dups } => {
@@ -92,12 +100,20 @@ pub(super) fn prepare(shelf: &Shelf, wanted: &Wanted, pages: bool) -> Result<Pre
             })?;
             let root = wanted.cid.clone();
             let selection = Selection { root, path, end: end.clone(), part, dups };
-            Content::Blocks(Box::new(Blocks { store, selection, format: wanted.format }))
+            Content::Blocks(Box::new(Blocks { store, selection, format }))
         }
         Format::Dar => {
             let (root, part) = (wanted.cid.clone(), Part::All);
             let selection = Selection { root, path, end: end.clone(), part, dups: false };
-            Content::Blocks(Box::new(Blocks { store, selection, format: wanted.format }))
+            Content::Blocks(Box::new(Blocks { store, selection, format }))
+        }
+        Format::Tar => {
+            let node = Node::read(&end, &block).map_err(|error| {
+                let why = format!("{error}: only files, folders and symbolic links make a TAR");
+                (StatusCode::BAD_REQUEST, why)
+            })?;
+            let (top, name) = (FileNode { cid: end.clone(), node }, wanted.names.last());
+            Content::Tree(Box::new(Tree::new(store, top, name.map(Vec::as_slice))))
         }
         Format::Whole => {
             let whole = whole(&mut store, wanted, &end, block, pages);
@@ -107,7 +123,7 @@ pub(super) fn prepare(shelf: &Shelf, wanted: &Wanted, pages: bool) -> Result<Pre
             }
         }
     };
-    Ok(Prepared { roots, end, content })
+    Ok(Prepared { roots, end, format, content })
 }
 
 /// Returns the blocks before the end of the path, the blocks that names led to, and the end.
@@ -154,18 +170,29 @@ fn refusal(fault: &Fault) -> Refusal {
     (status, fault.to_string())
 }
 
+/// Returns the format of the answer: the format that was asked for, or a file.
+///
+/// The gateway converts no codec into another: see IPIP-0524.
+fn format_of(wanted: &Wanted, end: &Cid) -> Result<Format, Refusal> {
+    let Format::Codec(codec) = wanted.format else { return Ok(wanted.format) };
+    let found = end.codec();
+    if found == codec || matches!((codec, found), (JSON, DAG_JSON) | (CBOR, DAG_CBOR)) {
+        return Ok(wanted.format);
+    }
+    // Many files have JSON as their content.
+    let may_be_file = matches!(codec, JSON | CBOR) && matches!(found, RAW | DAG_PB);
+    if may_be_file || wanted.takes_whole {
+        return Ok(Format::Whole);
+    }
+    let why = format!(
+        "block {end} has the codec {found:#x}, and this gateway converts none: ask for format=raw"
+    );
+    Err((StatusCode::NOT_ACCEPTABLE, why))
+}
+
 /// Returns a block that is asked for in its own codec.
 fn as_it_is(end: &Cid, bytes: Vec<u8>, codec: u64) -> Result<Content, Refusal> {
-    const CBOR: u64 = 0x51;
-    const JSON: u64 = 0x0200;
-    const DAG_CBOR: u64 = 0x71;
-    const DAG_JSON: u64 = 0x0129;
-    let fits =
-        end.codec() == codec || matches!((codec, end.codec()), (JSON, DAG_JSON) | (CBOR, DAG_CBOR));
-    let Some(kind) = media_type(codec).filter(|_| fits) else {
-        let why = format!("block {end} has another codec, and this gateway converts none");
-        return Err((StatusCode::NOT_ACCEPTABLE, why));
-    };
+    let kind = media_type(codec).unwrap_or("application/vnd.ipld.raw");
     let valid =
         dacti_dar::links(end.codec(), &bytes, dacti_dar::LinkOrder::default(), &mut Vec::new());
     if valid == dacti_dar::LinkSource::Undecodable {
@@ -197,6 +224,11 @@ fn whole(
                 let why = format!("block {end} is not a file: ask for format=raw or format=car");
                 return Err((StatusCode::NOT_ACCEPTABLE, why));
             };
+            if wanted.takes_page && pages && matches!(codec, DAG_JSON | DAG_CBOR) {
+                let mut links = Vec::new();
+                dacti_dar::links(codec, &block, dacti_dar::LinkOrder::default(), &mut links);
+                return Ok(Whole::Content(Content::Document(links)));
+            }
             return Ok(Whole::Content(Content::Bytes { bytes: block, kind: kind.into() }));
         }
     }

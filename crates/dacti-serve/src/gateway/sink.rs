@@ -15,9 +15,9 @@ pub(super) struct Sink {
 }
 
 impl Sink {
-    /// Returns whether the client is gone.
-    pub(super) fn is_closed(&self) -> bool {
-        self.pieces.is_closed()
+    /// Fails if the client is gone.
+    pub(super) fn refuse_closed(&self) -> io::Result<()> {
+        if self.pieces.is_closed() { Err(io::ErrorKind::BrokenPipe.into()) } else { Ok(()) }
     }
 
     fn send(&mut self) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! A request to the gateway: its path, its query and its fields.
 
-use super::accept::{self, CarParameters, Format, Unsupported};
+use super::accept::{self, Accepted, CarParameters, Format, Unsupported};
 use super::entity::EntityBytes;
 use crate::answer::Request;
 use dacti_dar::Cid;
@@ -10,6 +10,8 @@ use percent_encoding::percent_decode_str;
 
 /// The start of the paths of the gateway.
 const PREFIX: &str = "/ipfs/";
+/// The start of the paths of names that change, of which the gateway has none.
+const NAMES: &str = "/ipns/";
 static SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
 /// A refusal: status and reason.
@@ -46,6 +48,10 @@ pub(super) struct Wanted {
     /// The query as the client sent it.
     pub(super) query: String,
     pub(super) format: Format,
+    /// Whether a file or the page of a folder is taken, if the block has not this format.
+    pub(super) takes_whole: bool,
+    /// Whether the client asks for a page, as browsers do.
+    pub(super) takes_page: bool,
     pub(super) scope: Scope,
     pub(super) bytes: Option<EntityBytes>,
     pub(super) filename: Option<String>,
@@ -97,6 +103,11 @@ pub(super) fn is_wanted(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
 
+/// Returns whether a path begins with a name of IPNS or DNSLink.
+pub(super) fn is_of_names(path: &str) -> bool {
+    path.starts_with(NAMES)
+}
+
 impl Wanted {
     /// Reads a request whose path belongs to the gateway.
     pub(super) fn parse(path: &str, query: &str, request: &Request<'_>) -> Result<Self, Refusal> {
@@ -114,7 +125,11 @@ impl Wanted {
             return Err(bad("no service worker may have the scope of /ipfs/".into()));
         }
         let asked = Query::parse(query);
-        let (format, location) = format(path, query, &asked, field(&ACCEPT))?;
+        let accepted = accept::accepted(field(&ACCEPT));
+        let takes = accepted.clone().map_or((false, false), |found| {
+            (found.takes_whole && asked.format.is_none(), found.takes_page)
+        });
+        let (format, location) = format(path, query, &asked, accepted)?;
         let bytes = asked.bytes.as_deref().map(|text| {
             EntityBytes::parse(text).ok_or_else(|| {
                 bad(format!("entity-bytes={text} is not a range, such as 0:1023 or -5:*"))
@@ -133,8 +148,8 @@ impl Wanted {
         // A range of bytes has a meaning only for the scope `entity`: see the specification of
         // `entity-bytes`.
         let bytes = bytes.filter(|_| scope == Scope::Entity);
-        if format == Format::Dar && scope != Scope::All {
-            return Err(bad("a DAR holds all of a DAG: dag-scope is for CARs".into()));
+        if matches!(format, Format::Dar | Format::Tar) && scope != Scope::All {
+            return Err(bad("dag-scope is for CARs: a DAR or a TAR holds all of a DAG".into()));
         }
         let only_if_cached = field(&CACHE_CONTROL)
             .is_some_and(|value| value.split(',').any(|part| part.trim() == "only-if-cached"));
@@ -145,6 +160,8 @@ impl Wanted {
             directory: rest.ends_with('/'),
             query: query.into(),
             format,
+            takes_whole: takes.0,
+            takes_page: takes.1,
             scope,
             bytes,
             filename: asked.filename.filter(|name| !name.is_empty()),
@@ -176,15 +193,15 @@ fn format(
     path: &str,
     query: &str,
     asked: &Query,
-    accept: Option<&str>,
+    accepted: Result<Accepted, Unsupported>,
 ) -> Result<(Format, Option<String>), Refusal> {
-    let unacceptable = |Unsupported(why)| (StatusCode::NOT_ACCEPTABLE, why);
-    let accepted = accept::accepted(accept);
+    let unacceptable = |Unsupported(status, why)| (status, why);
+    let accepted = accepted.map(|accepted| accepted.format);
     let named = match asked.format.as_deref() {
         None => None,
         Some(name) => {
             let format = Format::of_name(name).ok_or_else(|| {
-                let known = "raw, car, dar, dag-json, dag-cbor, json and cbor";
+                let known = "raw, car, dar, tar, dag-json, dag-cbor, json and cbor";
                 (StatusCode::BAD_REQUEST, format!("format={name} is none of {known}"))
             })?;
             Some(format.map_err(unacceptable)?)
