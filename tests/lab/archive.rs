@@ -1,8 +1,10 @@
 //! The cost of reading parts of a DAR archive through a real nginx, compared with an indexed CAR v2
 //! of the same blocks. The CAR is read by the rules of its specification: the header, the whole
 //! index, then one range for each block. Its index does not tell where a block's descendants lie.
+//! Libraries from npm read the same blocks, too, as far as they can.
 
 use super::counts::Relay;
+use super::npm::{programs, run};
 use dacti_dar::unixfs::{Builder, Item, Metadata, Profile};
 use dacti_dar::{BlockStore, Cid, ReadError, WriteOptions, Writer, write_dag};
 use dacti_tests::dar_reference::car_v2;
@@ -138,6 +140,33 @@ fn get(relay: &Relay, at: u64, len: u64) -> Vec<u8> {
     answer.body
 }
 
+/// Reads blocks of the CAR by libraries from npm. Returns the requests and bytes that the relay has
+/// counted; `None` if npm is not installed.
+fn public(relay: &Relay, cids: &[&Cid]) -> Option<(u64, u64)> {
+    if missing(&[Tool::NODE, Tool::NPM]) {
+        return None;
+    }
+    relay.take();
+    let url = format!("http://{}/x.car", relay.address());
+    let mut node = Tool::NODE.command().unwrap();
+    node.current_dir(programs()).args(["car.mjs", "ranges", &url]);
+    run(node.args(cids.iter().map(ToString::to_string)));
+    Some(relay.take())
+}
+
+/// Prints the bytes of a file that `CarIndexedReader` reads for one block. It reads no URLs.
+fn indexed_reader(car: &Path, cid: &Cid) {
+    if missing(&[Tool::NODE, Tool::NPM]) {
+        return;
+    }
+    let mut node = Tool::NODE.command().unwrap();
+    node.current_dir(programs()).args(["car.mjs", "file"]).arg(car).arg(cid.to_string());
+    let told: serde_json::Value = serde_json::from_str(&run(&mut node)).unwrap();
+    let bytes = told["bytes"].as_u64().unwrap();
+    eprintln!("CarIndexedReader of @ipld/car reads {bytes} bytes of the file for one block");
+    assert!(bytes > fs::metadata(car).unwrap().len() / 2, "it scans the file: {bytes}");
+}
+
 #[test]
 fn parts_of_an_archive_take_few_requests() {
     if missing(&[Tool::NGINX]) {
@@ -156,9 +185,15 @@ fn parts_of_an_archive_take_few_requests() {
     let out = tempfile::tempdir().unwrap();
     let (folder, file) = (&dag.folders[folders / 2], &dag.files[123]);
     let expected = content(folders / 2, 123);
-    let row = |part: &str, (requests, bytes): (u64, u64), (car, car_bytes): (u64, u64)| {
+    let row = |part: &str, dar: (u64, u64), car: (u64, u64), cids: &[&Cid]| {
+        let public = public(&relay, cids);
+        let others =
+            public.map_or("- | -".into(), |(requests, bytes)| format!("{requests} | {bytes}"));
         let count = dag.blocks.len();
-        eprintln!("| {count} | {part} | {requests} | {bytes} | {car} | {car_bytes} |");
+        eprintln!(
+            "| {count} | {part} | {} | {} | {} | {} | {others} |",
+            dar.0, dar.1, car.0, car.1
+        );
     };
 
     let dar_cost = dar(&relay, out.path(), &["get", &file.to_string(), "-o", "block"]);
@@ -166,7 +201,8 @@ fn parts_of_an_archive_take_few_requests() {
     assert!(dar_cost.0 <= 4 && dar_cost.1 <= 4 * (65_536 + 1_024), "{dar_cost:?}");
     let car = Car::open(&relay);
     assert_eq!(car.block(file), expected);
-    row("one block", dar_cost, relay.take());
+    row("one block", dar_cost, relay.take(), &[file]);
+    indexed_reader(&lab.data().join("x.car"), file);
 
     let dar_cost = dar(&relay, out.path(), &["extract", &folder.to_string(), "-o", "sub.dar"]);
     assert!(dar_cost.0 <= 4, "{dar_cost:?}");
@@ -175,7 +211,8 @@ fn parts_of_an_archive_take_few_requests() {
     for file in &dag.files {
         assert_eq!(car.block(file), dag.blocks[&file.to_bytes()]);
     }
-    row("a DAG of 1,000 blocks", dar_cost, relay.take());
+    let all: Vec<&Cid> = [folder].into_iter().chain(&dag.files).collect();
+    row("a DAG of 1,000 blocks", dar_cost, relay.take(), &all);
 
     let path = format!("folder-{:04}/file-123", folders / 2);
     let arguments = ["extract", "--path", &path, "--files", "-C", "files"];
@@ -187,5 +224,5 @@ fn parts_of_an_archive_take_few_requests() {
     for cid in [&dag.root, folder, file] {
         assert_eq!(car.block(cid), dag.blocks[&cid.to_bytes()]);
     }
-    row("a file by its path", dar_cost, relay.take());
+    row("a file by its path", dar_cost, relay.take(), &[&dag.root, folder, file]);
 }

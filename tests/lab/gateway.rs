@@ -1,40 +1,14 @@
 //! Other projects' clients of the gateway: `@ipld/car` and `ipfs-unixfs-exporter` from npm read and
 //! verify its answers. The files that they write equal the original ones.
 
+use super::npm::{programs, run};
 use dacti_tests::lab::{Tool, full, missing};
 use dacti_tests::program::program;
 use dacti_tests::served::Served;
 use std::fs::{self, File};
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
-
-/// Runs a command to its end. Returns its output.
-#[track_caller]
-fn run(command: &mut Command) -> String {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?}: {error}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-/// Returns the folder of the clients and their npm packages. npm downloads the packages at the
-/// first use.
-fn clients() -> PathBuf {
-    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/npm");
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm");
-    fs::create_dir_all(&folder).unwrap();
-    let same = |name: &str| fs::read(from.join(name)).ok() == fs::read(folder.join(name)).ok();
-    let is_fetched = same("package.json") && folder.join("node_modules").is_dir();
-    for name in ["package.json", "gateway.mjs"] {
-        fs::copy(from.join(name), folder.join(name)).unwrap();
-    }
-    if !is_fetched {
-        let mut npm = Tool::NPM.command().unwrap();
-        run(npm.args(["install", "--no-audit", "--no-fund"]).current_dir(&folder));
-    }
-    folder
-}
 
 /// Creates a folder of files: empty and short ones, names that need escapes, 6,000 entries, which
 /// make the folder sharded, and a long file.
@@ -67,7 +41,7 @@ fn clients_of_others_read_and_verify_what_the_gateway_serves() {
     if missing(&[Tool::NODE, Tool::NPM]) {
         return;
     }
-    let clients = clients();
+    let clients = programs();
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     // A file of 1 GiB needs time and space, so only the full lab has it.

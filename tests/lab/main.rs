@@ -8,6 +8,7 @@ mod counts;
 mod deploys;
 mod gateway;
 mod load;
+mod npm;
 mod parts;
 mod ranges;
 mod stores;
