@@ -54,6 +54,11 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
         folder.ends(0, &arguments("site/x.dar"));
         assert!(remote == read("x"), "{verb}");
     }
+    // Salvaging reads blocks twice, but fetches the archive once.
+    let (_, err) = folder.ends(0, &["salvage", &url, "-o", "x", "--stats"]);
+    let len = fs::metadata(folder.at("site/x.dar")).expect("it is there").len();
+    let (requests, bytes) = spent(&err);
+    assert!(requests <= 2 + len.div_ceil(4 << 20) && bytes <= len + (64 << 10), "{err}");
     dry_runs_tell_what_runs_take(&folder, &url, &blocks);
     // A budget ends the run.
     let (_, err) = folder.ends(1, &["verify", &url, "--max-bytes", "100000"]);

@@ -1,13 +1,16 @@
 //! `dacti dar salvage`: copies the blocks of a cut or damaged archive to a new one.
 
+use super::source::Source;
 use super::{
-    Counts, Out, Reading, Sink, Watched, failed, note_written, open, plan, print_json, texts,
+    Counts, Out, Reading, Sink, Watched, failed, in_order, note_written, open, plan, print_json,
+    texts,
 };
 use super::{convert, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
 use dacti_dar::{ReadAt, salvage};
 use serde::Serialize;
+use std::io;
 use std::path::PathBuf;
 
 /// Save the blocks of a cut or damaged archive as a new archive.
@@ -31,6 +34,13 @@ pub(crate) struct Args {
     reading: Reading,
 }
 
+/// Copies a source to a temporary file, in order.
+fn copied(source: Source, talk: Talk) -> io::Result<Source> {
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut in_order(source, "reading", talk), &mut file)?;
+    Ok(Source::of_file(file))
+}
+
 #[derive(Debug, Serialize)]
 struct Json {
     lost_frames: u64,
@@ -46,7 +56,11 @@ impl Args {
         if self.reading.dry_run {
             return plan::whole(&self.archive, &self.reading, self.json);
         }
-        let source = open(&self.archive, &self.reading)?;
+        let mut source = open(&self.archive, &self.reading)?;
+        if source.is_remote() {
+            // Blocks are read again one by one, and each read would be a request.
+            source = copied(source, talk).map_err(|error| failed(&self.archive)(error.into()))?;
+        }
         let total = ReadAt::len(&source).unwrap_or(0);
         let sink = Sink::create(&self.out.output, &[&self.archive])?;
         let sink = Watched::new(sink, "saving", total, talk);
