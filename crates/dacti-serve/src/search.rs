@@ -82,7 +82,7 @@ impl Searched {
 fn place(at: u64) -> (usize, u64) {
     let chunk = at / CHUNK;
     let word = usize::try_from(chunk / 64).unwrap_or(usize::MAX);
-    (word, 1_u64 << (chunk % 64))
+    (word, 1_u64.rotate_left(u32::try_from(chunk % 64).unwrap_or(0)))
 }
 
 /// Searches a span of a file for a private key.
@@ -105,7 +105,7 @@ pub(crate) fn shows_private_key(file: &File, span: Range<u64>) -> io::Result<boo
     Ok(search.has_found())
 }
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 mod tests {
     use super::{CHUNK, Searched};
     use std::fs::File;

@@ -288,7 +288,10 @@ fn unit(kind: u8, path: &[u8], target: &[u8], mode: u32, len: u64, seconds: u64)
         }
     };
     set(0, path);
-    set(100, format!("{mode:07o}\0{:07o}\0{:07o}\0{len:011o}\0{seconds:011o}\0", 0, 0).as_bytes());
+    set(100, format!("{mode:07o}\0").as_bytes());
+    // No owner and no group.
+    set(108, b"0000000\x000000000\0");
+    set(124, format!("{len:011o}\0{seconds:011o}\0").as_bytes());
     // The sum is made with blanks in its own place.
     set(148, b"        ");
     set(156, &[kind]);
