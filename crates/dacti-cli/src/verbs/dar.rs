@@ -53,14 +53,14 @@ impl Args {
         match self.verb {
             Verb::Create(args) => args.run(talk),
             Verb::Ls(args) => args.run(talk),
-            Verb::Roots(args) => args.run(),
-            Verb::Get(args) => args.run(),
+            Verb::Roots(args) => args.run(talk),
+            Verb::Get(args) => args.run(talk),
             Verb::Extract(args) => args.run(talk),
             Verb::Verify(args) => args.run(talk),
             Verb::Index(args) => args.run(talk),
             Verb::FromCar(args) => args.run(talk),
             Verb::ToCar(args) => args.run(talk),
-            Verb::Inspect(args) => args.run(),
+            Verb::Inspect(args) => args.run(talk),
             Verb::Salvage(args) => args.run(talk),
         }
     }
@@ -148,12 +148,12 @@ fn shown(path: &Path) -> String {
 
 /// Opens an archive or a CAR: a file, a URL, or standard input, which is copied to a temporary file
 /// first.
-fn open(path: &Path, reading: &Reading) -> Result<Source, Failure> {
-    Source::open(path, &reading.remote, reading.dry_run)
+fn open(path: &Path, reading: &Reading, talk: Talk) -> Result<Source, Failure> {
+    Source::open(path, &reading.remote, reading.dry_run, talk)
 }
 
-fn open_archive(path: &Path, reading: &Reading) -> Result<Archive<Source>, Failure> {
-    Archive::open_with(open(path, reading)?, &reading.options()).map_err(failed(path))
+fn open_archive(path: &Path, reading: &Reading, talk: Talk) -> Result<Archive<Source>, Failure> {
+    Archive::open_with(open(path, reading, talk)?, &reading.options()).map_err(failed(path))
 }
 
 /// Opens an archive to read it in order: directly from standard input, or from its file. Archives
@@ -167,7 +167,7 @@ fn open_stream(
     if is_standard(path) {
         return Ok(Reader::with_options(Box::new(io::stdin().lock()), &reading.options()));
     }
-    let source = open(path, reading)?;
+    let source = open(path, reading, talk)?;
     // A truncated archive has no trailer. Reading it in order finds the place where it ends.
     if let Ok(archive) = Archive::open_with(source.clone(), &reading.options())
         && !archive.has_marks().map_err(failed(path))?

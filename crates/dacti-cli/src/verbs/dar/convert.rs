@@ -45,10 +45,10 @@ pub(crate) struct Index {
 impl Index {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::whole(&self.archive, &self.reading, self.json);
+            return plan::whole(&self.archive, &self.reading, self.json, talk);
         }
         let unreadable = failed(&self.archive);
-        let archive = open_archive(&self.archive, &self.reading)?;
+        let archive = open_archive(&self.archive, &self.reading, talk)?;
         let mut reader = archive.stream().map_err(&unreadable)?;
         let sink = Sink::create(&self.out.output, &[&self.archive])?;
         let sink = Watched::new(sink, "copying", archive.len(), talk);
@@ -110,9 +110,9 @@ struct FromCarJson {
 impl FromCar {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::whole(&self.car, &self.reading, self.json);
+            return plan::whole(&self.car, &self.reading, self.json, talk);
         }
-        let source = open(&self.car, &self.reading)?;
+        let source = open(&self.car, &self.reading, talk)?;
         let total = ReadAt::len(&source).unwrap_or(0);
         let sink = Sink::create(&self.out.output, &[&self.car])?;
         let sink = Watched::new(sink, "converting", total, talk);
@@ -184,10 +184,10 @@ struct ToCarJson {
 impl ToCar {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::whole(&self.archive, &self.reading, self.json);
+            return plan::whole(&self.archive, &self.reading, self.json, talk);
         }
         let unreadable = failed(&self.archive);
-        let archive = open_archive(&self.archive, &self.reading)?;
+        let archive = open_archive(&self.archive, &self.reading, talk)?;
         let roots = match archive.header().map_err(&unreadable)?.car_roots {
             Some(roots) => roots,
             None => archive.roots().map_err(&unreadable)?.into_iter().map(|r| r.cid).collect(),

@@ -47,11 +47,11 @@ struct Gotten {
 }
 
 impl Get {
-    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::block(&self.archive, &self.reading, &self.cid, self.json);
+            return plan::block(&self.archive, &self.reading, &self.cid, self.json, talk);
         }
-        let archive = open_archive(&self.archive, &self.reading)?;
+        let archive = open_archive(&self.archive, &self.reading, talk)?;
         let found = find(&archive, &self.cid).map_err(failed(&self.archive))?;
         let shown = output::shown(&self.archive);
         let data = found.ok_or_else(|| {
@@ -254,7 +254,7 @@ impl Extract {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         let Some(output) = &self.output else {
             let (cid, path) = (self.cid.as_ref(), self.path.as_deref());
-            let archive = open_archive(&self.archive, &self.reading)?;
+            let archive = open_archive(&self.archive, &self.reading, talk)?;
             let cid = top(&archive, &self.archive, cid, path)?;
             if self.reading.dry_run {
                 return plan::dag(&self.archive, &archive, &cid, self.json);
@@ -262,7 +262,7 @@ impl Extract {
             return self.files.run(archive, &self.archive, &cid, self.json, talk);
         };
         let unreadable = failed(&self.archive);
-        let archive = open_archive(&self.archive, &self.reading)?;
+        let archive = open_archive(&self.archive, &self.reading, talk)?;
         let cid = top(&archive, &self.archive, self.cid.as_ref(), self.path.as_deref())?;
         if self.reading.dry_run {
             return plan::dag(&self.archive, &archive, &cid, self.json);

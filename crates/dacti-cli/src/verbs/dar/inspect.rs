@@ -4,7 +4,7 @@ use super::plan::Place;
 use super::source::Source;
 use super::{Reading, Texts, failed, open_archive, plan};
 use crate::outcome::{Failure, Outcome};
-use crate::output;
+use crate::{Talk, output};
 use dacti_dar::{Archive, IndexBucket, ReadError};
 use serde::Serialize;
 use std::io::Write;
@@ -67,11 +67,11 @@ impl From<&IndexBucket> for Bucket {
 }
 
 impl Args {
-    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::roots(&self.archive, &self.reading, self.json);
+            return plan::roots(&self.archive, &self.reading, self.json, talk);
         }
-        let archive = open_archive(&self.archive, &self.reading)?;
+        let archive = open_archive(&self.archive, &self.reading, talk)?;
         let seen = look(&archive).map_err(failed(&self.archive))?;
         let mut out = output::stdout();
         if self.json {

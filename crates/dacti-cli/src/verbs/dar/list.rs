@@ -37,7 +37,7 @@ struct Line {
 impl Ls {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::whole(&self.archive, &self.reading, self.json);
+            return plan::whole(&self.archive, &self.reading, self.json, talk);
         }
         let unreadable = failed(&self.archive);
         let mut out = output::stdout();
@@ -107,11 +107,11 @@ struct RootLine {
 }
 
 impl Roots {
-    pub(crate) fn run(self) -> Result<Outcome, Failure> {
+    pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::roots(&self.archive, &self.reading, self.json);
+            return plan::roots(&self.archive, &self.reading, self.json, talk);
         }
-        let archive = open_archive(&self.archive, &self.reading)?;
+        let archive = open_archive(&self.archive, &self.reading, talk)?;
         let mut out = output::stdout();
         for root in archive.roots().map_err(failed(&self.archive))? {
             let line = RootLine { cid: root.cid.to_string(), at: root.offset };

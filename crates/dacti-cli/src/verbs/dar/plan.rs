@@ -3,6 +3,7 @@
 
 use super::source::Source;
 use super::{Reading, failed, open, open_archive, shown};
+use crate::Talk;
 use crate::outcome::{Failure, Outcome};
 use crate::output::{self, bytes, counted};
 use dacti_dar::{Archive, ByteRange, Cid, Error, Misuse, ReadAt, ReadError};
@@ -45,16 +46,26 @@ pub(super) struct Place {
 }
 
 /// Plans a run that reads the whole file: an archive or a CAR.
-pub(super) fn whole(path: &Path, reading: &Reading, json: bool) -> Result<Outcome, Failure> {
-    let source = open(path, reading)?;
+pub(super) fn whole(
+    path: &Path,
+    reading: &Reading,
+    json: bool,
+    talk: Talk,
+) -> Result<Outcome, Failure> {
+    let source = open(path, reading, talk)?;
     let len = source.len().map_err(|error| failed(path)(error.into()))?;
     let plan = Plan { ranges: vec![ByteRange { start: 0, len }], then: None };
     plan.print(path, &source, json)
 }
 
 /// Plans a run that reads the list of roots.
-pub(super) fn roots(path: &Path, reading: &Reading, json: bool) -> Result<Outcome, Failure> {
-    let archive = open_archive(path, reading)?;
+pub(super) fn roots(
+    path: &Path,
+    reading: &Reading,
+    json: bool,
+    talk: Talk,
+) -> Result<Outcome, Failure> {
+    let archive = open_archive(path, reading, talk)?;
     // The end of the file was read when the archive was opened.
     let (start, end) = (archive.trailer_at(), archive.len().saturating_sub(TAIL_LEN));
     let ranges = if start < end {
@@ -71,8 +82,9 @@ pub(super) fn block(
     reading: &Reading,
     cid: &Cid,
     json: bool,
+    talk: Talk,
 ) -> Result<Outcome, Failure> {
-    let archive = open_archive(path, reading)?;
+    let archive = open_archive(path, reading, talk)?;
     let plan = of_block(&archive, cid, |place| place.end().saturating_sub(place.offset));
     plan.map_err(failed(path))?.print(path, archive.source(), json)
 }

@@ -54,9 +54,9 @@ struct Json {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::whole(&self.archive, &self.reading, self.json);
+            return plan::whole(&self.archive, &self.reading, self.json, talk);
         }
-        let mut source = open(&self.archive, &self.reading)?;
+        let mut source = open(&self.archive, &self.reading, talk)?;
         if source.is_remote() {
             // Blocks are read again one by one, and each read would be a request.
             source = copied(source, talk).map_err(|error| failed(&self.archive)(error.into()))?;

@@ -36,7 +36,12 @@ enum Inner {
 impl Source {
     /// Opens a path, a URL, or standard input, which is copied to a temporary file first. Reads are
     /// counted if `counts` or an option asks for it.
-    pub(super) fn open(path: &Path, remote: &Remote, counts: bool) -> Result<Self, Failure> {
+    pub(super) fn open(
+        path: &Path,
+        remote: &Remote,
+        counts: bool,
+        talk: Talk,
+    ) -> Result<Self, Failure> {
         let unreadable =
             |error: io::Error| Failure::Failed(format!("cannot open {}: {error}", shown(path)));
         if is_standard(path) {
@@ -46,7 +51,7 @@ impl Source {
             return Ok(Self::of_file(file));
         }
         if url(path).is_some() || remote.is_counted() || counts {
-            let (source, costs) = remote.open_dar(path, Talk::Normal)?;
+            let (source, costs) = remote.open_dar(path, talk)?;
             let told = Some(Arc::new(Told(costs, remote.clone())));
             return Ok(Self { inner: Arc::new(Inner::Counted(source)), told });
         }

@@ -30,7 +30,7 @@ pub(crate) struct Args {
 impl Args {
     pub(crate) fn run(self, talk: Talk) -> Result<Outcome, Failure> {
         if self.reading.dry_run {
-            return plan::whole(&self.archive, &self.reading, self.json);
+            return plan::whole(&self.archive, &self.reading, self.json, talk);
         }
         let summary = self.verify(talk)?;
         if self.json {
