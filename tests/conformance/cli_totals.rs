@@ -38,7 +38,17 @@ fn verbs_refuse_what_decodes_to_far_too_much_and_name_the_option() {
         "more than 1000000 bytes",
     );
     assert_eq!(fs::read_dir(out).expect("it was made").count(), 0, "no file appears in part");
+    let copy = scratch.at("copy");
+    let copy = copy.to_str().expect("it is text");
+    refused(&run(&scratch, "pull", &[&[copy][..], &few].concat()), "more than 1000000 bytes");
+    refused(
+        &run(&scratch, "compact", &[&["-o", copy][..], &few].concat()),
+        "more than 1000000 bytes",
+    );
+    assert!(!scratch.at("copy").exists());
     let enough = (16 * MIB + 10_000).to_string();
+    let pulled = run(&scratch, "pull", &[copy, "--max-total", &enough]);
+    assert_eq!(pulled.code, Some(0), "{pulled:?}");
     let whole = run(&scratch, "verify", &["--max-total", &enough]);
     assert_eq!(whole.code, Some(0), "{whole:?}");
     let whole = run(&scratch, "unpack", &["-C", out, "--max-total", &enough]);

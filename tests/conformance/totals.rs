@@ -118,6 +118,27 @@ fn shared_bytes_are_not_copied_to_a_far_larger_file() {
     sign(&open(&shared(300), None), &out).expect("18 MB are common");
 }
 
+#[test]
+fn a_compaction_decodes_no_more_than_other_calls() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let out = dir.path().join("out");
+    // Without digests, a compaction decodes each region to check it. Six regions of 16 MiB pass the
+    // limit of 64 MiB and 1,000 bytes for each stored byte; three of them do not.
+    let options =
+        || CompactOptions { layout: Some(LayoutChoice::Compact), ..CompactOptions::default() };
+    let compacted = |bytes: &[u8], total_len_max| {
+        let package = open(bytes, total_len_max);
+        package.compact(&out, &options(), &mut |_| ControlFlow::Continue(()))
+    };
+    let error = compacted(&bombs(6), None).expect_err("too much");
+    assert!(matches!(error, Error::TotalTooLong { .. }), "{error}");
+    assert!(!out.exists());
+    compacted(&bombs(6), Some(6 * 16 * MIB + 10_000)).expect("it is allowed");
+    compacted(&bombs(3), None).expect("48 MiB are common");
+    let error = sign(&open(&bombs(6), None), &out).expect_err("too much");
+    assert!(matches!(error, Error::TotalTooLong { .. }), "{error}");
+}
+
 /// Returns a package whose region `b` also covers the last byte of `a`, and the places of both.
 pub(crate) fn overlapping() -> (Vec<u8>, [Span; 2]) {
     let options = BuildOptions { seals: false, encoding: EncodingChoice::None, ..PLAIN };

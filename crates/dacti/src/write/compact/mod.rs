@@ -105,7 +105,8 @@ impl Package {
     /// # Errors
     /// `Damaged` if a region's stored bytes do not match their digest, lie outside the file, or
     /// have no digest and do not decode; `Overlap` if regions share some of their bytes but not
-    /// all; `TotalTooLong` if regions share so many bytes that the file would become far larger;
+    /// all; `TotalTooLong` if regions share so many bytes that the file would become far larger, or
+    /// if regions without a digest decode to far too many bytes;
     /// `Compaction`; a wrong index or names list; errors of the system. A file that existed at
     /// `path` stays unchanged then.
     pub fn compact(
@@ -229,7 +230,7 @@ impl Rewrite<'_> {
         let (build_options, seals) = build_options(package, options, by_signer, names.encoding)?;
         check_keys(seals.as_ref())?;
         let mut builder = PackageBuilder::new(build_options);
-        let from = Arc::new(KeptFrom::new(package));
+        let from = Arc::new(KeptFrom::new(package, &scan.found));
         builder.keep_seals(seals.clone());
         if let Some(choice) = &options.recompress {
             self.recode_regions(&mut builder, choice, seals.as_ref(), hot)?;

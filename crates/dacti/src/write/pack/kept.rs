@@ -6,6 +6,7 @@ use crate::fetch::source::{ReadAt, read_full, read_span};
 use crate::read::dictionary::{Dictionary, PackageDictionary};
 use crate::read::explain::Explainer;
 use crate::read::seals::Trust;
+use crate::read::total::Total;
 use crate::read::view::read_failed;
 use crate::{Error, Package, View};
 use dacti_index::{Decoder, Encoding, Located, Structure};
@@ -26,6 +27,8 @@ pub(crate) struct KeptFrom {
     explainer: Explainer,
     /// The maximum number of bytes to which an unsealed region may decode.
     decoded_len_max: u64,
+    /// The bytes to which all unsealed regions together may still decode.
+    total: Total,
 }
 
 impl KeptFrom {
@@ -34,7 +37,8 @@ impl KeptFrom {
         &self.dictionary
     }
 
-    pub(crate) fn new(package: &Package) -> Self {
+    /// Returns the package as a source of these regions.
+    pub(crate) fn new(package: &Package, regions: &[Located]) -> Self {
         // The policy of the package's reader is ignored: if a region has a digest, the digest is
         // checked.
         let trust = Arc::new(Trust::new(package.view().seals_read().cloned()));
@@ -51,6 +55,7 @@ impl KeptFrom {
             trust,
             explainer: package.explainer().clone(),
             decoded_len_max: package.limits().stream_len_max,
+            total: Total::of(package, regions),
         }
     }
 }
@@ -130,7 +135,7 @@ impl Kept {
     /// Returns the original error of a read that was wrapped in an IO error.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
-            error @ Error::Io { .. } => error,
+            error @ (Error::Io { .. } | Error::TotalTooLong { .. }) => error,
             error => self.damaged(error),
         }
     }
@@ -147,11 +152,12 @@ pub(super) struct KeptReader<'k> {
 
 impl KeptReader<'_> {
     /// Decodes bytes and drops the content, only to check the bytes.
-    fn judge(&mut self, mut stored: &[u8]) -> Result<(), dacti_index::Error> {
+    fn judge(&mut self, mut stored: &[u8]) -> io::Result<()> {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         let mut out = vec![0; DECODED_LEN];
         loop {
-            let progress = decoder.decode(stored, &mut out)?;
+            let progress = decoder.decode(stored, &mut out).map_err(invalid)?;
+            self.kept.from.total.spend(progress.written)?;
             stored = stored.get(progress.read..).unwrap_or_default();
             if progress.written == 0 && (stored.is_empty() || progress.read == 0) {
                 return Ok(());
@@ -162,7 +168,6 @@ impl KeptReader<'_> {
 
 impl Read for KeptReader<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let invalid = |error| io::Error::new(io::ErrorKind::InvalidData, error);
         let span = self.kept.located.span;
         let left = usize::try_from(span.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let len = left.min(buf.len());
@@ -181,7 +186,12 @@ impl Read for KeptReader<'_> {
             return Err(invalid(dacti_index::Error::Truncated { what, at, needed, end }));
         }
         self.at = self.at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        self.judge(buf).map_err(invalid)?;
+        self.judge(buf)?;
         Ok(read)
     }
+}
+
+/// Wraps the fault of a stored region for a reader.
+fn invalid(fault: dacti_index::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, fault)
 }

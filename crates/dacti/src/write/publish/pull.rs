@@ -53,7 +53,8 @@ pub enum CopyState {
 /// resumes.
 ///
 /// # Errors
-/// Errors of the source and of the system; bytes that do not match their digests.
+/// Errors of the source and of the system; bytes that do not match their digests; `TotalTooLong`
+/// if the regions decode to far too many bytes; `Stopped` if `progress` returns `Break`.
 pub fn pull(
     package: &Package,
     path: &Path,
@@ -76,6 +77,8 @@ pub fn pull(
     let (partial, fetched) = pull.fill(local.as_ref(), is_same)?;
     let (partial, fetched) = match pull.prove(&partial) {
         Ok(()) => (partial, fetched),
+        // These errors say nothing about the bytes. The next pull goes on with them.
+        Err(error @ (Error::Stopped | Error::TotalTooLong { .. })) => return Err(error),
         // The bytes that were on this machine may be damaged, so all bytes are fetched again.
         Err(_) if fetched < len.saturating_sub(HEAD_LEN) => {
             partial.discard()?;
@@ -162,7 +165,7 @@ impl Pull<'_> {
 
     /// Checks the copy by the digests of its parts, or, if there are no parts, by the seals of its
     /// regions.
-    fn prove(&self, partial: &Partial) -> Result<(), Error> {
+    fn prove(&mut self, partial: &Partial) -> Result<(), Error> {
         let source = partial.source()?;
         if let Some(parts) = &self.parts {
             for entry in parts.region.list.entries() {
@@ -174,7 +177,7 @@ impl Pull<'_> {
             return Ok(());
         }
         let copy = Package::from_source(std::sync::Arc::new(source), *self.package.limits())?;
-        let report = copy.verify(None, &mut |_| ControlFlow::Continue(()))?;
+        let report = copy.verify(None, &mut |_| (self.progress)(self.len, self.len))?;
         let region = report.findings.into_iter().find_map(|finding| match finding {
             Finding::Region { name, error } => Some(Error::Pulled { name, error }),
             Finding::Entry(error) | Finding::Names(error) => Some(error),
