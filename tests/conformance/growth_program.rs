@@ -71,6 +71,9 @@ fn done(folder: &Folder, arguments: &[&str]) {
     assert_eq!(code, Some(0), "{arguments:?}: {errors}");
 }
 
+/// Makes an input of a size in a folder.
+type Make = dyn Fn(&Folder, usize);
+
 /// A verb, an input, and the number to which the input's length is in proportion.
 struct Case {
     /// The arguments of the program. The first ones name the verb.
@@ -80,7 +83,7 @@ struct Case {
     /// The exit codes that are right. A verb may refuse an input of a stranger.
     codes: &'static [i32],
     /// Makes the input in a folder.
-    make: Box<dyn Fn(&Folder, usize)>,
+    make: Box<Make>,
 }
 
 fn case(
@@ -304,7 +307,10 @@ fn repeated(n: usize) -> Plan {
     plan(vec![leaf, root])
 }
 
-const ARCHIVES: &[(&str, fn(usize) -> Plan, usize)] =
+/// A name, the maker of the blocks, and the size.
+type Archive = (&'static str, fn(usize) -> Plan, usize);
+
+const ARCHIVES: &[Archive] =
     &[("nested blocks", nested, 2000), ("roots", roots, 2000), ("repeats", repeated, 2000)];
 
 /// The verbs that read an archive `d`, or a CAR `c` of the same blocks.

@@ -186,7 +186,8 @@ fn writers_of_a_whole_package_look_at_the_head_before_they_name_the_result() {
     let out = dir.path().join("out");
     let place = || Place::in_folder(&out).expect("a place");
     let key = SecretKey::from_seed(&[7; 32], Uuid::from_u128(7));
-    let writers: [&dyn Fn(&Package) -> Result<(), Error>; 5] = [
+    type Writer<'w> = &'w dyn Fn(&Package) -> Result<(), Error>;
+    let writers: [Writer<'_>; 5] = [
         &|package| {
             let options = CompactOptions::default();
             package.compact(&out, &options, &mut |_| ControlFlow::Continue(())).map(drop)

@@ -668,14 +668,11 @@ type Sharing = (Vec<Id>, Vec<u8>);
 /// Groups regions, which are in data order, by their stored bytes: at most 16 in a group, at the
 /// place of the first of them. `key` gives what must be equal. `may` tells whether a region may
 /// share its bytes; regions without bytes never do.
-pub(crate) fn sharing<R: Clone, K: Ord>(
+pub(crate) fn sharing<R: AsRef<[u8]> + Clone, K: Ord>(
     regions: Vec<(Id, R)>,
     key: impl Fn(&R) -> K,
     may: impl Fn(&Id, &R) -> bool,
-) -> Vec<(Vec<Id>, R)>
-where
-    R: AsRef<[u8]>,
-{
+) -> Vec<(Vec<Id>, R)> {
     let mut groups: Vec<(Vec<Id>, R)> = Vec::new();
     let mut latest: BTreeMap<K, usize> = BTreeMap::new();
     for (id, region) in regions {

@@ -528,7 +528,7 @@ mod tests {
                 let verdict = verify(located, &bytes, Some(&seals), &policy);
                 // The seventeenth seal does not count.
                 assert_eq!(verdict.is_ok(), n < 16, "{n}");
-                assert_eq!(verdict.is_err_and(|error| error != altered), false);
+                assert!(!verdict.is_err_and(|error| error != altered));
                 // Fewer seals are read if the package says so, or if the bytes end before.
                 for max in 1..=16_u32 {
                     let few = Seals { seals_max: max, ..seals.clone() };

@@ -22,6 +22,7 @@ use uuid::Uuid;
 /// --recompress. The names list becomes one segment. The new file is read back, and gets its final
 /// name only if it holds the same regions. It has a new file id, so publish it under another URL.
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 pub(crate) struct Args {
     /// The package, which is not changed.
     #[arg(value_name = "PKG")]

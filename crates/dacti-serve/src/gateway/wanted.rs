@@ -37,6 +37,7 @@ impl Scope {
 
 /// A request.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a wish of its own")]
 pub(super) struct Wanted {
     /// The path as the client sent it, escaped.
     pub(super) path: String,
@@ -103,7 +104,7 @@ pub(super) fn is_wanted(path: &str) -> bool {
     path.starts_with(PREFIX)
 }
 
-/// Returns whether a path begins with a name of IPNS or DNSLink.
+/// Returns whether a path begins with a name of IPNS or `DNSLink`.
 pub(super) fn is_of_names(path: &str) -> bool {
     path.starts_with(NAMES)
 }

@@ -36,8 +36,8 @@ impl PartOverlaps {
                 overlaps.count = overlaps.count.saturating_add(count);
                 overlaps.first = overlaps.first.or(Some([first, *found]));
             }
-            let seals_len = seal_len.saturating_mul(count.min(seals_max));
-            let end = found.span.end.saturating_add(seals_len);
+            let seals = count.min(seals_max);
+            let end = found.span.end.saturating_add(seal_len.saturating_mul(seals));
             if longest.is_none_or(|(_, longest)| end >= longest) {
                 longest = Some((*found, end));
             }

@@ -91,8 +91,7 @@ impl Trust {
         let hashes = Hashes { stored: package.hash_pool().hash(stored), dictionary };
         let judged = dacti_seal::verify_hash(&located, hashes, seal, Some(seals), policy);
         let explainer = package.explainer();
-        let explained = |error| explainer.explain(error, &located, &hashes, (seals, seal));
-        Ok(judged.map_err(explained)?)
+        Ok(judged.map_err(|error| explainer.explain(error, &located, &hashes, (seals, seal)))?)
     }
 
     /// Returns the seals and the current policy.

@@ -138,7 +138,9 @@ impl Finder<'_> {
             equal.entry(self.hash(*span)?).or_default().push(*span);
             self.settle(span.len())?;
         }
-        equal.values().for_each(|spans| self.count(spans));
+        for spans in equal.values() {
+            self.count(spans);
+        }
         Ok(())
     }
 
