@@ -268,6 +268,30 @@ fn private_keys_are_not_published_in_any_form() {
     assert_eq!(place.packed(&[]).0, ["a", "b", "c"]);
 }
 
+#[test]
+fn a_private_key_is_no_dictionary() {
+    let place = Place::new(&["a"]);
+    for form in forms().iter().filter(|form| form.len() <= 1 << 20) {
+        fs::write(place.at("k"), form).expect("a new file");
+        let refused = place.run(&["pack", "in", "-o", "q", "--dictionary", "k"]);
+        assert!(refused.failure().contains("private key"), "{refused:?}");
+        assert!(!place.at("q").exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_of_patterns_that_cannot_be_read_is_not_passed_over() {
+    let place = Place::new(&["a"]);
+    let patterns = place.at("in/.dactiignore");
+    std::os::unix::fs::symlink("nowhere", &patterns).expect("a new link");
+    let refused = || place.run(&["pack", "in", "-o", "q"]).failure().to_owned();
+    assert!(refused().contains(".dactiignore is not a file of patterns"), "{}", refused());
+    fs::remove_file(&patterns).expect("it is there");
+    fs::create_dir(&patterns).expect("a new folder");
+    assert!(refused().contains(".dactiignore is not a file of patterns"), "{}", refused());
+}
+
 // ------------------------------------------------------------------------------------------
 // What is put, and from where
 // ------------------------------------------------------------------------------------------

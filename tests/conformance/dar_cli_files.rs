@@ -173,6 +173,32 @@ fn hostile_names_and_links_are_refused() {
     assert!(fs::symlink_metadata(folder.at("d/e/etc")).is_err());
 }
 
+// 300 nested folders, and a file in the innermost one and in the first one.
+#[test]
+fn entries_in_too_many_folders_are_refused() {
+    let folder = Folder::new();
+    let plain = Metadata::default();
+    archive(
+        &folder.at("files.dar"),
+        |builder| {
+            let mut item = Item::leaf(b"x");
+            for _ in 0..300 {
+                item = builder.folder(vec![("a".into(), item)], &plain).expect("it is small");
+            }
+            let entries = vec![("a".into(), item), ("b".into(), Item::leaf(b"x"))];
+            builder.folder(entries, &plain).expect("it is small")
+        },
+        &[b"x"],
+    );
+    let (_, err) = folder.ends(3, &["extract", "files.dar", "--files", "-C", "d"]);
+    assert!(err.contains("--max-depth allows 128"), "{err}");
+    assert_eq!(fs::read(folder.at("d/b")).expect("it is there"), b"x");
+    assert!(folder.at("d").join("a/".repeat(128)).is_dir());
+    assert!(!folder.at("d").join("a/".repeat(130)).exists());
+    folder.ends(0, &["extract", "files.dar", "--files", "-C", "e", "--max-depth", "400"]);
+    assert_eq!(fs::read(folder.at("e").join("a/".repeat(300) + "a")).expect("it is there"), b"x");
+}
+
 // Nested folders, each of which contains the next one twice. They describe 2^40 files in a few
 // kilobytes.
 #[test]

@@ -1172,13 +1172,16 @@ pub fn read_index(file: &[u8], container: &Container) -> Result<Index, Fault> {
     let index = index_at(file, region(found, file.len() as u64)?)?;
     let has_layout = |found: &Found| found.id == LAYOUT && (found.major, found.minor) == (0, 1);
     let (at, len) = index.region;
-    if len == 0 || at < 65_536 || !container.components.iter().any(has_layout) {
+    if !container.components.iter().any(has_layout) {
         return Ok(index);
     }
-    // An index after the head has no room for updates.
     if 8 + GROUP * u64::from(index.groups) != len {
         return fault("corrupt", "index header", at);
     }
+    if at < 65_536 {
+        return Ok(index);
+    }
+    // An index after the head has no room for updates.
     let groups: BTreeSet<u32> = index.entries.iter().map(|entry| entry.group).collect();
     match (0..index.groups).find(|group| !groups.contains(group)) {
         Some(group) => fault("corrupt", "group header", at + 8 + GROUP * u64::from(group)),

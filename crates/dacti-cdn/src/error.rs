@@ -277,10 +277,10 @@ pub enum Error {
         /// Number of groups of the index.
         groups: u32,
     },
-    /// The groups of an index that lies after the head do not fill its region.
+    /// The groups of an index do not fill its region.
     #[error(
         "index header at {at:#x}: {groups} groups do not fill the {len} bytes of the component's \
-         region, as they must in an index after the head: fetch the package again"
+         region, as they must in a package with a layout: fetch the package again"
     )]
     IndexNotFilled {
         /// Start of the index, absolute.

@@ -376,6 +376,10 @@ impl Ignores {
         let file = folder.join(IGNORE_FILE);
         if file.is_file() {
             self.0.push((depth, patterns::read(&file, folder)?));
+        } else if file.symlink_metadata().is_ok() {
+            // Its patterns may leave out secrets, so it is not passed over.
+            let what = "is not a file of patterns: remove it, or put a file in its place";
+            return Err(Failure::Failed(format!("{} {what}", shown(&file))));
         }
         Ok(())
     }

@@ -123,10 +123,10 @@ pub enum Error {
     /// The index or a stored region is at fault.
     #[error(transparent)]
     Index(#[from] dacti_index::Error),
-    /// An index in a package without room for updates, whose groups do not fill its region.
+    /// An index in a package with a layout, whose groups do not fill its region.
     #[error(
         "index header at {at:#x}: {groups} groups do not fill the index region of {len} bytes, as \
-         they must in an index after the head: bytes are missing, or were replaced by zeros"
+         they must in a package with a layout: bytes are missing, or were altered"
     )]
     IndexNotFilled {
         /// Where the index region starts, absolute.

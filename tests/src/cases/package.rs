@@ -134,6 +134,14 @@ fn folded(change: fn(&mut Vec<u8>)) -> Vec<u8> {
     index_behind(65_536, component(LAYOUT, 108, 80), change)
 }
 
+/// Returns a changed package of two files in the cdn layout.
+fn in_head(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let files = [hello(), stored("b", b"another one")];
+    let mut out = cdn_package_with(&files, &names_of(&files), NONE, 4096, &blake3, false);
+    change(&mut out);
+    out
+}
+
 /// Returns a package of two files from which an update removed `b`. The entry of the removal is in
 /// the last delta group, number 8. In a sealed package, the seal of the removal is at 0x11000.
 fn removing(seals: bool, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
@@ -158,6 +166,7 @@ fn removing(seals: bool, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
 const INDEX_AT: u64 = 108;
 const REMOVAL_ALTERED: &str = "error corrupt stored region at 0x11000";
 const INDEX_BEHIND: &str = "error corrupt index header at 0x10000";
+const INDEX_IN_HEAD: &str = "error corrupt index header at 0x1048";
 const ALTERED: &str = "error corrupt stored region at 0x18ac";
 const SEAL_UNKNOWN: &str = "error unsupported seal component at 0x186c";
 
@@ -632,8 +641,22 @@ pub(super) const CASES: &[Case] = &[
             out
         },
     ),
-    good("package_index_at_the_end_of_the_head_with_a_reserve", "R-LAY-22", || {
-        index_behind(65_528, component(LAYOUT, 108, 80), |index| index.extend([0; 100]))
+    bad(
+        "package_index_at_the_end_of_the_head_with_a_reserve",
+        "error corrupt index header at 0xfff8",
+        "R-LAY-22",
+        || index_behind(65_528, component(LAYOUT, 108, 80), |index| index.extend([0; 100])),
+    ),
+    bad("package_index_in_the_head_counts_too_few", INDEX_IN_HEAD, "R-LAY-22", || {
+        // The filled group is the last of ten, so this count hides all regions.
+        in_head(|out| place(out, 4168 + 4, &9_u32.to_le_bytes()))
+    }),
+    bad("package_index_in_the_head_counts_none", INDEX_IN_HEAD, "R-LAY-22", || {
+        in_head(|out| place(out, 4168 + 4, &0_u32.to_le_bytes()))
+    }),
+    bad("package_index_in_the_head_without_bytes", INDEX_IN_HEAD, "R-LAY-22", || {
+        // The size of the region, in the first component of T2.
+        in_head(|out| place(out, 552, &0_u32.to_le_bytes()))
     }),
     good("package_index_behind_the_head_without_a_layout", "R-LAY-22", || {
         index_behind(65_536, component(small(7), 108, 80), |index| {

@@ -187,12 +187,12 @@ impl SnapshotReader {
         Ok(reader.want().map_or(Stage::Ended, Stage::Index))
     }
 
-    /// Checks that an index after the head has no free groups. If the file has zeros in place of
-    /// the index, the header states 0 groups, and the check fails.
+    /// Checks that the groups which the header counts fill the index. If the file has zeros in place
+    /// of the header, the header states 0 groups, and the check fails.
     fn check_filled(&self) -> Result<(), Error> {
         // spec: R-LAY-22
         let (index, groups) = (self.found.index, self.found.groups);
-        if index.start >= HEAD_LEN && index_len(groups) != index.len() {
+        if index_len(groups) != index.len() {
             return Err(Error::IndexNotFilled { at: index.start, groups, len: index.len() });
         }
         Ok(())
@@ -456,6 +456,17 @@ mod tests {
         world.bytes[53_264..53_280].copy_from_slice(b"\x90\x01\0\0\0\0\0\0none\x01\0\0\0");
         world.bytes[53_296..53_304].copy_from_slice(b"\0\0\0\0\x08\0\0\0");
         fails(&world, overlap(FirstTable, 28, Structure::StoredRegion, 400));
+    }
+
+    #[test]
+    fn an_index_in_the_head_has_no_reserve() {
+        // spec: R-LAY-22, R-CDN-05
+        for groups in [0, 9] {
+            let mut world = fresh(5);
+            world.bytes[4172] = groups;
+            let (groups, len) = (groups.into(), 8 + 6136 * 10);
+            fails(&world, Error::IndexNotFilled { at: 4168, groups, len });
+        }
     }
 
     #[test]

@@ -29,7 +29,9 @@ const GAP_LEN_MAX: u64 = 65_536;
 #[derive(Debug, Clone)]
 pub(crate) struct IndexRegion {
     span: Span,
-    /// Whether the groups must fill the region, and each group must have an entry.
+    /// Whether the groups must fill the region.
+    is_exact: bool,
+    /// Whether each group must have an entry.
     is_full: bool,
     /// The number of groups, if the head has all of them.
     groups_in_head: Option<u32>,
@@ -50,15 +52,26 @@ pub(crate) struct Groups<'b> {
 
 impl IndexRegion {
     /// Creates the index region at `span`, of a package with or without a layout.
-    pub(crate) fn new(span: Span, has_layout: bool, head: &Window<'_>) -> Self {
+    ///
+    /// # Errors
+    /// `IndexNotFilled`, if the head has the header of the index.
+    pub(crate) fn new(span: Span, has_layout: bool, head: &Window<'_>) -> Result<Self, Error> {
         // spec: R-LAY-22
-        let is_full = has_layout && span.start >= HEAD_LEN && !span.is_empty();
+        let (is_exact, is_full) = (has_layout, has_layout && span.start >= HEAD_LEN);
         let (groups_in_head, fences, fences_fault, kept) = (None, None, None, None);
-        let mut region = Self { span, is_full, groups_in_head, fences, fences_fault, kept };
-        if head.span().contains(&span) {
-            region.groups_in_head = head.answer(span).and_then(|b| region.group_count(b).ok());
+        let mut region =
+            Self { span, is_exact, is_full, groups_in_head, fences, fences_fault, kept };
+        if is_exact && span.is_empty() {
+            return Err(Error::IndexNotFilled { at: span.start, groups: 0, len: 0 });
         }
-        region
+        let header = Span::new(span.start, INDEX_HEADER_LEN).and_then(|span| head.answer(span));
+        match header.map(|bytes| region.group_count(bytes)) {
+            Some(Ok(groups)) if head.span().contains(&span) => region.groups_in_head = Some(groups),
+            Some(Err(fault @ Error::IndexNotFilled { .. })) => return Err(fault),
+            // A look-up reports other faults when it reads the index.
+            _ => {}
+        }
+        Ok(region)
     }
 
     /// Returns the region, which is fetched as a whole if it is short and lies after the head of a
@@ -97,7 +110,7 @@ impl IndexRegion {
     pub(crate) fn check(&self, event: Option<&Event<'_>>) -> Result<(), Error> {
         match event {
             Some(Event::Header { groups })
-                if self.is_full && index_len(*groups) != self.span.len() =>
+                if self.is_exact && index_len(*groups) != self.span.len() =>
             {
                 let (at, len) = (self.span.start, self.span.len());
                 Err(Error::IndexNotFilled { at, groups: *groups, len })

@@ -130,7 +130,7 @@ impl View {
             ComponentMatch::Incompatible(_) | ComponentMatch::Missing => Ok(None),
         };
         let window = window(head, len);
-        let index = IndexRegion::new(index, has_layout, &window).kept_of(source);
+        let index = IndexRegion::new(index, has_layout, &window)?.kept_of(source);
         let index = index.with_fences(source, &window, lookup.map_err(Error::from))?;
         let name_flags = match NAMES.find(components) {
             ComponentMatch::Found(component) => Some(Flags::from_data(component.data)),

@@ -52,6 +52,11 @@ pub(super) struct Files {
     #[arg(long, value_name = "BYTES", requires = "files",
         conflicts_with_all = NOT_FILES)]
     max_total: Option<u64>,
+    /// The maximum number of nested folders around one entry. Deeper entries are refused, and the
+    /// others are written.
+    #[arg(long, value_name = "N", default_value_t = 128, requires = "files",
+        conflicts_with_all = NOT_FILES)]
+    max_depth: usize,
     /// The maximum number of files, folders and links that are written.
     #[arg(long, value_name = "N", default_value_t = 1_000_000, requires = "files",
         conflicts_with_all = NOT_FILES)]
@@ -189,8 +194,13 @@ impl Files {
                 let name = String::from_utf8_lossy(&entry.name).into_owned();
                 let at = if path.is_empty() { name } else { format!("{path}/{name}") };
                 let first = names.insert(entry.name.clone());
+                let (depth, depth_max) = (at.matches('/').count(), self.max_depth);
                 match name_fault(&entry.name, &at, first) {
                     Some(reason) => summary.refuse(at, reason.into()),
+                    None if depth > depth_max => summary.refuse(
+                        at,
+                        format!("is nested in {depth} folders, but --max-depth allows {depth_max}"),
+                    ),
                     None => accepted.push((at, entry.cid)),
                 }
             }
@@ -209,7 +219,7 @@ impl Files {
         let is_folder = |job: &Job| matches!(job.node, Kind::Folder | Kind::Shard);
         let names: Vec<String> =
             jobs.iter().filter(|job| !is_folder(job)).map(|job| job.path.clone()).collect();
-        // The walk has already limited the depth and the number of entries.
+        // The walk has limited the depth and the number of entries.
         let limits = FolderLimits { depth_max: usize::MAX, count_max: u64::MAX };
         let mut told = refusals(&names, portability, limits).unwrap_or_default().into_iter();
         jobs.retain(|job| {

@@ -16,7 +16,7 @@ use super::kept::Kept;
 use crate::Error;
 use crate::read::dictionary::Dictionary;
 use dacti_index::{DICTIONARY_ID, DICTIONARY_LEN_MAX, Encoding};
-use dacti_seal::digest_of_hash;
+use dacti_seal::{KeySearch, digest_of_hash};
 use daicon_core::to_u64;
 
 /// Whether a new package gets a dictionary that is trained on its contents.
@@ -51,12 +51,16 @@ impl NewDictionary {
     /// Compresses a dictionary.
     ///
     /// # Errors
-    /// `Option` if it has no bytes, or more bytes than readers accept.
+    /// `Option` if it has no bytes, or more bytes than readers accept; `PrivateKey` if it contains a
+    /// private key, because the dictionary is published with the package.
     pub(crate) fn new(bytes: Vec<u8>, quality: u8) -> Result<Self, Error> {
         let len = to_u64(bytes.len());
         if len == 0 || len > DICTIONARY_LEN_MAX {
             let (what, expected) = ("length of the dictionary", "1 to 1,048,576 bytes");
             return Err(Error::Option { what, found: len, expected });
+        }
+        if KeySearch::finds_in(&bytes) {
+            return Err(Error::PrivateKey { name: "the dictionary".into(), file: None });
         }
         let mut stored = Vec::new();
         let failed = |error| Error::io("compress", "the dictionary".as_ref(), error);
