@@ -206,7 +206,7 @@ fn writers_of_a_whole_package_look_at_the_head_before_they_name_the_result() {
             let (package, _) =
                 Package::open_url_with(&server.url, &one_by_one()).expect("the head is right");
             let written = write(&package);
-            // If the package is replaced after the last request for it, the result is the first one.
+            // If the package is replaced after the last request, the result is the first package.
             if written.is_ok() {
                 assert!(server.seen().len() <= requests, "writer {n}, {requests} requests");
             } else {

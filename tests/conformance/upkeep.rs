@@ -178,8 +178,8 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
 #[test]
 fn what_updates_leave_behind_is_dead() {
     let mut grown = Grown::new(&three(), 4096);
-    // The updates replace `b` twice. So two of its contents are dead, the packed one and that of the
-    // first update: 1,000 + 3 bytes, and their digests.
+    // The updates replace `b` twice. So two of its contents are dead, the packed one and that of
+    // the first update: 1,000 + 3 bytes, and their digests.
     grown.put(&[(path_id("b"), b"new")]);
     grown.put(&[(path_id("b"), b"newer"), (small(9), b"")]);
     let first = usage(&grown.file);

@@ -6,7 +6,7 @@ use crate::support::{uuid_of, verdict};
 use dacti::fetch::{BytesSource, Counted, FileSource};
 use dacti::report::{Difference, FileMap};
 use dacti::update::{Update, UpdateOptions};
-use dacti::{Error, Limits, Package, RegionName};
+use dacti::{BuildOptions, Error, LayoutChoice, Limits, Package, RegionName};
 use dacti_tests::reference::{self as by, GROUP, LOOKUP, Stored, path_id};
 use std::io::Read;
 use std::ops::ControlFlow;
@@ -220,7 +220,10 @@ fn an_empty_index_has_no_region_by_any_way() {
     // spec: R-IDX-02
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("p.dacti-pack");
-    for base in bases(&path) {
+    // The compact layout has no layout component, so R-LAY-22 does not hold for it.
+    let options = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
+    let files: Vec<_> = (0..300).map(|i| by::stored(&format!("{i:05}"), b"content")).collect();
+    for base in [Base::new("compact", build(&files, options))] {
         let file = base.change(|b, f| put(f, b.size_at, &[0; 4]));
         for package in open(&file, &path) {
             assert_eq!(package.find(THERE).expect("it is sound"), None, "{}", base.name);
@@ -230,6 +233,34 @@ fn an_empty_index_has_no_region_by_any_way() {
             assert!(matches!(package.get(THERE), Err(Error::NotFound { .. })));
             assert!(package.list().expect("it is sound").is_empty());
             assert!(package.groups().expect("it is sound").is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_index_that_lost_its_groups_is_refused_when_the_package_is_opened() {
+    // spec: R-LAY-22
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let path = dir.path().join("p.dacti-pack");
+    for base in bases(&path) {
+        let mut changed = vec![base.change(|b, f| put(f, b.size_at, &[0; 4]))];
+        if !base.is_folded() {
+            let fewer = [0, 1, (base.len - 8) / GROUP - 1]
+                .map(|groups| base.change(|b, f| put(f, b.at + 4, &(groups as u32).to_le_bytes())));
+            changed.extend(fewer);
+        }
+        let expected = format!("error corrupt index header at {:#x}", base.at);
+        for file in changed {
+            let container = by::read_container(&file).expect("the container is sound");
+            let fault = by::read_index(&file, &container).expect_err("it is at fault");
+            assert_eq!(fault.to_string(), expected);
+            std::fs::write(&path, &file).expect("it can be written");
+            for opened in
+                [Package::from_bytes(file), Package::open(&path), Package::open_mapped(&path)]
+            {
+                let error = opened.expect_err("it is at fault");
+                assert_eq!(told(&error), expected, "{}", base.name);
+            }
         }
     }
 }

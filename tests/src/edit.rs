@@ -213,8 +213,8 @@ impl Published {
         by::names(link, &names)
     }
 
-    /// Pads bytes to a whole number of slices. If regions share stored bytes, the block has room for
-    /// 15 seals at its end.
+    /// Pads bytes to a whole number of slices. If regions share stored bytes, the block has room
+    /// for 15 seals at its end.
     fn block(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
         let seals = by::seals::read_component(&self.file, &self.container(), &hash);

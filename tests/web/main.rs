@@ -1,4 +1,5 @@
-//! The reader for browsers, in Node, in Deno and in headless Chromium, with `dacti serve` as the server.
+//! The reader for browsers, in Node, in Deno and in headless Chromium, with `dacti serve` as the
+//! server.
 //!
 //! `cargo xtask web --check` builds the npm package and runs this.
 

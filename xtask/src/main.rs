@@ -125,8 +125,8 @@ const TASKS: &[Task] = &[
         name: "web",
         args: "[--check|--demo|--embed]",
         about: "build the reader for browsers and its npm package, into target/web/npm; --check: \
-                its sizes, and its tests in Node, Deno and Chromium; --demo: serve a page that uses \
-                it; --embed: put it into the program",
+                its sizes, and its tests in Node, Deno and Chromium; --demo: serve a page that \
+                uses it; --embed: put it into the program",
         run: web::web,
     },
     Task {

@@ -486,7 +486,8 @@ impl<'o> World<'o> {
             }
             at = u64_at(&header, 8);
         }
-        // A component of a version that readers do not accept counts as absent (R-IDX-01, R-VER-02).
+        // A component of a version that readers do not accept counts as absent (R-IDX-01,
+        // R-VER-02).
         components.retain(|found| {
             let minors = if found.id == INDEX { 0..=1 } else { 1..=1 };
             let ours = [INDEX, LOOKUP, NAMES, SEAL, LAYOUT].contains(&found.id);

@@ -1,7 +1,7 @@
 //! Fixtures of seals: the verdict on each region under each policy.
 //!
-//! Every package here can be read, so every `.expect` file begins with `ok`. The `judge` lines below
-//! `ok` give the verdict on each region under each policy.
+//! Every package here can be read, so every `.expect` file begins with `ok`. The `judge` lines
+//! below `ok` give the verdict on each region under each policy.
 
 use super::{Case, good};
 use crate::reference::seals::{

@@ -187,8 +187,8 @@ impl SnapshotReader {
         Ok(reader.want().map_or(Stage::Ended, Stage::Index))
     }
 
-    /// Checks that the groups which the header counts fill the index. If the file has zeros in place
-    /// of the header, the header states 0 groups, and the check fails.
+    /// Checks that the groups which the header counts fill the index. If the file has zeros in
+    /// place of the header, the header states 0 groups, and the check fails.
     fn check_filled(&self) -> Result<(), Error> {
         // spec: R-LAY-22
         let (index, groups) = (self.found.index, self.found.groups);

@@ -186,8 +186,8 @@ enum Sink {
 impl Sink {
     /// Opens the output of a verb with these inputs.
     fn create(path: &Path, inputs: &[&Path]) -> Result<Self, Failure> {
-        Output { path, option: "-o", has_standard: true }.check(inputs)?;
         if !is_standard(path) {
+            Output { path, option: "-o", has_standard: true }.check(inputs)?;
             return Ok(Self::File(io::BufWriter::new(AtomicFile::create(path)?)));
         }
         let out = io::stdout();

@@ -189,9 +189,8 @@ impl Package {
     /// cores. In a package in parts, also the digest of every part.
     ///
     /// The verification stops if `progress` returns `Break`. Cost: every byte is read; regions near
-    /// each other share a read. In a package in parts, every byte is read a second time, to hash the
-    /// parts. Memory: as much as [`list`](Self::list) and
-    /// [`Readers`](crate::Readers) take.
+    /// each other share a read. In a package in parts, every byte is read a second time, to hash
+    /// the parts. Memory: as much as [`list`](Self::list) and [`Readers`](crate::Readers) take.
     ///
     /// # Errors
     /// An index that cannot be read at all; `TotalTooLong` if all regions together decode to more

@@ -3,7 +3,7 @@
 use super::files::Files;
 use super::source::Source;
 use super::{Counts, Reading, Sink, convert, failed, note_written, open_archive, parse_cid, plan};
-use super::{print_json, warn};
+use super::{is_standard, print_json, warn};
 use crate::files::Output;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
@@ -57,7 +57,7 @@ impl Get {
         let data = found.ok_or_else(|| {
             Failure::Failed(format!("{shown}: {} is not in this archive", self.cid))
         })?;
-        if let Some(path) = &self.output {
+        if let Some(path) = self.output.as_ref().filter(|path| !is_standard(path)) {
             Output { path, option: "-o", has_standard: true }.check(&[&self.archive])?;
             let mut file = AtomicFile::create(path)?;
             file.write_all(&data)

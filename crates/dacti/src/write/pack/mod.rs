@@ -240,7 +240,8 @@ impl PackageBuilder {
     /// is written even if it saves nothing, unless the package stores its regions without Brotli.
     ///
     /// # Errors
-    /// A dictionary without bytes, of more than 1 MiB, or with a private key in it; a quality below 2.
+    /// A dictionary without bytes, of more than 1 MiB, or with a private key in it; a quality below
+    /// 2.
     pub fn set_dictionary(&mut self, dictionary: Vec<u8>) -> Result<&mut Self, Error> {
         let quality = self.options.quality;
         if quality < brotli::DICTIONARY_QUALITY_MIN {

@@ -51,8 +51,8 @@ impl NewDictionary {
     /// Compresses a dictionary.
     ///
     /// # Errors
-    /// `Option` if it has no bytes, or more bytes than readers accept; `PrivateKey` if it contains a
-    /// private key, because the dictionary is published with the package.
+    /// `Option` if it has no bytes, or more bytes than readers accept; `PrivateKey` if it contains
+    /// a private key, because the dictionary is published with the package.
     pub(crate) fn new(bytes: Vec<u8>, quality: u8) -> Result<Self, Error> {
         let len = to_u64(bytes.len());
         if len == 0 || len > DICTIONARY_LEN_MAX {
