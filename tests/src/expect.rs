@@ -93,7 +93,12 @@ fn index(file: &[u8], container: &Container) -> Result<String, Fault> {
     for (id, entry) in index.regions() {
         let span = by::stored_span(&entry, file.len() as u64)?;
         let dictionary = match entry.encoding {
-            BROD => by::dictionary::read(file, container).transpose()?,
+            BROD => {
+                if let Some(seals) = &seals {
+                    by::dictionary::check_seal(file, container, &seals.clone()?, &blake3)?;
+                }
+                by::dictionary::read(file, container).transpose()?
+            }
             _ => None,
         };
         if let Some(seals) = &seals {

@@ -87,6 +87,17 @@ fn past_the_window() -> Vec<u8> {
 pub(super) const CASES: &[Case] = &[
     good("package_dictionary", "R-ENC-06, R-DICT-01", sound),
     good("package_dictionary_sealed", "R-SEAL-20, R-DICT-01", || sealed(SHARED)),
+    bad(
+        "package_dictionary_with_an_altered_digest",
+        "error corrupt stored region at 0x18c8",
+        "R-DICT-01",
+        || {
+            // The digest lies between the dictionary and the region at 0x1919.
+            let mut out = sealed(SHARED);
+            out[0x1918] ^= 1;
+            out
+        },
+    ),
     good(
         "package_dictionary_component_of_a_later_version_is_skipped_without_regions",
         "R-VER-02",

@@ -2,7 +2,10 @@
 //!
 //! Specification: `docs/spec/dacti-index.md`, "The dictionary".
 
-use super::{Container, EntrySeen, Fault, Id, content, fault, id, region, stored_span, unbrotli};
+use super::seals::Seals;
+use super::{
+    BROT, Container, EntrySeen, Fault, Id, content, fault, id, region, stored_span, unbrotli,
+};
 
 /// The dictionary component.
 pub const DICTIONARY: Id = id("58bc9b0a-a4fc-45f4-b4e5-efea35336faf");
@@ -21,6 +24,25 @@ pub fn place_of(file: &[u8], container: &Container) -> Option<Result<(u64, u64),
         |found: &&super::Found| found.id == DICTIONARY && (found.major, found.minor) == (0, 1);
     let found = container.components.iter().find(named)?;
     Some(region(found, file.len() as u64))
+}
+
+/// Compares the digest that follows a container's dictionary, if there is one, with its bytes.
+///
+/// # Errors
+/// The first fault.
+pub fn check_seal(
+    file: &[u8],
+    container: &Container,
+    seals: &Seals,
+    hash: &dyn Fn(&[u8]) -> [u8; 32],
+) -> Result<(), Fault> {
+    let Some(place) = place_of(file, container) else { return Ok(()) };
+    let (base, size) = place?;
+    let size = u32::try_from(size).expect("the size of a component's region");
+    let (at, group, group_at, offset) = (0, 0, 0, 0);
+    let entry =
+        EntrySeen { at, group, group_at, id: DICTIONARY, base, encoding: BROT, offset, size };
+    super::check_seal(file, &entry, seals, hash)
 }
 
 /// Reads a container's dictionary; `None` if there is none.
