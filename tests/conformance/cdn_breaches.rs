@@ -241,7 +241,7 @@ fn far_slots(sealing: Sealing) -> Case {
         let (at, after) = (p.file.len() as u64, p.model.clone());
         let group = by::Group { base: at, encoding: NONE, entries, ..by::Group::default() };
         let container = by::read_container(&p.file).expect("a package");
-        // Readers refuse an index with room for a group (R-LAY-22), so it is read without this rule.
+        // Readers refuse an index with room for a group (R-LAY-22). It is read without this rule.
         let found = container.components.iter().find(|found| found.id == by::INDEX);
         let region =
             by::region(found.expect("an index"), p.file.len() as u64).expect("in the file");
