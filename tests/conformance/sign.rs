@@ -279,7 +279,10 @@ fn a_signed_package_has_the_specifications_seals() {
     let json = keys.scratch.run("inspect", &["--json"]);
     let json: Value = serde_json::from_str(json.text()).expect("it is JSON");
     let words: Vec<_> = PUBLIC.split_whitespace().collect();
-    let expected = serde_json::json!({ "kind": "signature", "package_id": words[3], "keys": [words[2]], "seals_max": 1 });
+    let (id, key) = (words[3], words[2]);
+    let expected = serde_json::json!({
+        "kind": "signature", "package_id": id, "keys": [key], "seals_max": 1,
+    });
     assert_eq!(json["seals"], expected);
     let shown = keys.scratch.run("inspect", &[]);
     assert!(shown.text().contains(&format!("  key       {}\n", words[2])), "{}", shown.text());
