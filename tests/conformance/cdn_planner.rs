@@ -25,7 +25,7 @@ pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
     built_with(files, slice_len, sealing, Kind::Plain)
 }
 
-/// What is special about the regions of a package.
+/// How the regions of a package are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     Plain,

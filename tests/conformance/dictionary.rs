@@ -1,5 +1,7 @@
 //! Packages with a dictionary: packed, read in every way, damaged, updated, compacted.
 
+mod noting;
+
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use dacti::compact::{CompactOptions, Recompress};
@@ -13,9 +15,10 @@ use dacti::{
 };
 use dacti_index::DICTIONARY_ID;
 use dacti_tests::reference::{self as by, dictionary as reference};
+use noting::Noting;
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 const OPTIONS: BuildOptions = BuildOptions {
     layout: LayoutChoice::Cdn,
@@ -190,7 +193,7 @@ fn the_reference_reads_the_same_dictionary_contents_and_digests() {
 
 #[test]
 fn a_region_costs_itself_and_the_dictionary_once() {
-    let source = Arc::new(Noting { bytes: packed(40, OPTIONS), reads: Mutex::default() });
+    let source = Noting::new(packed(40, OPTIONS));
     let noted = Arc::clone(&source);
     let reads = || core::mem::take(&mut *noted.reads.lock().expect("no thread panicked"));
     let package = Package::from_source(source as Arc<dyn ReadAt>, Limits::default());
@@ -210,28 +213,6 @@ fn a_region_costs_itself_and_the_dictionary_once() {
     assert_eq!(package.plan_get(["page 4.html"]).reads, expected);
     package.get("page 4.html").expect("it is sound");
     assert_eq!(reads(), expected);
-}
-
-/// A source that records its reads, and does not lend its bytes.
-#[derive(Debug)]
-struct Noting {
-    bytes: Vec<u8>,
-    reads: Mutex<Vec<Span>>,
-}
-
-impl ReadAt for Noting {
-    fn len(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn read_at(&self, at: u64, buf: &mut [u8]) -> std::io::Result<usize> {
-        let rest = self.bytes.get(at as usize..).unwrap_or_default();
-        let len = rest.len().min(buf.len());
-        buf[..len].copy_from_slice(&rest[..len]);
-        let read = Span { start: at, end: at + len as u64 };
-        self.reads.lock().expect("no thread panicked").push(read);
-        Ok(len)
-    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! Packages in which regions share stored bytes: packed, read in every way, damaged, updated,
 //! signed, compacted, published.
 
+mod noting;
+
 use core::ops::ControlFlow;
 use dacti::compact::CompactOptions;
 use dacti::fetch::ReadAt;
@@ -13,8 +15,9 @@ use dacti::{
     Located, Package, PackageBuilder, Span,
 };
 use dacti_tests::reference::{self as by, seals as reference};
+use noting::Noting;
 use std::io::Read as _;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use uuid::Uuid;
 
 fn options() -> BuildOptions {
@@ -181,36 +184,13 @@ fn a_package_that_shares_nothing_keeps_its_bytes() {
     assert!(apart.len() >= packed(options(), None, &files()).len());
 }
 
-/// A source that records its reads, and does not lend its bytes.
-#[derive(Debug)]
-struct Noting {
-    bytes: Vec<u8>,
-    reads: Mutex<Vec<Span>>,
-}
-
-impl ReadAt for Noting {
-    fn len(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn read_at(&self, at: u64, buf: &mut [u8]) -> std::io::Result<usize> {
-        let rest = self.bytes.get(at as usize..).unwrap_or_default();
-        let len = rest.len().min(buf.len());
-        buf[..len].copy_from_slice(&rest[..len]);
-        let read = Span { start: at, end: at + len as u64 };
-        self.reads.lock().expect("no thread panicked").push(read);
-        assert!(at + buf.len() as u64 <= self.len(), "no read passes the end of the file");
-        Ok(len)
-    }
-}
-
 #[test]
 fn one_read_fetches_a_region_and_its_seals() {
     // spec: R-SEAL-22, R-LAY-06
     for (key, seal_len) in [(None, 32), (Some(key()), 96)] {
         let bytes = packed(options(), key, &files());
         let len = bytes.len() as u64;
-        let source = Arc::new(Noting { bytes, reads: Mutex::default() });
+        let source = Noting::new(bytes);
         let noted = Arc::clone(&source);
         let reads = || core::mem::take(&mut *noted.reads.lock().expect("no thread panicked"));
         let package = Package::from_source(source as Arc<dyn ReadAt>, Limits::default());
@@ -412,7 +392,7 @@ fn updates_leave_the_regions_that_share_bytes_alone() {
         let package = Package::open(&path).expect("it is sound");
         let place = |path: &str| package.locate(path).expect("there").span;
         assert_ne!(place("licence"), place("tiles/licence"));
-        // Compaction shares again, byte for byte as a packer does.
+        // A compaction lets regions share bytes again, and writes the same file as a packer.
         let out = dir.path().join("new");
         let options = CompactOptions { key: key.clone(), ..CompactOptions::default() };
         let compacted = package.compact(&out, &options, &mut go_on()).expect("it can be");

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A path that every package of these tests has, and a path that none of them has.
+/// A path that every package of these tests contains, and a path that no package contains.
 const THERE: &str = "00007";
 const ABSENT: &str = "no such";
 

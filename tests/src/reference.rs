@@ -604,11 +604,7 @@ pub fn cdn_package_with(
     hash: &dyn Fn(&[u8]) -> [u8; 32],
     seals: bool,
 ) -> Vec<u8> {
-    let component = seals.then(|| seal_component(hash));
-    let behind = |id: Id, bytes: &[u8]| {
-        if seals { seal(id, encoding, bytes, hash).to_vec() } else { Vec::new() }
-    };
-    cdn_package_sealed(files, names_list, encoding, slice, hash, component, &behind)
+    cdn_package_hot(files, names_list, encoding, slice, hash, seals, &[])
 }
 
 /// Returns a package in the cdn layout with this seal component and the seals after the regions.
@@ -667,7 +663,7 @@ type Sharing = (Vec<Id>, Vec<u8>);
 
 /// Groups regions, which are in data order, by their stored bytes: at most 16 in a group, at the
 /// place of the first of them. `key` gives what must be equal. `may` tells whether a region may
-/// share its bytes; regions without bytes never do.
+/// share its bytes. A region without bytes shares nothing.
 pub(crate) fn sharing<R: AsRef<[u8]> + Clone, K: Ord>(
     regions: Vec<(Id, R)>,
     key: impl Fn(&R) -> K,

@@ -159,6 +159,14 @@ pub(crate) fn counted(count: impl Into<u64>, one: &str, many: &str) -> String {
     if count == 1 { format!("1 {one}") } else { format!("{count} {many}") }
 }
 
+/// Returns the end of a sentence about a new package: how many bytes shared stored bytes save.
+pub(crate) fn saved_by_sharing(len: u64) -> String {
+    match len {
+        0 => String::new(),
+        len => format!(", {} saved by storing equal contents once", bytes(len)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::{json, printable};

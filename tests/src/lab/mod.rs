@@ -9,7 +9,7 @@ mod process;
 mod squid;
 mod varnish;
 
-pub use process::{Server, Tool, missing};
+pub use process::{Server, Tool, missing, skipped};
 
 use crate::served::Served;
 use std::fs;

@@ -191,10 +191,7 @@ fn tell(to: &Path, compacted: &Compacted, recompressed: bool) {
     let Compacted { built, old_len, names_kept, names_dropped, hot_dropped, proof } = compacted;
     let (to, len) = (shown(to), bytes(built.len));
     let (old_len, proven) = (bytes(*old_len), bytes(proof.bytes));
-    let shared = match built.shared_len {
-        0 => String::new(),
-        len => format!(", {} saved by storing equal contents once", bytes(len)),
-    };
+    let shared = output::saved_by_sharing(built.shared_len);
     output::note(&format!(
         "{to}: {}, {len} in place of {old_len}{shared}",
         counted(built.regions, "region", "regions")

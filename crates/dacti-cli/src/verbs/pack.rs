@@ -301,12 +301,7 @@ impl Args {
             return Ok(output::json(&mut std::io::stdout().lock(), &summary)?);
         }
         if talk >= Talk::Normal {
-            let shared = match shared_len {
-                0 => String::new(),
-                len => {
-                    format!(", {} saved by storing equal contents once", output::bytes(len))
-                }
-            };
+            let shared = output::saved_by_sharing(shared_len);
             let dictionary = match (dictionary_len, dictionary_saves) {
                 (0, _) => String::new(),
                 (len, 0) => format!(", dictionary of {}", output::bytes(len)),

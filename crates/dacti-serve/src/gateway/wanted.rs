@@ -51,7 +51,7 @@ pub(super) struct Wanted {
     pub(super) format: Format,
     /// Whether a file or the page of a folder is taken, if the block has not this format.
     pub(super) takes_whole: bool,
-    /// Whether the client asks for a page, as browsers do.
+    /// Whether the client accepts an HTML page, like a browser.
     pub(super) takes_page: bool,
     pub(super) scope: Scope,
     pub(super) bytes: Option<EntityBytes>,

@@ -99,6 +99,14 @@ impl PackageDictionary {
         }
     }
 
+    /// Returns the dictionary; `None` if a region of this encoding needs none.
+    ///
+    /// # Errors
+    /// The errors of [`get`](Self::get).
+    pub(crate) fn needed_by(&self, encoding: Encoding) -> Result<Option<&Dictionary>, Error> {
+        if encoding.needs_dictionary() { self.get() } else { Ok(None) }
+    }
+
     /// Returns the dictionary. If it must be read, this announces its read and the read of
     /// `region`, so that a remote source fetches both in one round trip.
     ///

@@ -7,6 +7,7 @@ use crate::index::IndexScan;
 use crate::read::sealed_spans::SealedSpans;
 use crate::read::total::check_compared;
 use crate::read::view::read_failed;
+use crate::read::whole::hash_whole;
 use crate::{Error, Package};
 use dacti_index::{GROUP_LEN, Located};
 use dacti_seal::{
@@ -17,9 +18,6 @@ use daicon_core::{ComponentMatch, Requirement, Span, to_u64};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use uuid::Uuid;
-
-/// Bytes that are hashed at once.
-const PIECE_LEN: u64 = 1 << 18;
 
 const DIGEST_LIST: Requirement<'static> = Requirement::new(DIGEST_LIST_ID, DIGEST_LIST_VERSION);
 
@@ -130,21 +128,10 @@ impl Package {
 
     /// Returns the hashes from which the digest of a region is made.
     fn stored_hashes(&self, located: &Located) -> Result<Hashes, Error> {
-        let source = &**self.source();
-        let mut hasher = blake3::Hasher::new();
-        let Span { start: mut at, end } = located.within(self.view().bound())?.span;
-        while at < end {
-            let piece = Span { start: at, end: end.min(at.saturating_add(PIECE_LEN)) };
-            let bytes = read_span(source, piece).map_err(read_failed)?;
-            self.hash_pool().update(&mut hasher, &bytes);
-            at = piece.end;
-        }
-        let dictionary = if located.encoding.needs_dictionary() {
-            self.dictionary().get()?.map(|dictionary| dictionary.hash)
-        } else {
-            None
-        };
-        Ok(Hashes { stored: *hasher.finalize().as_bytes(), dictionary })
+        let span = located.within(self.view().bound())?.span;
+        let stored = hash_whole(&**self.source(), span, self.hash_pool())?;
+        let dictionary = self.dictionary().needed_by(located.encoding)?.map(|read| read.hash);
+        Ok(Hashes { stored, dictionary })
     }
 
     /// Returns whether one of the seals after a region's stored bytes begins with this digest.
@@ -163,15 +150,14 @@ impl Package {
         located: &Located,
         listed: &[u8; LISTED_LEN],
     ) -> Result<Option<u64>, Error> {
-        let Some(seals) = self.trust().seals() else { return Ok(None) };
-        let (start, seal_len) = (located.span.end, seals.kind.seal_len());
-        let more = seal_len.saturating_mul(u64::from(seals.seals_max).saturating_sub(1));
-        let last = start.saturating_add(to_u64(LISTED_LEN));
-        let object_end = self.view().object_end(located.span.start);
-        let end = last.saturating_add(more).min(object_end).max(last);
-        let bytes = read_span(&**self.source(), Span { start, end }).map_err(read_failed)?;
+        if self.trust().seals().is_none() {
+            return Ok(None);
+        }
+        let (seal_len, listed_len) = (self.trust().seal_len(), to_u64(LISTED_LEN));
+        let span = self.trust().seal_starts(located, listed_len, u64::MAX, self.view());
+        let bytes = read_span(&**self.source(), span).map_err(read_failed)?;
         let step = usize::try_from(seal_len).unwrap_or(usize::MAX);
         let found = bytes.chunks(step).position(|seal| seal.starts_with(listed));
-        Ok(found.map(|n| start.saturating_add(seal_len.saturating_mul(to_u64(n)))))
+        Ok(found.map(|n| span.start.saturating_add(seal_len.saturating_mul(to_u64(n)))))
     }
 }

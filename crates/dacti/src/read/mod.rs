@@ -19,3 +19,4 @@ pub(crate) mod seals;
 pub(crate) mod stream;
 pub(crate) mod total;
 pub(crate) mod view;
+pub(crate) mod whole;

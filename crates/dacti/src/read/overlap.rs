@@ -51,10 +51,7 @@ impl Package {
     /// Reading such a package is safe, but writers refuse it.
     #[must_use]
     pub fn part_overlaps(&self, regions: impl IntoIterator<Item = Located>) -> PartOverlaps {
-        let (seal_len, seals_max) = self
-            .trust()
-            .seals()
-            .map_or((0, 1), |seals| (seals.kind.seal_len(), u64::from(seals.seals_max)));
+        let (seal_len, seals_max) = (self.trust().seal_len(), self.trust().seals_max());
         PartOverlaps::of(regions.into_iter().collect(), seal_len, seals_max)
     }
 

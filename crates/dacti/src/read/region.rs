@@ -213,11 +213,7 @@ pub(crate) fn region_of<'p>(
     let content = match located.encoding {
         Encoding::NONE => stored,
         encoding => {
-            let dictionary = if encoding.needs_dictionary() {
-                package.dictionary().get()?.map(|dictionary| &*dictionary.bytes)
-            } else {
-                None
-            };
+            let dictionary = package.dictionary().needed_by(encoding)?.map(|read| &*read.bytes);
             let open = package.open_brotli();
             decode_to_vec_by(open, dictionary, &located, &stored, len_hint, len_max)?.into()
         }

@@ -24,19 +24,15 @@ impl SealedSpans {
         package: &Package,
         regions: impl IntoIterator<Item = &'l Located>,
     ) -> Self {
-        let seals = package.trust().seals();
+        let trust = package.trust();
         let mut counts = HashMap::new();
-        if package.trust().has_shared() {
+        if trust.has_shared() {
             for located in regions {
                 let count: &mut usize = counts.entry(located.span).or_default();
                 *count = count.saturating_add(1);
             }
         }
-        Self {
-            seal_len: seals.map_or(0, |seals| seals.kind.seal_len()),
-            seals_max: seals.map_or(1, |seals| seals.seals_max.into()),
-            counts,
-        }
+        Self { seal_len: trust.seal_len(), seals_max: trust.seals_max(), counts }
     }
 
     /// Returns the number of counted regions that have the stored bytes of this one.

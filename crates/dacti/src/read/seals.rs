@@ -83,11 +83,7 @@ impl Trust {
             // The policy requires no seal, or one that the package lacks.
             return Ok(dacti_seal::verify(located, stored, None, policy)?);
         };
-        let dictionary = if located.encoding.needs_dictionary() {
-            package.dictionary().get()?.map(|dictionary| dictionary.hash)
-        } else {
-            None
-        };
+        let dictionary = package.dictionary().needed_by(located.encoding)?.map(|read| read.hash);
         let hashes = Hashes { stored: package.hash_pool().hash(stored), dictionary };
         let judged = dacti_seal::verify_hash(&located, hashes, seal, Some(seals), policy);
         let explainer = package.explainer();
@@ -109,6 +105,22 @@ impl Trust {
     /// Returns the length of each seal after a region.
     pub(crate) fn seal_len(&self) -> u64 {
         self.seals().map_or(0, |seals| seals.kind.seal_len())
+    }
+
+    /// Returns the maximum number of seals after stored bytes.
+    pub(crate) fn seals_max(&self) -> u64 {
+        self.seals().map_or(1, |seals| seals.seals_max.into())
+    }
+
+    /// Returns the span of the first `len` bytes of the seal after a region's stored bytes. If
+    /// several seals may follow these bytes, the span ends with these bytes of the last of at most
+    /// `max` seals, or with the object.
+    pub(crate) fn seal_starts(&self, located: &Located, len: u64, max: u64, view: &View) -> Span {
+        let Span { start: stored_at, end: start } = located.span;
+        let more = self.seal_len().saturating_mul(self.seals_max().min(max).saturating_sub(1));
+        let first_end = start.saturating_add(len);
+        let end = first_end.saturating_add(more).min(view.object_end(stored_at)).max(first_end);
+        Span { start, end }
     }
 
     /// Returns whether several seals may follow the stored bytes of a region.

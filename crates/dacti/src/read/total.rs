@@ -35,8 +35,7 @@ fn limit(package: &Package, regions: &[Located], ratio: u64) -> u64 {
         let file = Span { start: 0, end: package.view().len() };
         let inside = regions.iter().map(|found| found.span).filter(|span| file.contains(span));
         let spans: Vec<Span> = inside.collect();
-        let seals_max = package.trust().seals().map_or(1, |seals| seals.seals_max.into());
-        let shared = shared_len(&spans, seals_max);
+        let shared = shared_len(&spans, package.trust().seals_max());
         distinct_len(spans).saturating_add(shared).saturating_mul(ratio).saturating_add(FLOOR)
     })
 }

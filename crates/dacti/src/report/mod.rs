@@ -10,7 +10,7 @@ pub mod host;
 pub mod inspect;
 pub(crate) mod map;
 mod moves;
-mod parts_check;
+pub(crate) mod parts_check;
 pub(crate) mod usage;
 pub(crate) mod verify;
 

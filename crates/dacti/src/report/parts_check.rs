@@ -2,15 +2,11 @@
 //!
 //! Specification: `docs/spec/dacti-parts.md`, R-PART-15.
 
-use crate::fetch::source::read_span;
+use crate::fetch::source::ReadAt;
 use crate::hash::HashPool;
-use crate::read::view::read_failed;
+use crate::read::whole::hash_whole;
 use crate::{Error, Package};
 use dacti_cdn::parts::{PartEntry, PartsError, PartsFault};
-use daicon_core::Span;
-
-/// Bytes that are read and hashed at once.
-const PIECE: u64 = 4 << 20;
 
 /// Returns the faults of the parts, in their order. There are none in a package of one file.
 ///
@@ -18,21 +14,13 @@ const PIECE: u64 = 4 << 20;
 pub(crate) fn faults(package: &Package, pool: &HashPool) -> Vec<Error> {
     let Some(parts) = package.view().parts() else { return Vec::new() };
     let entries = parts.region.list.entries().iter();
-    entries.filter_map(|entry| check(package, entry, pool).err()).collect()
+    entries.filter_map(|entry| check(&**package.source(), entry, pool).err()).collect()
 }
 
-/// Checks one part.
-fn check(package: &Package, entry: &PartEntry, pool: &HashPool) -> Result<(), Error> {
+/// Checks one part, whose bytes `source` has.
+pub(crate) fn check(source: &dyn ReadAt, entry: &PartEntry, pool: &HashPool) -> Result<(), Error> {
     // spec: R-PART-15
-    let mut hasher = blake3::Hasher::new();
-    let Span { start: mut at, end } = entry.span;
-    while at < end {
-        let next = at.saturating_add(PIECE).min(end);
-        let piece = Span { start: at, end: next };
-        pool.update(&mut hasher, &read_span(&**package.source(), piece).map_err(read_failed)?);
-        at = next;
-    }
-    if *hasher.finalize().as_bytes() == entry.digest.0 {
+    if hash_whole(source, entry.span, pool)? == entry.digest.0 {
         return Ok(());
     }
     let fault = PartsError { at: entry.span.start, fault: PartsFault::PartDigest };

@@ -7,7 +7,7 @@ use super::source::Source;
 use crate::keep;
 use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
-use crate::verbs::unpack::names::{FolderLimits, Portability, refusals};
+use crate::verbs::unpack::names::{FolderLimits, Portability, refusals, too_deep};
 use crate::verbs::unpack::place::{Place, Recorded, Refusal, Writer};
 use crate::{Talk, interrupt, output};
 use dacti_dar::unixfs::{self, FileReader, Kind, Node, UnixFsError};
@@ -194,13 +194,9 @@ impl Files {
                 let name = String::from_utf8_lossy(&entry.name).into_owned();
                 let at = if path.is_empty() { name } else { format!("{path}/{name}") };
                 let first = names.insert(entry.name.clone());
-                let (depth, depth_max) = (at.matches('/').count(), self.max_depth);
-                match name_fault(&entry.name, &at, first) {
-                    Some(reason) => summary.refuse(at, reason.into()),
-                    None if depth > depth_max => summary.refuse(
-                        at,
-                        format!("is nested in {depth} folders, but --max-depth allows {depth_max}"),
-                    ),
+                let fault = name_fault(&entry.name, &at, first).map(String::from);
+                match fault.or_else(|| too_deep(&at, self.max_depth)) {
+                    Some(reason) => summary.refuse(at, reason),
                     None => accepted.push((at, entry.cid)),
                 }
             }

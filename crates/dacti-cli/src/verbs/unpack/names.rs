@@ -77,11 +77,16 @@ pub(in crate::verbs) fn refusals(
     Ok(told)
 }
 
+/// Returns the fault of a name that lies in more than `depth_max` nested folders.
+pub(in crate::verbs) fn too_deep(name: &str, depth_max: usize) -> Option<String> {
+    let depth = name.matches('/').count();
+    let fault = || format!("is nested in {depth} folders, but --max-depth allows {depth_max}");
+    (depth > depth_max).then(fault)
+}
+
 /// Returns the reason why a name cannot be written, regardless of the other names.
 fn refusal(name: &str, portability: Portability, depth_max: usize) -> Option<Reason> {
-    let depth = name.matches('/').count();
-    if depth > depth_max {
-        let message = format!("is nested in {depth} folders, but --max-depth allows {depth_max}");
+    if let Some(message) = too_deep(name, depth_max) {
         return Some(Reason::new("too deep", message));
     }
     let fault = portability.reserved.then(|| name.split('/').find_map(not_portable)).flatten();

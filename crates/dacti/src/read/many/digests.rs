@@ -21,23 +21,14 @@ impl Digests {
         sealed: impl IntoIterator<Item = &'l Located>,
         max: u32,
     ) -> Self {
-        let (len, view) = (to_u64(DIGEST_LEN), package.view());
-        let (seal_len, seals_max) = package
-            .trust()
-            .seals()
-            .map_or((len, 1), |seals| (seals.kind.seal_len(), u64::from(seals.seals_max.min(max))));
-        let more = seal_len.saturating_mul(seals_max.saturating_sub(1));
-        let span = |located: &Located| {
-            let first = Span::new(located.span.end, len)?;
-            let end = first.end.saturating_add(more).min(view.object_end(located.span.start));
-            Some(Span { start: first.start, end: end.max(first.end) })
-        };
+        let (len, trust, view) = (to_u64(DIGEST_LEN), package.trust(), package.view());
+        let span = |located: &Located| trust.seal_starts(located, len, max.into(), view);
         let within = |span: &Span| span.end <= view.bound();
-        let mut spans: Vec<Span> = sealed.into_iter().filter_map(span).filter(within).collect();
+        let mut spans: Vec<Span> = sealed.into_iter().map(span).filter(within).collect();
         spans.sort_unstable();
         spans.dedup();
         let mut found = HashMap::new();
-        let step = usize::try_from(seal_len).unwrap_or(usize::MAX);
+        let step = usize::try_from(trust.seal_len().max(len)).unwrap_or(usize::MAX);
         let mut take = |span: Span, bytes: &[u8]| {
             let digests = bytes.chunks(step).filter_map(|seal| seal.first_chunk().copied());
             let digests: Box<[[u8; DIGEST_LEN]]> = digests.collect();

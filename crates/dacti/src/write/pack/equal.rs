@@ -6,16 +6,14 @@
 
 use super::Progress;
 use super::input::Input;
+use super::pipeline::{Weigh, run};
 use crate::Error;
 use core::hash::BuildHasher;
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use core::time::Duration;
 use dacti_names::NAMES_ID;
 use daicon_core::to_u64;
 use std::io::Read;
-use std::sync::mpsc::{RecvTimeoutError, channel};
 
 /// The number of bytes at the start of a content that are compared first.
 const START_LEN: u64 = 64 * 1024;
@@ -23,8 +21,6 @@ const START_LEN: u64 = 64 * 1024;
 const PIECE_LEN: usize = 256 * 1024;
 /// Inputs that a thread takes at once.
 const BATCH: usize = 256;
-/// The time after which the caller's progress is called although no batch has ended.
-const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Inputs with the same content. Copied regions also have the same encoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,15 +49,14 @@ pub(super) fn find(
     let able = inputs.iter().enumerate().filter(|(_, input)| may_share(input));
     let lens = able.map(|(i, input)| (i, state.hash_one((input.len, tag_of(input)))));
     let candidates = repeated(lens.collect());
-    let jobs = Jobs { inputs, threads };
-    let starts = jobs.run(&candidates, tell, |input, buf| {
+    let mut search = Search { inputs, threads, tell };
+    let starts = search.keys(&candidates, |input, buf| {
         let start = read_start(input, buf)?;
         Some(state.hash_one((input.len, tag_of(input), start)))
     })?;
     let candidates = repeated(starts);
-    let mut hashes = jobs.run(&candidates, tell, |input, buf| {
-        Some((*hash(input, buf)?.as_bytes(), tag_of(input)))
-    })?;
+    let mut hashes = search
+        .keys(&candidates, |input, buf| Some((*hash(input, buf)?.as_bytes(), tag_of(input))))?;
     hashes.sort_unstable_by_key(|(i, key)| (*key, *i));
     let equals = hashes.chunk_by(|(_, a), (_, b)| a == b).filter(|equal| equal.len() > 1);
     let mut equals: Vec<Equals> = equals
@@ -132,75 +127,55 @@ fn hash(input: &Input, buf: &mut Vec<u8>) -> Option<blake3::Hash> {
     (hasher.count() == input.len).then(|| hasher.finalize())
 }
 
-/// Work on many inputs by several threads.
-struct Jobs<'i> {
-    inputs: &'i [Input],
-    threads: NonZeroUsize,
+/// The keys of a batch of inputs, each with the input's number.
+struct Keys<T>(Vec<(usize, T)>);
+
+impl<T> Weigh for Keys<T> {
+    fn weight(&self) -> usize {
+        self.0.capacity().saturating_mul(size_of::<(usize, T)>())
+    }
 }
 
-impl Jobs<'_> {
-    /// Returns the results for these inputs, each with the input's number, in the order of
-    /// `numbers`. Inputs without a result are left out.
-    fn run<T: Send>(
-        &self,
+/// The search of the inputs of a build.
+struct Search<'s> {
+    inputs: &'s [Input],
+    threads: NonZeroUsize,
+    tell: &'s mut Tell<'s>,
+}
+
+impl Search<'_> {
+    /// Returns the keys of these inputs, each with the input's number, in the order of `numbers`.
+    /// Inputs without a key are left out.
+    fn keys<T: Send>(
+        &mut self,
         numbers: &[usize],
-        tell: &mut Tell<'_>,
-        work: impl Fn(&Input, &mut Vec<u8>) -> Option<T> + Sync,
+        key: impl Fn(&Input, &mut Vec<u8>) -> Option<T> + Sync,
     ) -> Result<Vec<(usize, T)>, Error> {
-        let batches: Vec<&[usize]> = numbers.chunks(BATCH).collect();
-        let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-        let (done, results) = channel();
+        let Self { inputs, threads, tell } = self;
+        let inputs: &[Input] = inputs;
         let told = Progress {
-            regions_total: to_u64(self.inputs.len()),
-            bytes_total: self.inputs.iter().fold(0, |sum, input| sum.saturating_add(input.len)),
+            regions_total: to_u64(inputs.len()),
+            bytes_total: inputs.iter().fold(0, |sum, input| sum.saturating_add(input.len)),
             ..Progress::default()
         };
-        let mut made: Vec<(usize, Vec<(usize, T)>)> = Vec::with_capacity(batches.len());
-        let (batches, next, stop, work) = (&batches, &next, &stop, &work);
-        std::thread::scope(|scope| {
-            crate::threads::start(scope, self.threads.get().min(batches.len()), || {
-                let done = done.clone();
-                move || {
-                    let mut buf = Vec::new();
-                    while let Some((i, batch)) = take(batches, next, stop) {
-                        let mut result =
-                            |i: &usize| Some((*i, work(self.inputs.get(*i)?, &mut buf)?));
-                        let of_batch = batch.iter().filter_map(&mut result).collect();
-                        if done.send((i, of_batch)).is_err() {
-                            return;
-                        }
-                    }
-                }
-            })?;
-            drop(done);
-            loop {
-                match results.recv_timeout(PATIENCE) {
-                    Ok(of_batch) => made.push(of_batch),
-                    Err(RecvTimeoutError::Timeout) => {}
-                    Err(RecvTimeoutError::Disconnected) => return Ok(()),
-                }
-                if tell(told).is_break() {
-                    stop.store(true, Ordering::Relaxed);
-                    return Err(Error::Stopped);
-                }
-            }
-        })?;
-        made.sort_unstable_by_key(|(i, _)| *i);
-        Ok(made.into_iter().flat_map(|(_, of_batch)| of_batch).collect())
+        let batches: Vec<&[usize]> = numbers.chunks(BATCH).collect();
+        let mut made = Vec::with_capacity(numbers.len());
+        run(
+            batches.len(),
+            *threads,
+            usize::MAX,
+            |job, lane| {
+                let (batch, mut buf) = (batches.get(job).copied().unwrap_or_default(), Vec::new());
+                let keyed = |i: &usize| Some((*i, key(inputs.get(*i)?, &mut buf)?));
+                lane.put(Keys(batch.iter().filter_map(keyed).collect())).map(Ok)
+            },
+            |Keys(keys)| {
+                made.extend(keys);
+                if tell(told).is_break() { Err(Error::Stopped) } else { Ok(None) }
+            },
+        )?;
+        Ok(made)
     }
-}
-
-/// Returns the next batch and its number; `None` if there is none, or the work was stopped.
-fn take<'b>(
-    batches: &[&'b [usize]],
-    next: &AtomicUsize,
-    stop: &AtomicBool,
-) -> Option<(usize, &'b [usize])> {
-    if stop.load(Ordering::Relaxed) {
-        return None;
-    }
-    let i = next.fetch_add(1, Ordering::Relaxed);
-    Some((i, batches.get(i).copied()?))
 }
 
 #[cfg(test)]

@@ -5,13 +5,13 @@
 
 use super::partial::Partial;
 use super::reuse::{self, Filled, Wanted};
-use super::upload::{digest_of, read_whole};
 use crate::fetch::source::ReadAt;
-use crate::report::Finding;
+use crate::read::whole::read_whole;
+use crate::report::{Finding, parts_check};
 use crate::{Error, ErrorKind, Package};
 use core::ops::ControlFlow;
 use dacti_cdn::HEAD_LEN;
-use dacti_cdn::parts::{PartsError, PartsFault, PartsHead, is_in_parts, one_file_head};
+use dacti_cdn::parts::{PartsHead, is_in_parts, one_file_head};
 use daicon_core::Span;
 use std::path::Path;
 
@@ -168,13 +168,9 @@ impl Pull<'_> {
     fn prove(&mut self, partial: &Partial) -> Result<(), Error> {
         let source = partial.source()?;
         if let Some(parts) = &self.parts {
-            for entry in parts.region.list.entries() {
-                if digest_of(&source, entry.span)? != entry.digest {
-                    let fault = PartsError { at: entry.span.start, fault: PartsFault::PartDigest };
-                    return Err(dacti_cdn::Error::from(fault).into());
-                }
-            }
-            return Ok(());
+            let pool = self.package.hash_pool();
+            let mut entries = parts.region.list.entries().iter();
+            return entries.try_for_each(|entry| parts_check::check(&source, entry, pool));
         }
         let copy = Package::from_source(std::sync::Arc::new(source), *self.package.limits())?;
         let report = copy.verify(None, &mut |_| (self.progress)(self.len, self.len))?;

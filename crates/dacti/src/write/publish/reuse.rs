@@ -6,10 +6,10 @@
 
 use super::partial::Partial;
 use super::pull::pieces;
-use super::upload::read_whole;
 use crate::fetch::source::ReadAt;
 use crate::index::IndexScan;
 use crate::read::sealed_spans::SealedSpans;
+use crate::read::whole::read_whole;
 use crate::{Error, Package};
 use dacti_index::Located;
 use dacti_seal::{Kind, Seals, Verdict};

@@ -5,8 +5,9 @@
 
 use super::{Place, PublishFault};
 use crate::Error;
-use crate::fetch::source::{ReadAt, read_span};
-use crate::read::view::read_failed;
+use crate::fetch::source::ReadAt;
+use crate::hash::HashPool;
+use crate::read::whole::{hash_whole, read_whole};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -23,8 +24,6 @@ use std::time::SystemTime;
 const FRESH: Duration = Duration::from_hours(1);
 /// The minimum number of objects for which an upload looks for the objects of an interrupted one.
 const RESUMED_MIN: u64 = 4;
-/// Bytes that are hashed at once.
-const HASH_LEN: u64 = 4 << 20;
 
 /// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -72,23 +71,7 @@ pub(super) fn shorten(
 
 /// Hashes the bytes of `span`, which the source must have.
 pub(super) fn digest_of(source: &dyn ReadAt, span: Span) -> Result<Digest, Error> {
-    let mut hasher = blake3::Hasher::new();
-    let mut at = span.start;
-    while at < span.end {
-        let end = at.saturating_add(HASH_LEN).min(span.end);
-        hasher.update_rayon(&read_whole(source, Span { start: at, end })?);
-        at = end;
-    }
-    Ok(Digest(hasher.finalize().into()))
-}
-
-/// Reads all of `span`.
-pub(super) fn read_whole(source: &dyn ReadAt, span: Span) -> Result<Vec<u8>, Error> {
-    let bytes = read_span(source, span).map_err(read_failed)?;
-    if u64::try_from(bytes.len()) == Ok(span.len()) {
-        return Ok(bytes);
-    }
-    Err(read_failed(std::io::ErrorKind::UnexpectedEof.into()))
+    hash_whole(source, span, &HashPool::new(None)).map(Digest)
 }
 
 /// One object of an upload.

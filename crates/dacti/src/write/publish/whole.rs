@@ -4,9 +4,9 @@
 //! publication uploads all bytes.
 
 use super::head::other_package;
-use super::upload::read_whole;
 use super::{Condition, Place, PublishFault, PublishOptions, Published, Standing};
 use crate::fetch::source::ReadAt;
+use crate::read::whole::read_whole;
 use crate::{Error, Package};
 use bytes::{Bytes, BytesMut};
 use dacti_cdn::parts::{PartsHead, is_in_parts, one_file_head};

@@ -1,0 +1,36 @@
+//! Reads or hashes all bytes of a span, of which none may be missing.
+
+use crate::Error;
+use crate::fetch::source::{ReadAt, read_span};
+use crate::hash::HashPool;
+use crate::read::view::read_failed;
+use daicon_core::{Span, to_u64};
+use std::io::ErrorKind;
+
+/// Bytes that are read and hashed at once.
+const PIECE_LEN: u64 = 4 << 20;
+
+/// Reads all of `span`.
+pub(crate) fn read_whole(source: &dyn ReadAt, span: Span) -> Result<Vec<u8>, Error> {
+    let bytes = read_span(source, span).map_err(read_failed)?;
+    if to_u64(bytes.len()) == span.len() {
+        return Ok(bytes);
+    }
+    Err(read_failed(ErrorKind::UnexpectedEof.into()))
+}
+
+/// Returns the BLAKE3 of all bytes of `span`. Memory: 4 MiB.
+pub(crate) fn hash_whole(
+    source: &dyn ReadAt,
+    span: Span,
+    pool: &HashPool,
+) -> Result<[u8; 32], Error> {
+    let mut hasher = blake3::Hasher::new();
+    let mut at = span.start;
+    while at < span.end {
+        let end = at.saturating_add(PIECE_LEN).min(span.end);
+        pool.update(&mut hasher, &read_whole(source, Span { start: at, end })?);
+        at = end;
+    }
+    Ok(hasher.finalize().into())
+}
