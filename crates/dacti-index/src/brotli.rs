@@ -1,14 +1,15 @@
 //! Decodes a Brotli stream piece by piece, with the decoder of this crate or with another one.
 //!
-//! For example, a program in a page loads its decoder only when the first region needs it.
+//! For example, a program in a web page provides a decoder that it loads only when a region needs
+//! it.
 //! Specification: `docs/spec/dacti-index.md`, "Encodings".
 
 use alloc::boxed::Box;
 
 /// The decoding of one Brotli stream (RFC 7932). Refuses windows larger than 16 MiB.
 pub trait BrotliStream: Send + Sync {
-    /// Decodes some of `stored` into `out`. `stored` starts with the first byte that was not taken
-    /// yet.
+    /// Decodes some of `stored` into `out`. `stored` starts with the first byte that no earlier
+    /// call has taken.
     fn decompress(&mut self, stored: &[u8], out: &mut [u8]) -> BrotliStep;
 }
 
@@ -34,7 +35,8 @@ pub enum BrotliStanding {
     Wrong,
 }
 
-/// Begins a stream. The dictionary, if there is one, precedes the content in the stream's window.
+/// A function that begins a stream. If there is a dictionary, it precedes the content in the
+/// stream's window.
 pub type OpenBrotli = fn(dictionary: Option<&[u8]>) -> Box<dyn BrotliStream>;
 
 /// Begins a stream that the decoder of this crate decodes.
@@ -55,7 +57,7 @@ mod built_in {
     type State = BrotliState<Heap, Heap, Heap>;
 
     pub(super) fn open(dictionary: Option<&[u8]>) -> Box<dyn BrotliStream> {
-        // Strict mode is used, because RFC 7932 has no windows larger than 16 MiB.
+        // Strict mode refuses windows larger than 16 MiB, because RFC 7932 has no such windows.
         let Some(dictionary) = dictionary else {
             return Box::new(State::new_strict(Heap, Heap, Heap));
         };

@@ -36,11 +36,11 @@ pub struct Progress {
 /// # Ok::<(), dacti_index::Error>(())
 /// ```
 ///
-/// A `brod` region also needs the package's dictionary:
-/// [`give_dictionary`](Self::give_dictionary).
+/// Before you decode a `brod` region, call [`give_dictionary`](Self::give_dictionary) with the
+/// package's dictionary.
 ///
-/// Memory: none for `none`; for `brot` and `brod` the window of the stream, at most 16 MiB, and for
-/// `brod` a copy of the dictionary.
+/// Memory: the encoding `none` needs no memory. `brot` and `brod` need the window of the stream,
+/// which is at most 16 MiB. `brod` also needs a copy of the dictionary.
 #[derive(Debug)]
 pub struct Decoder {
     at: u64,
@@ -72,7 +72,8 @@ enum Window {
     Any,
     /// The window is not known yet. The value is the length of the dictionary in bytes.
     Unread(u64),
-    /// The maximum length of the content, and the distance that the window reaches back, in bytes.
+    /// The first value is the maximum length of the content, in bytes. The second value is the
+    /// distance that the window reaches back, in bytes.
     Read(u64, u64),
 }
 
@@ -89,8 +90,8 @@ impl core::fmt::Debug for Codec {
 }
 
 impl Decoder {
-    /// Creates a decoder of the region at `located`, which may produce at most `decoded_len_max`
-    /// bytes.
+    /// Creates a decoder of the region at `located`. The decoder refuses content of more than
+    /// `decoded_len_max` bytes.
     ///
     /// # Errors
     /// `UnsupportedEncoding`, also for `brot` and `brod` if the feature `brotli` is off. `TooLong`
@@ -169,11 +170,11 @@ impl Decoder {
         let _ = dictionary;
     }
 
-    /// Decodes some of `stored` into `out`. `stored` starts with the first byte that was not taken
-    /// yet.
+    /// Decodes some of `stored` into `out`. `stored` starts with the first byte that no earlier
+    /// call has taken.
     ///
-    /// Call this until the progress says that the region is done. If a call takes and writes
-    /// nothing, the decoder needs more input or more room.
+    /// Call this until the progress says that the region is done. If a call takes no stored byte
+    /// and writes no decoded byte, the decoder needs more input or a larger `out`.
     ///
     /// # Errors
     /// `Brotli`, `TrailingBytes`, `TooLong`; `NoDictionary` and `PastWindow` for `brod`.
@@ -245,7 +246,8 @@ impl Decoder {
         let content_max = self.content_max(stored)?;
         let room = content_max.saturating_sub(self.decoded);
         let room = clamp(room, out.len());
-        // At the limit, one more byte shows whether the stream ends here or is too long.
+        // If the content has reached its maximum length, the decoder tries to decode one more byte.
+        // If there is one, the content is too long.
         let mut probe = [0];
         let at_cap = room == 0 && !out.is_empty();
         let out = if at_cap { &mut probe[..] } else { out.get_mut(..room).unwrap_or_default() };
@@ -321,7 +323,8 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
         let input = stored.get(read..).unwrap_or_default();
         let output = out.get_mut(written..).unwrap_or_default();
         let full = output.is_empty();
-        // If the buffer is full, one more byte shows whether the stream ends here or is too long.
+        // If the buffer is full, the decoder tries to decode one more byte. If there is one, the
+        // content is too long.
         let mut probe = [0];
         let output = if full { &mut probe[..] } else { output };
         let progress = decoder.decode(input, output)?;
@@ -432,7 +435,7 @@ fn decode_all(
     }
 }
 
-/// Extends `out` to `len` bytes, if the machine has the memory.
+/// Extends `out` to `len` bytes. Fails if the memory cannot be allocated.
 #[cfg(feature = "alloc")]
 fn grow(out: &mut alloc::vec::Vec<u8>, len: u64, decoder: &Decoder) -> Result<(), Error> {
     let no_room = Error::OutOfMemory { what: decoder.what(), at: decoder.at };
@@ -646,7 +649,8 @@ mod tests {
         check_with(&noise(5, window_len - 1), &stored, 9, Ok(b"x"));
     }
 
-    /// A decoder of test streams: a stream is one byte to skip, and then the content itself.
+    /// A test decoder. Its streams begin with one byte, which it skips; the other bytes are the
+    /// content.
     struct Plain(bool);
 
     impl crate::BrotliStream for Plain {

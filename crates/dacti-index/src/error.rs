@@ -119,7 +119,7 @@ pub enum Error {
         at: u64,
         /// Groups that the header counts.
         groups: u32,
-        /// Bytes that they need with the header.
+        /// Number of bytes that the index header and these groups need.
         needed: u64,
         /// Length of the region in bytes.
         size: u64,
@@ -189,7 +189,7 @@ pub enum Error {
     PastWindow {
         /// Start of the stored bytes, absolute.
         at: u64,
-        /// How far the stream's window reaches back, in bytes.
+        /// Distance that the stream's window reaches back, in bytes.
         window_len: u64,
     },
     /// A `brot` or `brod` region that is not a brotli stream.

@@ -33,7 +33,6 @@ impl IdRange {
 /// `sizes` has the maximum stored length of each region, in the order of ids. Bytes between stored
 /// regions, such as a seal, count as part of the region before them. Cost: one pass, and memory for
 /// the ranges only.
-/// and memory for the ranges only.
 ///
 /// # Errors
 /// `Misuse` if a region is too long, or if there are more groups than an index can have.

@@ -20,7 +20,8 @@ pub enum Event<'b> {
         /// Number of groups that follow.
         groups: u32,
     },
-    /// A group, newest first. A group of length 0 is also an event, because it is room for updates.
+    /// A group; the newest group is the first. A group of length 0 is also an event, because
+    /// updates can write entries into it.
     Group(Group<'b>),
 }
 

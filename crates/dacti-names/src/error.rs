@@ -111,7 +111,7 @@ pub enum Error {
         /// The number found.
         found: u64,
     },
-    /// The path of a record is not larger than the path of the record before.
+    /// The path of a record does not sort after the path of the record before it.
     #[error(
         "names record at {at:#x}: its path is not above the path before it: the paths are not \
          sorted, or a path is listed twice"

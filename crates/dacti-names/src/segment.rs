@@ -81,7 +81,7 @@ impl Link {
 pub struct Segment<'b> {
     link: Option<Link>,
     records: &'b [NamesRecord],
-    /// The attributes: one for each record, or none at all.
+    /// The attributes: either one item for each record, or no items.
     attributes: &'b [NamesAttributes],
     heap: &'b [u8],
 }
@@ -101,7 +101,8 @@ impl<'b> Segment<'b> {
     /// Views content that [`parse`](Self::parse) has accepted before, without checking its records
     /// again.
     ///
-    /// Content that `parse` would refuse causes only wrong or missing names.
+    /// If [`parse`](Self::parse) would refuse the content, the segment may return wrong names or
+    /// miss names, but it cannot panic.
     ///
     /// # Errors
     /// Faults of the header, or records that do not fit into `content`.
@@ -219,7 +220,7 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
     Ok(out)
 }
 
-/// Checks each record: its path lies in the heap, is valid, and is larger than the path before.
+/// Checks each record: its path lies in the heap, is valid, and sorts after the path before it.
 fn check_records(segment: &Segment<'_>, heap_at: u64) -> Result<(), Error> {
     let Segment { records, attributes, heap, .. } = *segment;
     let heap_len = to_u64(heap.len());

@@ -33,8 +33,8 @@ impl Kind {
         }
     }
 
-    /// Returns the number of the kind in the component, in a package whose regions share stored
-    /// bytes or not.
+    /// Returns the number that stands for this kind in the component. `is_shared` tells whether
+    /// regions of the package may share stored bytes.
     const fn number(self, is_shared: bool) -> u32 {
         match (self, is_shared) {
             (Self::Digest, false) => 1,
@@ -91,9 +91,9 @@ impl Seals {
         self.seals_max > 1
     }
 
-    /// Returns the length of the zeros after the last region of a package, and of each block that
-    /// an update appends. So the read of a region with [`seals_max`](Self::seals_max) seals never
-    /// passes their end.
+    /// Returns the number of zero bytes that follow the last region of a package, and the last
+    /// region of each block that an update appends. Because of these zeros, a reader can read
+    /// [`seals_max`](Self::seals_max) seals after any region without passing the end of the file.
     #[must_use]
     pub const fn room_len(&self) -> u64 {
         if !self.is_shared() {
@@ -286,7 +286,7 @@ mod tests {
                 assert_eq!(Seals::parse(&shared(number, found), 1080), Err(expected));
             }
         }
-        // The field means nothing in the other kinds.
+        // Readers ignore the field if the kind is 1 or 2.
         assert_eq!(Seals::parse(&shared(1, 17), 1080), Ok(Seals::DIGESTS));
         let many = Seals { seals_max: 17, ..Seals::DIGESTS };
         assert_eq!(many.emit(), Err(Error::Misuse(Misuse::TooManySeals(17))));

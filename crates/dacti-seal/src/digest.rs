@@ -1,5 +1,5 @@
-//! The digest of a region, over its id, its encoding, its size, its stored bytes, and the
-//! dictionary to which these bytes refer.
+//! The digest of a region. It covers the region's id, encoding, size and stored bytes, and the
+//! dictionary if the stored bytes refer to it.
 //!
 //! Specification: `docs/spec/dacti-seal.md`, "The digest".
 

@@ -1,9 +1,9 @@
 //! The digest list: the first bytes of every region's digest, in one place.
 //!
-//! Digests are stored after the regions. Without this list, a holder of an older package would read
-//! all digests to learn which regions are new. The list has them in one place, but proves nothing:
-//! bytes are still verified against their seals. Specification: `docs/spec/dacti-seal.md`, "The
-//! digest list".
+//! Each region's digest lies in the seal after the region. Without this list, a program that has an
+//! older version of a package must read every seal to learn which regions are new. The list has all
+//! digests in one place, but proves nothing: readers still verify regions against their seals.
+//! Specification: `docs/spec/dacti-seal.md`, "The digest list".
 
 use alloc::vec::Vec;
 use daicon_core::{Version, to_u64};
@@ -38,7 +38,7 @@ pub enum DigestListFault {
     /// The bytes do not match the list's own digest.
     #[error("digest list: altered: its bytes do not match its digest")]
     Altered,
-    /// The listed digests differ from those of the regions.
+    /// The listed ids or digests differ from those of the regions in the package.
     #[error("digest list: its digests differ from the digests of the regions")]
     OtherRegions,
 }
@@ -55,8 +55,8 @@ pub enum DigestListFault {
 /// | 80 | 16 × count | the first bytes of each digest, ascending by id |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestList {
-    /// Start of the index whose packed groups list the regions. A fold writes another index, for
-    /// which the list is unused.
+    /// Start of the index whose packed groups list the regions. After a fold has written another
+    /// index, readers do not use the digest list.
     pub index_at: u64,
     /// The hash of the regions' ids, by [`hash_ids`](Self::hash_ids).
     pub ids: [u8; 32],

@@ -75,9 +75,9 @@ pub enum KeyFault {
     Several,
     /// The line does not have four words.
     Words,
-    /// The first word is not that of a public key.
+    /// The first word is not `dacti-ed25519-public`.
     NotPublic,
-    /// The first word is not that of a private key.
+    /// The first word is not `dacti-ed25519-private`.
     NotPrivate,
     /// The version is not 1.
     Version,
@@ -85,7 +85,7 @@ pub enum KeyFault {
     Hex,
     /// The last word is not a package UUID.
     Package,
-    /// The digits are not a public key, or are a key under which signatures prove nothing.
+    /// The digits are not a public key, or are a weak key, for which anybody can forge signatures.
     Point,
 }
 

@@ -16,9 +16,9 @@ use uuid::Uuid;
 
 /// Length of a signature.
 pub const SIGNATURE_LEN: usize = 64;
-/// The prefix of a signed message. No message for another use of the keys begins with it.
+/// The prefix of a signed message. Messages that keys sign for other purposes never begin with it.
 pub const SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-seal signature v0";
-/// The first bytes of the signed message of a head.
+/// The first bytes of the message that a signature of a head signs.
 pub const HEAD_SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-head signature v0";
 /// Length of a signed message.
 pub const MESSAGE_LEN: usize = 71;
@@ -40,17 +40,17 @@ fn head_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
     concat(&[HEAD_SIGNATURE_DOMAIN, &package.to_bytes_le(), digest])
 }
 
-/// The Ed25519 checks of one key.
+/// The signature checks of one Ed25519 key.
 ///
 /// The default checks are those of `ed25519-dalek`. A program that loads its cryptography on demand
 /// passes its own checks to [`PublicKey::checked_by`].
 pub trait SignatureCheck: fmt::Debug + Send + Sync {
     /// Returns whether `signature` is a signature of this key over `message`. The check is strict:
-    /// of each signature, it accepts only one form.
+    /// nobody can change a valid signature into another valid one.
     fn is_signed(&self, message: &[u8; MESSAGE_LEN], signature: &[u8; SIGNATURE_LEN]) -> bool;
 
-    /// Returns the checks of another key. Returns `None` if the bytes are not a key, or are one of
-    /// the few keys under which signatures prove nothing.
+    /// Returns the checks of another key. Returns `None` if the bytes are not a key, or are a weak
+    /// key, for which anybody can forge signatures.
     fn of_key(&self, key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>>;
 }
 
@@ -65,7 +65,7 @@ impl SignatureCheck for VerifyingKey {
 }
 
 /// Returns the checks of a key by `ed25519-dalek`. Returns `None` if the bytes are not a key, or
-/// are one of the few keys under which signatures prove nothing.
+/// are a weak key, for which anybody can forge signatures.
 #[must_use]
 pub fn check_of_key(key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>> {
     checks_of(key).map(|checks| Arc::new(checks) as Arc<dyn SignatureCheck>)
@@ -101,8 +101,8 @@ impl PublicKey {
     /// Creates the key with these bytes, for `package`.
     ///
     /// # Errors
-    /// `KeyText` if the bytes are not a key, or are one of the few keys under which signatures
-    /// prove nothing.
+    /// `KeyText` if the bytes are not a key, or are a weak key, for which anybody can forge
+    /// signatures.
     pub fn new(key: &[u8; 32], package: Uuid) -> Result<Self, Misuse> {
         let checks = checks_of(key).ok_or(Misuse::KeyText(KeyFault::Point))?;
         Ok(Self::checked_by(key, package, Arc::new(checks)))
@@ -339,7 +339,7 @@ mod tests {
         assert!(public.signed(PACKAGE, digest, signature));
         assert!(!public.signed(Uuid::nil(), digest, signature));
         assert!(!public.signed(PACKAGE, &[0; 32], signature));
-        // The same key also serves another package, with other signatures.
+        // The same key can sign for another package, but its signatures then differ.
         let other = key().for_package(Uuid::from_u128(9));
         assert_eq!(other.public(), public.clone().for_package(Uuid::from_u128(9)));
         assert_eq!(other.public().key(), public.key());
@@ -367,7 +367,8 @@ mod tests {
         }
     }
 
-    /// Checks that accept one key. A valid signature of that key repeats one byte.
+    /// Checks that accept one key, 32 bytes with the value 1. Its only valid signature is 64 such
+    /// bytes.
     #[derive(Debug)]
     struct Ones;
 
@@ -427,8 +428,8 @@ mod tests {
         check(&line(["dacti-ed25519-public", "1", HEX, &UUID.replace('-', "")]), KeyFault::Package);
         let nil = Uuid::nil().to_string();
         check(&line(["dacti-ed25519-public", "1", HEX, &nil]), KeyFault::Package);
-        // One text has the neutral element, under which a forged signature is valid. The other has
-        // bytes that are not a point of the curve.
+        // One text has the neutral element, for which anybody can forge signatures. The other text
+        // has bytes that are not a point of the curve.
         let one: String = format!("01{}", "00".repeat(31));
         let none: String = format!("02{}", "00".repeat(31));
         for bytes in [one, none] {

@@ -31,11 +31,12 @@ impl Seal {
         Span::new(at, kind.seal_len()).ok_or(Error::OutOfBounds { at })
     }
 
-    /// Reads the seals after a region, each with its file position: the first, and as many more as
-    /// `bytes` hold whole, up to the maximum of the package. `at` is the file position of `bytes`.
+    /// Reads each seal that `bytes` hold completely, up to the maximum number of seals in the
+    /// package. Returns each with its file position. `bytes` start at file position `at`, which is
+    /// the end of the region.
     ///
     /// # Errors
-    /// `Truncated` if `bytes` do not hold one seal.
+    /// `Truncated` if `bytes` are shorter than one seal.
     pub fn parse_all(
         bytes: &[u8],
         seals: &Seals,
@@ -54,10 +55,10 @@ impl Seal {
     }
 
     /// Finds the seal with this digest among those that [`parse_all`](Self::parse_all) reads.
-    /// Returns the first with its file position.
+    /// Returns the first such seal with its file position.
     ///
     /// # Errors
-    /// `Truncated` if `bytes` do not hold one seal.
+    /// `Truncated` if `bytes` are shorter than one seal.
     pub fn find(
         bytes: &[u8],
         seals: &Seals,

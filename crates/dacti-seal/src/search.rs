@@ -33,7 +33,7 @@ const WINDOW: u32 = 512;
 pub struct KeySearch {
     /// Number of the marker's bytes that match the end of the bytes so far.
     matched: usize,
-    /// Number of further bytes in which digits can belong to the last marker.
+    /// Number of bytes after the last marker in which digits still count.
     window: u32,
     /// Digits so far.
     digits: u32,
@@ -57,7 +57,7 @@ impl KeySearch {
                 return;
             }
             if self.matched == 0 && self.window == 0 {
-                // This line skips almost all bytes.
+                // `first_of_marker` skips almost all bytes.
                 let Some(start) = first_of_marker(rest) else { return };
                 rest = rest.get(start..).unwrap_or_default().get(1..).unwrap_or_default();
                 self.matched =
@@ -102,7 +102,8 @@ impl KeySearch {
 }
 
 /// Returns the position of the marker's first letter, in upper or lower case. Blocks without that
-/// letter take a few instructions, because the check of one byte does not depend on the others.
+/// letter are checked fast: the checks of their bytes do not depend on each other, so one
+/// instruction can check many bytes.
 fn first_of_marker(bytes: &[u8]) -> Option<usize> {
     let is_first = |byte: &u8| byte | 0x20 == MARKER[0];
     let (blocks, _) = bytes.as_chunks::<32>();

@@ -37,7 +37,8 @@ pub enum Verdict {
 
 /// The verification of one region whose stored bytes are given in pieces.
 ///
-/// [`new`](Self::new) refuses a region that the policy refuses whatever the stored bytes are.
+/// If the policy refuses a region whatever its stored bytes are, [`new`](Self::new) returns the
+/// error.
 #[derive(Debug, Clone)]
 pub struct Verifier<'p> {
     located: Located,
@@ -81,8 +82,8 @@ impl<'p> Verifier<'p> {
     }
 
     /// Returns the span of the seals, right after the stored bytes; `None` if the policy does not
-    /// need them. `end` is the end of the file, or of the part that holds the region: the span ends
-    /// there at the latest, but it always has one seal.
+    /// need seals. `end` is the end of the file, or of the part that holds the region. The span
+    /// does not pass `end`, but it always covers at least one seal.
     #[must_use]
     pub fn seals_span(&self, end: u64) -> Option<Span> {
         self.required.as_ref().map(|(required, _)| required.seals_span(end))
@@ -154,7 +155,7 @@ impl<'p> Required<'p> {
         Span { start: self.seal.start, end: all.min(end).max(self.seal.end) }
     }
 
-    /// Judges a region by the bytes of its seals. The first whose digest matches counts.
+    /// Judges a region by the bytes of its seals. The first seal with a matching digest decides.
     fn judge(&self, located: &Located, hashes: &Hashes, seals: &[u8]) -> Result<Verdict, Error> {
         let at = located.span.start;
         let (id, encoding, len) = (located.id, located.encoding, located.span.len());
@@ -179,8 +180,8 @@ impl<'p> Required<'p> {
         Err(self.refusal((at, signature_at), trusted, digest, &signature))
     }
 
-    /// Returns the refusal of a signature that no trusted key has made: at the start of the stored
-    /// bytes, or of the signature.
+    /// Returns the error for a signature that no trusted key has made. The position in the error is
+    /// the start of the stored bytes, or of the signature.
     fn refusal(
         &self,
         (at, signature_at): (u64, u64),
@@ -206,7 +207,8 @@ impl<'p> Required<'p> {
         if strangers.any(|key| key.signed(found, digest, signature)) {
             return Error::WrongKey { at };
         }
-        // No known key has signed. The claims of the component show the most likely reason.
+        // No known key has signed. The key and package that the component names show the most
+        // likely reason.
         match (own.is_empty(), other.first()) {
             (true, Some(key)) => wrong_package(key),
             _ if own.iter().any(|key| self.seals.keys.contains(key.key())) => {
@@ -526,10 +528,12 @@ mod tests {
             for (n, id) in ids.iter().enumerate() {
                 let located = dacti_index::Located { id: *id, ..hello() };
                 let verdict = verify(located, &bytes, Some(&seals), &policy);
-                // The seventeenth seal does not count.
+                // A verifier reads at most 16 seals, so it does not find the digest in the
+                // seventeenth seal.
                 assert_eq!(verdict.is_ok(), n < 16, "{n}");
                 assert!(!verdict.is_err_and(|error| error != altered));
-                // Fewer seals are read if the package says so, or if the bytes end before.
+                // The verifier reads fewer seals if the component states a lower maximum, or if the
+                // bytes end earlier.
                 for max in 1..=16_u32 {
                     let few = Seals { seals_max: max, ..seals.clone() };
                     let verdict = verify(located, &bytes, Some(&few), &policy);
@@ -567,7 +571,8 @@ mod tests {
             assert_eq!(verifier.seals_span(bound), expected);
             assert_eq!(super::seals_span(&hello(), Some(&seals), &policy, bound), Ok(expected));
         }
-        // Seals after the first may pass the last position: they are left out.
+        // The second seal would pass the last position of a file, so the span ends at that
+        // position.
         let span = Span { start: u64::MAX - 50, end: u64::MAX - 40 };
         let located = dacti_index::Located { span, ..hello() };
         let verifier = Verifier::new(located, Some(&seals), &policy).unwrap();
@@ -591,7 +596,7 @@ mod tests {
         check(&forged, Err(Error::Altered { what: Structure::Signature, at }));
         let unsigned = seals_of(&ids, &seals, None);
         check(&unsigned, Err(Error::Unsigned { at: AT }));
-        // The first seal with the digest counts, whether another one repeats the digest or not.
+        // The first seal with a matching digest decides, even if a later seal has the same digest.
         let verdict = Ok(Verdict::Signature(*key().public().key()));
         check(
             &[&forged[..], &good].concat(),
@@ -615,7 +620,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// A digest that the caller has computed counts as the verifier's own does.
+        /// A hash that the caller has computed gives the same verdict as the hash of the verifier.
         #[test]
         fn a_callers_own_hasher_is_as_good(stored: Vec<u8>, id: u128, right: bool) {
             let end = AT + stored.len() as u64;

@@ -25,7 +25,7 @@ pub const FORMAT: Format<'static> = Format {
     ..Format::new(Uuid::from_u128(0x5544809d_1951_45fa_816e_31f03934912d), Version::new(1, 0))
 };
 
-/// The default of the longest text that [`read`] should accept, in bytes.
+/// The recommended value for the maximum length that [`read`] accepts, in bytes.
 pub const TEXT_LEN_MAX: u64 = 1 << 20;
 
 /// The reason for which a note cannot be read or written.

@@ -158,11 +158,12 @@ pub fn emit_preamble(preamble: &PreambleSpec, out: &mut [u8]) -> Result<usize, E
     Ok(written)
 }
 
-/// Sets the extension offset of the table in `table`, which is at file position `at`. This is one
-/// write of eight bytes: the switch of the container format.
+/// Sets the extension offset of a table. `table` holds the table's bytes, which start at file
+/// position `at`. This changes eight bytes in one write: the switch of the container format.
 ///
 /// # Errors
-/// `Misuse` if readers would reject the offset; `Truncated` if `table` is shorter than the table.
+/// `Misuse` if readers would reject the offset; `Truncated` if `table` does not hold the whole
+/// table.
 pub fn emit_extension(table: &mut [u8], at: u64, extension_at: u64) -> Result<(), Error> {
     check_extension(Table::parse(table, at)?.span(), extension_at)?;
     if let Some(field) = table.get_mut(8..16) {
@@ -208,8 +209,8 @@ fn check_chain(tables: &[TableSpec<'_>]) -> Result<u64, Error> {
     Ok(end)
 }
 
-/// Refuses a table that overlaps the preamble or the header of the first table. For the first table
-/// itself, only the preamble counts.
+/// Refuses a table that overlaps the preamble or the header of the first table. The first table
+/// itself must only not overlap the preamble.
 fn check_place(span: Span) -> Result<(), Misuse> {
     let first = FIRST_HEADER;
     let other = if span.start == first.start { PREAMBLE } else { FIRST_USED };
@@ -220,7 +221,8 @@ fn check_place(span: Span) -> Result<(), Misuse> {
 }
 
 /// Refuses an extension offset that leads into bytes in use: the preamble, the header of the first
-/// table, or the table in `other`. Readers would see a loop if it leads back to a table.
+/// table, or the table at `other`. An offset that leads back to a table is refused too, because
+/// readers would see a loop.
 fn check_extension(other: Span, extension_at: u64) -> Result<(), Misuse> {
     if extension_at == 0 {
         return Ok(());

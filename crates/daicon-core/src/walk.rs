@@ -1,9 +1,9 @@
 //! Walks a container's preamble and chain of tables, one wanted span at a time.
 //!
-//! The walker owns no bytes and does no IO. It stores components and tables inline, so it sees
-//! duplicates and loops of the whole chain. A caller may stop as soon as it has found what it
-//! needs: later tables never change earlier components. Specification: `docs/spec/daicon.md`,
-//! "Tables", "Duplicates", "Extension tables".
+//! The walker owns no bytes and does no IO. It stores all components and the spans of all tables,
+//! so it detects duplicates and loops in the whole chain. A caller may stop as soon as it has found
+//! what it needs: later tables never change earlier components.
+//! Specification: `docs/spec/daicon.md`, "Tables", "Duplicates", "Extension tables".
 
 use crate::table::entries_len;
 use crate::{
@@ -464,7 +464,7 @@ mod tests {
         let event = walker.feed(&file[52..]).unwrap();
         assert!(matches!(event, Some(Event::Table(table)) if table.at() == 28));
         assert!(walker.find(Uuid::from_u128(1), Version::new(0, 0)).is_some());
-        // A caller that continues gets the error.
+        // The walk has not failed yet. If the caller continues, `feed` returns the error.
         let at = u64::MAX - 3;
         assert_eq!(walker.want(), Some(Span { start: at, end: u64::MAX }));
         let error = walker.feed(&[]).unwrap_err();
