@@ -23,14 +23,14 @@ pub(crate) struct Ended {
 }
 
 impl Ended {
-    /// Returns standard output as text. The run must have succeeded.
+    /// Returns standard output as text, after checking that the run succeeded.
     #[track_caller]
     pub(crate) fn text(&self) -> &str {
         assert_eq!(self.code, Some(0), "{self:?}");
         str::from_utf8(&self.out).expect("it is text")
     }
 
-    /// Returns the only line of the error output, which states the failure.
+    /// Returns the single line of standard error, which states the failure.
     #[track_caller]
     pub(crate) fn failure(&self) -> &str {
         assert_eq!((self.code, self.out.len()), (Some(1), 0), "{self:?}");
@@ -51,7 +51,7 @@ pub(crate) fn dacti<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> 
     ended(Command::new(program()).args(arguments))
 }
 
-/// A scratch directory with a folder for input and one for packages.
+/// A scratch directory with one folder for input and one folder for packages.
 pub(crate) struct Scratch {
     root: TempDir,
 }
@@ -61,8 +61,8 @@ impl Scratch {
         Self::below(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    /// Creates a scratch directory in memory if the system has such a folder, because writing many
-    /// small files is slow on some disks.
+    /// Creates a scratch directory in memory, if the system has a folder there. On some disks,
+    /// writing many small files is slow.
     fn in_memory() -> Self {
         let memory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         Self::below(memory.expect("a temporary directory"))
@@ -85,7 +85,7 @@ impl Scratch {
         fs::write(file, bytes).expect("a new file");
     }
 
-    /// Packs the input, with more arguments.
+    /// Packs the input folder. `more` has further arguments.
     pub(crate) fn pack(&self, more: &[&str]) -> Ended {
         let mut command = Command::new(program());
         command.arg("pack").arg(self.at("in")).arg("-o").arg(self.package()).args(more);
@@ -100,7 +100,8 @@ impl Scratch {
         fs::read(self.package()).expect("the package is there")
     }
 
-    /// Checks that packing failed with this error, and left no file at the package's path.
+    /// Checks that packing failed with an error that mentions this text, and that no file is at the
+    /// package's path.
     #[track_caller]
     pub(crate) fn refused(&self, ended: &Ended, mentions: &str) {
         let line = ended.failure();
@@ -114,7 +115,7 @@ impl Scratch {
     }
 }
 
-/// Every file below a directory, with its content.
+/// Returns every file below a directory, with its content.
 pub(crate) fn tree(root: &Path) -> BTreeMap<OsString, Vec<u8>> {
     let mut found = BTreeMap::new();
     let mut folders = vec![root.to_owned()];
@@ -216,7 +217,7 @@ fn packing_again_gives_the_same_bytes() {
     let mut random = Random(1);
     let noise: Vec<u8> = (0..2_000_000).map(|_| random.next() as u8 % 16).collect();
     scratch.write("large", &noise);
-    // Creates the same files in another directory, in another order and at another time.
+    // Creates the same files in another directory, in another order and at a later time.
     let again = Scratch::new();
     again.write("large", &noise);
     for (path, bytes) in tree(&scratch.at("in")).into_iter().rev() {
@@ -238,7 +239,7 @@ fn packing_again_gives_the_same_bytes() {
 fn comes_back(count: usize) {
     let scratch = Scratch::in_memory();
     for i in 0..count {
-        // A few hundred files in each of several folders, with contents of many lengths.
+        // Spreads the files over folders of 300 files each. Their contents have different lengths.
         scratch.write(&format!("{}/{i}.txt", i / 300), i.to_string().repeat(i % 9).as_bytes());
     }
     let built = scratch.pack(&["--json"]);
@@ -332,7 +333,7 @@ fn files_are_packed_under_their_names() {
         dacti([OsStr::new("pack"), one.as_ref(), dir.as_ref(), "-o".as_ref(), out.as_ref()]);
     assert_eq!(built.code, Some(0), "{built:?}");
     assert_eq!(scratch.run("ls", &[]).text(), "one\nthree\ntwo\n");
-    // Two inputs with the same name are refused.
+    // Two inputs of the same name are refused.
     fs::remove_file(scratch.package()).expect("it is there");
     let built =
         dacti([OsStr::new("pack"), one.as_ref(), one.as_ref(), "-o".as_ref(), out.as_ref()]);
@@ -425,7 +426,8 @@ fn equal_contents_are_stored_once_in_the_compact_layout_and_it_is_said() {
         .map(|line| line["place"]["at"].as_u64().expect("a place"))
         .collect();
     assert_eq!(places.len(), 2);
-    // The cdn layout has a seal for each region after the shared bytes.
+    // In the cdn layout, each region of a group of equal regions has its own seal after the shared
+    // bytes.
     let packed = scratch.pack(&["--encoding", "none"]);
     assert!(packed.err.contains("5.86 KiB saved by storing equal"), "{}", packed.err);
     let packed = scratch.pack(&["--encoding", "none", "--no-share"]);
@@ -450,7 +452,8 @@ fn what_is_not_included_fails_no_package() {
         assert_eq!(built.code, Some(0), "{symlinks}: {built:?}");
         assert_eq!(scratch.run("ls", &[]).text(), "a.html\nsub/b.html\n\u{fc}.html\n");
     }
-    // Only included files are checked, and links to folders that may contain an included file.
+    // The packer checks included files, and links to folders that could contain an included file.
+    // It ignores all other files.
     fs::remove_file(scratch.package()).expect("it is there");
     for glob in ["link", "broken", "fifo", "caf*"] {
         let built = scratch.pack(&["--include", glob]);
@@ -551,7 +554,7 @@ fn symbolic_links_are_refused_followed_or_skipped() {
     assert_eq!(scratch.pack(&["--symlinks", "follow"]).code, Some(0));
     assert_eq!(scratch.run("ls", &[]).text(), "file\nlink\n");
     assert_eq!(scratch.run("get", &["link"]).text(), "outside");
-    // A link to a missing file, and a link to the folder that contains the link.
+    // One link leads to a missing file, and one leads to the folder that contains it.
     fs::remove_file(scratch.package()).expect("it is there");
     symlink("nowhere", scratch.at("in/broken")).expect("a new link");
     scratch.refused(&scratch.pack(&["--symlinks", "follow"]), "broken");
@@ -593,10 +596,11 @@ fn what_cannot_be_read_is_named_and_nothing_is_left() {
         dacti([OsStr::new("pack"), input.as_ref(), "-o".as_ref(), scratch.package().as_ref()])
     };
     scratch.refused(&pack(&scratch.at("missing")), "missing");
-    // Permissions do not stop root, so the test needs a file that nobody can read. This one begins
-    // with the memory at address 0, which is not mapped.
+    // Root can read a file whatever its permissions are, so this test takes a file that fails for
+    // everyone. A read of it starts at memory address 0, which is not mapped.
     scratch.refused(&pack(Path::new("/proc/self/mem")), "/proc/self/mem");
-    // Files of this kind report length 0 but have content, which is read to its end.
+    // Files in `/proc` report a length of 0, but have content. The packer reads them up to their
+    // end.
     assert_eq!(pack(Path::new("/proc/version")).code, Some(0));
     let version = fs::read_to_string("/proc/version").expect("it is text");
     assert_eq!(scratch.run("get", &["version"]).text(), version);
@@ -618,8 +622,8 @@ fn a_file_without_permission_is_named() {
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o000)).expect("it is ours");
     let built = scratch.pack(&[]);
     if metadata.uid() == 0 {
-        // Root can read every file, so this case cannot fail for root. The test above covers it for
-        // root.
+        // Root can read every file, so packing succeeds for root. The test above shows the failure
+        // for root.
         assert_eq!(built.code, Some(0));
     } else {
         scratch.refused(&built, "secret");
@@ -648,7 +652,7 @@ fn the_package_itself_is_left_out() {
         assert_eq!(built.code, Some(0), "{built:?}");
         assert_eq!(dacti([OsStr::new("ls"), out.as_ref()]).text(), "file\n");
     }
-    // A link to the package is treated as the package.
+    // The packer leaves out a link to its own package, as it leaves out the package.
     std::os::unix::fs::symlink("../packages/out.dacti-pack", scratch.at("in/link")).expect("new");
     fs::remove_file(&out).expect("it is there");
     assert_eq!(scratch.pack(&["--exclude", "link"]).code, Some(0));
@@ -672,7 +676,7 @@ fn a_link_at_the_output_is_replaced_and_what_it_leads_to_is_packed() {
     assert!(!built.err.contains("left out"), "{built:?}");
     assert_eq!(dacti([OsStr::new("get"), out.as_ref(), "data".as_ref()]).text(), "precious");
     assert_eq!(fs::read(scratch.at("in/data")).expect("it is there"), b"precious");
-    // If the output is a link to an input, writing would destroy that input, so the program
+    // If the output is a link to an input, writing would destroy this input. So the program
     // refuses.
     let link = scratch.at("link");
     symlink("in/data", &link).expect("a new link");
@@ -700,8 +704,8 @@ fn a_package_is_not_replaced_by_one_of_its_regions() {
         let line = get(&package, &scratch.package()).failure().to_owned();
         assert!(line.contains("an input of this command"), "{line}");
     }
-    // If the output is a link to the package, writing replaces the link, and leaves the package
-    // unchanged.
+    // If the output is a link to the package, `get` replaces the link and does not change the
+    // package.
     assert_eq!(get(&scratch.package(), &link).code, Some(0));
     assert_eq!(fs::read(&link).expect("it is there"), b"hello\n");
     assert_eq!(scratch.run("verify", &[]).code, Some(0));
@@ -741,12 +745,14 @@ fn names_of_files_do_not_command_the_terminal() {
     assert!(Command::new("mkfifo").arg(&fifo).status().expect("mkfifo runs").success());
     told(&scratch.pack(&[]), "neither a file nor a folder");
     told(&reading(&scratch.at(odd), &["ls"]), "cannot");
-    // The package has odd names. At the path of one of them is a link.
+    // The package has paths with odd characters. The target directory has a link at one of these
+    // paths.
     put(&scratch, &[stored(&format!("{odd}/file"), b"1"), stored("fine", b"2")]);
     fs::create_dir(scratch.at("target")).expect("a new directory");
     symlink("..", scratch.at("target").join(odd)).expect("a new link");
     told(&unpack(&scratch, &[]), "is a link");
-    // The four bytes of this encoding tag contain a character that reverses the text direction.
+    // The encoding tag has four bytes. Three of them are a character that reverses the direction of
+    // text.
     let files = [stored("a", b"1")];
     let tagged = by::compact_package(&files, &by::names_of(&files), *b"\xe2\x80\xaex");
     fs::write(scratch.package(), tagged).expect("there is room");
@@ -763,8 +769,8 @@ fn a_full_disk_leaves_nothing() {
     let mut random = Random(1);
     let noise: Vec<u8> = (0..3_000_000).map(|_| random.next() as u8).collect();
     scratch.write("noise", &noise);
-    // A limit on the size of files simulates a full disk. Writes past the limit fail instead of
-    // ending the process, because the signal is ignored.
+    // A limit on the length of files simulates a full disk. Writes that exceed it fail. They do not
+    // end the process, because it ignores the signal.
     let limited = |blocks: u32| {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -774,7 +780,7 @@ fn a_full_disk_leaves_nothing() {
     for blocks in [0, 1, 100, 1000, 4000] {
         scratch.refused(&limited(blocks), "out.dacti-pack");
     }
-    // An existing file is left unchanged.
+    // The failed run does not change an existing file.
     fs::write(scratch.package(), b"before").expect("a new file");
     assert_eq!(limited(1000).code, Some(1));
     assert_eq!(scratch.bytes(), b"before");
@@ -794,7 +800,7 @@ fn an_interrupt_leaves_nothing_half_written() {
     let mut command = Command::new(program());
     command.arg("pack").arg(scratch.at("in")).arg("-o").arg(scratch.package());
     let mut child = command.arg("-q").stderr(Stdio::null()).spawn().expect("it starts");
-    // The run has started its work once the temporary file exists.
+    // The run creates its temporary file as soon as it starts its work.
     while entries() == 0 && child.try_wait().expect("it is ours").is_none() {
         std::thread::yield_now();
     }
@@ -832,18 +838,20 @@ const READING: [&[&str]; 6] = [
     &["verify", "--json"],
 ];
 
-/// Runs a reading verb; `rest` follows the package's path.
+/// Runs a verb that reads a package. `verb` has its name and the arguments after the package's
+/// path.
 fn reading(package: &Path, verb: &[&str]) -> Ended {
     ended(Command::new(program()).arg(verb[0]).arg(package).args(&verb[1..]))
 }
 
-/// Judges the result of a reading verb on a fixture. Returns its fault, or `None` without one.
+/// Checks the result of a reading verb on a fixture. Returns what is wrong with the result, or
+/// `None` if the result is right.
 fn judge(fixture: &Fixture, verb: &[&str], ended: &Ended) -> Option<&'static str> {
     let expected = &fixture.verdict;
     if !matches!(ended.code, Some(0 | 1 | 3)) {
         return Some("no exit code of ours");
     }
-    // `inspect` shows as much of a damaged file as it can read.
+    // `inspect` shows as much of a damaged file as it can read, and then reports the fault.
     let is_shown = verb == ["inspect"] && ended.out.starts_with(b"format      ");
     let is_silent = ended.out.is_empty() || is_shown;
     if ended.code == Some(1) && (!ended.err.starts_with("dacti: error: ") || !is_silent) {
@@ -853,8 +861,8 @@ fn judge(fixture: &Fixture, verb: &[&str], ended: &Ended) -> Option<&'static str
         return None;
     }
     let readable = fixture.is_good() && !fixture.dump.contains("not decoded");
-    // Reading regions needs no layout. The program's limit on content is higher than the fixtures'
-    // limit.
+    // Two kinds of fixtures may succeed here: reading regions needs no layout, and the program's
+    // limit on content is higher than the limit for fixtures.
     let is_layout = expected.contains("layout") || fixture.name.starts_with("package_layout");
     let is_cap = expected.starts_with("error limit brotli");
     match (verb[0], ended.code) {
@@ -905,7 +913,7 @@ fn a_truncated_package_is_one_error() {
         let verified = reading(&cut, &["verify"]);
         assert!(matches!(verified.code, Some(1 | 3)), "cut to {len} bytes: {verified:?}");
         if len < 6252 {
-            // The index is incomplete, so no reading verb works.
+            // The last part of the index is missing, so every reading verb fails.
             let line = reading(&cut, &["ls"]).failure().to_owned();
             assert!(line.contains(" at 0x"), "{line}");
         }
@@ -988,7 +996,7 @@ fn output_that_cannot_be_written_is_an_error_and_a_closed_pipe_is_not() {
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(1), "{verb:?}: {err}");
         assert!(err.contains("standard output"), "{verb:?}: {err}");
-        // A reader of the output stops early, which is not an error.
+        // `head` stops reading the output early. This is not an error.
         let mut command = Command::new("sh");
         command.args(["-c", "{ \"$@\"; echo code $? >&2; } | head -c 10", "sh"]).arg(program());
         command.arg(verb[0]).arg(scratch.package()).args(&verb[1..]);
@@ -1003,7 +1011,7 @@ fn a_terminal_gets_no_binary() {
     let scratch = Scratch::new();
     small_tree(&scratch);
     assert_eq!(scratch.pack(&[]).code, Some(0));
-    // `script` runs a command on a terminal of its own, and passes its exit code on.
+    // `script` runs a command on a terminal of its own, and returns the command's exit code.
     let on_terminal = |path: &str| {
         let line =
             format!("'{}' get '{}' '{path}'", program().display(), scratch.package().display());
@@ -1016,8 +1024,8 @@ fn a_terminal_gets_no_binary() {
     assert_eq!(binary.code, Some(1), "{binary:?}");
     let shown = String::from_utf8_lossy(&binary.out).into_owned();
     assert!(shown.contains("binary") && !shown.contains('\u{1b}'), "{shown:?}");
-    // Binary content that starts as text: the control character comes at the end of a piece, or
-    // after a long text.
+    // The content begins like text, but has a control character: after a long text, or at the end
+    // of a piece that the program checks.
     let long = "\u{fc}".repeat(200_001);
     let late = format!("a{long}\u{1b}]0;owned\u{7}");
     put(
@@ -1063,7 +1071,7 @@ fn a_dash_is_standard_output_or_refused() {
 // Unpacking what somebody else packed
 // ------------------------------------------------------------------------------------------
 
-/// Writes a package of these files to the program's path.
+/// Writes a package of these files to the scratch path.
 fn put(scratch: &Scratch, files: &[Stored]) {
     let package = by::compact_package(files, &by::names_of(files), NONE);
     fs::write(scratch.package(), package).expect("there is room");
@@ -1084,7 +1092,7 @@ fn paths_that_escape_write_nothing() {
         assert_eq!(unpacked.code, Some(3), "{path}: {unpacked:?}");
         assert!(unpacked.err.contains("names path"), "{unpacked:?}");
         assert!(!Path::new("/tmp/dacti-escaped").exists() && !scratch.at("escaped").exists());
-        // Without a names list, the files are named by their ids.
+        // The package has no names list, so unpacking names the files by their ids.
         let names: BTreeSet<_> = tree(&scratch.at("target")).into_keys().collect();
         let ids = ["good", path].map(|path| OsString::from(text(&by::path_id(path))));
         assert_eq!(names, BTreeSet::from(ids), "{path}");
@@ -1104,8 +1112,8 @@ fn links_in_the_target_are_not_followed() {
     symlink(scratch.at("outside"), scratch.at("target/dir")).expect("a new link");
     symlink("../../outside", scratch.at("target/sub/dir")).expect("a new link");
     symlink(scratch.at("outside/kept"), scratch.at("target/file")).expect("a new link");
-    // At first all files are refused. With `--overwrite`, one file replaces the link of the same
-    // name.
+    // Without `--overwrite`, all files are refused. With `--overwrite`, a file replaces the link
+    // that has its name.
     for (more, code) in [(&[][..], 1), (&["--overwrite"], 3)] {
         let unpacked = unpack(&scratch, more);
         assert_eq!(unpacked.code, Some(code), "{unpacked:?}");
@@ -1115,7 +1123,7 @@ fn links_in_the_target_are_not_followed() {
         let outside = tree(&scratch.at("outside"));
         assert_eq!(outside, BTreeMap::from([("kept".into(), b"kept".to_vec())]), "{more:?}");
     }
-    // Overwriting replaced the link itself, and left its target unchanged.
+    // `--overwrite` replaced the link itself. The file to which the link led is unchanged.
     assert_eq!(fs::read_link(scratch.at("target/file")).ok(), None);
     assert_eq!(fs::read(scratch.at("target/file")).expect("it is there"), b"2");
 }
@@ -1186,7 +1194,7 @@ fn where_nothing_could_be_written_the_run_failed() {
     assert_eq!(unpack(&scratch, &[]).code, Some(0));
     let again = unpack(&scratch, &[]);
     assert_eq!((again.code, again.out.len()), (Some(1), 0), "{again:?}");
-    // All messages are counted, but not all are shown.
+    // The program counts all messages, but prints only some of them.
     let lines: Vec<_> = again.err.lines().collect();
     assert_eq!(lines.len(), 102, "{again:?}");
     assert!(lines[0].starts_with("dacti: error: 000: exists already"), "{again:?}");
@@ -1226,7 +1234,7 @@ fn what_was_meant_is_told() {
     for path in ["index.html", "guide/index.html", "guide/a.txt"] {
         scratch.write(path, b"text\n");
     }
-    // It is an error if patterns exclude every file. An empty folder is not an error.
+    // If the patterns exclude every file, packing fails. An empty folder can be packed.
     let none = scratch.pack(&["--include", "*.nope"]);
     scratch.refused(&none, "--include and --exclude leave out all files");
     assert_eq!(scratch.pack(&[]).code, Some(0));
@@ -1234,7 +1242,7 @@ fn what_was_meant_is_told() {
     assert!(folder.failure().ends_with("it is a folder: write \"guide/**\" for the regions in it"));
     assert_eq!(scratch.run("ls", &["index.html"]).text(), "guide/index.html\nindex.html\n");
     assert_eq!(scratch.run("ls", &["/index.html"]).text(), "index.html\n");
-    // The program refuses before it reads anything, and names the right option.
+    // The program refuses before it reads anything, and its message names the right option.
     let got = scratch.run("get", &["index.html", "-o", "/dev/null", "--stats"]);
     assert!(got.failure().contains("use `-o -` for standard output"), "{got:?}");
     let url = ended(Command::new(program()).args(["put", "http://127.0.0.1:1/p", "a=b"]));
@@ -1247,7 +1255,7 @@ fn keys_that_contradict_the_index_cost_a_scan_and_a_warning() {
     let scratch = Scratch::new();
     let files: Vec<_> = (0..3000).map(|i| stored(&format!("{i}"), b"some text\n")).collect();
     let mut file = build(&files, PLAIN);
-    // Changes the first fence. It bounds the search for each id below the second fence.
+    // Changes the first fence, which readers need for each id below the second fence.
     file[3584 + 32..3584 + 40].fill(0xff);
     fs::write(scratch.package(), file).expect("there is room");
     for (path, is_asked_by_it) in [("7", false), ("0", false), ("2999", false)]
@@ -1278,7 +1286,8 @@ fn threads_have_a_bound_and_what_the_system_gives_is_enough() {
         assert_eq!(unpack(&scratch, &["--threads", threads]).code, Some(2));
     }
     assert!(!scratch.at("target").exists());
-    // The first limit leaves memory for the stacks of a few threads, and the second for none.
+    // With the first limit, the stacks of a few threads fit into memory. With the second limit, no
+    // further stack fits.
     let limited = |kibibytes: u32| {
         let script = format!("ulimit -v {kibibytes}; exec \"$@\"");
         let mut command = Command::new("sh");
@@ -1311,7 +1320,7 @@ fn names_of_other_systems_are_refused_where_asked() {
     let refused: Vec<_> = summary["refused"].as_array().expect("a list").iter().collect();
     assert_eq!((summary["files"].as_u64(), refused.len()), (Some(2), bad.len() + 1), "{summary}");
     assert!(refused.iter().all(|one| one["path"].is_string() && one["message"].is_string()));
-    // File names on this system can be any of these names.
+    // The operating system allows all these file names.
     fs::remove_dir_all(scratch.at("target")).expect("it is there");
     assert_eq!(unpack(&scratch, &[]).code, Some(0));
     assert_eq!(tree(&scratch.at("target")).len(), files.len());
@@ -1424,7 +1433,8 @@ fn what_a_file_costs_is_told_before_and_bounded() {
     let scratch = Scratch::new();
     scratch.write("big", &[9; 200_000]);
     scratch.pack(&["--encoding", "none"]).text();
-    // There is one read for the head. The region and its digest of 32 bytes take reads of 64 KiB.
+    // The plan takes one read for the head. The region and its digest of 32 bytes take reads of 64
+    // KiB.
     let told = scratch.run("get", &["big", "--dry-run"]);
     let expected = "spent       1 request, 65536 bytes (64.00 KiB), to plan this\n\
                     regions     1\n\

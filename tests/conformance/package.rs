@@ -21,7 +21,7 @@ use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-/// The verdict line of the facade's error.
+/// Returns the verdict line of the facade's error.
 pub fn package_verdict(error: &dacti::Error) -> String {
     verdict(error.kind(), error.what().unwrap_or_default(), error.at())
 }
@@ -30,7 +30,7 @@ fn told(error: dacti::Error) -> String {
     package_verdict(&error)
 }
 
-/// The facade's results for a package, as a fixture's dump.
+/// Returns the facade's results for a package, in the form of a fixture's dump.
 pub fn dump_of(file: &[u8]) -> Result<String, String> {
     let package = Package::from_bytes(file.to_vec()).map_err(told)?;
     let view = package.view();
@@ -96,8 +96,8 @@ fn fixtures_of_the_index_are_read_by_the_facade_too() {
     });
 }
 
-/// Returns whether a package without regions opens, and has a seal component with this fault.
-/// Regions would be refused for this fault.
+/// Returns whether a package without regions opens although its seal component has this fault. If
+/// the package had regions, readers would refuse them because of the fault.
 pub fn is_bare_with(file: &[u8], fault: &str) -> bool {
     let Ok(package) = Package::from_bytes(file.to_vec()) else { return false };
     let seals_fault = package.view().seals_fault();
@@ -105,8 +105,7 @@ pub fn is_bare_with(file: &[u8], fault: &str) -> bool {
         && package.regions().is_ok_and(|regions| regions.is_empty())
 }
 
-/// If a package opens, checks that its map covers every byte of the file once, and that verifying
-/// it ends.
+/// If a package opens, checks that the spans of its map cover every byte of the file exactly once.
 pub fn check_map(file: &[u8]) {
     let Ok(package) = Package::from_bytes(file.to_vec()) else { return };
     if let Ok(map) = FileMap::read(&package) {
@@ -150,8 +149,10 @@ fn verifying_finds_what_the_reference_finds() {
         let Ok(package) = Package::from_bytes(fixture.bytes.clone()) else { continue };
         let report = package.verify(NonZeroUsize::new(2), &mut |_| ControlFlow::Continue(()));
         let whole = report.is_ok_and(|report| report.is_whole());
-        // These fixtures verify, although the reference reports a fault: the limit belongs to the
-        // caller, reading needs no layout, and an unknown encoding is not decoded.
+        // The excluded fixtures verify, although the reference reports a fault. The faults are a
+        // limit on content, which each caller sets, and faults of a layout, which reading does not
+        // need. A region with an unknown encoding cannot be decoded, so its package does not
+        // verify.
         let verdict = &fixture.verdict;
         if !verdict.contains("layout")
             && !fixture.name.contains("layout")
@@ -198,7 +199,8 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
     for name in ["package_compact", "package_of_neither_layout", "package_names_of_two_segments"] {
         let fixture = fixtures("package").into_iter().find(|f| f.name == name);
         let file = fixture.expect("the fixture is committed").bytes;
-        // All lengths at which a structure ends, and every hundredth length in between.
+        // The first 400 and the last 400 bytes hold most of the structures, so the file is cut at
+        // each of these bytes. In between, it is cut at every 97th byte.
         let lens =
             (0..=file.len()).filter(|len| *len < 400 || file.len() - len < 400 || len % 97 == 0);
         for len in lens {
@@ -213,7 +215,7 @@ fn a_package_cut_anywhere_is_read_as_by_the_reference() {
 // Building
 // ------------------------------------------------------------------------------------------
 
-/// The options of the reference: no encoding, and slices of 4 KiB.
+/// The options with which the reference builds packages: no encoding, and slices of 4 KiB.
 pub const PLAIN: BuildOptions = BuildOptions {
     layout: LayoutChoice::Cdn,
     expect: None,
@@ -228,12 +230,12 @@ pub const PLAIN: BuildOptions = BuildOptions {
     in_flight_max: 64 << 20,
 };
 
-/// Builds a package of these files, added in the order given.
+/// Builds a package of these files, which are added in the given order.
 pub fn build(files: &[Stored], options: BuildOptions) -> Vec<u8> {
     build_with(files, options, |_| {})
 }
 
-/// Does the same as `build`, after `change` has set further options.
+/// Builds a package like `build`. `change` sets further options before the package is written.
 fn build_with(
     files: &[Stored],
     options: BuildOptions,
@@ -319,7 +321,7 @@ fn packages_are_built_as_the_reference_writes_them() {
 #[test]
 fn an_index_longer_than_the_head_starts_in_it() {
     // spec: R-LAY-03, R-LAY-04, R-LAY-06, R-LAY-07
-    // Ten groups hold 2,550 entries, including the entry of the names list.
+    // Ten groups have room for 2,550 entries. The names list takes one of them.
     for (count, deltas, index_at) in [(2549, 0, 4168), (2550, 8, 16_440), (2805, 8, 16_440)] {
         let files = some_files(count);
         let ours = build(&files, PLAIN);
@@ -401,7 +403,7 @@ fn the_same_input_gives_the_same_bytes() {
     }
 }
 
-/// Returns every content of a package, by the reference.
+/// Returns the content of every region of a package, as the reference reads it.
 fn contents(file: &[u8]) -> BTreeMap<by::Id, Vec<u8>> {
     let container = by::read_container(file).expect("it is good");
     let regions = by::read_index(file, &container).expect("it is good").regions();
@@ -444,7 +446,8 @@ fn auto_takes_brotli_where_the_whole_shrinks() {
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..auto };
     assert_same(&build(&text, auto), &build(&text, brotli), "text");
     assert_eq!(build(&[], auto).len(), 80);
-    // Noise under an explicit id. Without a path there is no names list, so no region shrinks.
+    // The noise has an explicit id and no path, so the package has no names list. No region of the
+    // package becomes shorter with Brotli.
     let mut random = Random(7);
     let noise: Vec<u8> = (0..300_000).map(|_| random.next() as u8).collect();
     let built = |options| {
@@ -463,8 +466,9 @@ fn auto_takes_brotli_where_the_whole_shrinks() {
 #[test]
 fn id_ranges_stay_within_four_gibibytes() {
     // spec: R-ORD-06, R-ORD-07, R-PKG-10
-    // Two sparse files of 2 GiB take no space on the disk, and Brotli makes them very small. But
-    // their stored bytes could take more than 4 GiB, so the plan needs two ranges.
+    // Two of the regions are a sparse file of 2 GiB, which takes no space on the disk and becomes
+    // tiny with Brotli. The builder does not know this when it plans the id ranges: without
+    // encoding, the regions take more than 4 GiB, so it plans two id ranges.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let mut builder =
         PackageBuilder::new(BuildOptions { encoding: EncodingChoice::Brotli, quality: 0, ..PLAIN });
@@ -567,7 +571,7 @@ fn what_cannot_be_built_is_refused_and_leaves_nothing() {
         let error = PackageBuilder::new(options).build(&out).expect_err("it is refused");
         assert_eq!((error.kind().to_string().as_str(), out.exists()), ("misuse", false));
     }
-    // A sparse file that is one byte longer than the maximum that 32 bits can state.
+    // The sparse file is one byte longer than 32 bits can state.
     let directory = tempfile::tempdir().expect("a temporary directory");
     let long = directory.path().join("long");
     std::fs::File::create(&long)
@@ -598,7 +602,7 @@ fn a_build_that_is_stopped_leaves_nothing() {
     assert_eq!(std::fs::read_dir(directory.path()).expect("it is there").count(), 0);
 }
 
-/// Creates a sparse input of length `len`: zeros, and `tail` at its end.
+/// Creates a sparse input of `len` bytes, which are zeros before `tail`.
 fn sparse(path: &std::path::Path, len: u64, tail: &[u8]) {
     use std::os::unix::fs::FileExt;
     let file = std::fs::File::create(path).expect("a new file");
@@ -708,7 +712,8 @@ fn content_from_files_readers_and_memory_is_the_same() {
 // Looking up
 // ------------------------------------------------------------------------------------------
 
-/// Returns a package of one group: the names list if given, and a region of one byte for each id.
+/// Returns a package with one group. The group has the names list, if it is given, and a region of
+/// one byte for each id.
 fn loose(flags: Option<(u16, u32)>, names: Option<&[u8]>, ids: &[by::Id]) -> Vec<u8> {
     let count = 1 + u64::from(flags.is_some());
     let base = 52 + 28 * count + 8 + GROUP;
@@ -745,7 +750,7 @@ fn paths_are_looked_up_by_the_rule() {
     let content = |file: &[u8]| {
         let package = Package::from_bytes(file.to_vec()).expect("it is good");
         let found = package.get("a").map_err(|error| error.kind().to_string());
-        // The reference has the same result.
+        // Compares with the reference, which must have the same result.
         let container = by::read_container(file).expect("it is good");
         let regions = by::read_index(file, &container).expect("it is good").regions();
         if let Ok(names) = by::names_list(file, &regions, 1 << 20) {
@@ -758,28 +763,28 @@ fn paths_are_looked_up_by_the_rule() {
     let both = [hashed, small(5)];
     let absent = || Err("not found".to_owned());
     let (first, second) = (|| Ok(vec![1]), || Ok(vec![2]));
-    // If the flag is clear, only the hashed id is used.
+    // If the flag of the names component is clear, only the hashed id is used.
     assert_eq!(content(&loose(Some((1, 0)), Some(&given), &both)), first());
     assert_eq!(content(&loose(Some((1, 0)), Some(&given), &[small(6), small(5)])), absent());
-    // Other flags have no effect.
+    // The other bits of the component's data have no effect.
     assert_eq!(content(&loose(Some((1, u32::MAX - 1)), Some(&given), &both)), first());
-    // If the flag is set, the names list is used first, and the hashed id for paths that the list
-    // lacks.
+    // If the flag is set, the names list is used first. For paths that the list lacks, the hashed
+    // id is used.
     assert_eq!(content(&loose(Some((1, 1)), Some(&given), &both)), second());
     assert_eq!(content(&loose(Some((1, 1)), Some(&given), &[hashed])), absent());
     let other = names_with("b", small(5));
     assert_eq!(content(&loose(Some((1, 1)), Some(&other), &both)), first());
     assert_eq!(content(&loose(Some((1, 1)), None, &both)), first());
-    // Without the component, the hashed id is used first, and the names list if there is no such
-    // region.
+    // Without a names component, the hashed id is used first. If it has no region, the names list
+    // is used.
     assert_eq!(content(&loose(None, Some(&given), &both)), first());
     assert_eq!(content(&loose(None, Some(&given), &[small(6), small(5)])), second());
     assert_eq!(content(&loose(None, Some(&given), &[small(6)])), absent());
     assert_eq!(content(&loose(None, None, &[small(6)])), absent());
-    // A component of another version counts as absent.
+    // A names component of a version other than 0.1 counts as absent.
     assert_eq!(content(&loose(Some((2, 1)), Some(&given), &both)), first());
     assert_eq!(content(&loose(Some((0, 0)), Some(&given), &[small(6), small(5)])), second());
-    // If no rule needs the names list, it is not read.
+    // The names list is only read if a rule requires it.
     assert_eq!(content(&loose(Some((1, 0)), Some(b"no segment"), &both)), first());
     assert_eq!(content(&loose(None, Some(b"no segment"), &both)), first());
     assert_eq!(content(&loose(Some((1, 1)), Some(b"no segment"), &both)), Err("truncated".into()));
@@ -835,7 +840,7 @@ fn the_names_list_has_one_limit_for_all_its_segments() {
         let package = Package::from_source(source, limits).expect("it is good");
         package.names().map(|names| names.segments()).map_err(|error| error.kind().to_string())
     };
-    // Neither segment is encoded, so the newer segment's span has its decoded length.
+    // Neither segment is encoded, so the span of the newer segment is as long as its content.
     let package = Package::from_bytes(bytes.clone()).expect("it is good");
     let newer = package.locate(uuid_of(by::NAMES)).expect("it is there").span.len();
     assert_eq!(names(4096), Ok(2));
@@ -879,7 +884,7 @@ fn ids_that_the_package_hides_are_told() {
         (found, report.is_whole())
     };
     assert_eq!(verify(&file), (true, true));
-    // Clears the flag in the data of the second component of T2.
+    // Clears the flag in the data of T2's second component, the names component.
     file[504 + 24 + 28 + 20] = 0;
     assert_eq!(verify(&file), (false, false));
 }
@@ -931,40 +936,42 @@ fn reads_are_counted() {
     let get = |package: &Package| {
         package.get("dir/1").expect("it is there");
     };
-    // If the index has at most ten groups, there is one read for the head and one for the region.
+    // If the index has at most ten groups, opening takes one read for the head, and `get` takes one
+    // read for the region.
     let mut files = some_files(300);
     files.retain(|file| file.id.is_none());
-    // Regions that share their bytes would have more than one seal after them.
+    // A reader reads more seals after regions that share their bytes. So no regions share bytes
+    // here.
     let apart = || BuildOptions { share: false, ..PLAIN };
     let small_package = build(&files, apart());
     let (opened, got) = reads(&small_package, get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let len =
         files.iter().find(|file| file.path == "dir/1").expect("it is there").bytes.len() as u64;
-    // The digest is part of the same read.
+    // The same read includes the digest of 32 bytes.
     let len = len + 32;
     assert_eq!(got, ReadStats { reads: 1, bytes: len });
-    // The same for a stream: the digest is part of the last read.
+    // A stream costs the same: its last read includes the digest.
     let (_, streamed) = reads(&small_package, |package| {
         let mut reader = package.reader("dir/1").expect("it is there");
         std::io::copy(&mut reader, &mut std::io::sink()).expect("it is whole");
     });
     assert_eq!(streamed, ReadStats { reads: 1, bytes: len });
-    // If the index is longer, one read has the groups between two fences, and one read has the
-    // region.
+    // If the index has more groups, `get` takes two reads: one for the groups between two fences,
+    // and one for the region.
     let mut files = some_files(20_000);
     files.retain(|file| file.id.is_none());
     let large_package = build(&files, apart());
     let (opened, got) = reads(&large_package, get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     assert_eq!(got, ReadStats { reads: 2, bytes: GROUP + 40 + len });
-    // Without fences, the reader scans the index in windows of at most 256 KiB, and then reads the
+    // Without fences, the reader scans the index in windows of at most 256 KiB. Then it reads the
     // region.
     let (opened, got) = reads(&without_keys(&large_package), get);
     assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
     let index_len = 8 + GROUP * (8 + files.len().div_ceil(255) as u64);
-    // The index after the head is read once, in pieces of 256 KiB. A group that straddles a border
-    // may be read twice.
+    // The index after the head is read once, in windows of 256 KiB. A group that lies in two
+    // windows may be read twice.
     let behind = 16_440 + index_len - 65_536;
     assert_eq!(got.reads, behind.div_ceil(256 * 1024) + 1, "{got:?}");
     assert!(got.bytes <= behind + len + got.reads * GROUP, "{got:?}");
@@ -972,8 +979,8 @@ fn reads_are_counted() {
 
 #[test]
 fn a_package_may_have_as_many_tables_and_components_as_a_container() {
-    // A chain of tables with the given numbers of components. The last component of the last table
-    // is the index, which is empty.
+    // Builds a package whose tables have the given numbers of components. The last component of the
+    // last table is an empty index.
     let package = |counts: &[usize]| {
         let (mut file, mut number) = (by::head(by::PACKAGE, 0, 1), 0);
         let lens: Vec<usize> = counts.iter().map(|count| 24 + 28 * count).collect();
@@ -1007,17 +1014,18 @@ fn a_package_may_have_as_many_tables_and_components_as_a_container() {
     }
 }
 
-/// Returns the same package with an unknown version of the lookup component, so that readers scan.
+/// Returns the package with a changed version of the lookup component. Readers do not know this
+/// version, so they scan the index.
 pub fn without_keys(file: &[u8]) -> Vec<u8> {
     let mut out = file.to_vec();
-    // The position of the third entry of T2.
+    // This is the position of the third entry of T2.
     let at = 504 + 24 + 2 * 28;
     assert_eq!(out[at..at + 16], by::swap(by::LOOKUP));
     out[at + 16] = 9;
     out
 }
 
-/// A package of `count` empty regions with hashed ids.
+/// Returns a package of `count` empty regions with hashed ids, and the ids.
 fn many(count: u32) -> (Vec<u8>, Vec<by::Id>) {
     let ids: Vec<_> = (0..count).map(|i| path_id(&format!("{i}"))).collect();
     let directory = tempfile::tempdir().expect("a temporary directory");
@@ -1041,7 +1049,7 @@ fn a_region_of_many_takes_three_reads_of_few_bytes() {
             let (opened, got) = reads(&file, |package| {
                 assert_eq!(package.get(uuid_of(id)).expect("it is there"), b"");
             });
-            // The last read is of the region, which has no stored bytes, only a digest.
+            // The last read is for the region, which has only a digest and no stored bytes.
             assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
             assert!(got.reads <= 2 && got.bytes <= block + 32, "{got:?}");
             assert!(opened.bytes + got.bytes + 1024 <= bytes_max);
@@ -1053,7 +1061,7 @@ fn a_region_of_many_takes_three_reads_of_few_bytes() {
     }
 }
 
-/// A source in memory that a reader treats like a local file.
+/// A source in memory. Readers treat it as a local file.
 #[derive(Debug)]
 struct Local(Counted);
 
@@ -1076,7 +1084,8 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
     let mut random = Random(8);
     let mut noise = |len: usize| (0..len).map(|_| random.below(256) as u8).collect::<Vec<u8>>();
     let auto = BuildOptions { encoding: EncodingChoice::Auto, ..PLAIN };
-    // The exact space for a hot region in the head. With Brotli, incompressible bytes take more.
+    // `room` is the exact space for one hot region in the head. With Brotli, incompressible bytes
+    // need more space.
     let room = match try_build_hot(&[stored("hot", &noise(65_000))], PLAIN, &["hot"]) {
         Err(dacti::Error::HotTooLong { bytes_max, .. }) => bytes_max as usize - 32,
         other => panic!("{other:?}"),
@@ -1086,8 +1095,8 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
     assert!(try_build_hot(std::slice::from_ref(&full), brotli, &["hot"]).is_err());
     let file = try_build_hot(std::slice::from_ref(&full), auto, &["hot"]).expect("it fits");
     assert_eq!(file, try_build_hot(&[full], PLAIN, &["hot"]).expect("it fits"));
-    // The content is too long without encoding and short enough with Brotli, in a package that
-    // Brotli does not make smaller.
+    // The hot content is too long without encoding, and short enough with Brotli. The package as a
+    // whole does not become shorter with Brotli.
     let mut half = noise(30_000);
     half.extend(vec![7; 40_000]);
     let mut files: Vec<_> = (0..20_000).map(|i| stored(&format!("{i:05}"), &[i as u8])).collect();
@@ -1116,22 +1125,22 @@ fn of_a_local_source_less_than_a_block_is_read_until_its_neighbours_are_asked_fo
         (after.reads - before.reads, after.bytes - before.bytes)
     };
     let block = 2 * GROUP + 40;
-    // The first id is in the middle of a group, so that group suffices. The second id is at a
-    // group's end, and could also be in the next group.
+    // The first id lies in the middle of a group, so the reader needs only that group. The second
+    // id is the last one of a group, so the next group could also have an entry for it.
     assert_eq!(read(sorted[510 * 3 + 100], true), (1, GROUP));
     assert_eq!(read(sorted[510 * 40 + 254], true), (1, block));
-    // A miss reads the whole block, which is then kept.
+    // If the group lacks the id, the reader reads the whole block and keeps it.
     let mut absent = sorted[510 * 5 + 120];
     absent[15] ^= 1;
     assert_eq!(read(absent, false), (2, GROUP + block));
     assert_eq!(read(sorted[510 * 5 + 121], true), (0, 0));
-    // The second of two successive look-ups in a block reads all of the block. After look-ups in
-    // other blocks it does not.
+    // The first look-up in a block reads one group. The second one reads the whole block, but only
+    // if no look-up in another block came between them.
     assert_eq!(read(sorted[510 * 9 + 90], true), (1, GROUP));
     assert_eq!(read(sorted[510 * 9 + 91], true), (1, block));
     assert_eq!(read(sorted[510 * 9 + 400], true), (0, 0));
     assert_eq!(read(sorted[510 * 3 + 100], true), (1, GROUP));
-    // Look-ups with and without a kept block give the same results.
+    // Look-ups give the same results whether or not the reader keeps a block.
     let scanned = package.scan_index().expect("it is sound");
     for located in scanned.regions().iter().step_by(997) {
         assert_eq!(package.find(located.id).expect("it is sound"), Some(*located));
@@ -1172,7 +1181,7 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
     let (has_fences, told) = changed(&|file| file[3584 + 20] ^= 1);
     assert!(!has_fences && told.starts_with("lookup run at 0xe10: "), "another count: {told}");
     assert_eq!(found(&without_keys(&file)), (false, String::new()));
-    // Exchanges two entries of the third group. The second one then violates the order.
+    // Exchanges two entries of the third group. The second of them then violates the order.
     let mut wrong = file.clone();
     let at = 65_536 + 2 * GROUP as usize + 16 + 7 * 24;
     let (first, second) = wrong[at..at + 48].split_at_mut(24);
@@ -1191,7 +1200,8 @@ fn keys_that_are_wrong_cost_time_and_nothing_else() {
 fn a_seal_component_behind_the_end_is_told_where_it_starts() {
     // spec: R-SEAL-03
     let mut file = build(&some_files(3), PLAIN);
-    // The region's offset and size in the second entry of T1, after the UUID and the version.
+    // The second entry of T1 is the seal component. The offset of its region follows its UUID and
+    // its version.
     let at = 28 + 24 + 28 + 20;
     assert_eq!(file[at..at + 4], 1080_u32.to_le_bytes());
     file[at..at + 4].copy_from_slice(&0x0fff_0000_u32.to_le_bytes());
@@ -1240,7 +1250,7 @@ fn build_hot(files: &[Stored], options: BuildOptions, hot: &[&str]) -> Vec<u8> {
 #[test]
 fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
     // spec: R-LAY-01, R-LAY-02, R-LAY-05, R-LAY-07, R-LAY-09, R-LAY-12, R-LAY-13
-    // Longer contents leave room for fewer delta groups.
+    // The longer the hot contents are, the fewer delta groups the head has room for.
     for (count, long) in [(3, 10), (3, 2500), (3, 20_000), (3, 49_552), (3, 54_952), (255, 9000)]
         .into_iter()
         .chain([(2300, 4000), (2600, 0), (2600, 12_000), (2600, 40_000)])
@@ -1256,7 +1266,8 @@ fn packages_with_hot_regions_are_built_as_the_reference_writes_them() {
             let ours = build_hot(&files, BuildOptions { seals, ..PLAIN }, &hot);
             assert_same(&ours, &expected, &format!("{count} files, {long} bytes"));
         }
-        // The reference's reader has no rule for hot regions, but finds every content.
+        // The reference's reader has no rule for hot regions. It must find every content by the
+        // general rules.
         let file = build_hot(&files, PLAIN, &hot);
         let found = contents(&file);
         assert_eq!(found.len(), files.len() + 1);
@@ -1294,8 +1305,8 @@ fn a_hot_region_comes_with_the_head() {
         });
         assert_eq!(opened, ReadStats { reads: 1, bytes: 65_536 });
         assert_eq!(got, ReadStats { reads: 0, bytes: 0 });
-        // Other regions cost the same as without hot regions: in a large package, a block of groups
-        // and the region.
+        // Other regions cost the same as in a package without hot regions. In a large package,
+        // `get` reads a block of groups and then the region.
         let (_, got) = reads(&file, |package| drop(package.get("dir/1").expect("it is there")));
         assert_eq!(got.reads, if count > 2550 { 2 } else { 1 });
         let (_, missed) = reads(&file, |package| {
@@ -1311,24 +1322,24 @@ fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
     let told = |files: &[Stored], options, hot: &[&str]| {
         try_build_hot(files, options, hot).expect_err("it does not fit").to_string()
     };
-    // One group lies after the head. Its fence takes 8 bytes after a header of 32, so 55,768 bytes
-    // are left.
+    // The hot regions have 55,768 bytes in the head, because one group lies after the head and
+    // needs a fence of 8 bytes after a header of 32 bytes.
     let sizes = |len: usize| [stored("a", &vec![1; len]), stored("b", b"")];
     let fits = 55_768 - 32;
     build_hot(&sizes(fits), PLAIN, &["a"]);
     let expected = "the hot regions take 55769 bytes with their seals, and the head has room for \
                     55768: mark fewer or smaller ones";
     assert_eq!(told(&sizes(fits + 1), PLAIN, &["a"]), expected);
-    // This content is so long that it is refused without being read.
+    // This content is so long that the builder refuses it without reading it.
     let error = told(&sizes(3 << 20), PLAIN, &["a"]);
     assert!(error.starts_with("the hot regions take 3145760 bytes"), "{error}");
-    // The limit applies to stored bytes. These regions have only a few.
+    // The limit applies to the stored bytes, which Brotli makes short.
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
     let package = Package::from_bytes(build_hot(&sizes(3 << 20), brotli, &["a"]));
     let package = package.expect("it is good");
     assert_eq!(package.get("a").expect("it is there").len(), 3 << 20);
     assert!(package.locate("a").expect("it is there").span.end <= 65_536);
-    // If the contents do not shrink, the error states their length.
+    // If Brotli does not make the contents shorter, the error states their stored length.
     let mut random = Random(5);
     let noise: Vec<u8> = (0..2 << 20).map(|_| random.next() as u8).collect();
     let error = told(&[stored("a", &noise)], brotli, &["a"]);
@@ -1374,8 +1385,7 @@ fn hot_regions_are_signed_as_all_others() {
 // Seals
 // ------------------------------------------------------------------------------------------
 
-/// Returns the result of reading a region whole. Reading it as a stream, byte by byte, must have
-/// the same result.
+/// Reads a region whole and as a stream. Both ways must have the same result, which is returned.
 fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     let whole = package.get(path).map_err(|error| error.to_string());
     let streamed =
@@ -1401,9 +1411,10 @@ fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     whole
 }
 
-/// Flips bits of a package, one at a time, in all bytes that have a meaning. The length of a region
-/// with its seal is a power of two, so a flipped offset bit can lead to an intact neighbour. Flips
-/// in sealed bytes, in seals and in the component must be detected. No content may become wrong.
+/// Flips each bit of a package that has a meaning, one at a time. No flip may lead to a wrong
+/// content. Flips in sealed bytes, in seals and in the component must be detected. A region and its
+/// seal together have a power of two as length, so a flipped bit of an offset can lead to an intact
+/// neighbour.
 fn flip_each_bit(
     files: &[Stored],
     file: &[u8],
@@ -1431,8 +1442,8 @@ fn flip_each_bit(
             let found = place(&package, stored);
             on_neighbours += usize::from(found != *own && places.contains(&found));
             match package.get(&stored.path[..]) {
-                // A flip can make the seal component unrecognisable. Without a policy, such a
-                // package is read like one without seals.
+                // A flip can change the seal component so that readers do not recognise it. Without
+                // a seal policy, readers treat the package as one without seals.
                 Ok(content) => assert_eq!(content, stored.bytes, "bit {bit} of {:#x}", bit / 8),
                 Err(_) => all_whole = false,
             }
@@ -1467,7 +1478,7 @@ fn every_flipped_bit_of_a_signed_package_is_detected() {
     for stored in &files {
         assert_eq!(got(&signed, &stored.path).as_deref(), Ok(&stored.bytes[..]));
     }
-    // The seal component with its key has 96 bytes.
+    // The seal component of a signed package has 96 bytes, which include the public key.
     flip_each_bit(&files, &file, 1080..1176, Some(&policy));
 }
 
@@ -1500,7 +1511,7 @@ fn a_stream_of_which_nothing_is_checked_is_no_verified_reader() {
     );
 }
 
-/// Returns the package with the places of two regions exchanged in their entries.
+/// Returns the package after exchanging the places of two regions in their entries.
 fn with_swapped_places(file: &[u8], [a, b]: [&str; 2]) -> Vec<u8> {
     let container = by::read_container(file).expect("it is good");
     let regions = by::read_index(file, &container).expect("it is good").regions();
@@ -1516,8 +1527,8 @@ fn with_swapped_places(file: &[u8], [a, b]: [&str; 2]) -> Vec<u8> {
 #[test]
 fn swapped_regions_are_told_from_altered_ones() {
     // spec: R-SEAL-13, R-SEAL-16
-    // Short and long regions, in the head and in a large index with fences. The longest are hashed
-    // by several threads.
+    // The cases are short regions of a small index, short regions of a large index with fences, and
+    // long regions that several threads hash.
     for (more, len) in [(0, 16), (3000, 16), (0, 17 << 20)] {
         let mut files = some_files(more);
         files.retain(|file| file.id.is_none());
@@ -1534,7 +1545,7 @@ fn swapped_regions_are_told_from_altered_ones() {
             uuid_of(path_id("one")),
             uuid_of(path_id("two")),
         );
-        // The region is refused both whole and as a stream.
+        // The reader refuses the region both whole and as a stream.
         let whole = package.get("one").expect_err("it is refused");
         assert_eq!(whole.to_string(), expected);
         let mut reader = package.reader("one").expect("it is there");
@@ -1542,14 +1553,14 @@ fn swapped_regions_are_told_from_altered_ones() {
         let error = std::io::Read::read_to_end(&mut reader, &mut out).expect_err("refused");
         assert_eq!(error.to_string(), expected);
         assert!((out.len() as u64) < located.span.len() && reader.verdict().is_none());
-        // Altered bytes match no other region, so the error does not name one.
+        // The altered bytes match the digest of no region, so the error names no other region.
         let mut altered = file;
         altered[located.span.start as usize + 3] ^= 1;
         let package = Package::from_bytes(altered).expect("it is good");
         let told = package.get("two").expect_err("it is refused").to_string();
         assert!(told.contains("altered"), "{told}");
-        // If the limits allow no search for another region, the reader reads no more, and reports
-        // only an alteration.
+        // If the limits forbid the search for another region, the reader reads nothing more, and
+        // the error reports only an alteration.
         let limits = Limits { explained_entries_max: 0, ..Limits::default() };
         let source = Counted::new(Arc::new(BytesSource::new(swapped)));
         let package = Package::from_source(Arc::new(source.clone()), limits).expect("it is good");
@@ -1565,8 +1576,8 @@ fn swapped_regions_are_told_from_altered_ones() {
 fn explaining_has_an_end() {
     let mut files: Vec<_> = (0..1999).map(|i| stored(&format!("{i}"), &[i as u8; 4])).collect();
     let file = build(&files, PLAIN);
-    // The two smallest ids lie in the first group. The search reads whole groups, so a limit of one
-    // entry allows this group.
+    // The two smallest ids lie in the first group. The search always reads whole groups, so even a
+    // limit of one entry lets it read this group.
     files.sort_by_key(|file| path_id(&file.path));
     let [first, second] = [0, 1].map(|i| &files[i].path[..]);
     let swapped = with_swapped_places(&file, [first, second]);
@@ -1575,7 +1586,7 @@ fn explaining_has_an_end() {
     let package = Package::from_source(source, limits).expect("it is good");
     let told = |path: &str| package.get(path).expect_err("it is refused").to_string();
     assert!(told(first).contains("swapped"));
-    // The limit is then exhausted.
+    // The first search used up the limit, so the second error cannot name the other region.
     assert!(told(second).contains("altered"));
 }
 
@@ -1597,7 +1608,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
         let package = Package::from_bytes(file.clone()).expect("it is good");
         assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
         let located = package.locate("a").expect("it is there");
-        // The digest itself is altered, so the region is refused although its content is right.
+        // The digest is altered, so the reader refuses the region although its content is right.
         let mut wrong = file.clone();
         wrong[located.span.end as usize + 31] ^= 1;
         let package = Package::from_bytes(wrong).expect("it is good");
@@ -1607,7 +1618,8 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
         assert!(error.to_string().contains("altered"), "{error}");
         assert!(out.len() < len.max(1), "{} of {len} bytes were handed out", out.len());
         assert_eq!(reader.verdict(), None);
-        // If a stored byte is altered, the error is about the seal instead of the decoder.
+        // If a stored byte is altered, the error concerns the seal, even if the decoder would also
+        // fail.
         if len > 1 {
             let mut wrong = file.clone();
             wrong[(located.span.start + located.span.len() / 2) as usize] ^= 0x10;
@@ -1616,7 +1628,7 @@ fn a_stream_keeps_its_last_byte_until_it_is_verified() {
             let error = std::io::copy(&mut reader, &mut std::io::sink()).expect_err("refused");
             assert!(error.to_string().contains("altered"), "{error}");
         }
-        // A reader that requires nothing gets the bytes.
+        // If the seal policy requires nothing, the reader returns the bytes.
         let package = package.require(dacti::seal::SealPolicy::Nothing);
         assert_eq!(got(&package, "a").as_deref(), Ok(&content[..]));
     }

@@ -22,7 +22,7 @@ fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// Returns a fixture of a package that readers must accept.
+/// Returns the bytes of a fixture. It must be a package that readers accept.
 fn fixture(name: &str) -> Vec<u8> {
     let found = fixtures("package").into_iter().find(|fixture| fixture.name == name);
     found.expect("the fixture is committed").bytes
@@ -47,8 +47,8 @@ fn every_segment_of_the_names_list_is_the_lists() {
 
 #[test]
 fn what_a_newer_entry_replaced_is_told_from_nobodys_bytes() {
-    // A group with two entries of one id. The first entry is replaced. Its five bytes precede those
-    // of the second entry.
+    // The group has two entries of one id, of which the second one counts. The five bytes of the
+    // first entry precede the bytes of the second one.
     let data_at = 80 + 8 + GROUP;
     let entries = vec![
         by::Entry { id: small(1), offset: 0, size: 5 },
@@ -79,8 +79,8 @@ fn an_index_that_was_scanned_is_not_read_again() {
     assert_eq!((scan.regions().len(), scan.groups().len()), (3001, 20));
     let before = source.stats().bytes;
     let map = FileMap::of(&package, &scan).expect("it is sound");
-    // The map reads the names list with its digest, one group with a part of the next for a look-up
-    // by fences, and the gaps.
+    // Making the map costs reads of the names list with its digest, of one group and a part of the
+    // next group for a look-up by fences, and of the gaps.
     let of = |claimant| map.claims.iter().find(|c| c.claimant == claimant).expect("it is there");
     let names = of(Claimant::Names).span.len();
     let padding = of(Claimant::Padding).span.len();
@@ -99,7 +99,7 @@ fn an_index_that_was_scanned_is_not_read_again() {
 
 #[test]
 fn oddities_that_are_not_kept_are_counted() {
-    // The table has the index, one unknown component, and nineteen duplicates of this component.
+    // The table has the index, one unknown component, and 19 duplicates of the unknown component.
     let mut components = vec![by::component(by::INDEX, 0, 0)];
     components.extend([by::component(small(7), 0, 0); 20]);
     let mut file = by::head(by::PACKAGE, 0, 1);
@@ -133,12 +133,12 @@ fn the_usage_of_every_fixture_is_its_length() {
     }
 }
 
-/// Returns a path with its hashed id and an unknown length.
+/// Returns a names record for a path: with its hashed id, and an unknown length.
 fn named(path: &str) -> by::Name {
     by::Name { id: [0; 16], length: by::UNKNOWN, path: path.into() }
 }
 
-/// Returns three files, of which two are equal. In slices of 4 KiB, the data take one slice.
+/// Returns three files, two of which are equal. With slices of 4 KiB, their data take one slice.
 fn three() -> Vec<Stored> {
     vec![stored("a", b"first"), stored("b", &[b'b'; 1000]), stored("c", b"first")]
 }
@@ -150,11 +150,12 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
     assert_eq!(names_len, 32 + 3 * 33);
     let usage = usage(&by::cdn_package_apart(&files, &by::names_of(&files), NONE, 4096, &blake3));
     let data = 5 + 1000 + 5 + names_len + 4 * 32;
-    // The preamble, two tables of three and of two components, and the regions of layout, seals and
-    // parts.
+    // The head has the preamble, a table of three components, a table of two components, and the
+    // regions of the layout, the seals and the parts.
     let head = 28 + (24 + 3 * 28) + (24 + 2 * 28) + 80 + 64 + 2048;
-    // One group of four entries. All zeros between head and index have a purpose, except 4 bytes
-    // after T1 and 392 + 584 bytes before the index, which no component claims.
+    // The index has one group of four entries. Most zeros of the head are reserved, and count as
+    // `room`. The other zeros belong to no component: 4 bytes after T1, and 392 + 584 bytes before
+    // the index.
     let index = 8 + 16 + 4 * 24;
     let room = 13 * 28 + 6 * 28 + 248 + 251 * 24 + 9 * GROUP;
     assert_eq!((usage.live, usage.names, usage.seals), (1010, names_len, 4 * 32));
@@ -168,7 +169,8 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
         t2_place: Some(752),
     };
     assert_eq!(usage.reserve_left, left);
-    // Two regions of five bytes are read. One of them is a duplicate of the other.
+    // The program reads two regions of five bytes, because they have the same length. It finds that
+    // they are equal.
     let twice = Duplicates { regions: 1, len: 5, candidates: 2, read: 10 };
     assert_eq!(usage.duplicates, Some(twice));
     let same = Compaction { len: 65_536 + 4096, ..Compaction::default() };
@@ -178,8 +180,8 @@ fn the_usage_of_a_fresh_package_is_what_its_layout_says() {
 #[test]
 fn what_updates_leave_behind_is_dead() {
     let mut grown = Grown::new(&three(), 4096);
-    // The updates replace `b` twice. So two of its contents are dead, the packed one and that of
-    // the first update: 1,000 + 3 bytes, and their digests.
+    // Two updates replace `b`. So its packed content of 1,000 bytes and the content of the first
+    // update, 3 bytes, are dead, each with its digest.
     grown.put(&[(path_id("b"), b"new")]);
     grown.put(&[(path_id("b"), b"newer"), (small(9), b"")]);
     let first = usage(&grown.file);
@@ -187,7 +189,8 @@ fn what_updates_leave_behind_is_dead() {
     assert_eq!((first.regions, first.seals), (4, 5 * 32));
     let left = first.reserve_left;
     assert_eq!((left.entries, left.delta_groups), (9 * 255 - 3, 8));
-    // The head and one slice of data would suffice. The file has three slices of data.
+    // The compacted file would have the head and one slice of data. The file has three slices of
+    // data.
     let would = Compaction {
         len: 65_536 + 4096,
         saved: 2 * 4096,
@@ -203,8 +206,8 @@ fn what_updates_leave_behind_is_dead() {
     assert_eq!(folded.reserve_left, left);
     assert_eq!(folded.replaced, 0);
     assert_eq!(folded.live, 15);
-    // Two kinds of bytes are dead: the gap in the head up to the end of the old index, and the
-    // replaced or removed regions in three slices. No entry names these regions.
+    // The dead bytes are the rest of the head from the start of the old index on, and the replaced
+    // or removed regions in three slices.
     let in_head = 65_536 - 3584;
     assert_eq!(folded.dead, in_head + (1000 + 32) + (3 + 32) + 32);
     assert!(!folded.compaction.updates_are_dear, "its index is no longer than a slice");
@@ -223,8 +226,9 @@ fn the_names_list_counts_with_all_its_segments() {
 
 #[test]
 fn compaction_pays_from_a_quarter_of_the_file() {
-    // The head has sixteen slices, and the data has one. Each update adds one slice, and makes the
-    // slice of the previous update dead. After n updates, compaction saves n of 17 + n slices.
+    // The head takes sixteen slices, and the data take one. Each update appends one slice, and
+    // makes the slice of the previous update dead. After n updates, the file has 17 + n slices, and
+    // compaction would save n of them.
     let mut grown = Grown::new(&[stored("a", b"0")], 4096);
     let mut paid = Vec::new();
     for n in 1..=6_u8 {
@@ -242,14 +246,14 @@ fn a_long_index_that_was_folded_makes_compaction_pay() {
     let mut grown = Grown::new(&files, 4096);
     grown.fold(&[path_id("7")]);
     let folded = usage(&grown.file).compaction;
-    // The 400 entries of 24 bytes take more than two slices.
+    // The appended index has 400 entries of 24 bytes, which take more than two slices.
     assert!(folded.updates_are_dear && folded.pays(), "{folded:?}");
 }
 
 #[test]
 fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
-    // Four contents of 10,000 bytes: two are equal, one differs at its end, and one differs at its
-    // start.
+    // The contents have 10,000 bytes each. Two are equal, one differs from them in its last byte,
+    // and one in its first byte.
     let mut end = vec![7; 10_000];
     end[9_999] = 8;
     let mut start = vec![7; 10_000];
@@ -260,14 +264,14 @@ fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
     let expected =
         Duplicates { regions: 1, len: 10_000, candidates: 4, read: 4 * 4096 + 3 * 10_000 };
     assert_eq!(found.duplicates, Some(expected));
-    // The equal contents share one place, so only the other two are compared by reading.
+    // The two equal contents share stored bytes. So the program only has to compare the other two.
     let found = usage(&by::compact_package(&files, &by::names_of(&files), NONE));
     assert_eq!((found.shared, found.live), (1, 30_000));
     let expected = Duplicates { regions: 0, len: 0, candidates: 3, read: 3 * 4096 + 2 * 10_000 };
     assert_eq!(found.duplicates, Some(expected));
 }
 
-/// A source that records announcements and reads.
+/// A source that records the announced spans and the reads.
 #[derive(Debug)]
 struct Ahead {
     bytes: BytesSource,
@@ -293,8 +297,8 @@ impl ReadAt for Ahead {
 
 #[test]
 fn what_is_compared_is_told_ahead_of_all_lengths_at_once() {
-    // Pairs of regions of many lengths. The long pairs are equal. Alone, each region would take one
-    // or two requests.
+    // The regions are pairs of many lengths. The long pairs are equal. Without announcements, each
+    // region would take one or two requests.
     let files: Vec<_> = (0..40)
         .map(|i| {
             stored(&format!("{i}"), &vec![if i < 20 { i } else { 7 }; 600 * (1 + i as usize / 2)])
@@ -309,8 +313,8 @@ fn what_is_compared_is_told_ahead_of_all_lengths_at_once() {
     let found = package.usage(true, &mut |_| CONTINUE).unwrap().duplicates.unwrap();
     assert_eq!((found.candidates, found.regions), (40, 10));
     let (told, reads) = (source.told.lock().unwrap(), source.reads.lock().unwrap());
-    // The reads are of the first bytes of 40 regions, and then of all bytes of the longer regions
-    // whose first bytes are equal.
+    // The program first reads the first bytes of 40 regions. Then it reads all bytes of the longer
+    // regions whose first bytes are equal.
     let compared = &reads[reads.len() - (40 + 20)..];
     assert_eq!(told[told.len() - (40 + 20)..], *compared);
     assert!(compared.iter().all(|read| read.start >= 65_536), "{reads:?}");
@@ -336,8 +340,8 @@ fn a_package_that_grew_is_fetched_by_its_head_and_its_new_slices() {
     let old = grown.file.clone();
     grown.put(&[(path_id("b"), b"new"), (small(9), &[9; 5000])]);
     grown.put(&[(path_id("a"), b"FIRST")]);
-    // An update puts the same bytes again. They lie at another position, and their digest is the
-    // same.
+    // The update puts the bytes that `c` already has. They lie at a new position, and have the same
+    // digest.
     grown.put(&[(path_id("c"), b"first")]);
     let found = diff(&old, &grown.file);
     assert_eq!(found.relation, Relation::Grown);
@@ -347,12 +351,13 @@ fn a_package_that_grew_is_fetched_by_its_head_and_its_new_slices() {
     expected.sort_by_key(|differing| differing.id);
     assert_eq!(found.changed, expected);
     assert_eq!((found.unchanged, &found.removed[..], &found.renamed[..]), (1, &[][..], &[][..]));
-    // "a" and "c" are compared by the digests of both packages, and "b" by its length.
+    // "a" and "c" are compared by the digests of both packages. The lengths of "b" differ, so its
+    // bytes are not needed.
     let evidence = Evidence { by_place: 0, by_entry: 1, by_digest: 2, by_content: 0, read: 4 * 32 };
     assert_eq!(found.evidence, evidence);
     let fetch = Fetch { head: 65_536, appended: 4 * 4096, slices: 4, ..Fetch::default() };
     assert_eq!((found.fetch, found.fetch.total()), (fetch, 65_536 + 4 * 4096));
-    // In the other direction, the second package is an earlier state of the first, and nothing is
+    // In the other direction, the new package is an earlier state of the old one. So nothing is
     // fetched.
     let found = diff(&grown.file, &old);
     assert_eq!((found.relation, found.fetch), (Relation::Earlier, Fetch::default()));
@@ -381,7 +386,7 @@ fn another_slice_length_is_another_file() {
     let found = diff(&old, &new);
     assert_eq!((found.relation, found.is_empty()), (Relation::SameContent, true));
     assert_eq!(found.evidence, Evidence { by_digest: 3, read: 6 * 32, ..Evidence::default() });
-    // Only the head and the names list are fetched, which state the places of all regions.
+    // A reader fetches only the head and the names list. They state the places of all regions.
     let names = by::names_of(&three()).len() as u64 + 32;
     assert_eq!(found.fetch, Fetch { head: 65_536, index: names, ..Fetch::default() });
 }
@@ -396,7 +401,7 @@ fn without_seals_regions_are_compared_byte_by_byte() {
     let old = of(&long, 4096);
     let same = Evidence { by_entry: 1, by_content: 2, read: 2 * 200_001, ..Evidence::default() };
     assert_eq!(diff(&old, &of(&long, 8192)).evidence, same);
-    // The second piece of 64 KiB differs, so the pieces after it are not read.
+    // The second piece of 64 KiB differs, so the comparison ends there and reads no further piece.
     long[65_536] = 2;
     let found = diff(&old, &of(&long, 4096));
     let read = 2 * (2 * 65_536 + 1);
@@ -413,7 +418,8 @@ fn what_shares_its_bytes_is_fetched_once() {
     let old = by::compact_package(&[], &[], NONE);
     let found = diff(&old, &new);
     let len = new.len() as u64;
-    // The head and the data are fetched, which are adjacent. Names and index lie in the head.
+    // A reader fetches the head and the data, which follow each other. The names list and the index
+    // lie in the head.
     assert_eq!(found.fetch, Fetch { head: 65_536, regions: len - 65_536, ..Fetch::default() });
     assert_eq!(found.fetch.total(), len);
 }
@@ -457,8 +463,8 @@ fn a_file_that_moved_is_renamed() {
     let mut moves: Vec<_> = found.renamed.iter().map(|one| (&one.old, &one.new)).collect();
     moves.sort();
     let path = |path: &str| Some(path.to_owned());
-    // Of two equal files, one was removed and the other was renamed. Either may be reported as the
-    // renamed one.
+    // Two equal files existed. One was removed, and the other was renamed. The report may take
+    // either of them for the renamed one.
     let twin = if found.removed.iter().any(|one| one.path == path("a/twin 1")) { 2 } else { 1 };
     let twin = path(&format!("a/twin {twin}"));
     let expected = [(path("a/moved"), path("b/moved")), (twin, path("b/twin"))];
@@ -490,7 +496,8 @@ fn moved_files_are_read_once_each() {
         let files: Vec<_> = (0..count).map(file).collect();
         by::compact_package(&files, &by::names_of(&files), NONE)
     };
-    // All regions have one length, so each could be a renamed form of any other.
+    // All regions have the same length, so each new region could be any of the old regions under a
+    // new name.
     for count in [100, 200, 400] {
         let found = diff(&files("a", count), &files("b", count));
         assert_eq!((found.renamed.len(), found.added.len(), found.removed.len()), (count, 0, 0));
@@ -515,9 +522,9 @@ fn a_region_that_cannot_be_read_is_named() {
 // Compaction
 // ------------------------------------------------------------------------------------------
 
-/// Compacts a package and returns the new file, which must be the only remaining file.
+/// Compacts a package, and returns the new file and the report. No other file may remain.
 fn compact_with(file: &[u8], options: &CompactOptions) -> Result<(Vec<u8>, Compacted), Error> {
-    // Uses a folder in memory if the system has one, because each file is synced.
+    // A folder in memory is faster, because compaction syncs each file.
     let directory = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
     let directory = directory.expect("a temporary directory");
     let out = directory.path().join("out.dacti-pack");
@@ -576,7 +583,8 @@ fn updated(encoding: [u8; 4]) -> (Grown, Vec<Stored>) {
     };
     let mut files: Vec<_> = (0..300).map(|i| encoded(&format!("{i}"), b"first")).collect();
     let mut grown = Grown::with(&files, &list(&files), encoding, 4096);
-    // The regions are replaced three times, in one delta group and then in the next.
+    // Three updates replace the regions. Their entries fill one delta group and continue in the
+    // next.
     for round in 0..3_u8 {
         for i in (0..300).step_by(3) {
             files[i] = encoded(&format!("{i}"), &[round; 70]);
@@ -593,8 +601,8 @@ fn updated(encoding: [u8; 4]) -> (Grown, Vec<Stored>) {
 #[test]
 fn what_is_compacted_equals_a_fresh_package_of_the_same_content() {
     // spec: R-CMP-01, R-CMP-02, R-CMP-04, R-CMP-08
-    // After replacements by id, the names list still has the old lengths, so the packer gets these
-    // lengths, too.
+    // The updates replace regions by their ids, so the names list still has the old lengths. The
+    // packer gets the same lengths.
     for folded in [false, true] {
         let (mut grown, mut files) = updated(NONE);
         for file in files.iter_mut().step_by(3) {
@@ -667,7 +675,7 @@ fn layout_and_slices_can_be_chosen() {
     let options =
         CompactOptions { layout: Some(LayoutChoice::Compact), ..CompactOptions::default() };
     assert_eq!(fault(&grown.file, &options), CompactionFault::SealsLost);
-    // Converts the package back, now with digests, so that it can be updated.
+    // Converts the package back to the cdn layout, now with digests, so that it can be updated.
     let options = CompactOptions {
         layout: Some(LayoutChoice::Cdn),
         seals: SealsChoice::Digests,
@@ -709,7 +717,8 @@ fn each_encoding_gets_a_run_of_its_own() {
 #[test]
 fn many_regions_of_two_encodings_are_found_by_keys() {
     // spec: R-CMP-03
-    // Of 6,000 regions, every second one has another encoding, and therefore other groups.
+    // Every second one of the 6,000 regions has a different encoding, so its entry lies in a
+    // different group.
     let ids: Vec<by::Id> = (1..=6000).map(small).collect();
     let stream = by::brotli_stored(b"content");
     let base = 80 + 8 + 24 * GROUP;
@@ -745,8 +754,8 @@ fn many_regions_of_two_encodings_are_found_by_keys() {
 #[test]
 fn components_of_others_are_left_out_only_where_that_is_asked_for() {
     // spec: R-CMP-06
-    // Some regions overlap in part, which a compactor refuses. So the second one gets a place after
-    // the first.
+    // Some regions of the fixture overlap in part, and compaction refuses such packages. So the
+    // second region gets a place after the first.
     let mut file = fixture("package_of_neither_layout");
     let entry = [0x51_u32, 3].map(u32::to_le_bytes).concat();
     let places: Vec<_> = (0..file.len() - 8).filter(|at| file[*at..*at + 8] == entry[..]).collect();
@@ -771,7 +780,8 @@ fn a_damaged_region_is_named_and_nothing_is_written() {
     let error = compact_with(&file, &CompactOptions::default()).expect_err("a byte is altered");
     assert!(matches!(&error, Error::Damaged { name, .. } if name == "3"), "{error}");
     assert_eq!(error.kind(), dacti::ErrorKind::Corrupt);
-    // Without digests, a region is damaged if it does not decode or lies outside the file.
+    // If there are no digests, a region counts as damaged if it does not decode or lies outside the
+    // file.
     let cut = {
         let mut file = fixture("package_compact_brotli");
         file.truncate(file.len() - 1);
@@ -785,7 +795,8 @@ fn a_damaged_region_is_named_and_nothing_is_written() {
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
 }
 
-/// Returns whether two regions share some of their stored bytes but not all. It compares all pairs.
+/// Returns whether two regions share a part of their stored bytes, but not all. It compares all
+/// pairs of regions.
 fn overlaps_in_part(package: &Package) -> bool {
     let regions = package.regions().expect("the fixture is good");
     let shares = |a: Span, b: Span| a != b && a.start < b.end && b.start < a.end;
@@ -804,7 +815,8 @@ fn every_fixture_compacts_to_the_same_content_or_says_why_not() {
             let (new, made) = match compact_with(&fixture.bytes, &options) {
                 Ok(compacted) => compacted,
                 Err(error) => {
-                    // A good container need not have an index, and its regions may overlap in part.
+                    // A good container may lack an index, and regions of a good package may overlap
+                    // in part.
                     let is_good = fixture.is_good() && !fixture.name.starts_with("container");
                     let is_overlap = matches!(error, Error::Overlap { .. });
                     assert!(!is_good || is_overlap, "{}: {error}", fixture.name);
@@ -823,8 +835,8 @@ fn every_fixture_compacts_to_the_same_content_or_says_why_not() {
     assert!(compacted > 60, "{compacted}");
 }
 
-/// Returns a signed package of three files. If `cut` is set, the last entry is removed from the
-/// index, so that a name leads to no region.
+/// Returns a signed package of three files. If `cut` is set, its index lacks the last entry, so one
+/// name leads to no region.
 fn signed(cut: bool) -> Vec<u8> {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let out = directory.path().join("signed.dacti-pack");
@@ -837,7 +849,7 @@ fn signed(cut: bool) -> Vec<u8> {
     }
     builder.build(&out).expect("it can be built");
     let mut file = std::fs::read(&out).expect("it is there");
-    // The length field of the last of ten groups.
+    // This byte is the length field of the last of ten groups.
     let length = 4168 + 8 + 9 * GROUP as usize + 12;
     assert_eq!(file[length], 4);
     file[length] -= u8::from(cut);
@@ -890,7 +902,7 @@ fn a_key_that_cannot_sign_is_refused() {
 #[test]
 fn regions_from_past_four_gibibytes_are_brought_together() {
     use std::os::unix::fs::FileExt;
-    // A sparse package with one region after 5 GiB and one after 10 GiB.
+    // The package is sparse: one region starts after 5 GiB, and one after 10 GiB.
     const GIB: u64 = 1 << 30;
     let group = |base, i| by::Group {
         base,

@@ -1,10 +1,9 @@
 //! An independent writer and reader of the container, the index, the names list and whole packages.
 //!
-//! Our crates are compared with it, so it imports none of them and shares no design with them.
-//! It imports none of them and shares no design with them, because it checks our crates. It writes
-//! bytes one field after the other, keeps a whole file in memory, and treats a UUID as sixteen
-//! bytes in text order. It follows `docs/spec/` only. It is not for untrusted input: speed does not
-//! matter, and the reader is quadratic if that makes the code shorter.
+//! It checks our crates, so it imports none of them and shares no design with them. It follows
+//! `docs/spec/` only. It writes bytes one field after the other, keeps a whole file in memory, and
+//! treats a UUID as sixteen bytes in text order. It is not for untrusted input. Speed does not
+//! matter: the reader takes quadratic time if that makes the code shorter.
 
 pub mod compaction;
 pub mod dictionary;
@@ -77,7 +76,7 @@ const fn nibble(digit: u8) -> u8 {
     }
 }
 
-/// A UUID whose bytes are all zero but the last four.
+/// Returns the UUID whose last four bytes are `number`, and whose other bytes are zero.
 #[must_use]
 pub const fn small(number: u32) -> Id {
     let [a, b, c, d] = number.to_be_bytes();
@@ -97,8 +96,8 @@ pub fn text(id: &Id) -> String {
     out
 }
 
-/// Converts between text order and file order, in either direction: the bytes of each of the first
-/// three fields are reversed.
+/// Converts a UUID from text order to file order, or back. Both directions reverse the bytes of
+/// each of the first three fields.
 #[must_use]
 pub const fn swap(id: Id) -> Id {
     let [a, b, c, d, e, f, g, h, rest @ ..] = id;
@@ -110,7 +109,7 @@ pub const fn swap(id: Id) -> Id {
 // Writing
 // ------------------------------------------------------------------------------------------
 
-/// A component to be written.
+/// A component to write.
 #[derive(Clone, Copy, Debug)]
 pub struct Component {
     /// Its UUID.
@@ -119,36 +118,36 @@ pub struct Component {
     pub major: u16,
     /// Its minor version.
     pub minor: u16,
-    /// First half of its data, usually a region's offset.
+    /// The first half of its data, usually the offset of a region.
     pub offset: u32,
-    /// Second half of its data, usually a region's size.
+    /// The second half of its data, usually the size of a region.
     pub size: u32,
 }
 
-/// A component of version 0.1 with a region.
+/// Returns a component of version 0.1 with this offset and this size of its region.
 #[must_use]
 pub const fn component(id: Id, offset: u32, size: u32) -> Component {
     Component { id, major: 0, minor: 1, offset, size }
 }
 
-/// A table to be written. Every field can be given a wrong value.
+/// A table to write. Tests can give every field a wrong value.
 #[derive(Clone, Debug, Default)]
 pub struct Table {
-    /// The region offset.
+    /// The region base.
     pub base: u64,
     /// The extension offset.
     pub extension: u64,
     /// The reserved field.
     pub reserved: u32,
-    /// The count, if it differs from the number of components.
+    /// The value of the count field. `None` means the number of components.
     pub count: Option<u32>,
-    /// The number of slots. Slots without a component are zero.
+    /// The minimum number of slots. Slots without a component are zero.
     pub slots: usize,
     /// The components.
     pub components: Vec<Component>,
 }
 
-/// Signature and format header.
+/// Returns a preamble: signature and format header.
 #[must_use]
 pub fn head(format: Id, major: u16, minor: u16) -> Vec<u8> {
     let mut out = SIGNATURE.to_vec();
@@ -178,7 +177,7 @@ pub fn table(table: &Table) -> Vec<u8> {
     out
 }
 
-/// Writes `bytes` into `file` at `at`; the file grows with zeros if necessary.
+/// Writes `bytes` into `file` at `at`. Zeros are appended to a file that is too short.
 pub fn place(file: &mut Vec<u8>, at: usize, bytes: &[u8]) {
     if file.len() < at + bytes.len() {
         file.resize(at + bytes.len(), 0);
@@ -197,14 +196,14 @@ pub struct Entry {
     pub size: u32,
 }
 
-/// A group of an index. Entries past its length may be given; readers ignore them.
+/// A group of an index. It may have more entries than its length states. Readers ignore these.
 #[derive(Clone, Debug)]
 pub struct Group {
-    /// The base of its entries' offsets, absolute.
+    /// The absolute offset to which the offsets of its entries are added.
     pub base: u64,
     /// The encoding of its regions.
     pub encoding: [u8; 4],
-    /// The length, if it differs from the number of entries.
+    /// The value of the length field. `None` means the number of entries.
     pub length: Option<u8>,
     /// The three bytes of padding.
     pub padding: [u8; 3],
@@ -224,13 +223,14 @@ pub fn delta() -> Group {
     Group { encoding: [0; 4], ..Group::default() }
 }
 
-/// An index region: header and groups.
+/// Returns an index region: header and groups.
 #[must_use]
 pub fn index(groups: &[Group]) -> Vec<u8> {
     index_with(0, groups.len() as u32, groups)
 }
 
-/// An index region with any version and count of groups.
+/// Returns an index region with this version and this count of groups in its header, even if they
+/// are wrong.
 #[must_use]
 pub fn index_with(version: u32, count: u32, groups: &[Group]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -256,11 +256,11 @@ pub fn index_with(version: u32, count: u32, groups: &[Group]) -> Vec<u8> {
 /// One record of a names segment, with its path.
 #[derive(Clone, Debug)]
 pub struct Name {
-    /// The region's explicit id; zero if the id is the hash of the path.
+    /// The region's explicit id. It is zero if the id is the hash of the path.
     pub id: Id,
-    /// The decoded length, or [`UNKNOWN`].
+    /// The length of the content, or [`UNKNOWN`].
     pub length: u64,
-    /// The path, as bytes, because tests also write invalid ones.
+    /// The path. It is a string of bytes, because tests also write invalid paths.
     pub path: Vec<u8>,
 }
 
@@ -274,20 +274,21 @@ pub struct Kept {
     pub program: Option<bool>,
 }
 
-/// The place of the segment before a names segment.
+/// The link of a names segment, which gives the place of the earlier segment.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Link {
-    /// The absolute start of its stored bytes; 0 if there is no such segment.
+    /// The absolute start of the earlier segment's stored bytes, or 0 if there is no earlier
+    /// segment.
     pub at: u64,
     /// The number of its stored bytes.
     pub size: u32,
-    /// Their encoding tag.
+    /// Its encoding tag.
     pub encoding: [u8; 4],
-    /// The length of the decoded segment.
+    /// The length of its content.
     pub decoded: u64,
 }
 
-/// A names segment: header, records, paths.
+/// Returns a names segment: header, records, paths.
 #[must_use]
 pub fn names(link: Link, names: &[Name]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -309,7 +310,7 @@ pub fn names(link: Link, names: &[Name]) -> Vec<u8> {
     out
 }
 
-/// A names segment of version 1: with attributes between records and paths.
+/// Returns a names segment of version 1: header, records, attributes, paths.
 #[must_use]
 pub fn names_with(link: Link, list: &[Name], kept: &[Kept]) -> Vec<u8> {
     let mut out = names(link, list);
@@ -333,7 +334,7 @@ pub struct Layout {
     pub file_id: Id,
     /// The slice length.
     pub slice: u64,
-    /// The end of the fresh package.
+    /// The end of the package before any update.
     pub end: u64,
     /// The number of delta groups.
     pub deltas: u32,
@@ -343,7 +344,7 @@ pub struct Layout {
     pub keys_len: u32,
 }
 
-/// The 80 bytes of the layout component's region.
+/// Returns the 80 bytes of the layout component's region.
 #[must_use]
 pub fn layout(layout: &Layout) -> Vec<u8> {
     let mut out = Vec::new();
@@ -388,7 +389,8 @@ fn lookup_within(index_at: u64, first_group: u32, firsts: &[Id], room: u64) -> V
         .expect("some stride leaves one key")
 }
 
-/// A Brotli stream of uncompressed blocks, as a compressor writes it for incompressible bytes.
+/// Returns a brotli stream of uncompressed blocks. A compressor writes such a stream for
+/// incompressible bytes.
 #[must_use]
 pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -396,15 +398,16 @@ pub fn brotli_stored(content: &[u8]) -> Vec<u8> {
     // start at bit 0.
     let mut shift = 1;
     for block in content.chunks(65_536) {
-        // Three zero bits mean: not the last block, and a length of four nibbles. The length less
-        // one follows, then the flag "not compressed".
+        // The first three bits of a block are zeros. They mean that the block is not the last one,
+        // and that its length takes four nibbles. The length minus one follows, and then the bit
+        // that means "not compressed".
         let length = block.len() as u32 - 1;
         let bits = length << (3 + shift) | 1 << (19 + shift);
         out.extend(&bits.to_le_bytes()[..3]);
         out.extend(block);
         shift = 0;
     }
-    // Two one bits are an empty last block.
+    // The stream ends with an empty last block, which is two one bits.
     out.push(if content.is_empty() { 0b110 } else { 0b11 });
     out
 }
@@ -418,11 +421,11 @@ pub struct Stored {
     pub id: Option<Id>,
     /// Its bytes as stored.
     pub bytes: Vec<u8>,
-    /// How many bytes they decode to.
+    /// The length of the content.
     pub decoded: u64,
 }
 
-/// A file that is stored without encoding.
+/// Returns a file that is stored without encoding.
 #[must_use]
 pub fn stored(path: &str, bytes: &[u8]) -> Stored {
     Stored { path: path.to_owned(), id: None, bytes: bytes.to_vec(), decoded: bytes.len() as u64 }
@@ -432,7 +435,7 @@ fn entry_id(file: &Stored) -> Id {
     file.id.unwrap_or_else(|| path_id(&file.path))
 }
 
-/// Returns the names list of a package, decoded.
+/// Returns the content of a package's names list.
 #[must_use]
 pub fn names_of(files: &[Stored]) -> Vec<u8> {
     let mut sorted: Vec<_> = files.iter().collect();
@@ -448,7 +451,8 @@ pub fn names_of(files: &[Stored]) -> Vec<u8> {
     names(Link::default(), &names_list)
 }
 
-/// The regions of a package in the order of their data: the names list, then paths.
+/// Returns the regions of a package in the order of their data: first the names list, then the
+/// files in the order of their paths.
 fn regions(files: &[Stored], names_list: &[u8]) -> Vec<(Id, Vec<u8>)> {
     let mut sorted: Vec<_> = files.iter().collect();
     sorted.sort_by(|a, b| a.path.as_bytes().cmp(b.path.as_bytes()));
@@ -460,7 +464,7 @@ fn regions(files: &[Stored], names_list: &[u8]) -> Vec<(Id, Vec<u8>)> {
     out
 }
 
-/// Groups of 255 entries, sorted by id.
+/// Sorts entries by id, and returns groups of 255 entries.
 fn sorted_groups(base: u64, encoding: [u8; 4], mut entries: Vec<Entry>) -> Vec<Group> {
     entries.sort_by_key(|entry| entry.id);
     entries
@@ -469,12 +473,13 @@ fn sorted_groups(base: u64, encoding: [u8; 4], mut entries: Vec<Entry>) -> Vec<G
         .collect()
 }
 
-/// The names component. Its data are flags.
+/// Returns the names component. The first bit of its data is set if a file has an explicit id.
 fn names_component(files: &[Stored]) -> Component {
     component(NAMES, u32::from(files.iter().any(|file| file.id.is_some())), 0)
 }
 
-/// A package in the compact layout, of less than 4 GiB. `names_list` is the names list as stored.
+/// Returns a package of less than 4 GiB in the compact layout. `names_list` has the stored bytes of
+/// the names list.
 #[must_use]
 pub fn compact_package(files: &[Stored], names_list: &[u8], encoding: [u8; 4]) -> Vec<u8> {
     let regions = regions(files, names_list);
@@ -535,7 +540,8 @@ pub fn seal(id: Id, encoding: [u8; 4], bytes: &[u8], hash: &dyn Fn(&[u8]) -> [u8
     seal_after(id, encoding, bytes, None, hash)
 }
 
-/// Returns the digest that follows a region, which may need the dictionary.
+/// Returns the digest that follows a region. With the encoding `brod`, it also covers the
+/// dictionary.
 #[must_use]
 pub fn seal_after(
     id: Id,
@@ -565,7 +571,7 @@ pub fn seal_component(hash: &dyn Fn(&[u8]) -> [u8; 32]) -> Vec<u8> {
     out
 }
 
-/// Returns a package in the cdn layout, of less than 4 GiB, with a digest after each region. `hash`
+/// Returns a package of less than 4 GiB in the cdn layout, with a digest after each region. `hash`
 /// is BLAKE3, which this file does not implement.
 #[must_use]
 pub fn cdn_package(
@@ -578,7 +584,7 @@ pub fn cdn_package(
     cdn_package_with(files, names_list, encoding, slice, hash, true)
 }
 
-/// Returns a package like [`cdn_package`], in which each region has stored bytes of its own.
+/// Returns a package like [`cdn_package`], but no two regions share stored bytes.
 #[must_use]
 pub fn cdn_package_apart(
     files: &[Stored],
@@ -593,8 +599,8 @@ pub fn cdn_package_apart(
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, &[])
 }
 
-/// Returns a package in the cdn layout, of less than 4 GiB. `hash` is BLAKE3, which this file does
-/// not implement.
+/// Returns a package of less than 4 GiB in the cdn layout. A digest follows each region if `seals`
+/// is true. `hash` is BLAKE3, which this file does not implement.
 #[must_use]
 pub fn cdn_package_with(
     files: &[Stored],
@@ -607,7 +613,7 @@ pub fn cdn_package_with(
     cdn_package_hot(files, names_list, encoding, slice, hash, seals, &[])
 }
 
-/// Returns a package in the cdn layout with this seal component and the seals after the regions.
+/// Returns a package in the cdn layout. `behind` returns the seal that follows a region.
 #[must_use]
 pub fn cdn_package_sealed(
     files: &[Stored],
@@ -622,7 +628,8 @@ pub fn cdn_package_sealed(
     cdn_package_of(files, names_list, encoding, slice, hash, sealing, &[])
 }
 
-/// Returns a package in the cdn layout, of less than 4 GiB. Some of its files are hot regions.
+/// Returns a package of less than 4 GiB in the cdn layout. The files at the paths `hot` are hot
+/// regions.
 #[must_use]
 pub fn cdn_package_hot(
     files: &[Stored],
@@ -642,7 +649,7 @@ pub fn cdn_package_hot(
 }
 
 /// Returns the number of delta groups and the start of the index. The arguments are the number of
-/// filled groups, of entries in them, and of bytes of hot regions.
+/// filled groups, the number of entries in them, and the length of the hot regions in bytes.
 fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     let start = |groups: u64| 65_528 - GROUP * groups;
     let usual = if entries <= 2_000_000 { 8 } else { 4 };
@@ -658,11 +665,12 @@ fn hot_place(filled: u64, entries: usize, hot_len: u64) -> (u64, u64) {
     (deltas, index_at)
 }
 
-/// The ids of regions that share stored bytes, and these bytes.
+/// The ids of regions that share stored bytes, and the shared bytes.
 type Sharing = (Vec<Id>, Vec<u8>);
 
-/// Groups regions, which are in data order, by their stored bytes: at most 16 in a group, at the
-/// place of the first of them. `key` gives what must be equal. `may` tells whether a region may
+/// Puts regions with equal stored bytes into one group, at most 16 regions in each group. The
+/// regions are given in the order of their data, and a group has the position of its first region.
+/// Regions are equal if `key` returns the same value for them. `may` returns whether a region may
 /// share its bytes. A region without bytes shares nothing.
 pub(crate) fn sharing<R: AsRef<[u8]> + Clone, K: Ord>(
     regions: Vec<(Id, R)>,
@@ -686,11 +694,12 @@ pub(crate) fn sharing<R: AsRef<[u8]> + Clone, K: Ord>(
     groups
 }
 
-/// The region of a seal component, and the seal after each region.
+/// A seal component's region, and a function that returns the seal of each region.
 struct Sealing<'b> {
     component: Option<Vec<u8>>,
     behind: &'b dyn Fn(Id, &[u8]) -> Vec<u8>,
-    /// Whether regions share stored bytes, if there are seals.
+    /// Whether regions with equal stored bytes share them. This has an effect only if there are
+    /// seals.
     shares: bool,
 }
 
@@ -737,7 +746,7 @@ fn cdn_package_of(
     let (hot_data, mut hot_entries) = store(&hot);
     let (mut data, entries) = store(&regions);
     if seals_max > 1 {
-        // Room for 15 seals after the last region.
+        // A reader may read 16 seals after every region, so zeros follow the last region's seal.
         data.resize(data.len() + 15 * (sealing.behind)([0; 16], &[]).len(), 0);
     }
     let filled = count.div_ceil(255) as u64;
@@ -809,7 +818,7 @@ fn cdn_package_of(
 // SHA-1 and the ids of paths
 // ------------------------------------------------------------------------------------------
 
-/// SHA-1, after FIPS 180-4.
+/// Returns the SHA-1 hash of a message, as FIPS 180-4 defines it.
 #[must_use]
 pub fn sha1(message: &[u8]) -> [u8; 20] {
     let mut padded = message.to_vec();
@@ -855,7 +864,7 @@ pub fn sha1(message: &[u8]) -> [u8; 20] {
     out
 }
 
-/// UUID version 5 of a path in the namespace of paths.
+/// Returns the id of a path: its UUID of version 5 in the namespace of paths.
 #[must_use]
 pub fn path_id(path: &str) -> Id {
     let mut message = PATHS.to_vec();
@@ -958,17 +967,18 @@ pub struct Container {
     pub minor: u16,
     /// The tables, in the order of the chain.
     pub tables: Vec<TableSeen>,
-    /// The components that count.
+    /// The components, without duplicates.
     pub components: Vec<Found>,
-    /// Entries that are ignored, each with the position of the entry that counts.
+    /// The duplicate entries, which readers ignore. Each has its own position and the position of
+    /// the first entry with the same UUID and major version.
     pub ignored: Vec<(u64, u64)>,
-    /// The target of an extension that loops.
+    /// The extension offset that leads back to an earlier table and thereby ends the chain.
     pub looped: Option<u64>,
-    /// Reserved fields that are not zero, with their value.
+    /// The reserved fields that are not zero: position and value.
     pub reserved: Vec<(u64, u32)>,
 }
 
-/// The content of the first 28 bytes.
+/// The content of a container's first 28 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Preamble {
     /// The format's UUID.
@@ -1000,7 +1010,7 @@ pub fn read_preamble(file: &[u8]) -> Result<Preamble, Fault> {
     Ok(Preamble { format: id_at(file, 8), major: u16_at(file, 24), minor: u16_at(file, 26) })
 }
 
-/// Reads a container by the default limits of 64 tables and 256 components.
+/// Reads a container. The limits are the default limits: 64 tables and 256 components.
 ///
 /// # Errors
 /// The first fault in the specification's order of checks.
@@ -1065,18 +1075,18 @@ fn read_table(file: &[u8], at: u64, seen: &mut Container) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The place of a component's region: start and length.
+/// Returns the start and the length of a component's region.
 ///
 /// # Errors
-/// If the sums pass 2^64 - 1, or the region passes the end of the file.
+/// If a sum exceeds 2^64 - 1, or the region exceeds the end of the file.
 pub fn region(found: &Found, len: u64) -> Result<(u64, u64), Fault> {
     let offset = u64::from(u32_at(&found.data, 0));
     let size = u64::from(u32_at(&found.data, 4));
     span(found.base, offset, size, len, ("component region", "component region"), found.at)
 }
 
-/// Returns start and length of `size` bytes at `base + offset`, which the entry at `entry_at`
-/// names.
+/// Returns the start and the length of the `size` bytes at `base + offset`. The entry at `entry_at`
+/// names these bytes.
 fn span(
     base: u64,
     offset: u64,
@@ -1140,7 +1150,8 @@ impl Index {
         self.counting().into_iter().filter(|(_, entry)| entry.encoding == GONE).collect()
     }
 
-    /// Returns the entry that counts for each id: the last one in the first group with the id.
+    /// Returns the entry that counts for each id. In the first group that has the id, this is the
+    /// last entry with the id.
     fn counting(&self) -> BTreeMap<Id, EntrySeen> {
         let mut out: BTreeMap<Id, EntrySeen> = BTreeMap::new();
         for entry in &self.entries {
@@ -1158,7 +1169,7 @@ impl Index {
 /// Reads the index that a container's index component names.
 ///
 /// # Errors
-/// The first fault; a container without an index component of version 0.0 or 0.1 is one.
+/// The first fault. An index component of version 0.0 or 0.1 must exist.
 pub fn read_index(file: &[u8], container: &Container) -> Result<Index, Fault> {
     let named = |found: &&Found| found.id == INDEX && found.major == 0 && found.minor <= 1;
     let Some(found) = container.components.iter().find(named) else {
@@ -1177,7 +1188,7 @@ pub fn read_index(file: &[u8], container: &Container) -> Result<Index, Fault> {
     if at < 65_536 {
         return Ok(index);
     }
-    // An index after the head has no room for updates.
+    // Updates do not write into an index after the head, so none of its groups may be empty.
     let groups: BTreeSet<u32> = index.entries.iter().map(|entry| entry.group).collect();
     match (0..index.groups).find(|group| !groups.contains(group)) {
         Some(group) => fault("corrupt", "group header", at + 8 + GROUP * u64::from(group)),
@@ -1185,7 +1196,7 @@ pub fn read_index(file: &[u8], container: &Container) -> Result<Index, Fault> {
     }
 }
 
-/// Reads the index region that starts at `at` and is `len` bytes long, all within the file.
+/// Reads the index region that starts at `at` and has `len` bytes. It must lie within the file.
 ///
 /// # Errors
 /// The first fault.
@@ -1217,10 +1228,10 @@ pub fn index_at(file: &[u8], (at, len): (u64, u64)) -> Result<Index, Fault> {
     Ok(out)
 }
 
-/// The place of an entry's stored bytes: start and length.
+/// Returns the start and the length of an entry's stored bytes.
 ///
 /// # Errors
-/// If the sums pass 2^64 - 1, the bytes pass the end of the file, or a removal has bytes.
+/// If a sum exceeds 2^64 - 1, the bytes exceed the end of the file, or a removal has bytes.
 pub fn stored_span(entry: &EntrySeen, len: u64) -> Result<(u64, u64), Fault> {
     if entry.encoding == GONE && entry.size > 0 {
         return fault("corrupt", "entry", entry.at);
@@ -1229,7 +1240,7 @@ pub fn stored_span(entry: &EntrySeen, len: u64) -> Result<(u64, u64), Fault> {
     span(entry.base, offset, size, len, ("entry", "stored region"), entry.at)
 }
 
-/// The decoded content of an entry's stored bytes, if it has at most `cap` bytes.
+/// Returns the content of an entry. It must have at most `cap` bytes.
 ///
 /// # Errors
 /// The first fault.
@@ -1247,7 +1258,7 @@ pub fn content(file: &[u8], entry: &EntrySeen, cap: u64) -> Result<Vec<u8>, Faul
     }
 }
 
-/// Decodes one brotli stream that must end with the last byte.
+/// Decodes one brotli stream. The stream must end with the last byte.
 ///
 /// # Errors
 /// The kind of the fault.
@@ -1281,7 +1292,7 @@ pub fn unbrotli(stream: &[u8], cap: u64) -> Result<Vec<u8>, &'static str> {
         match result {
             BrotliResult::NeedsMoreOutput => {}
             BrotliResult::ResultSuccess if left == 0 => return Ok(out),
-            // The output buffer is full, and the decoder may have further output without more
+            // The output buffer is full. The decoder may have more output, although it asks for
             // input.
             BrotliResult::NeedsMoreInput if written == block.len() => {}
             BrotliResult::NeedsMoreInput => return Err("truncated"),
@@ -1299,7 +1310,7 @@ pub struct NameSeen {
     pub id: Id,
     /// Whether the record has an explicit id.
     pub explicit: bool,
-    /// The length of the content, which is a hint.
+    /// The length of the content, as the record states it.
     pub length: u64,
     /// The attributes of the file.
     pub kept: Kept,
@@ -1314,7 +1325,7 @@ pub struct Segment {
     pub names: Vec<NameSeen>,
 }
 
-/// Returns whether a path keeps the rules.
+/// Returns whether a path obeys the rules for paths.
 #[must_use]
 pub fn path_is_good(path: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(path) else { return false };
@@ -1415,7 +1426,7 @@ pub fn names_list(
     names_list_by(file, regions, cap, &mut |_| Ok(()))
 }
 
-/// Returns the same, but first passes each earlier segment to `judge`.
+/// Does the same as [`names_list`], but passes each earlier segment to `judge` before reading it.
 ///
 /// # Errors
 /// The first fault.
@@ -1475,7 +1486,7 @@ pub fn check_seal(
     check_seal_after(file, entry, seals, None, hash)
 }
 
-/// Makes the same comparison in a package that may have a dictionary.
+/// Does the same as [`check_seal`] for a package that may have a dictionary.
 ///
 /// # Errors
 /// The first fault.
@@ -1548,11 +1559,11 @@ pub fn read_package(file: &[u8]) -> Result<Container, Fault> {
     formats::read_format(file, &PACKAGE_FORMAT)
 }
 
-/// Returns the id of the region to which a path leads, if the package has the region. Reads the
+/// Returns the id of the region to which a path leads, if the package has this region. It reads the
 /// names list only if the rule for packages requires it.
 ///
 /// # Errors
-/// The fault of a names list that has to be read.
+/// The first fault of the names list, if the rule requires the names list.
 pub fn look_up_lazily(
     file: &[u8],
     container: &Container,

@@ -1,6 +1,6 @@
-//! Tests of fetches from scripted servers: the requests that are sent, and the results.
+//! Tests of fetches from scripted servers: the requests that a fetch sends, and its result.
 //!
-//! No socket is involved: the machine of `dacti-http` is fed directly.
+//! No socket is involved: the tests call the machine of `dacti-http` directly.
 
 #![expect(
     clippy::arithmetic_side_effects,
@@ -25,25 +25,26 @@ const MANY: u64 = 1 << 16;
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Act {
     Right,
-    /// The right answer, without `Content-Length`.
+    /// The requested range, without a `Content-Length`.
     Unframed,
-    /// The right answer, with a total of `*`.
+    /// The requested range. Its `Content-Range` gives the total as `*`.
     Star,
-    /// An answer with the first bytes of the range, this many, and a total of `*`.
+    /// Only the first bytes of the range, this many. The `Content-Range` gives the total as `*`.
     StarOf(u64),
-    /// The right bytes, with another `ETag`, and a total that is larger by this number.
+    /// The right bytes, from a state of the file with a different `ETag` and a total that is larger
+    /// by this number.
     Grown(u64),
     /// The whole file, with status 200.
     Whole,
     WholeUnframed,
-    /// The whole file with status 200. The file has only this many bytes.
+    /// The whole file, with status 200. It has only this many bytes.
     WholeOf(u64),
     WholeCut(u64, End),
-    /// The right headers, with bytes that lie this many positions further on.
+    /// The right headers, with the bytes of a range that lies this many bytes later.
     Shifted(u64),
     /// The right headers, with zeros as the body.
     Zeros,
-    /// A range that lies this many positions further on, with headers that say so.
+    /// A range that lies this many bytes later. The headers state this range.
     Elsewhere(u64),
     NoContentRange,
     Multipart,
@@ -51,18 +52,18 @@ enum Act {
     GzipWhole,
     /// The right headers, and a body that ends after this many bytes.
     Cut(u64, End),
-    /// An answer with only this many bytes, and a `Content-Range` that says so.
+    /// Only the first bytes of the range, this many. The `Content-Range` states this shorter range.
     Fewer(u64),
-    /// A body with this many bytes too many, and a `Content-Length` that says so.
+    /// A body that is this many bytes too long. The `Content-Length` states its real length.
     Longer(u64),
-    /// More bytes than the request asked for, without a length.
+    /// A body without a stated length that is longer than the requested range.
     Endless,
-    /// A range with this many bytes too many, and a `Content-Range` that says so.
+    /// A range that is this many bytes too long. The `Content-Range` states this longer range.
     Wider(u64),
     NotSatisfiable,
-    /// Status 416 of a file of this length.
+    /// Status 416, which states that the file has this length.
     NotSatisfiableOf(u64),
-    /// Status 416 if the range passes the end of the file, and the right answer otherwise.
+    /// Status 416 if the range exceeds the end of the file, and the right answer otherwise.
     Strict,
     Status(u16),
     Later(u16, u64),
@@ -80,7 +81,7 @@ struct Reply {
     end: End,
 }
 
-/// A file without zeros, in which nearby bytes differ.
+/// A file without zero bytes, in which nearby bytes differ.
 static FILE: LazyLock<Vec<u8>> =
     LazyLock::new(|| (0..LEN).map(|at| 1 + ((at * 7 + at / 251) % 255) as u8).collect());
 
@@ -160,7 +161,7 @@ fn not_satisfiable(range: &str) -> Response {
 }
 
 fn partial(span: Span, total: &str) -> Response {
-    // An empty span gives an invalid range, on purpose.
+    // For an empty span, this gives an invalid range. Tests need such answers, too.
     let last = span.end.wrapping_sub(1);
     let range = format!("bytes {}-{last}/{total}", span.start);
     Response::new(206).with_field("content-range", range.as_bytes())
@@ -179,8 +180,8 @@ struct Run {
     waits: Vec<u64>,
 }
 
-/// Runs a fetch to its end. The server answers each request as `act` says, and `doubt` judges the
-/// bytes.
+/// Runs a fetch to its end. The server answers each request as `act` returns, and `doubt` judges
+/// the received bytes.
 fn run(
     fetch: &mut Fetch,
     session: &mut Session,
@@ -241,7 +242,7 @@ fn shown(request: &Request) -> String {
     format!("{range}{tag}{resolve}")
 }
 
-/// Options that allow three retries after timeouts, and no wait for an upload.
+/// Options that allow three retries after timeouts, and no waits for an upload.
 fn options() -> Options {
     Options {
         skip_len_max: 70_000,
@@ -264,7 +265,8 @@ fn session() -> Session {
     session
 }
 
-/// Fetches 1,000 bytes from 100,000 on. The server follows `acts`, and repeats the last act.
+/// Fetches 1,000 bytes from position 100,000 on. The server follows `acts`, and repeats the last
+/// act.
 fn play(session: &mut Session, acts: &[Act]) -> Run {
     play_span(session, acts, Span { start: 100_000, end: 101_000 })
 }
@@ -290,7 +292,7 @@ fn unavailable(fault: Fault, requests: u32, tags: bool) -> Error {
 }
 
 const P: &str = "100000-100999";
-/// The same range, in a session with default slices.
+/// The range of `P`. Its tags differ in a session with default slices, which have 1 MiB.
 const P_OF_MIB: &str = P;
 const G: &str = "100000-100999 g=65536";
 const N: &str = "100000-100999 g=65536-N";
@@ -330,7 +332,8 @@ fn a_right_answer_is_taken_at_once() {
 fn other_validators_and_totals_are_a_hint_and_no_error() {
     // spec: R-HTTP-11, R-HTTP-64
     let mut session = session();
-    // The first answer gives the session's state. Later and earlier ones are other states.
+    // The session takes the state of the first answer as the file's state. The answers in the
+    // `chain` are of other states.
     let acts = [(Grown(1), false), (Star, false), (Grown(1), false), (Right, true)];
     for (act, wants_look) in acts.into_iter().chain([(Grown(0), true), (Grown(2), true)]) {
         let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
@@ -349,7 +352,8 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     for n in 1..=10 {
         for _ in 0..2 {
             let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
-            // An answer of another state resumes the fetch, and the fetch keeps that state.
+            // The first answer ends early, and the second one is of another state. The fetch takes
+            // the rest from it, and remembers that state.
             let acts = [Cut(10, End::Reset), Grown(n)];
             let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
             assert!(run.result.is_ok());
@@ -361,7 +365,7 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     }
     let expected: Vec<_> = (0..20).map(|n| n % 2 == 0 && n < 16).collect();
     assert_eq!(wanted, expected, "each state once, and eight at most");
-    // After a look, the state of the head that it fetched is known.
+    // The session has fetched a fresh head of this state, so the state needs no further look.
     let mut session = self::session();
     assert!(run_head(&mut Fetch::head(&session), &mut session, &[Grown(0)]).result.is_ok());
     assert!(run_head(&mut Fetch::fresh_head(&session), &mut session, &[Grown(5)]).result.is_ok());
@@ -421,7 +425,8 @@ fn a_range_found_wrong_later_is_fetched_past_the_cache_from_then_on() {
         let doubt = session.doubt(span, Doubt::Digest);
         assert_eq!(doubt.is_err(), sent == N, "{doubt:?}");
     }
-    // A part of a wrong range begins at the same step, and other ranges are not affected.
+    // A range that overlaps a wrong range begins with the same tag. Other ranges begin without a
+    // tag.
     session.doubt(span, Doubt::Digest).unwrap();
     session.doubt(span, Doubt::Digest).unwrap();
     let part = Span { start: 100_999, end: 101_009 };
@@ -431,7 +436,7 @@ fn a_range_found_wrong_later_is_fetched_past_the_cache_from_then_on() {
     assert_eq!(play_span(&mut session, &[Right], behind).sent, ["101000-101008"]);
     let stats = session.stats();
     assert_eq!((stats.stale, stats.retries, stats.escalations), (6, 2, 3));
-    // The number of remembered ranges is limited.
+    // The session remembers a limited number of wrong ranges, and forgets the oldest.
     for start in 0..1_000 {
         session.doubt(Span { start, end: start + 1 }, Doubt::Zeros).unwrap();
     }
@@ -471,7 +476,8 @@ fn an_answer_cut_short_is_taken_up_at_the_next_missing_byte() {
         }
     }
     check(&[Fewer(300), Right], &[P, "100300-100999"]);
-    // The cache has an old state of the file, which ends within the range. So it lacks the rest.
+    // The cache has an old state of the file, which ends within the range. So it answers the
+    // request for the rest with 416.
     let sent = [P, "100300-100999", "100300-100999", "100300-100999 g=65536"];
     check(&[Fewer(300), NotSatisfiable, NotSatisfiable, Right], &sent);
 }
@@ -525,7 +531,8 @@ fn a_server_error_is_retried_and_then_escalated() {
     for status in [500, 502, 503, 504, 520] {
         let act = Status(status);
         check(&[act, act, Right], &[P, P, P]);
-        // The tag leads past a cache in front that cannot reach the next one.
+        // The cache in front answers with an error, because it cannot reach the next cache. With
+        // the tag, the request reaches the origin.
         check(&[act, act, act, act, Right], &[P, P, P, P, G]);
         let error = unavailable(Fault::Status(status), 12, true);
         let stats = check_error(&[act], &[P, P, P, P, G, G, G, G, N, N, N, N], error);
@@ -533,7 +540,8 @@ fn a_server_error_is_retried_and_then_escalated() {
         let text = error.to_string();
         assert!(text.contains("even with ?g= in the URL"), "{text}");
         assert!(text.contains("not compare validators between slices"), "{text}");
-        // If the server refuses the query, the error states the fault of the URL without the query.
+        // If the server refuses the query, the error states the fault of the requests without the
+        // query.
         let acts = [act, act, act, act, Status(404)];
         check_error(&acts, &[P, P, P, P, G], unavailable(Fault::Status(status), 5, false));
     }
@@ -555,7 +563,8 @@ fn a_silent_server_gets_one_request_in_each_step() {
     let run = play(&mut session, &[Act::None(End::Timeout)]);
     assert_eq!(run.sent, [P_OF_MIB, &format!("{P_OF_MIB} g=0"), &format!("{P_OF_MIB} g=0-N")]);
     assert_eq!(run.result, Err(unavailable(Fault::Timeout, 3, true)));
-    // With the default bounds, the three requests take at most 30 seconds.
+    // With the default limits of time, three requests wait at most 30 seconds for their first
+    // bytes.
     let mut fetch = Fetch::range(&session, Span { start: 0, end: 1 });
     let Ok(Want::Send(request)) = fetch.want(&mut session, 0) else { panic!("it sends") };
     assert!(request.first_byte_millis_max * 3 <= 30_000);
@@ -576,16 +585,16 @@ fn bytes_that_an_upload_may_still_bring_are_waited_for() {
         assert_eq!(run.sent, [P, P, G, N, N, N], "{act:?}");
         assert_eq!(run.waits, [1_000, 2_000]);
         assert!(run.result.is_ok());
-        // A wait helped once, so the next fetch waits, too.
+        // The first wait helped, so the next fetch waits, too.
         let run = play(&mut session, &[act]);
         assert_eq!(run.waits, [1_000, 2_000], "{act:?}");
         let text = run.result.unwrap_err().to_string();
         assert!(text.contains("an upload is in progress"), "{text}");
-        // The wait failed, so the next range does not wait.
+        // The waits of this fetch did not help, so the next fetch does not wait.
         let run = play(&mut session, &[act]);
         assert!(run.waits.is_empty() && run.result.is_err(), "{act:?}");
     }
-    // A fetch also waits for ranges whose bytes the caller finds wrong later.
+    // A fetch also waits if the caller found the bytes of its range wrong earlier.
     let mut session = patient_session();
     let span = Span { start: 100_000, end: 101_000 };
     for waits in [&[][..], &[], &[], &[], &[1_000], &[2_000]] {
@@ -593,13 +602,13 @@ fn bytes_that_an_upload_may_still_bring_are_waited_for() {
         let doubt = session.doubt(span, Doubt::Contradiction);
         assert_eq!(doubt.is_err(), waits == [2_000]);
     }
-    // Other faults do not count as an upload.
+    // Other faults do not indicate an upload, so the fetch does not wait for one.
     for act in [Whole, Gzip, Status(503), Elsewhere(9)] {
         let mut session = patient_session();
         let run = play(&mut session, &[act]);
         assert!(run.waits.iter().all(|wait| *wait < 1_000), "{act:?}: {:?}", run.waits);
     }
-    // A head is waited for, too: a file that is being copied is empty at first.
+    // A fetch of a head also waits, because a file that is being copied is empty at first.
     let mut session = patient_session();
     let mut fetch = Fetch::head(&session);
     let acts = [NotSatisfiableOf(0), NotSatisfiableOf(0), NotSatisfiableOf(0), Right];
@@ -693,7 +702,7 @@ fn an_edge_known_to_be_stale_is_asked_with_the_tag_at_once() {
     assert_eq!(play_span(&mut session, &[Right], later).sent, ["150000-150009 g=131072"]);
     let fresh = Span { start: 5, end: 9 };
     assert_eq!(play_span(&mut session, &[Right], fresh).sent, ["5-8"]);
-    // The tag no longer helps, so the next fetch goes without it.
+    // The answer is wrong in spite of the tag. So the next fetch begins without the tag.
     let run = play(&mut session, &[Zeros, Right]);
     assert_eq!(run.sent, [G, N]);
     assert_eq!(play(&mut session, &[Right]).sent, [P]);
@@ -728,8 +737,8 @@ fn a_part_of_a_region_has_the_tag_of_the_slice_in_which_the_region_starts() {
     let acts = [NotSatisfiable, NotSatisfiable, Right];
     let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
     assert_eq!(run.sent[2], "140000-140009 g=65536");
-    // A session that knows the region finds the tag by itself. Other sessions use the slice of the
-    // part.
+    // If the session knows the region, it computes the tag from the region. Otherwise it computes
+    // the tag from the slice in which the part lies.
     let part = Span { start: 140_000, end: 140_010 };
     for (region, tag) in [((100_000, 150_000), 65_536), ((135_000, 150_000), 131_072)] {
         let mut session = self::session();
@@ -745,13 +754,13 @@ fn a_part_of_a_region_has_the_tag_of_the_slice_in_which_the_region_starts() {
 fn the_latest_regions_that_are_read_in_parts_are_remembered() {
     let mut session = session();
     let region = |n: u64| Span { start: n * 65_536, end: n * 65_536 + 70_000 };
-    // Regions within one slice are not remembered, because all their parts have the same tag
-    // anyway.
+    // A region within one slice is not remembered: all its parts have the same tag anyway.
     for n in 0..200 {
         session.note_region(Span { start: 1_000 + n, end: 2_000 });
     }
     (0..65).for_each(|n| session.note_region(region(n)));
-    // Region 0 was forgotten, so its part has the tag of the slice in which the part lies.
+    // The session forgot region 0, so the tag of a part of region 0 comes from the slice in which
+    // the part lies.
     for n in [0, 1] {
         let (mut session, at) = (session.clone(), region(n).end - 10);
         let acts = [NotSatisfiable, NotSatisfiable, Right];
@@ -771,13 +780,13 @@ fn a_whole_file_serves_where_the_range_is_near_its_start() {
         let expected = counted(|stats| (stats.requests, stats.bytes, stats.whole) = (1, bytes, 1));
         assert_eq!(session.stats(), expected);
     }
-    // The answer is cut before the range begins, and within the range.
+    // The body of the first answer ends before the range begins, or within the range.
     for (cut, sent) in [(50_000, "60000-60499"), (60_100, "60100-60499")] {
         let mut session = session();
         let run = play_span(&mut session, &[WholeCut(cut, End::Reset), Right], span);
         assert_eq!(run.sent, ["60000-60499", sent]);
     }
-    // A whole file that ends before the range ends is an old one.
+    // A whole file that ends before the end of the range is an old state of the file.
     let run = play_span(&mut session(), &[WholeOf(60_499), Right], span);
     assert_eq!(run.sent, ["60000-60499"; 2]);
 }
@@ -807,7 +816,7 @@ fn a_head_is_asked_for_plainly_and_then_with_a_nonce() {
         (&[Status(416), Status(416), Right], &[H, H, HN]),
         (&[Gzip, Gzip, Right], &[H, H, HN]),
         (&[Status(503), Right], &[H, H]),
-        // A head is never resumed: the rest may be of another state.
+        // A head is never resumed, because the rest could be of another state.
         (&[Cut(40_000, End::Reset), Right], &[H, H]),
         (&[Fewer(40_000), Fewer(40_000), Right], &[H, H, HN]),
         (&[Longer(1), Right], &[H, H]),
@@ -835,13 +844,13 @@ fn a_file_that_ends_before_its_head_is_complete() {
         assert_eq!((run.result, run.sent.len()), (Ok(file.to_vec()), 1), "{act:?}");
         assert_eq!((fetch.span().len(), fetch.file_len()), (80, Some(80)));
     }
-    // No answer states the total, but two answers end at the same position, so the file ends there.
+    // No answer states the total, but two answers end at the same position. So the file ends there.
     let mut session = session();
     let mut fetch = Fetch::head(&session);
     let run = run_head_of(&mut fetch, &mut session, &[Star], file);
     assert_eq!((run.result, run.sent), (Ok(file.to_vec()), vec![H.to_owned(); 2]));
     assert_eq!((fetch.span().len(), fetch.file_len()), (80, None));
-    // Two different ends prove nothing.
+    // Two answers with different ends do not prove where the file ends.
     let mut session = self::session();
     let mut fetch = Fetch::head(&session);
     let acts = [StarOf(70), StarOf(71), StarOf(72)];
@@ -861,13 +870,14 @@ fn a_head_is_asked_for_by_the_length_that_a_416_tells() {
     let run = run_head_of(&mut fetch, &mut session, &[Strict], file);
     assert_eq!((run.result, run.sent), (Ok(file.to_vec()), vec![H.to_owned(), "0-79".to_owned()]));
     assert_eq!((fetch.file_len(), session.stats().stale), (Some(80), 0));
-    // Only one 416 shortens the range: a second 416 is a fault.
+    // The session shortens the range after one 416 only. A second 416 is a fault.
     let mut session = self::session();
     let acts = [NotSatisfiableOf(80), NotSatisfiableOf(70), Right];
     let run = run_head_of(&mut Fetch::head(&session), &mut session, &acts, &FILE);
     assert_eq!(run.sent, [H, "0-79", H]);
     assert_eq!(run.result.unwrap().len(), 65_536);
-    // The file has grown between the requests: the head is longer than the second range.
+    // The file grows between the two requests. The second answer shows that the head is longer than
+    // the shortened range, so the head is fetched again.
     let mut session = self::session();
     let acts = [NotSatisfiableOf(80), Right];
     let run = run_head_of(&mut Fetch::head(&session), &mut session, &acts, &FILE);
@@ -911,18 +921,19 @@ fn a_head_is_the_same_a_later_an_earlier_or_of_another_file() {
     let other = Identity { file_id: [2; 16], generation: [9, 9, 9] };
     let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
     assert_eq!(session.judge(other), Err(replaced));
-    // A head of another file ends the session for all callers.
+    // After the head of another file, the session has ended for all callers. Even a head of the
+    // right file is refused.
     assert_eq!(session.judge(head([2, 0, 0])), Err(replaced));
     assert_eq!(session.ended(), Some(replaced));
-    // Without a view the session can begin again, with another file.
+    // A session without a view can be restarted, and then accepts another file.
     session.restart();
     assert_eq!((session.ended(), session.judge(other)), (None, Ok(News::Same)));
-    // A view replaces heads that were judged before it was taken.
+    // The identity of a view replaces the identity of heads that were judged before.
     let mut session = self::session();
     session.judge(head([1, 0, 0])).unwrap();
     session.set_identity(other);
     assert_eq!((session.identity(), session.judge(other)), (Some(other), Ok(News::Same)));
-    // A file that cannot be read as the session's file any more ends the session, too.
+    // The session also ends if the file can no longer be read as the session's file.
     assert_eq!(session.end_unreadable(), Error::Unreadable);
     assert_eq!(
         (session.ended(), session.judge(other)),
@@ -940,14 +951,15 @@ fn a_session_whose_file_was_replaced_hands_out_nothing_more() {
     assert!(run_head(&mut first, &mut session, &[Grown(0)]).result.is_ok());
     session.set_identity(identity(1));
     let span = Span { start: 100_000, end: 101_000 };
-    // Three fetches are in progress: unsent, sent and finished.
+    // Three fetches are in progress: one has sent no request, one has sent its request, and one has
+    // its answer.
     let mut unsent = Fetch::range(&session, span);
     let mut sent = Fetch::range(&session, span);
     assert!(matches!(sent.want(&mut session, 0), Ok(Want::Send(_))));
     let mut done = Fetch::range(&session, span);
     let all = run(&mut done, &mut session, &FILE, |_, _| Grown(9), |_| None);
     assert!(all.result.is_ok() && done.wants_look(&session));
-    // The look fetches a head of another file, with the same validator as the range.
+    // The look fetches the head of another file. Its validator equals that of the range.
     let mut look = Fetch::fresh_head(&session);
     assert!(run_head(&mut look, &mut session, &[Grown(9)]).result.is_ok());
     let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
@@ -969,7 +981,7 @@ fn the_state_of_a_refused_head_is_not_known_to_be_the_files() {
     session.set_identity(identity(1));
     let mut head = Fetch::fresh_head(&session);
     assert!(run_head(&mut head, &mut session, &[Grown(9)]).result.is_ok());
-    // The second head was not judged yet, so its state is not known.
+    // The new head is not judged yet, so its state is not known to be the file's state.
     let span = Span { start: 100_000, end: 101_000 };
     let mut fetch = Fetch::range(&session, span);
     let got = run(&mut fetch, &mut session, &FILE, |_, _| Grown(9), |_| None);
@@ -990,7 +1002,8 @@ fn ranges_want_a_confirmation_until_a_later_head_was_judged() {
     assert!(session.wants_confirmation());
     let (mut before, mut after) = (Fetch::fresh_head(&session), Fetch::fresh_head(&session));
     assert!(run_head(&mut before, &mut session, &[Right]).result.is_ok());
-    // A head does not confirm a range that was fetched after the request for that head.
+    // This range is fetched after the request for the head `before`, so that head cannot confirm
+    // it.
     assert!(play(&mut session, &[Right]).result.is_ok());
     before.judge(&mut session, identity).unwrap();
     assert!(session.wants_confirmation());
@@ -1019,12 +1032,13 @@ fn a_file_is_read_whole_only_where_it_is_short() {
     let mut fetch = Fetch::whole(&session, Some(90_000)).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[Right], &FILE[..90_000]);
     assert_eq!((run.result.unwrap().len(), run.sent), (90_000, vec!["whole".to_owned()]));
-    // A cut answer without ranges is fetched from its start.
+    // After an answer that ended early, a server without ranges sends the whole file again.
     let mut fetch = Fetch::whole(&session, None).unwrap();
     let acts = [WholeCut(50_000, End::Reset), WholeUnframed];
     let run = run_head_of(&mut fetch, &mut session, &acts, &FILE[..90_000]);
     assert_eq!((run.result.unwrap().len(), run.sent.len()), (90_000, 2));
-    // If no answer states a length, a file that is longer than allowed is refused, not cut.
+    // If no answer states a length, the fetch still refuses a file that is longer than allowed. It
+    // does not cut the file.
     let max = usize::try_from(options().whole_len_max).unwrap();
     let mut fetch = Fetch::whole(&session, None).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[WholeUnframed], &FILE[..max]);
@@ -1033,7 +1047,7 @@ fn a_file_is_read_whole_only_where_it_is_short() {
     let run = run_head_of(&mut fetch, &mut session, &[WholeUnframed], &FILE[..=max]);
     let span = Span { start: 0, end: options().whole_len_max };
     assert_eq!(run.result, Err(Error::NoRanges { span, len: None }));
-    // The file is longer than the server stated.
+    // The file is longer than the length that the server stated before.
     let mut fetch = Fetch::whole(&session, Some(90_000)).unwrap();
     let run = run_head_of(&mut fetch, &mut session, &[Whole], &FILE);
     let span = Span { start: 0, end: 90_000 };
@@ -1056,7 +1070,7 @@ fn a_request_that_the_budget_does_not_allow_is_not_sent() {
     assert_eq!(budget(1_999, 9), (true, Some(spent), 0, 1_000));
     assert_eq!(budget(2_000, 2), (true, None, 1, 2_000));
 
-    // The bytes of fetches in progress are reserved until the fetches are cancelled.
+    // A fetch in progress reserves its bytes until it is cancelled.
     let mut session = Session::new(Options { bytes_max: 1_500, ..options() });
     let span = Span { start: 0, end: 1_000 };
     let (mut first, mut second) = (Fetch::range(&session, span), Fetch::range(&session, span));
@@ -1067,12 +1081,12 @@ fn a_request_that_the_budget_does_not_allow_is_not_sent() {
     let mut third = Fetch::range(&session, span);
     assert!(matches!(third.want(&mut session, 0), Ok(Want::Send(_))));
 
-    // A whole file is not read if it would pass the budget.
+    // The fetch does not read a whole file that would exceed the budget.
     let mut session = Session::new(Options { bytes_max: 60_000, ..options() });
     let span = Span { start: 60_000, end: 60_500 };
     assert_eq!(play_span(&mut session, &[Whole, Right], span).sent.len(), 2);
     assert_eq!(session.stats().bytes, 500);
-    // A file of unknown length is read until the budget ends.
+    // The fetch reads a file of unknown length until the budget is used up.
     let mut fetch = Fetch::whole(&session, None).unwrap();
     let run = run_head(&mut fetch, &mut session, &[WholeUnframed]);
     assert!(matches!(run.result, Err(Error::BytesSpent { max: 60_000, .. })));
@@ -1150,7 +1164,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Faults that only a digest detects.
+/// Answers that are wrong, although only a digest can show it.
 fn lie() -> impl Strategy<Value = Act> {
     prop_oneof![Just(Zeros), (1_u64..99).prop_map(Shifted)]
 }
@@ -1170,7 +1184,8 @@ proptest! {
         // spec: R-HTTP-50, R-HTTP-51, R-HTTP-53
         let mut session = Session::new(Options { tags, bytes_max, requests_max, ..options() });
         session.set_grid(Grid { slice_len: 4_096, fresh_end: 50_000 });
-        // Several fetches share a session, so that the state that it remembers is tested.
+        // Several fetches share a session, so that later fetches depend on what the session
+        // remembers.
         for n in 0..4 {
             let before = session.stats().requests;
             let acts = &acts[n % acts.len()..];
@@ -1185,7 +1200,7 @@ proptest! {
             let stats = session.stats();
             prop_assert_eq!(stats.requests - before, sent.len() as u64);
             prop_assert!(stats.requests <= requests_max && stats.bytes <= bytes_max);
-            // No bytes stay reserved after a fetch, however it ended.
+            // After a fetch, none of its bytes stay reserved, whether it succeeded or failed.
             let mut rest = session.clone();
             let mut fetch = Fetch::range(&rest, Span { start: 0, end: bytes_max - stats.bytes });
             let free = fetch.want(&mut rest, 0).is_ok();
