@@ -22,9 +22,9 @@ pub enum ErrorKind {
     Corrupt,
     /// The source ends within a structure.
     Truncated,
-    /// Well-formed, but of an unknown format, version or encoding.
+    /// The bytes are well-formed, but their format, version or encoding is unknown.
     Unsupported,
-    /// Larger than the caller's limits allow.
+    /// A length or a count exceeds one of the caller's limits.
     Limit,
     /// The caller asked for something impossible.
     Misuse,
@@ -32,11 +32,12 @@ pub enum ErrorKind {
     NotFound,
     /// The bytes may be sound, but the caller's policy refuses them.
     Denied,
-    /// A cache on the way serves old bytes, or lacks bytes that a newer head refers to.
+    /// A cache between server and reader serves old bytes, or lacks bytes that a newer head refers
+    /// to.
     Stale,
-    /// Another file has taken the package's place.
+    /// Another file has replaced the package.
     Replaced,
-    /// The server did not answer, or refused for the moment.
+    /// The server did not answer, or it refused the request for a limited time.
     Unavailable,
     /// The system failed.
     Io,
@@ -96,7 +97,7 @@ pub enum Error {
     Io {
         /// The action that failed.
         action: &'static str,
-        /// The file; empty for a source without one.
+        /// The path of the file. It is empty if the source is not a file.
         path: PathBuf,
         /// The error of the system.
         source: io::Error,
@@ -104,11 +105,11 @@ pub enum Error {
     /// A package cannot be read from a server or a store.
     #[error("{place}: {source}")]
     Remote {
-        /// The place of the package. Messages show it without its secrets.
+        /// The location of the package. Messages show it without its secrets.
         place: Location,
         /// The kind to branch on.
         kind: ErrorKind,
-        /// The fault of the transport. Its message includes the way out.
+        /// The fault of the transport. Its message says what the caller can do.
         source: Box<dyn core::error::Error + Send + Sync>,
     },
     /// The path names a directory, a device or another irregular file.
@@ -123,7 +124,7 @@ pub enum Error {
     /// The index or a stored region is at fault.
     #[error(transparent)]
     Index(#[from] dacti_index::Error),
-    /// An index in a package with a layout, whose groups do not fill its region.
+    /// In a package with a layout, the groups of the index do not fill the index region.
     #[error(
         "index header at {at:#x}: {groups} groups do not fill the index region of {len} bytes, as \
          they must in a package with a layout: bytes are missing, or were altered"
@@ -131,12 +132,12 @@ pub enum Error {
     IndexNotFilled {
         /// Where the index region starts, absolute.
         at: u64,
-        /// The groups that its header counts.
+        /// The number of groups that the index header states.
         groups: u32,
         /// The region's length in bytes.
         len: u64,
     },
-    /// A group without entries, in a package without room for updates.
+    /// An index after the head has a group without entries, which such an index must not have.
     #[error(
         "group header at {at:#x}: the group has no entry, but each group of an index after the \
          head must have one: bytes are missing, or were replaced by zeros"
@@ -145,7 +146,7 @@ pub enum Error {
         /// Where the group starts, absolute.
         at: u64,
     },
-    /// The fences are at fault. Look-ups do not fail then: they scan the index.
+    /// The fences are at fault. Look-ups do not fail for this reason: they scan the index instead.
     #[error(transparent)]
     Lookup(#[from] dacti_lookup::Error),
     /// The fences belong to an index other than the current one.
@@ -195,24 +196,24 @@ pub enum Error {
         /// The id or path of the region, as the caller gave it.
         region: String,
     },
-    /// Two inputs for one path.
+    /// Two inputs have the same path.
     #[error("the path {path:?} is given twice, by {first} and by {second}")]
     DuplicatePath {
         /// The path.
         path: String,
-        /// The input that had it first.
+        /// The input that was added first.
         first: String,
-        /// The input that has it too.
+        /// The input that was added second.
         second: String,
     },
-    /// Two inputs for one id.
+    /// Two inputs have the same id.
     #[error("the id {id} is given twice, for {first} and for {second}")]
     DuplicateId {
         /// The id.
         id: Uuid,
-        /// The input that had it first.
+        /// The input that was added first.
         first: String,
-        /// The input that has it too.
+        /// The input that was added second.
         second: String,
     },
     /// The id is reserved.
@@ -247,7 +248,7 @@ pub enum Error {
         at: u64,
         /// The length of the stored bytes.
         len: u64,
-        /// The maximum length that is kept.
+        /// The maximum length that may be kept in memory.
         limit: u64,
     },
     /// Regions that together take more bytes than
@@ -332,18 +333,18 @@ pub enum Error {
     /// The caller stopped the operation.
     #[error("stopped on request")]
     Stopped,
-    /// A key to sign with, although no seals are written.
+    /// The caller gave a key for signatures, but the options write no seals.
     #[error("a signature is part of a region's seal, but {why}")]
     NoSealToSign {
         /// The reason, and what the caller can do.
         why: &'static str,
     },
-    /// Hot regions in a layout that has no room for them in the head.
+    /// Regions are marked hot, but the layout has no room for them in the head.
     #[error(
         "hot regions lie in the head, where the compact layout has no room: use the cdn layout"
     )]
     NoHead,
-    /// More hot regions than a group has entries.
+    /// More regions are marked hot than one group of the index has entries.
     #[error(
         "{entries} regions are marked hot, and at most {max} can be: mark fewer",
         max = dacti_index::GROUP_ENTRIES
@@ -352,7 +353,7 @@ pub enum Error {
         /// The number of hot regions.
         entries: u64,
     },
-    /// Hot regions too long for the head.
+    /// The hot regions are too long for the head.
     #[error(
         "the hot regions take {bytes} bytes with their seals, and the head has room for \
          {bytes_max}: mark fewer or smaller ones"
@@ -360,10 +361,10 @@ pub enum Error {
     HotTooLong {
         /// Their length in bytes, with seals.
         bytes: u64,
-        /// The room in bytes.
+        /// The room for them in the head, in bytes.
         bytes_max: u64,
     },
-    /// An option out of its range.
+    /// The value of an option is out of its range.
     #[error("{what}: expected {expected}, found {found}")]
     Option {
         /// The option.
@@ -420,15 +421,15 @@ pub enum CompactionFault {
         /// The publisher's package of the key.
         found: Uuid,
     },
-    /// More keys than the seal component of a new package has room for.
+    /// The package names more keys than the seal component of a new package has room for.
     #[error(
         "the package names {found} keys, but a new file has room for {limit}: sign it with one key \
          (dacti sign), or leave the seals out with --seals drop"
     )]
     TooManyKeys {
-        /// Keys that the package names.
+        /// The number of keys that the package names.
         found: usize,
-        /// Keys that there is room for.
+        /// The number of keys that a new package has room for.
         limit: usize,
     },
     /// The new file differs from the old one: a fault of this crate or of the machine.
@@ -439,8 +440,8 @@ pub enum CompactionFault {
     Unproven(String),
 }
 
-/// Returns a path in the form for messages: escaped, and a URL without its secrets. An empty path
-/// means the package itself.
+/// Returns a path as messages show it: quoted and escaped, and a URL without its secrets. An empty
+/// path is shown as "the package".
 pub(crate) fn shown(path: &Path) -> String {
     if path.as_os_str().is_empty() {
         return "the package".into();
@@ -448,8 +449,8 @@ pub(crate) fn shown(path: &Path) -> String {
     format!("{:?}", Location::from(path).to_string())
 }
 
-/// Returns a text in quotes, for messages. A URL is shown without its secrets; it cannot be the
-/// path of a region.
+/// Returns a text in quotes, for messages. If the text is a URL, its secrets are left out. No path
+/// of a region is a URL, so this changes no path.
 pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", Location::from(text).to_string())
 }

@@ -12,10 +12,10 @@ use {
 
 /// The minimum number of bytes that several threads hash together.
 ///
-/// Measured on two cores. A second thread makes the hashing of 128 and 256 KiB slower, because
-/// handing over the work takes about 10 µs. With two threads, 512 KiB are hashed 1.6 times as fast,
-/// 1 MiB 1.75 times (one thread takes 160 µs), and 4 MiB 1.9 times. Below 1 MiB the gain is too
-/// small for a core that may have other work.
+/// The gain was measured on two cores. A second thread slows down the hashing of 128 and 256 KiB,
+/// because it takes about 10 µs to hand over the work. With two threads, 512 KiB are hashed 1.6
+/// times as fast, 1 MiB 1.75 times (one thread takes 160 µs), and 4 MiB 1.9 times. Below 1 MiB, the
+/// gain does not justify a second core, which may have other work.
 pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 
 /// Threads that hash. They are started when long bytes are hashed for the first time. WebAssembly
@@ -24,7 +24,7 @@ pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 pub(crate) struct HashPool {
     #[cfg(not(target_family = "wasm"))]
     asked: Option<NonZeroUsize>,
-    /// `None` if one thread is enough, or if the system started no thread. Then the caller's thread
+    /// `None` if one thread is enough, or if the system starts no thread. Then the caller's thread
     /// hashes.
     #[cfg(not(target_family = "wasm"))]
     pool: OnceLock<Option<ThreadPool>>,
@@ -32,7 +32,7 @@ pub(crate) struct HashPool {
 
 #[cfg(target_family = "wasm")]
 impl HashPool {
-    /// Creates a pool of the caller's thread alone.
+    /// Creates a pool that uses only the caller's thread.
     pub(crate) const fn new(_: Option<NonZeroUsize>) -> Self {
         Self {}
     }
@@ -52,8 +52,8 @@ impl HashPool {
 
 #[cfg(not(target_family = "wasm"))]
 impl HashPool {
-    /// Creates a pool without threads. It starts `asked` threads, or one for each core, when long
-    /// bytes are hashed for the first time.
+    /// Creates a pool that has no threads yet. When long bytes are hashed for the first time, it
+    /// starts `asked` threads, or one for each core.
     pub(crate) const fn new(asked: Option<NonZeroUsize>) -> Self {
         Self { asked, pool: OnceLock::new() }
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 use std::thread::{Builder, Scope};
 
-/// More threads than this do not help, and a system may refuse them.
+/// The maximum number of threads. More threads do not help, and a system may refuse to start them.
 const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
 
 /// Returns the wanted number of threads, or one for each core, but at most [`THREADS_MAX`].
@@ -17,7 +17,7 @@ pub(crate) fn count(asked: Option<NonZeroUsize>) -> NonZeroUsize {
         .min(THREADS_MAX)
 }
 
-/// Starts `wanted` threads, or as many as the system gives.
+/// Starts `wanted` threads, or fewer if the system refuses more.
 ///
 /// # Errors
 /// `Io` if the system starts none.
@@ -37,8 +37,8 @@ pub(crate) fn start<'scope, W: FnOnce() + Send + 'scope>(
     Ok(())
 }
 
-/// Returns the value in `cell`, or makes it. If several threads call this at once, each makes a
-/// value and one value is kept, so that no thread waits for another.
+/// Returns the value in `cell`, or makes it. If several threads call this at once, each of them
+/// makes a value, and `cell` keeps one of these values. So no thread waits for another.
 pub(crate) fn known<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     if let Some(known) = cell.get() {
         return known;

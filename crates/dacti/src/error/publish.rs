@@ -4,8 +4,8 @@
 
 use super::ErrorKind;
 
-/// The reason why a publication or a head was refused. Except after [`PartLost`](Self::PartLost),
-/// nothing that readers see has changed.
+/// The reason why a publication or a head was refused. Readers see no change, except after
+/// [`PartLost`](Self::PartLost).
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishFault {
@@ -45,7 +45,7 @@ pub enum PublishFault {
         /// File id of the package that is there, in hexadecimal digits.
         found: String,
     },
-    /// The destination holds one file or some other object, and no head.
+    /// The destination holds an object that is not the head of a package in parts.
     #[error(
         "{place} holds an object that is not the head of a package in parts: delete it first, or \
          choose another name"
@@ -54,7 +54,7 @@ pub enum PublishFault {
         /// The object's place, without credentials.
         place: String,
     },
-    /// The destination holds a package in parts, which one file was to replace.
+    /// The destination holds a package in parts, and the caller publishes one file there.
     #[error(
         "{place} holds a package in parts: publish in parts, or pass --replace to put one file in \
          its place; its readers then see that it was replaced"
@@ -63,7 +63,7 @@ pub enum PublishFault {
         /// The head's place, without credentials.
         place: String,
     },
-    /// A package that is too long for one object.
+    /// The package is too long for one object.
     #[error(
         "the package has {len} bytes, but one object takes at most {limit}: publish it in parts"
     )]
@@ -90,7 +90,7 @@ pub enum PublishFault {
         /// The object's name, relative to the head's folder.
         object: String,
     },
-    /// The store cannot replace an object on condition that it is unchanged.
+    /// The store has no conditional writes, which replace an object only if it is unchanged.
     #[error(
         "{place}: the store does not support conditional writes, which keep two publishers from \
          overwriting each other: pass --unconditional if this is the only publisher"
@@ -116,7 +116,7 @@ pub enum PublishFault {
         /// The prefix.
         prefix: String,
     },
-    /// A grace below one hour.
+    /// The grace is shorter than one hour.
     #[error(
         "a grace of {seconds} seconds is too short: uploads in progress could lose their parts; \
          give at least 3600"
@@ -125,7 +125,7 @@ pub enum PublishFault {
         /// The grace, in seconds.
         seconds: u64,
     },
-    /// The head is signed, and the new one would have no signature.
+    /// The published head is signed, but the new head would have no signature.
     #[error(
         "the head of {place} is signed, so the new head needs a signature too: add it with --sign \
          KEY, or leave it out with --unsigned"

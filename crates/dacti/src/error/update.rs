@@ -10,7 +10,7 @@ use uuid::Uuid;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateFault {
-    /// Another writer has the file.
+    /// Another writer is updating the file.
     #[error(
         "{} is being updated by another writer: wait until that writer ends, or stop it (an \
          unfinished update harms no reader, and the next update starts after its bytes)",
@@ -20,7 +20,7 @@ pub enum UpdateFault {
         /// The file.
         path: PathBuf,
     },
-    /// Another file has taken the name.
+    /// Another file has replaced the package under the same name.
     #[error(
         "another file has replaced {} since the update began: nothing was written to the new file; \
          start the update again",
@@ -33,10 +33,10 @@ pub enum UpdateFault {
     /// A plan that would break a law of publishing, or that belongs to another package.
     #[error(transparent)]
     Plan(#[from] Fault),
-    /// A file whose state is none of the plan's states.
+    /// The file is in none of the states that the plan expects.
     #[error(transparent)]
     State(Box<StateFault>),
-    /// Bytes past the old end that do not belong to this plan.
+    /// Bytes after the old end of the file do not belong to this plan.
     #[error(
         "step {step}: the bytes at {at:#x} do not belong to this plan, and written bytes are \
          never overwritten: plan the update anew"
@@ -47,7 +47,7 @@ pub enum UpdateFault {
         /// The first byte that differs, absolute.
         at: u64,
     },
-    /// The bytes for a plan are not the bytes that the plan was made for.
+    /// The bytes to write differ from the bytes for which the plan was made.
     #[error(
         "the bytes to write at {at:#x} have the digest {found}, but the plan states {expected}: \
          the bytes were changed, or belong to another plan"
@@ -60,7 +60,7 @@ pub enum UpdateFault {
         /// The digest of the bytes.
         found: Digest,
     },
-    /// A step that a plan does not have.
+    /// The caller asked for a step that the plan does not have.
     #[error("the plan has {steps} steps, so there is no step {step}")]
     NoStep {
         /// The number asked for, from 1.
@@ -68,7 +68,7 @@ pub enum UpdateFault {
         /// The number of steps that the plan has.
         steps: usize,
     },
-    /// A step that is not the next one.
+    /// The caller asked for a step other than the next one.
     #[error("step {step} is out of order: the next step is {next}")]
     NotNext {
         /// The number asked for, from 1.
@@ -76,7 +76,7 @@ pub enum UpdateFault {
         /// The number of the next step, from 1.
         next: usize,
     },
-    /// A plan that is to be started, but was started before.
+    /// The caller starts a plan that was started before.
     #[error(
         "the plan was started before, and step {step} is next: resume it, or plan the update anew"
     )]
@@ -84,13 +84,13 @@ pub enum UpdateFault {
         /// Number of the step that is next, from 1.
         step: usize,
     },
-    /// A signed package, without a choice between a key and unsigned regions.
+    /// The package is signed, but the caller neither gave a key nor allowed unsigned regions.
     #[error(
         "the package is signed: give its key, or leave new regions and removals unsigned (readers \
          who require signatures refuse them)"
     )]
     NeedsKey,
-    /// A key for a package that has no signatures.
+    /// The caller gave a key, but the package has no signatures.
     #[error("the package is not signed, so it has no room for signatures: leave the key out")]
     NotSigned,
     /// A key for another package of the publisher.
@@ -104,7 +104,7 @@ pub enum UpdateFault {
         /// The UUID of the key's package.
         found: Uuid,
     },
-    /// A key that the package does not name.
+    /// The caller gave a key that the package does not name.
     #[error("the package does not name this key among the keys of its signatures")]
     OtherKey,
     /// A region that is both put and removed.
@@ -122,7 +122,7 @@ pub enum UpdateFault {
     DataLen {
         /// The data file.
         path: PathBuf,
-        /// The length of the blocks, without the zeros at their ends.
+        /// The total length of the plan's blocks, without the zeros at their ends.
         expected: u64,
         /// The length of the file.
         found: u64,

@@ -1,9 +1,9 @@
 //! The blocks of an index that look-ups have read: a cache of their bytes, and a record of which
 //! blocks were checked.
 //!
-//! This module reads nothing. All look-ups of an open package share it, and no look-up waits for
-//! another: atomic bits record which blocks were checked. If two look-ups want the same cache place
-//! at once, one of them does not use the cache. Specification: `docs/spec/dacti-lookup.md`, "When a
+//! This module reads nothing. All look-ups of an open package share it, and none waits for another:
+//! atomic bits record which blocks were checked. If two look-ups want the same slot of the cache at
+//! once, one of them does not use the cache. Specification: `docs/spec/dacti-lookup.md`, "When a
 //! miss counts".
 
 use crate::Error;
@@ -15,30 +15,31 @@ use daicon_core::Span;
 use std::borrow::Cow;
 use std::sync::{Arc, Mutex, OnceLock};
 
-/// After this many block reads, look-ups read several blocks at once.
+/// After this number of block reads, look-ups read several blocks at once.
 const ASKED_OFTEN: usize = 2;
 
-/// The blocks of one read are this many times the number of blocks read before.
+/// A read covers this many times the number of blocks that were read before.
 const GROWTH: usize = 4;
 
 /// The blocks of an index that look-ups have read or checked.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    /// How many blocks there are.
+    /// The number of blocks.
     count: usize,
     /// The maximum number of blocks that are kept.
     places: usize,
-    /// A bit for each block that answered a miss from lent bytes.
+    /// One bit for each block. It is set once lent bytes of the block have answered a miss.
     checked: OnceLock<Box<[AtomicU64]>>,
-    /// Blocks that were read. A block's place is its number modulo the number of places.
+    /// Blocks that were read. A block's position in this cache is its number modulo the length of
+    /// the cache.
     kept: OnceLock<Box<[Place]>>,
-    /// The block of which a part was read last: its number plus 1, or 0 if there is none.
+    /// The block of which a part was read last, as its number plus 1; 0 if there is none.
     in_part: AtomicUsize,
-    /// How many blocks were read whole.
+    /// The number of blocks that were read whole.
     read: AtomicUsize,
 }
 
-/// The cache place of a block. No thread waits for the lock of a place.
+/// One position of the cache, which holds at most one block. No thread waits for its lock.
 type Place = Mutex<Option<Arc<Kept>>>;
 
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Blocks {
     /// `kept_len_max` bytes.
     pub(crate) fn new(lookup: &Lookup<'_>, kept_len_max: u64) -> Self {
         let stride = lookup.runs().map(|run| run.stride.min(run.groups)).max().unwrap_or(0);
-        // A block ends with the first entry of the next one.
+        // A block also includes the first entry of the next block.
         let next_len = GROUP_HEADER_LEN.saturating_add(INDEX_ENTRY_LEN);
         let len_max = GROUP_LEN.saturating_mul(stride.into()).saturating_add(next_len);
         let count = lookup.fence_count();
@@ -63,7 +64,7 @@ impl Blocks {
         Self { count, places, ..Self::default() }
     }
 
-    /// Feeds `search` lent bytes, and checks a block only at its first miss.
+    /// Feeds `search` lent bytes. A block is checked at its first miss, and not again.
     pub(crate) fn feed_lent(&self, search: &mut Search<'_>, bytes: &[u8]) -> Result<(), Error> {
         let Some(block) = search.block() else { return Ok(search.feed(bytes).map(drop)?) };
         let (word, bit) = (block / 64, 1_u64 << (block % 64));
@@ -79,13 +80,12 @@ impl Blocks {
         Ok(())
     }
 
-    /// Feeds `search` the wanted block if it is kept, and returns whether that was enough. A hit
-    /// does not check the whole block. So a kept block can contradict its fence later. Then it is
-    /// dropped and read again.
+    /// Feeds `search` the wanted block if the cache has it, and returns whether that was enough. A
+    /// search that finds its id does not check the whole block. So a later search may find that a
+    /// kept block contradicts its fence. Then the block is dropped and read again.
     pub(crate) fn feed_kept(&self, search: &mut Search<'_>) -> bool {
         let Some((block, place)) = self.place(search) else { return false };
-        // A counted reference to the block is cloned, so that the place is unlocked during the
-        // search.
+        // A counted reference to the block is cloned, so that the lock is free during the search.
         let kept = place.try_lock().ok().and_then(|kept| kept.clone());
         let Some(kept) = kept.filter(|kept| kept.block == block) else { return false };
         let is_fed = kept.feed(search).is_ok();
@@ -95,7 +95,7 @@ impl Blocks {
         is_fed
     }
 
-    /// Feeds `search` bytes that were read for it, and keeps the block if it gave an answer. A
+    /// Feeds `search` bytes that were read for it, and keeps the block if it answered the search. A
     /// block that contradicts its fence is not kept, because the next read may return other bytes.
     pub(crate) fn feed_read(
         &self,
@@ -116,8 +116,8 @@ impl Blocks {
     }
 
     /// Returns the part of the wanted block that most likely has the region. Returns `None` if a
-    /// part of the same block was read just before: then the caller looks up neighbouring ids, and
-    /// needs the whole block.
+    /// part of the same block was read just before. In that case the caller looks up neighbouring
+    /// ids, so the whole block is read.
     pub(crate) fn likely_part(&self, search: &Search<'_>) -> Option<Span> {
         let (block, span) = (search.block()?, search.likely()?);
         let block = block.saturating_add(1);
@@ -125,10 +125,10 @@ impl Blocks {
         (!is_neighbour || self.places == 0).then_some(span)
     }
 
-    /// Returns the span to read for the wanted block, if it is longer than the block. After a few
-    /// block reads, each read also covers the blocks around the wanted one, if all blocks can be
-    /// kept. Each read is longer than the last. So a few reads fetch all blocks, and the bytes read
-    /// stay in proportion to the number of reads.
+    /// Returns a span that is longer than the wanted block, to be read instead of it. After a few
+    /// block reads, each read also covers the blocks around the wanted one, if the cache can keep
+    /// all blocks. Such a read is at most four times as long as all reads before it together. So a
+    /// few look-ups fetch few bytes, and after many look-ups all blocks are in memory.
     pub(crate) fn around(&self, lookup: &Lookup<'_>, search: &Search<'_>) -> Option<Span> {
         let (block, read) = (search.block()?, self.read.load(Ordering::Relaxed));
         if read < ASKED_OFTEN || self.places < self.count {
@@ -169,7 +169,8 @@ impl Blocks {
         Ok(())
     }
 
-    /// Returns the wanted block and its cache place; `None` without a wanted block or a cache.
+    /// Returns the wanted block and its position in the cache; `None` without a wanted block or a
+    /// cache.
     fn place(&self, search: &Search<'_>) -> Option<(usize, &Place)> {
         let block = search.block()?;
         let kept = known(&self.kept, || (0..self.places).map(|_| Place::default()).collect());

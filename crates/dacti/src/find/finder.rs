@@ -1,9 +1,9 @@
-//! The look-up of one region, from an id to the place of its stored bytes.
+//! The look-up of one region: it leads from an id to the place of the stored bytes.
 //!
-//! A look-up tries the cheapest step first. The steps are the results of earlier look-ups, the
-//! groups in the head, the block that the fences lead to, and a scan of the index. The modules of
-//! the steps do not use each other, and only the scan uses the source. Specification:
-//! `docs/spec/dacti-index.md`, "Which entry counts"; `docs/spec/dacti-lookup.md`.
+//! A look-up tries the cheapest step first. The steps are, in order: the results of earlier
+//! look-ups, the groups in the head, the block that the fences lead to, and a scan of the index.
+//! The modules of the steps do not use each other, and only the scan uses the source.
+//! Specification: `docs/spec/dacti-index.md`, "Which entry counts"; `docs/spec/dacti-lookup.md`.
 
 use crate::fetch::source::{Lent, ReadAt, read_span};
 use crate::find::blocks::Blocks;
@@ -34,7 +34,7 @@ pub(crate) struct Finder {
     /// Whether the groups in the head are the whole index.
     is_all_in_head: bool,
     blocks: Blocks,
-    /// The number of searches by fences, until there is a guide.
+    /// The number of searches by fences. Counting ends when the guide is built.
     searches: AtomicU32,
     /// The number of searches after which the guide is built; `None` if there can be no guide.
     guide_from: Option<u32>,
@@ -51,7 +51,7 @@ pub(crate) enum Begun<'f> {
     Search(Search<'f>),
     /// The index has no fences and must be scanned.
     Scan,
-    /// There is a fault. The caller must look up this region alone, which handles the fault.
+    /// There is a fault. The caller must look up this region alone; that look-up handles the fault.
     Alone,
 }
 
@@ -96,7 +96,7 @@ impl Finder {
         }
     }
 
-    /// Returns the answer that earlier look-ups allow; `None` if they do not suffice.
+    /// Returns the answer that earlier look-ups give; `None` if they do not give one.
     #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
     #[inline]
     fn recall(&self, id: Uuid) -> Option<Option<Located>> {
@@ -235,8 +235,8 @@ impl Finder {
         self.source.doubt(span, why).map_err(read_failed)
     }
 
-    /// Counts a search by fences, and builds the guide once there were enough searches. Searches of
-    /// other threads do not wait for the guide.
+    /// Counts a search by fences, and builds the guide after enough searches. Searches of other
+    /// threads do not wait for the guide.
     fn count_search(&self, lookup: &Lookup<'_>) {
         let Some(from) = self.guide_from else { return };
         if self.guide.get().is_none() && self.searches.fetch_add(1, Ordering::Relaxed) == from {
@@ -303,7 +303,7 @@ fn found_by(search: &Search<'_>) -> Option<Located> {
     }
 }
 
-/// Returns a fault of the groups as a fault of the index.
+/// Converts an error of a search. A fault of the groups becomes a fault of the index.
 fn of_index(error: dacti_lookup::Error) -> Error {
     match error {
         dacti_lookup::Error::Index(fault) => fault.into(),
@@ -343,7 +343,8 @@ mod tests {
     #[test]
     fn enough_look_ups_build_a_guide_whatever_their_threads() {
         let package = package_of(3000);
-        // The names list is a region, too. So 3,001 entries fill 12 groups of 255 places.
+        // The names list is a region, too. So the index has 3,001 entries, in 12 groups of 255
+        // entries.
         let searches = 12 * 255 / 16;
         for round in 0..20 {
             let finder = finder(&package, &Limits::default());

@@ -1,10 +1,10 @@
 //! A guide to a sorted run in memory: a table that leads from the leading bits of an id to the
 //! entries that begin with them.
 //!
-//! One pass builds the guide. It also checks the whole run, as the answer to a miss requires, so a
-//! guide also answers misses. No guide is built for a run that is out of order or has removals, or
-//! for ids that are not spread evenly. Specification: `docs/spec/dacti-lookup.md`, "When a miss
-//! counts".
+//! One pass over the run builds the guide. This pass also checks the whole run, which is required
+//! before a look-up may report that an id is missing. So a guide also answers misses. No guide is
+//! built for a run that is out of order or has removals, or for ids that are not spread evenly.
+//! Specification: `docs/spec/dacti-lookup.md`, "When a miss counts".
 
 use crate::fetch::source::Lent;
 use dacti_index::{
@@ -15,16 +15,16 @@ use dacti_lookup::{Lookup, Run};
 use daicon_core::{Span, UuidLe, struct_at};
 use uuid::Uuid;
 
-/// The number of entries that are compared at once. No comparison waits for another, so the
-/// processor can begin the next look-up while it loads these entries from memory.
+/// The number of entries that are compared at once. These comparisons do not depend on each other,
+/// so the processor can begin the next look-up while it loads these entries from memory.
 const AT_ONCE: u32 = 4;
-/// The maximum number of entries of a slot that are compared. If a slot has more, a search is
-/// faster.
+/// The maximum number of entries of a slot that are compared one by one. In a slot with more
+/// entries, a search by fences is faster.
 const COMPARED_MAX: u32 = 16;
-/// The guide is built after one search for every 16 entries. By then, the searches have taken about
-/// as much time as building the guide takes.
+/// The guide is built once there was one search for every 16 entries. By then, the searches have
+/// taken about as much time as it takes to build the guide.
 const ENTRIES_PER_SEARCH: u32 = 16;
-/// The number of places in a group, used or free.
+/// The number of places in a group. A place has room for one entry, and is used or free.
 const PLACES: u32 = 255;
 const _: () = assert!(GROUP_ENTRIES == PLACES as usize);
 
@@ -36,18 +36,19 @@ pub(crate) struct Guide {
     run_at: u64,
     run_in_lent: usize,
     file_len: u64,
-    /// The number of leading bits that all ids of the run share. The bits after those give the
-    /// slot's number.
+    /// The number of leading bits that all ids of the run share. The bits after them give the
+    /// number of an id's slot.
     shared_bits: u32,
     shift: u32,
-    /// For each slot, the place of its first entry in the low bits, and a filter of its ids in the
-    /// high bits. The entries of a slot end at the first entry of the next slot.
+    /// One number for each slot. Its low bits have the place of the slot's first entry, and its
+    /// high bits have a filter of the slot's ids. The entries of a slot end where those of the next
+    /// slot begin.
     slots: Box<[u32]>,
     place_bits: u32,
     /// The place where the entries of the last slot end.
     end: u32,
-    /// Base and encoding of all groups. `None` if they differ, or if a group before the last is not
-    /// full.
+    /// The base and the encoding that all groups share. `None` if they differ, or if a group before
+    /// the last is not full.
     even: Option<(u64, Encoding)>,
 }
 
@@ -78,8 +79,8 @@ impl Guide {
         let end = |group: Option<&Entry>| Some(lead_of(group?.id.get()));
         let shared = end(first.entries().first())? ^ end(last.entries().last())?;
         let slots_max = u32::try_from(len_max / 4).unwrap_or(u32::MAX);
-        // A slot has one or two entries. The slots for a million entries are small enough for a
-        // core's cache.
+        // The number of slots is chosen so that a slot has one or two entries. The slots for a
+        // million entries fit into a core's cache.
         let slots = (places / 2).checked_next_power_of_two()?.min(slots_max);
         let slot_bits = slots.checked_ilog2()?;
         if slot_bits == 0 || places >> slot_bits > COMPARED_MAX {
@@ -124,7 +125,8 @@ impl Guide {
         own.checked_add(1)
     }
 
-    /// Finds `id` in the run. Returns `None` if a search must find the answer.
+    /// Finds `id` in the run. Returns `None` if the guide cannot tell, so that a search by fences
+    /// is needed.
     #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
     #[inline]
     pub(crate) fn find(&self, id: Uuid) -> Option<Option<Located>> {
@@ -145,7 +147,7 @@ impl Guide {
                 equal |= u32::from(entry.is_some_and(is_equal)).wrapping_shl(i);
             }
             let left = end.wrapping_sub(place);
-            // Places at or after the end may hold any bytes.
+            // Places after the last entry may hold any bytes, so their comparisons are cleared.
             equal &= !u32::MAX.wrapping_shl(left.min(AT_ONCE));
             if equal != 0 {
                 return self.located(id, place.wrapping_add(equal.trailing_zeros())).map(Some);
@@ -158,8 +160,8 @@ impl Guide {
         None
     }
 
-    /// Returns the region of the entry at `place`. `None` if the region passes the file's end, or
-    /// the group has no such entry.
+    /// Returns the region of the entry at `place`. `None` if the region extends past the file's
+    /// end, or the group has no such entry.
     #[inline]
     fn located(&self, id: Uuid, place: u32) -> Option<Located> {
         let entry = self.entry(place)?;
@@ -173,7 +175,8 @@ impl Guide {
         (end <= self.file_len).then_some(Located { id, span: Span { start, end }, encoding, at })
     }
 
-    /// Returns base and encoding of the group with the entry at `place`, if it uses that place.
+    /// Returns the base and the encoding of the group that has `place`, if the group uses that
+    /// place.
     #[cold]
     fn group_of(&self, place: u32) -> Option<(u64, Encoding)> {
         let first = place.checked_sub(place % PLACES)?;
@@ -196,7 +199,7 @@ impl Guide {
         usize::try_from(bits).unwrap_or(usize::MAX)
     }
 
-    /// Returns the bit of the filter that the last 32 bits of an id choose.
+    /// Returns the bit of the filter that belongs to the last 32 bits of an id.
     #[inline]
     fn filter_bit(&self, id: Uuid) -> u32 {
         let tail = id.as_bytes().last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
@@ -216,7 +219,8 @@ fn only_run<'l>(lookup: &Lookup<'l>) -> Option<(Run<'l>, Span, u32)> {
     Some((run, span, run.groups.checked_mul(PLACES)?))
 }
 
-/// Returns whether groups have one base and one encoding, and all but the last are full.
+/// Returns whether all groups have the same base and encoding, and all groups but the last are
+/// full.
 fn is_even(groups: &[Group<'_>]) -> bool {
     let alike = |a: &Group<'_>, b: &Group<'_>| a.base() == b.base() && a.encoding() == b.encoding();
     let is_full = |group: &Group<'_>| group.entries().len() == GROUP_ENTRIES;

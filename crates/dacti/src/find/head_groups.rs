@@ -24,7 +24,7 @@ pub(crate) struct HeadGroups {
 /// The answer of the sorted groups about an id.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Recalled<'h> {
-    /// The region of the id. Its bytes may pass the file's end.
+    /// The region of the id. Its bytes may extend past the file's end.
     Found(&'h Located),
     /// No group has the id.
     Absent,
@@ -32,14 +32,15 @@ pub(crate) enum Recalled<'h> {
     Nothing,
 }
 
-/// The entries that count, by id. The ids have their own array, so that a search reads only ids.
+/// The entries that count, by id. The ids have an array of their own, so that a search reads only
+/// ids.
 #[derive(Debug)]
 struct Sorted {
     ids: Vec<u128>,
-    /// `None` for an entry whose span passes 2^64.
+    /// `None` for an entry whose span ends past 2^64.
     located: Vec<Option<Located>>,
-    /// The start of each bucket's ids, and the end of the last bucket. There are as many buckets as
-    /// ids, so an evenly spread id is nearly alone in its bucket.
+    /// The start of each bucket in `ids`, and the end of the last bucket. There is one bucket for
+    /// each id, so a bucket has few ids if the ids are spread evenly.
     starts: Vec<usize>,
 }
 
@@ -62,7 +63,7 @@ impl Sorted {
 /// Returns which of `count` buckets an id belongs to, by its first eight bytes.
 fn bucket_of(id: u128, count: usize) -> usize {
     let count = u128::try_from(count).unwrap_or(0);
-    // The product of two 64-bit numbers fits in 128 bits.
+    // The product of two 64-bit numbers has at most 128 bits, so it does not wrap.
     usize::try_from((id >> 64).wrapping_mul(count) >> 64).unwrap_or(0)
 }
 
@@ -97,7 +98,7 @@ impl HeadGroups {
             match sorted.recall(id.as_u128()) {
                 Recalled::Found(located) => return Ok(Some(*located)),
                 Recalled::Absent => return Ok(None),
-                // A scan reports the fault of the entry.
+                // The entry is at fault. The scan below reports the fault.
                 Recalled::Nothing => {}
             }
         }
@@ -121,11 +122,12 @@ fn sort(groups: Groups<'_>) -> Option<Sorted> {
         let offset = GROUP_LEN.checked_mul(u64::from(g))?;
         let bytes = groups.bytes.get(usize::try_from(offset).ok()?..)?;
         let group = Group::parse(bytes, groups.at.checked_add(offset)?).ok()?;
-        // Groups are stored newest first, but entries newest last. So the entries are reversed.
+        // Groups are stored newest first, but the entries of a group are stored oldest first. So
+        // the entries are reversed.
         let entries = group.entries().iter().zip(group.regions()).rev();
         found.extend(entries.map(|(entry, located)| (entry.id.get().as_u128(), located.ok())));
     }
-    // A stable sort keeps the newest of equal ids first.
+    // A stable sort leaves the newest of equal ids first, and `dedup_by_key` keeps the first.
     found.sort_by_key(|(id, _)| *id);
     found.dedup_by_key(|(id, _)| *id);
     let (ids, located) = found.into_iter().unzip();
@@ -196,7 +198,7 @@ mod tests {
         let mut bytes = vec![0; 6136];
         let entries = [1, 2].map(|id| Entry::new(Uuid::from_u128(id), 0, u32::from(id == 1)));
         emit_group(&GroupHeader::new(0, Encoding::NONE, 2), &entries, &mut bytes).unwrap();
-        // No writer uses this base: it makes the first entry pass the last position.
+        // No writer uses this base. With it, the first entry's span ends past the last position.
         bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
         let groups = Groups { at: 0, count: 1, bytes: &bytes };
         let head_groups = HeadGroups::default();

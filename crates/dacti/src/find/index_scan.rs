@@ -1,6 +1,7 @@
 //! The result of one pass over an index.
 //!
-//! The pass itself is elsewhere. Specification: `docs/spec/dacti-index.md`, "Which entry counts".
+//! The pass itself is in `scan.rs`. Specification: `docs/spec/dacti-index.md`, "Which entry
+//! counts".
 
 use dacti_index::{Encoding, Group, Located};
 use daicon_core::Span;
@@ -8,7 +9,8 @@ use std::collections::BTreeMap;
 
 /// The groups of an index, and all regions. If an id has several entries, its newest entry counts.
 ///
-/// Memory: 56 bytes for each entry, 24 for each group. A region may pass the end of the file.
+/// Memory: 56 bytes for each entry, 24 for each group. A region may extend past the end of the
+/// file.
 #[derive(Debug, Clone, Default)]
 pub struct IndexScan {
     pub(crate) groups: Vec<GroupSummary>,
@@ -38,7 +40,7 @@ impl IndexScan {
         &self.faults
     }
 
-    /// Returns the places of entries that newer entries replaced or removed.
+    /// Returns the places of stored bytes whose entries newer entries replaced or removed.
     #[must_use]
     pub fn replaced(&self) -> &[Located] {
         &self.replaced
@@ -74,17 +76,17 @@ pub(crate) struct Collected {
 }
 
 impl Collected {
-    /// Takes a group, newest first.
+    /// Adds the entries of a group. The caller must pass the groups newest first.
     pub(crate) fn take(&mut self, group: &Group<'_>) {
         let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
         let (at, base, encoding) = (group.at(), group.base(), group.encoding());
         self.scan.groups.push(GroupSummary { at, length, base, encoding });
-        // Within a group, the newest entry is also visited first, so the first entry of an id
+        // The entries of a group are visited newest first, too. So the first entry of each id
         // counts.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             self.scan.found.push(located.unwrap_or_else(|fault| {
-                // A faulty entry is kept among the entries of its id, because it matters only if it
-                // counts.
+                // A faulty entry is kept with the other entries of its id, because its fault
+                // matters only if the entry counts.
                 let at = fault.at().unwrap_or_default();
                 self.wrong.insert(at, fault);
                 Located { id: entry.id.get(), span: Span::default(), encoding, at }
@@ -95,7 +97,7 @@ impl Collected {
     /// Chooses the entries that count, after all groups were taken.
     pub(crate) fn into_scan(mut self) -> IndexScan {
         let IndexScan { found, faults, replaced, removals, .. } = &mut self.scan;
-        // A stable sort keeps the newest of equal ids in front.
+        // A stable sort leaves the newest of equal ids first.
         found.sort_by_key(|located| located.id);
         found.dedup_by(|older, newer| {
             if older.id == newer.id {

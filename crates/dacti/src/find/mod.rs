@@ -1,7 +1,7 @@
 //! Finds regions in the index of an open package.
 //!
 //! [`finder`] has the whole look-up. The other files have its steps, and do not use each other. No
-//! file here deals with the content of regions. Specification: `docs/spec/dacti-index.md` and
+//! file here reads the content of regions. Specification: `docs/spec/dacti-index.md` and
 //! `docs/spec/dacti-lookup.md`.
 
 mod blocks;

@@ -1,4 +1,4 @@
-//! Passes over the index, newest group first, in pieces that are read ahead.
+//! Passes over the index, newest group first. The index is read ahead in pieces.
 //!
 //! Specification: `docs/spec/dacti-index.md`.
 
@@ -17,8 +17,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The number of bytes of index that are read at once: about forty groups. A pass over the whole
-/// index reads more at once if the source prefers that.
+/// The number of bytes of the index that are read at once, which is about forty groups. A pass over
+/// the whole index reads more at once if the source prefers longer reads.
 const READ_AHEAD: u64 = 256 * 1024;
 
 /// Finds the entry of `id` that counts; it may be a removal.
@@ -47,7 +47,7 @@ pub(crate) fn find_in_first(
     Ok(found)
 }
 
-/// Finds the regions of many ids in one pass, which ends once all ids are found. The ids must
+/// Finds the regions of many ids in one pass, which ends when all ids are found. The ids must
 /// ascend.
 pub(crate) fn find_all(
     source: &dyn ReadAt,
@@ -55,7 +55,7 @@ pub(crate) fn find_all(
     ids: &[Uuid],
 ) -> Result<Vec<Result<Option<Located>, dacti_index::Error>>, Error> {
     let mut found: Vec<_> = ids.iter().map(|_| Ok(None)).collect();
-    // An id may occur twice, and has the range of all its places in `ids`.
+    // An id may occur several times in `ids`, so each id has the range of its indices there.
     let mut left: HashMap<Uuid, core::ops::Range<usize>> = HashMap::new();
     for (i, id) in ids.iter().enumerate() {
         left.entry(*id).or_insert(i..i).end = i.saturating_add(1);
@@ -64,7 +64,7 @@ pub(crate) fn find_all(
         return Ok(found);
     }
     walk(source, view, windows(source, view), |group| {
-        // Within a group, the newest entry is also visited first.
+        // The entries of a group are visited newest first, too.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             let Some(range) = left.remove(&entry.id.get()) else { continue };
             let told = located.and_then(|located| located.within(view.bound()));
@@ -103,8 +103,8 @@ pub(crate) fn scan(
     Ok(collected.into_scan())
 }
 
-/// Returns the reads of a pass over the whole index if its groups are full: all bytes outside the
-/// head, in pieces.
+/// Returns the reads of a pass over the whole index, in pieces, without the bytes in the head. The
+/// groups are assumed to be full.
 pub(crate) fn windows(source: &dyn ReadAt, view: &View) -> Vec<Span> {
     let (head, index) = (view.head(), view.index());
     let len_max = READ_AHEAD.max(u64::try_from(source.read_len()).unwrap_or(u64::MAX));
@@ -125,14 +125,14 @@ pub(crate) fn windows(source: &dyn ReadAt, view: &View) -> Vec<Span> {
     windows
 }
 
-/// Returns the piece of an index that is read if `want` is wanted.
+/// Returns the span to read ahead when `want` is wanted.
 fn window(want: Span, index: Span, len_max: u64) -> Span {
     let end = want.start.saturating_add(len_max).min(index.end).max(want.end);
     Span { start: want.start, end }
 }
 
-/// Hands the groups of the index to `visit`, newest first, until `visit` breaks. Bytes that break a
-/// rule are read again while the source has another way to read them.
+/// Hands the groups of the index to `visit`, newest first, until `visit` breaks or returns an
+/// error. If bytes break a rule and the source can read them in another way, they are read again.
 fn walk(
     source: &dyn ReadAt,
     view: &View,
@@ -143,7 +143,7 @@ fn walk(
     let mut reader = IndexReader::new(region.span())?;
     let mut ahead = ReadAhead { source, head: view.head(), region, windows, piece: None };
     while let Some(want) = reader.want() {
-        // A fault ends the reader, so each step is tried on a copy.
+        // A fault ends a reader, so each step is tried on a copy of the reader.
         let mut tried = reader.clone();
         let event = tried.feed(ahead.bytes(want)?).map_err(Error::from);
         let fault = match event.and_then(|event| region.check(event.as_ref()).map(|()| event)) {
@@ -162,7 +162,7 @@ fn walk(
     Ok(())
 }
 
-/// The index, read through a piece that was read ahead.
+/// The index, of which a piece is read ahead.
 struct ReadAhead<'s> {
     source: &'s dyn ReadAt,
     head: Window<'s>,
@@ -196,8 +196,8 @@ impl ReadAhead<'_> {
         Ok(Window::ending_file(span.start, bytes).answer(want).unwrap_or_default())
     }
 
-    /// Reports a fault in the piece that has `want` to the source. Returns true if the source reads
-    /// the piece in another way next time.
+    /// Reports a fault to the source, in the piece that has `want`. Returns true if the source
+    /// reads the piece in another way next time.
     fn is_read_otherwise(&mut self, want: Span, fault: &Error) -> Result<bool, Error> {
         let (Some((span, _)), Some(why)) = (&self.piece, fault.doubt()) else { return Ok(false) };
         if self.head.answer(want).is_some() {

@@ -91,7 +91,8 @@ impl PackageDictionary {
             match self.judged(&located, &bytes) {
                 Ok(read) => return Ok(Some(self.read.get_or_init(|| read))),
                 Err(fault) => match fault.doubt().filter(|_| !is_lent) {
-                    // Wrong bytes are read again while the source has another way to read them.
+                    // If the bytes are wrong and the source can read them in another way, they are
+                    // read again.
                     Some(why) if self.source.doubt(span, why).map_err(read_failed)? => {}
                     _ => return Err(fault),
                 },
@@ -114,7 +115,7 @@ impl PackageDictionary {
     /// The errors of [`get`](Self::get).
     pub(crate) fn get_with(&self, region: Span) -> Result<Option<&Dictionary>, Error> {
         let Some(span) = self.unread() else { return self.get() };
-        // If the dictionary cannot be read, the region is not read either.
+        // If reading the dictionary fails, the announcement of both reads is withdrawn.
         let told = Told::new(&*self.source, vec![span, region]);
         let read = self.get()?;
         told.keep();

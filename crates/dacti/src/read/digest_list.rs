@@ -35,7 +35,7 @@ impl Package {
         &self,
     ) -> Result<Option<Result<DigestList, DigestListFault>>, Error> {
         let Some(span) = self.digest_list_span() else { return Ok(None) };
-        // A list has no more digests than the index has entries.
+        // A list has at most one digest for each entry of the index, so the rest is not read.
         let entries = self.view().index().len() / 24;
         let end = span.end.min(span.start.saturating_add(DigestList::len_of(entries)));
         let bytes = read_span(&**self.source(), Span { start: span.start, end });
@@ -93,7 +93,7 @@ impl Package {
             Some(Ok(list)) => list,
         };
         if list.index_at != self.view().index().start {
-            // A fold has written another index. Readers ignore the list.
+            // A fold has written a new index, so readers ignore the list.
             return Ok(None);
         }
         let packed = self.packed(scan);
@@ -103,8 +103,8 @@ impl Package {
         }
         let sealed = SealedSpans::of(self, &packed);
         let is_alone = |located: &Located| sealed.count(located) == 1;
-        // A packer writes the seals of regions that share stored bytes in any order, so only the
-        // hash of these bytes tells which seal is that of a region.
+        // If regions share stored bytes, a packer writes their seals in any order. To recognise the
+        // seal of one such region, its digest is computed from the hash of these bytes.
         let sharing: Vec<&Located> = packed.iter().filter(|found| !is_alone(found)).collect();
         check_compared(self, &sharing)?;
         let mut hashes: HashMap<Span, Hashes> = HashMap::new();

@@ -1,7 +1,7 @@
 //! Finds out whether bytes were swapped or altered, after a digest did not match.
 //!
 //! Bytes are swapped if their digest matches under another id. So this computes the digest again
-//! under the other ids of the index, as many as the limits allow. Specification:
+//! under other ids of the index, until a limit on their number is reached. Specification:
 //! `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::fetch::source::ReadAt;
@@ -12,7 +12,7 @@ use dacti_index::Located;
 use dacti_seal::{Hashes, Seals, Structure, explain_with};
 use std::sync::Arc;
 
-/// The index of an open package, and how many of its entries may still be tried.
+/// The index of an open package, and the number of entries that may still be tried.
 #[derive(Debug, Clone)]
 pub(crate) struct Explainer {
     source: Arc<dyn ReadAt>,
@@ -27,8 +27,9 @@ impl Explainer {
         Self { source, view, left: Arc::new(AtomicU64::new(limits.explained_entries_max)) }
     }
 
-    /// Returns a better error for a region's stored bytes if the index explains them. `bytes` are
-    /// those of the seals after them.
+    /// Returns an error that says that a region's stored bytes were swapped, if another id of the
+    /// index explains their digest. Otherwise returns `error`. `bytes` are the seals after the
+    /// stored bytes.
     pub(crate) fn explain(
         &self,
         error: dacti_seal::Error,
@@ -52,7 +53,7 @@ impl Explainer {
             if explained != error || tried >= left { Err(Error::Stopped) } else { Ok(()) }
         });
         let spend = |left: u64| Some(left.saturating_sub(tried));
-        // If no tries are left, all bytes are reported as altered.
+        // Once no tries are left, all wrong bytes are reported as altered.
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, spend);
         explained
     }

@@ -22,7 +22,8 @@ const LOOKUP_LEN_MAX: u64 = {
     LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(fences)
 };
 
-/// The longest gap between fences and index that is read to save a second read.
+/// The longest gap between fences and index, in bytes, that is read too, so that one read is enough
+/// for both.
 const GAP_LEN_MAX: u64 = 65_536;
 
 /// The index region.
@@ -51,10 +52,10 @@ pub(crate) struct Groups<'b> {
 }
 
 impl IndexRegion {
-    /// Creates the index region at `span`, of a package with or without a layout.
+    /// Creates the index region at `span` for a package with or without a layout.
     ///
     /// # Errors
-    /// `IndexNotFilled`, if the head has the header of the index.
+    /// `IndexNotFilled`, if the region is empty or if the head has the header of the index.
     pub(crate) fn new(span: Span, has_layout: bool, head: &Window<'_>) -> Result<Self, Error> {
         // spec: R-LAY-22
         let (is_exact, is_full) = (has_layout, has_layout && span.start >= HEAD_LEN);
@@ -140,7 +141,7 @@ impl IndexRegion {
     /// returned, because look-ups without fences scan the index.
     ///
     /// # Errors
-    /// `Replaced`: the scan would read the index of another file.
+    /// `Replaced`, because a scan would read the index of another file.
     pub(crate) fn with_fences(
         mut self,
         source: &dyn ReadAt,
@@ -225,7 +226,7 @@ impl IndexRegion {
         }
     }
 
-    /// Reads how many groups the index has. Returns `None` if the header is at fault: then each
+    /// Reads the number of groups of the index. Returns `None` if the header is at fault. Then each
     /// look-up scans the index, and reports the fault.
     ///
     /// # Errors
@@ -262,7 +263,7 @@ impl IndexRegion {
         }
     }
 
-    /// Returns the fences as a view of their bytes.
+    /// Returns the fences, which borrow the bytes of the lookup region.
     pub(crate) fn lookup<'v>(&'v self, head: &Window<'v>) -> Option<Lookup<'v>> {
         self.fences.as_ref()?.lookup(head)
     }
@@ -334,7 +335,7 @@ impl Fences {
         Ok(Self { span, fetched: Some(bytes), contradiction: OnceLock::new() })
     }
 
-    /// Returns the region as a view of its bytes; `None` only if `head` belongs to another file.
+    /// Returns the fences, which borrow their bytes; `None` only if `head` belongs to another file.
     fn lookup<'v>(&'v self, head: &Window<'v>) -> Option<Lookup<'v>> {
         let bytes = self.fetched.as_deref().or_else(|| head.answer(self.span))?;
         Lookup::parse(bytes, self.span.start).ok()

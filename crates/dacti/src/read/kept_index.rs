@@ -1,7 +1,8 @@
-//! The bytes of an index after the head that are fetched as a whole, once for all look-ups.
+//! The bytes of an index after the head. They are fetched as a whole, once for all look-ups.
 //!
-//! A fold writes such an index. Without this, each look-up in a remote package would fetch it, or
-//! blocks of it, again. Specification: `docs/spec/dacti-package.md`, "An index after the head".
+//! A fold writes such an index. If its bytes were not kept, each look-up in a remote package would
+//! fetch the index, or blocks of it, again. Specification: `docs/spec/dacti-package.md`, "An index
+//! after the head".
 
 use std::sync::{Arc, Mutex, PoisonError};
 

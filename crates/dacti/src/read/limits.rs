@@ -18,9 +18,10 @@ pub struct Limits {
     /// [`Package::verify`](crate::Package::verify) and in the streams of
     /// [`Package::readers_at`](crate::Package::readers_at), stored bytes in a file that
     /// `Package::compact` or `sign` writes, and stored bytes of one package that a
-    /// [`Difference`](crate::report::Difference) compares. `None`, the default, allows 64 MiB plus
-    /// 1,000 bytes for each stored byte, or plus 100 for a written file or a comparison. For this
-    /// sum, stored bytes that regions share count once.
+    /// [`Difference`](crate::report::Difference) compares. `None`, the default, sets a limit that
+    /// grows with the package: 64 MiB plus 1,000 bytes for each stored byte. For a written file or
+    /// a comparison it is 64 MiB plus 100 bytes for each stored byte. Stored bytes that regions
+    /// share count once in this limit.
     pub total_len_max: Option<u64>,
     /// The maximum number of bytes that all segments of the names list decode to together. 1 GiB by
     /// default, which is about 12 million paths.
@@ -32,15 +33,16 @@ pub struct Limits {
     pub explained_entries_max: u64,
     /// The maximum number of bytes of index blocks that look-ups read and keep. 4 MiB by default; 0
     /// keeps none. If all blocks of a remote package are within this limit, look-ups read several
-    /// blocks at once from the third block on: at most four times the number of blocks read before.
+    /// blocks at once from the third block on. Such a read takes at most four times the number of
+    /// blocks that were read before.
     pub blocks_len_max: u64,
     /// The maximum number of bytes of the guide, a table that leads to the entries of an index in
     /// memory. The guide is built when the number of look-ups reaches a sixteenth of the number of
     /// entries. It takes two to four bytes for each entry. 16 MiB by default; with 0 there is no
     /// guide.
     pub guide_len_max: u64,
-    /// The longest gap between two regions that is read with them to save a second read. 16 KiB by
-    /// default; use a larger gap if each read is a request.
+    /// If the gap between two regions is at most this many bytes, one read takes both regions and
+    /// the gap. 16 KiB by default; use a larger value if each read is a request.
     pub gap_len_max: u64,
     /// The maximum number of bytes of a read that joins regions. 1 MiB by default.
     pub read_len_max: u64,

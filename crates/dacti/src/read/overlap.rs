@@ -12,7 +12,7 @@ use daicon_core::to_u64;
 /// The regions that share some of their stored bytes with another region, but not all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartOverlaps {
-    /// How many there are.
+    /// The number of these regions.
     pub count: u64,
     /// The first overlap in the order of the file: a region, and the later region that shares its
     /// bytes.
@@ -20,13 +20,13 @@ pub struct PartOverlaps {
 }
 
 impl PartOverlaps {
-    /// Finds overlaps. A region ends with its seals. Regions with the same stored bytes have as
-    /// many seals as there are regions, up to `seals_max`.
+    /// Finds overlaps. A region ends with its seals. If several regions have the same stored bytes,
+    /// one seal for each of them follows these bytes, up to `seals_max` seals.
     fn of(mut regions: Vec<Located>, seal_len: u64, seals_max: u64) -> Self {
         regions.retain(|found| !found.span.is_empty());
         regions.sort_unstable_by_key(|found| (found.span, found.id));
         let mut overlaps = Self::default();
-        // The region that reaches furthest, and the end of its seals.
+        // The region with the highest end so far, and the end of its seals.
         let mut longest: Option<(Located, u64)> = None;
         for alike in regions.chunk_by(|a, b| a.span == b.span) {
             let (Some(found), count) = (alike.first(), to_u64(alike.len())) else { continue };
@@ -117,12 +117,12 @@ mod tests {
     #[test]
     fn regions_with_the_same_bytes_have_a_seal_each() {
         let all = [region(1, 0, 10), region(2, 0, 10), region(3, 0, 10), region(4, 106, 110)];
-        // Three seals of 32 bytes end at 106.
+        // The first three regions share 10 bytes. Three seals of 32 bytes end at offset 106.
         check_seals(&all, [32, 16], 0, None);
         check_seals(&all, [32, 2], 0, None);
         check_seals(&all, [33, 16], 1, Some([0, 3]));
         check_seals(&all, [33, 2], 0, None);
-        // Without shared seals, the same bytes are followed by one seal.
+        // If seals are not shared, one seal follows the bytes of all three regions.
         check_seals(&all, [96, 1], 0, None);
         check_seals(&all, [97, 1], 1, Some([0, 3]));
     }

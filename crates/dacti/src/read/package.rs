@@ -29,8 +29,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// An open package.
 ///
 /// All reads use the [`View`] that was read at the opening. So if an update changes the file
-/// meanwhile, this package still returns the old contents. Threads share a package without waiting
-/// for each other.
+/// meanwhile, this package still returns the old contents. Threads can share a package, and do not
+/// wait for each other.
 #[derive(Debug)]
 pub struct Package {
     finder: Finder,
@@ -43,7 +43,7 @@ pub struct Package {
     hash_pool: Arc<HashPool>,
     proofs: Arc<Proofs>,
     names: OnceLock<Names>,
-    /// Why the policy refuses the head; `None` if it does not. A refused head is not used to read.
+    /// The reason why the policy refuses the head, if it does. No region is read by a refused head.
     refused: Option<PublishFault>,
 }
 
@@ -77,8 +77,8 @@ impl Package {
         source: impl FnOnce(&Path) -> Result<Arc<dyn ReadAt>, Error>,
     ) -> Result<Self, Error> {
         let opened = match Self::from_source(source(path)?, Limits::default()) {
-            // Opening the head of a package in parts as a whole file fails here. So whole files
-            // need no check in advance.
+            // Opening fails here if the file is the head of a package in parts. So whole files need
+            // no check in advance.
             Err(error) if is_head_in_parts(&error) => {
                 Self::from_source(open_file(path)?, Limits::default())
             }
@@ -149,7 +149,7 @@ impl Package {
         }
     }
 
-    /// Returns the package with a policy: it hands out a region only if the region's seal satisfies
+    /// Sets the policy: the package then hands out a region only if the region's seal satisfies
     /// `policy`.
     ///
     /// By default a package checks the digests that it has. [`SealPolicy::Nothing`] skips the
@@ -197,7 +197,7 @@ impl Package {
         self.view().expired_by(now).map_or(Ok(self), |fault| Err(fault.into()))
     }
 
-    /// Refuses to read by a head that the policy refuses.
+    /// Returns an error if the policy refuses the head.
     #[inline]
     pub(crate) fn check_head(&self) -> Result<(), Error> {
         match &self.refused {
@@ -221,12 +221,12 @@ impl Package {
         self.brotli
     }
 
-    /// The view, to share.
+    /// Returns the view, for sharing.
     pub(crate) const fn shared_view(&self) -> &Arc<View> {
         self.finder.view()
     }
 
-    /// The look-up of regions.
+    /// Returns the code that finds regions by id.
     pub(crate) const fn finder(&self) -> &Finder {
         &self.finder
     }
@@ -251,13 +251,14 @@ impl Package {
         self.source().slice(span).or_else(|| self.view().head().answer(span))
     }
 
-    /// The bytes that the source lends.
+    /// Returns the bytes that the source lends.
     #[inline]
     pub(crate) const fn lent_by_source(&self) -> &Lent {
         self.finder.lent()
     }
 
-    /// Returns the bytes of `span`, lent or read; fewer only at the file's end.
+    /// Returns the bytes of `span`, lent or read. There are fewer bytes only if the file ends
+    /// first.
     pub(crate) fn bytes(&self, span: Span) -> Result<Cow<'_, [u8]>, Error> {
         match self.lent(span) {
             Some(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -327,8 +328,8 @@ impl Package {
     }
 
     /// Does the same as [`find`](Self::find), also for a path and for a head that the policy
-    /// refuses. This function is not inlined: a look-up by id would then pass its result through
-    /// memory and take twice the time.
+    /// refuses. This function must not be inlined into `find`. If it were, a look-up by id would
+    /// pass its result through memory and take twice the time.
     #[inline(never)]
     fn find_named(&self, name: RegionName<'_>) -> Result<Option<Located>, Error> {
         self.check_head()?;

@@ -129,7 +129,7 @@ pub(crate) fn region(
         && len <= len_max
         && let Some(content) = package.lent_by_source().get(start, len)
     {
-        // This path is short, so that the values stay in registers.
+        // This branch is short, so that the values stay in registers.
         let (content, verdict) = (Cow::Borrowed(content), Verdict::Unchecked);
         return Ok(Region { located, content, verdict });
     }

@@ -112,9 +112,9 @@ impl Trust {
         self.seals().map_or(1, |seals| seals.seals_max.into())
     }
 
-    /// Returns the span of the first `len` bytes of the seal after a region's stored bytes. If
-    /// several seals may follow these bytes, the span ends with these bytes of the last of at most
-    /// `max` seals, or with the object.
+    /// Returns the span that has the first `len` bytes of the seal after a region's stored bytes.
+    /// If several seals may follow these bytes, the span has the first `len` bytes of each of them,
+    /// up to `max` seals. It does not reach past the end of the object.
     pub(crate) fn seal_starts(&self, located: &Located, len: u64, max: u64, view: &View) -> Span {
         let Span { start: stored_at, end: start } = located.span;
         let more = self.seal_len().saturating_mul(self.seals_max().min(max).saturating_sub(1));

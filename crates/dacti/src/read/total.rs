@@ -9,13 +9,13 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use daicon_core::to_u64;
 use std::io;
 
-/// Bytes that all regions together may take in every package, even if its file is small.
+/// The number of bytes that all regions together may take in any package, however small.
 const FLOOR: u64 = 64 << 20;
-/// Bytes of content that are allowed for each stored byte. Text of all kinds takes fewer than 100,
-/// logs fewer than 500.
+/// The number of bytes of content that are allowed for each stored byte. Text takes fewer than 100
+/// bytes, and logs take fewer than 500.
 const DECODED_RATIO: u64 = 1000;
-/// Bytes that may be copied or compared for each stored byte. The ratio is above 1, because regions
-/// may share stored bytes.
+/// The number of bytes that may be copied or compared for each stored byte. It is above 1, because
+/// regions may share stored bytes.
 const COPIED_RATIO: u64 = 100;
 
 /// Returns the bytes that the spans cover, each counted once.
@@ -40,8 +40,9 @@ fn limit(package: &Package, regions: &[Located], ratio: u64) -> u64 {
     })
 }
 
-/// Returns how many bytes more the regions would take if none shared its stored bytes with others,
-/// as far as a writer lets them share these bytes.
+/// Returns the number of additional bytes that the regions would take if none shared its stored
+/// bytes with others. Of regions with the same span, at most `seals_max` count, because a writer
+/// lets no more of them share these bytes.
 fn shared_len(spans: &[Span], seals_max: u64) -> u64 {
     if seals_max <= 1 {
         return 0;
@@ -53,18 +54,19 @@ fn shared_len(spans: &[Span], seals_max: u64) -> u64 {
         alike.first().map_or(0, Span::len).saturating_mul(others)
     });
     let more = more.fold(0, u64::saturating_add);
-    // Spans that overlap in part would count many times.
+    // Bytes in which spans overlap in part would count several times.
     more.min(distinct_len(spans).saturating_mul(seals_max.saturating_sub(1)))
 }
 
-/// Refuses to copy regions if they share bytes and separate copies would make the file far larger.
+/// Refuses to copy regions if they share bytes and separate copies would make the new file far
+/// larger.
 #[cfg(feature = "write")]
 pub(crate) fn check_copy(package: &Package, regions: &[Located]) -> Result<(), Error> {
     check_len(package, regions)
 }
 
-/// Refuses to compare regions if they share bytes, and reading these for each region would read far
-/// more bytes than are stored.
+/// Refuses to compare regions if they share bytes and the comparison would read far more bytes than
+/// are stored.
 pub(crate) fn check_compared(package: &Package, regions: &[&Located]) -> Result<(), Error> {
     let regions: Vec<Located> = regions.iter().copied().copied().collect();
     check_len(package, &regions)
@@ -115,9 +117,9 @@ mod tests {
         let spans = [span(0, 10), span(20, 25), span(0, 10), span(0, 10)];
         assert_eq!(shared_len(&spans, 1), 0);
         assert_eq!(shared_len(&spans, 16), 20);
-        // A package with two seals after each region has no more than two regions there.
+        // If each region has room for two seals, at most two regions share the same bytes.
         assert_eq!(shared_len(&spans, 2), 10);
-        // 100 pairs of regions that overlap in part take 200 bytes of the file.
+        // 200 regions, in pairs that overlap in part, take 199 bytes of the file.
         let pairs: Vec<Span> =
             (0..100).flat_map(|n| [span(n, n + 100), span(n, n + 100)]).collect();
         assert_eq!(distinct_len(pairs.clone()), 199);

@@ -83,8 +83,9 @@ impl View {
         let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
         let (told_len, len) = (source.len(), bound(source));
         head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
-        // Nearly all packages have few tables and components. The walker for the maximum numbers
-        // has 14 KiB. Clearing these bytes would take a twentieth of the time to open a file.
+        // Nearly all packages have few tables and components, so a small walker is tried first. The
+        // walker for the maximum numbers has 14 KiB, and clearing these bytes would take a
+        // twentieth of the time to open a file.
         match Self::walked::<8, 32>(source, &head, len) {
             Err(Error::Container(error)) if error.kind() == daicon_core::ErrorKind::Limit => {
                 Self::walked::<{ daicon_core::TABLES_MAX }, { daicon_core::COMPONENTS_MAX }>(
@@ -278,7 +279,7 @@ impl View {
         self.layout_fault.as_ref()
     }
 
-    /// Returns whether look-ups use fences, and so do not scan the index.
+    /// Returns whether look-ups use fences instead of a scan of the index.
     #[must_use]
     pub const fn has_fences(&self) -> bool {
         self.index.has_fences()
@@ -365,7 +366,7 @@ fn window(head: &[u8], len: u64) -> Window<'_> {
 
 /// Returns the upper bound of positions in a file.
 fn bound(source: &dyn ReadAt) -> u64 {
-    // Half of the largest position, so that sums do not wrap.
+    // Half of the largest position, so that sums of positions do not wrap.
     if source.len_is_hint() { u64::MAX >> 1 } else { source.len() }
 }
 
@@ -413,7 +414,7 @@ fn read_seals(
         Ok(span) => span,
         Err(fault) => return Ok(Some(Err(fault.into()))),
     };
-    // This is enough for the maximum number of keys, even if the region in the file is longer.
+    // 4,096 bytes are enough for the maximum number of keys, even if the region is longer.
     let want = Span { start: span.start, end: span.end.min(span.start.saturating_add(4096)) };
     let bytes = in_head_or_read(source, &window(head, len), want)?;
     Ok(Some(Seals::parse(&bytes, span.start)))
@@ -433,7 +434,7 @@ pub(crate) fn in_head_or_read<'h>(
 
 /// Returns the error of a failed read.
 pub(crate) fn read_failed(source: std::io::Error) -> Error {
-    // If the source belongs to this crate, its IO error wraps an error of this crate.
+    // A source of this crate returns IO errors that wrap an error of this crate.
     let source = match source.downcast::<Error>() {
         Ok(error) => return error,
         Err(source) => source,

@@ -1,4 +1,4 @@
-//! Reads or hashes all bytes of a span, of which none may be missing.
+//! Reads or hashes all bytes of a span. A missing byte is an error.
 
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_span};
@@ -7,7 +7,7 @@ use crate::read::view::read_failed;
 use daicon_core::{Span, to_u64};
 use std::io::ErrorKind;
 
-/// Bytes that are read and hashed at once.
+/// The number of bytes that are read and hashed at once.
 const PIECE_LEN: u64 = 4 << 20;
 
 /// Reads all of `span`.

@@ -52,8 +52,8 @@ impl World {
         Guide::build(&Lookup::parse(&self.region, 0).unwrap(), &self.lent(), file_len, len_max)
     }
 
-    /// Asks the guide for every id and its neighbours. Returns the number of answers and the number
-    /// of questions.
+    /// Looks up every id and its neighbours in the guide. Returns the number of answers and the
+    /// number of look-ups.
     fn ask(&self, len_max: u64) -> (usize, usize) {
         let guide = self.guide(u64::MAX, len_max).expect("there can be one");
         let mut told = (0, 0);
@@ -147,7 +147,8 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
     // spec: R-LKP-12, R-GRP-01
     let ids = spread(3000);
     let behind = Uuid::from_u128(ids.last().unwrap().as_u128() + 1);
-    // The group is the last one, or a group with another base follows.
+    // In the first round, the group is the last one. In the second, a group with another base
+    // follows.
     for more in [false, true] {
         let mut groups = full_groups(50, &ids);
         if more {
@@ -161,7 +162,7 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
         let guide = world.guide(u64::MAX, LEN_MAX).unwrap();
         let told = [ids[2999], behind].map(|id| guide.find(id));
         // The guide knows where the entries of the last group end, so it answers. An earlier group
-        // has free places after its entries, so the guide gives no answer and a search must.
+        // has free places after its entries, so the guide gives no answer, and a search is needed.
         assert_eq!(told[0].is_some_and(|found| found.is_some()), !more, "{told:?}");
         assert_eq!(told[1], (!more).then_some(None));
     }
@@ -169,8 +170,8 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
 
 #[test]
 fn a_guide_is_no_larger_than_its_limit() {
-    // 236 groups have 60,180 places. So a guide has at most 32,768 slots of four bytes, and at
-    // least 4,096 slots, because a slot has at most 16 entries.
+    // 236 groups have 60,180 places. So the guide has at most 32,768 slots of four bytes. It has at
+    // least 4,096 slots, because it has at most 16 places for each slot.
     let world = World::new(&full_groups(50, &spread(60_000)));
     for (len_max, slots) in [(1 << 30, 1 << 15), (1 << 17, 1 << 15), ((1 << 17) - 1, 1 << 14)] {
         assert_eq!(world.guide(u64::MAX, len_max).unwrap().slots.len(), slots, "in {len_max}");
@@ -183,8 +184,8 @@ fn a_guide_is_no_larger_than_its_limit() {
 #[test]
 fn a_region_past_the_end_of_the_file_is_left_to_the_search_to_tell() {
     let ids = spread(2000);
-    // The last entry of each group ends at 50 + 2,540 + 7 at most. With a base near the last
-    // position, the sum passes the last position.
+    // The last entry of each group ends at most 2,540 + 7 bytes after the base. With a base of 50,
+    // this is 2,597. With a base near the last position, the sum exceeds the last position.
     for (base, len, found) in
         [(50, 2597, true), (50, 2596, false), (u64::MAX - 2546, u64::MAX, false)]
     {

@@ -8,14 +8,16 @@ use dacti_seal::DIGEST_LEN;
 use daicon_core::{Joined, Span, coalesce, to_u64};
 use std::collections::HashMap;
 
-/// Digests by the end of the stored bytes before them, without those whose read failed.
+/// The digests of regions, found by the position at which a region's stored bytes end. A failed
+/// read leaves its digests out.
 #[derive(Debug, Default)]
 pub(crate) struct Digests(HashMap<u64, Box<[[u8; DIGEST_LEN]]>>);
 
 impl Digests {
-    /// Reads the digests after the stored bytes of these regions: one, or in a package with shared
-    /// stored bytes, as many as may belong to the region, up to `max`. Memory: 70 bytes for each
-    /// region and 32 for each further digest, and one read.
+    /// Reads the digests after the stored bytes of these regions. In a package with shared stored
+    /// bytes, several digests may follow, of which at most `max` are read. Otherwise one digest is
+    /// read for each region. Memory: one read, 70 bytes for each region, and 32 bytes for each
+    /// further digest.
     pub(crate) fn read<'l>(
         package: &Package,
         sealed: impl IntoIterator<Item = &'l Located>,
@@ -55,7 +57,7 @@ impl Digests {
         Self(found)
     }
 
-    /// Returns the digests after stored bytes that end at a position.
+    /// Returns the digests after the stored bytes that end at position `end`.
     pub(crate) fn get(&self, end: u64) -> Option<&[[u8; DIGEST_LEN]]> {
         self.0.get(&end).map(|digests| &**digests)
     }

@@ -1,7 +1,7 @@
-//! Looks up many ids together. A block that several of them need is read once, and blocks near each
-//! other by one read.
+//! Looks up many ids together. If several ids need the same block, it is read once. Blocks near
+//! each other share a read.
 //!
-//! If a joint read fails or its bytes are wrong, each affected id is looked up alone, and that
+//! If a shared read fails or its bytes are wrong, each affected id is looked up alone, and that
 //! look-up reports the fault.
 
 use super::reads::joining;
@@ -44,7 +44,7 @@ pub(super) fn begin<'p>(
     mut ids: Vec<Asked>,
     tell: &mut Tell<'_>,
 ) -> Unknown<'p> {
-    // Neighbours lie in one block.
+    // Ids that follow each other often lie in one block.
     ids.sort_unstable();
     let mut unknown = Unknown::default();
     for asked in ids {
@@ -91,7 +91,7 @@ impl<'p> Unknown<'p> {
 
     /// Reads until all ids are found.
     pub(super) fn find(mut self, package: &'p Package, tell: &mut Tell<'_>) {
-        // The loop ends, because each search takes a bounded number of feeds.
+        // The loop ends, because each search needs a limited number of reads.
         while !self.searches.is_empty() {
             let reads = self.joined(package);
             let ahead = reads.iter().map(|read| read.span).collect();
@@ -123,12 +123,13 @@ fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
                 tell(i, found.map_err(Error::from));
             }
         }
-        // The scan failed. Looking up each id alone gives each id its error.
+        // The scan failed, so each id is looked up alone and gets its own error.
         Err(_) => asked.into_iter().for_each(|(id, i)| tell(i, package.finder().find(id))),
     }
 }
 
-/// Returns the id under which a name is looked up first; `None` if only the names list has the id.
+/// Returns the id under which a name is looked up first; `None` if the id is in the names list, and
+/// `list` is `None`.
 pub(super) fn id_of(
     package: &Package,
     name: RegionName<'_>,
@@ -145,15 +146,15 @@ pub(super) fn id_of(
     Ok(Some(hashed))
 }
 
-/// Returns the id that the names list gives to a path, if it is not the hashed one.
+/// Returns the id that the names list gives to a path, if it differs from the hashed id.
 pub(super) fn other_id(name: RegionName<'_>, list: &Names) -> Option<Uuid> {
     let RegionName::Path(path) = name else { return None };
     let hashed = region_id(path).ok()?;
     list.find(path).map(|named| named.id).filter(|id| *id != hashed)
 }
 
-/// Returns whether a name that was not found under its hashed id must be looked up in the names
-/// list: a path, in a package without a names component.
+/// Returns whether a name must be looked up in the names list if its hashed id was not found. This
+/// holds for a path in a package without a names component.
 pub(super) fn has_other_id(package: &Package, name: RegionName<'_>) -> bool {
     matches!(name, RegionName::Path(_)) && package.view().name_flags().is_none()
 }
@@ -174,7 +175,7 @@ pub(super) fn find_all(
     for ((i, name), slot) in names.iter().enumerate().zip(&mut found) {
         match id_of(package, *name, list) {
             Ok(Some(id)) => asked.push((id, i)),
-            // The error here is the fault of the names list.
+            // The names list is at fault, and looking up the name alone returns its error.
             Ok(None) => *slot = package.find(*name),
             Err(fault) => *slot = Err(fault),
         }
@@ -188,7 +189,7 @@ pub(super) fn find_all(
         return found;
     }
     let Ok(list) = package.names() else {
-        // The names list cannot be read. Looking up each name alone gives each name its error.
+        // The names list cannot be read, so each name is looked up alone and gets its own error.
         for (i, name) in absent {
             set(&mut found, i, package.find(name));
         }

@@ -1,5 +1,5 @@
-//! Many regions at once: found in the order of their ids, read in the order of the file, and joined
-//! into few reads.
+//! Many regions at once. They are found in the order of their ids, and read in the order of the
+//! file by few reads.
 
 mod digests;
 mod find;
@@ -24,7 +24,7 @@ impl Package {
     /// Finds the stored bytes of many regions, in the order of `names`; `None` for a name without a
     /// region. An error for one name does not affect the others.
     ///
-    /// The results are those of [`find`](Self::find) for each name. But the look-ups share the
+    /// The results equal those of [`find`](Self::find) for each name. But the look-ups share the
     /// reads of the index, and blocks near each other take one read. Memory: one such read, and 400
     /// bytes for each name.
     pub fn find_many<'a, K: Into<RegionName<'a>>>(
@@ -47,7 +47,7 @@ impl Package {
         self.contents(self.find_or_tell(names))
     }
 
-    /// Does the same as [`get_many`](Self::get_many), of regions that were found before.
+    /// Does the same as [`get_many`](Self::get_many), for regions that were found before.
     pub fn get_many_at(
         &self,
         found: impl IntoIterator<Item = Located>,
@@ -72,14 +72,15 @@ impl Package {
     /// Hands the regions of `names` to `visit`, whole and decoded, until `visit` breaks. `visit`
     /// takes the index of the name in `names`, and the region or its error.
     ///
-    /// Errors and regions in memory are handed out first, the others in the order of the file.
-    /// Regions at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read
-    /// together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Memory: one
-    /// such read, the bytes that the source reads ahead, one region, and 400 bytes for each name.
+    /// Errors and regions in memory are handed out first, then the other regions in the order of
+    /// the file. If regions are at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes
+    /// apart, they are read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max)
+    /// bytes. Memory: one such read, the bytes that the source reads ahead, one region, and 400
+    /// bytes for each name.
     ///
     /// # Errors
-    /// The errors of [`confirm`](Self::confirm), after the last region: if another file has
-    /// replaced the package, the regions may come from either file.
+    /// The errors of [`confirm`](Self::confirm), after the last region. `Replaced` means that some
+    /// of the regions may belong to another file.
     pub fn visit_many<'a, K: Into<RegionName<'a>>>(
         &self,
         names: impl IntoIterator<Item = K>,
@@ -91,7 +92,7 @@ impl Package {
         self.confirm()
     }
 
-    /// Finds the regions of all names; a name without a region is `NotFound`.
+    /// Finds the regions of all names. A name without a region gets the error `NotFound`.
     fn find_or_tell<'a, K: Into<RegionName<'a>>>(
         &self,
         names: impl IntoIterator<Item = K>,
@@ -121,7 +122,7 @@ impl Package {
             }
         }
         let _told = announced.take().unwrap_or_else(announce);
-        // A fault of the server concerns all regions. So after it, no further region is read.
+        // A fault of the server affects all regions, so no further region is read after it.
         let (mut streak, mut ended) = (FaultStreak::default(), None);
         for read in &reads.joined {
             let together = reads.together(read);

@@ -8,48 +8,52 @@ use dacti_index::Located;
 use dacti_names::NAMES_ID;
 use daicon_core::Span;
 
-/// The reads that [`Package::get_many`] and similar calls would make: over HTTP, each read is one
+/// The reads that [`Package::get_many`] and similar calls would make. Over HTTP, each read is one
 /// request.
 ///
-/// A plan counts no retries, resumes and escalations, so a run with faults costs more. It ignores
-/// budgets and other threads.
+/// A plan does not include repeated requests after faults, so a run with faults costs more. The
+/// plan ignores budgets and other threads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct GetPlan {
     /// Reads that find the regions: blocks of the index, and the names list if paths are looked up
-    /// in it. These reads are made first. A package with many updates may take more of these reads
-    /// than planned, and a package without fences fewer.
+    /// in it. These reads are made first. A package with many updates may need more of them than
+    /// planned, and a package without fences fewer.
     pub index: Vec<Span>,
-    /// Regions whose places are unknown until the reads of `index` are made. The plan lacks the
-    /// reads of their bytes.
+    /// The number of regions whose places are unknown until the reads of `index` are made. The plan
+    /// does not include the reads of their bytes.
     pub unknown: u64,
     /// Reads of the regions whose places are known, in the order in which they are sent.
     pub reads: Vec<Span>,
     /// The last read of the head, which follows the other reads: see
     /// [`ReadAt::look`](crate::fetch::ReadAt::look).
     pub look: Option<Span>,
-    /// Unused bytes between regions. They are fetched, because one longer read replaces several.
+    /// The number of unused bytes between regions that the reads fetch, so that one read replaces
+    /// several.
     pub over_fetch: u64,
-    /// Regions whose places are known: those that `reads` fetches, and those in memory.
+    /// The number of regions whose places are known, because `reads` fetches them or they are in
+    /// memory.
     pub regions: u64,
-    /// Regions whose bytes are in memory, such as in the head. Nothing is read for them.
+    /// The number of regions whose bytes are in memory, such as in the head. Nothing is read for
+    /// them.
     pub in_hand: u64,
-    /// Names that have no region.
+    /// The number of names that have no region.
     pub absent: u64,
-    /// Names and regions that give an error. Nothing is read for them.
+    /// The number of names and regions that give an error. Nothing is read for them.
     pub faults: u64,
 }
 
 impl GetPlan {
-    /// Returns the number of reads, including those that find regions and the last read of the
-    /// head.
+    /// Returns the number of reads. It includes the reads that find regions and the last read of
+    /// the head.
     #[must_use]
     pub fn requests(&self) -> u64 {
         let look = u64::from(self.look.is_some());
         count(self.index.len()).saturating_add(count(self.reads.len())).saturating_add(look)
     }
 
-    /// Returns the bytes of all reads, including those that find regions and unused bytes.
+    /// Returns the number of bytes of all reads, including unused bytes and the reads that find
+    /// regions.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let all = self.index.iter().chain(&self.reads).chain(&self.look);
@@ -204,8 +208,8 @@ impl Package {
 
     /// Plans the reads of [`list`](Self::list), of the index and the names list, without reading.
     ///
-    /// `unknown` is 1 if the place of the names list is not known: [`find`](Self::find) of
-    /// [`NAMES_ID`] finds it. Each further segment of the list takes one more read.
+    /// If the place of the names list is not known, `unknown` is 1. [`find`](Self::find) with
+    /// [`NAMES_ID`] finds the place. Each further segment of the list takes one more read.
     #[must_use]
     pub fn plan_list(&self) -> GetPlan {
         let in_hand = |span: &Span| self.lent(*span).is_none();

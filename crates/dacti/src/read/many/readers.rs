@@ -1,5 +1,5 @@
 //! Many regions as streams, in the order of the file, for any number of threads. Regions near each
-//! other share a read, but each region can also be read alone.
+//! other share a read. Each region can also be read alone.
 
 use super::GetPlan;
 use super::reads::{Early, Manner, Reads};
@@ -13,12 +13,12 @@ use daicon_core::Span;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Streams of many regions, handed out one by one in the order of the file, to any number of
-/// threads.
+/// Streams of many regions. They are handed out one by one in the order of the file, to any number
+/// of threads.
 ///
-/// Memory: for each thread the bytes of one joint read of at most
-/// [`Limits::read_len_max`](crate::Limits::read_len_max), the memory of a [`RegionReader`], the
-/// bytes that the source reads ahead, and 150 bytes a region.
+/// Each thread takes memory for one shared read of at most
+/// [`Limits::read_len_max`](crate::Limits::read_len_max) bytes, for one [`RegionReader`], and for
+/// the bytes that the source reads ahead. Each region takes 150 bytes.
 #[derive(Debug)]
 pub struct Readers<'p, R = RegionReader> {
     package: &'p Package,
@@ -63,12 +63,12 @@ struct State<'p> {
     bytes: Option<Arc<Shared>>,
 }
 
-/// The latest faults, which tell whether the server still serves the regions.
+/// The latest faults. They show whether the server still serves the regions.
 #[derive(Debug, Default)]
 struct Health(Mutex<(FaultStreak, Option<Error>)>);
 
 impl Health {
-    /// Notes the result of a read.
+    /// Records the result of a read.
     fn note<T>(&self, read: &io::Result<T>) {
         let fault = read.as_ref().err().and_then(|error| error.get_ref()?.downcast_ref::<Error>());
         if read.is_err() && fault.is_none() {
@@ -95,9 +95,9 @@ struct Shared {
     bytes: Vec<u8>,
 }
 
-/// The source of one region. A shared read may have fetched its bytes together with those of other
-/// regions. If they are wrong, they are read again for this region alone. If an announced read is
-/// not made, it is withdrawn.
+/// The source of one region. A shared read may have fetched the bytes of this region with those of
+/// other regions. If the bytes are wrong, they are read again for this region alone. An announced
+/// read that is not made is withdrawn.
 #[derive(Debug)]
 struct Part {
     source: Arc<dyn ReadAt>,
@@ -108,12 +108,13 @@ struct Part {
 }
 
 impl Package {
-    /// Opens streams of regions that were found before. Regions in memory are handed out first, the
-    /// others in the order of the file. Each has its index in `found`.
+    /// Opens streams of regions that were found before. Regions in memory are handed out first,
+    /// then the others in the order of the file. Each stream is returned with the index of its
+    /// region in `found`.
     ///
-    /// Regions at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart are read
-    /// together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes. Nothing is read
-    /// before the first call of [`next`](Readers::next).
+    /// If regions are at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes apart, they
+    /// are read together, up to [`Limits::read_len_max`](crate::Limits::read_len_max) bytes.
+    /// Nothing is read before the first call of [`next`](Readers::next).
     ///
     /// ```no_run
     /// use std::io::Read;
@@ -134,14 +135,14 @@ impl Package {
         Readers::new(self, found, true, Manner::VerifiedStream, VERIFIED)
     }
 
-    /// Does the same as [`readers_at`](Self::readers_at), of the stored bytes, without decoding.
+    /// Does the same as [`readers_at`](Self::readers_at), for the stored bytes without decoding.
     #[must_use]
     pub fn stored_readers_at(&self, found: impl IntoIterator<Item = Located>) -> Readers<'_> {
         Readers::new(self, found, false, Manner::VerifiedStream, VERIFIED)
     }
 
-    /// Does the same as [`readers_at`](Self::readers_at), as streams that hand bytes out before
-    /// they are verified: see [`UnverifiedReader`].
+    /// Does the same as [`readers_at`](Self::readers_at), with streams that hand bytes out before
+    /// the bytes are verified: see [`UnverifiedReader`].
     #[must_use]
     pub fn unverified_readers_at(
         &self,
@@ -150,8 +151,8 @@ impl Package {
         Readers::new(self, found, true, Manner::Stream, UNVERIFIED)
     }
 
-    /// Does the same as [`stored_readers_at`](Self::stored_readers_at), as streams that hand bytes
-    /// out before they are verified: see [`UnverifiedReader`].
+    /// Does the same as [`stored_readers_at`](Self::stored_readers_at), with streams that hand
+    /// bytes out before the bytes are verified: see [`UnverifiedReader`].
     #[must_use]
     pub fn unverified_stored_readers_at(
         &self,
@@ -185,7 +186,7 @@ impl<'p, R> Readers<'p, R> {
         Self { package, over, total, reads, decodes, state, health, plan }
     }
 
-    /// Returns the reads of all streams together, and the last read of the head, which
+    /// Returns the reads of all streams. They include the last read of the head, which
     /// [`finish`](Self::finish) makes.
     #[must_use]
     pub const fn plan(&self) -> &GetPlan {
@@ -195,9 +196,9 @@ impl<'p, R> Readers<'p, R> {
     /// Returns the next region's index and its stream; `None` after the last. An error for one
     /// region does not affect the others.
     ///
-    /// Threads wait for each other while a shared read is made. If each further region would fail
-    /// by the same fault of the server, this returns `None` early, and [`finish`](Self::finish)
-    /// returns the fault.
+    /// Threads wait for each other while a shared read is made. If a fault of the server would make
+    /// every further region fail, this returns `None` early, and [`finish`](Self::finish) returns
+    /// the fault.
     pub fn next(&self) -> Option<(usize, Result<R, Error>)> {
         if self.health.ended().is_some() {
             return None;
@@ -247,7 +248,7 @@ impl<'p, R> Readers<'p, R> {
         Some((wanted.i, self.reader(wanted.located, Arc::new(part))))
     }
 
-    /// Announces all reads, once, and makes the first of them, which reads the dictionary.
+    /// Announces all reads at the first call, and makes the first read, which reads the dictionary.
     fn announce(&self, state: &mut State<'p>) {
         if state.told.is_none() {
             self.reads.note(self.package);
@@ -278,7 +279,7 @@ impl<'p, R> Readers<'p, R> {
 }
 
 impl Part {
-    /// Returns the bytes of `span` if a shared read fetched them and they were not found wrong.
+    /// Returns the bytes of `span` if a shared read fetched them and no fault was found in them.
     fn shared(&self, span: Span) -> Option<&[u8]> {
         let shared = self.shared.as_ref().filter(|_| !self.distrusted.load(Ordering::Relaxed))?;
         span.slice_of(&shared.bytes, shared.at)

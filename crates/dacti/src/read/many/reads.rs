@@ -1,6 +1,7 @@
-//! The reads that fetch many regions: one for regions near each other, several for a long stream.
+//! The reads that fetch many regions. Regions near each other share one read; a long stream takes
+//! several.
 //!
-//! Plans and readers both use this module. So a plan has exactly the reads that a reader makes.
+//! Plans and readers both use this module, so a plan has exactly the reads that a reader makes.
 
 use super::GetPlan;
 use crate::read::region::is_read_at_once;
@@ -51,7 +52,7 @@ pub(super) enum Early {
 
 impl Reads {
     /// Chooses the reads of the regions in `found`. The regions are decoded if `decodes` is set.
-    /// `early` takes, in order, the regions that need no read.
+    /// `early` is called, in order, for each region that needs no read.
     pub(super) fn of(
         package: &Package,
         manner: Manner,
@@ -102,8 +103,8 @@ impl Reads {
         self.wanted.get(read.first..end).unwrap_or_default()
     }
 
-    /// Returns the reads to announce, in order: all except those of streams that take several
-    /// reads.
+    /// Returns the reads to announce, in order. If a stream takes several reads, none of them is
+    /// announced.
     pub(super) fn ahead(&self, package: &Package) -> Vec<Span> {
         let at_once = |read: &&Joined| match self.together(read) {
             [alone] => self.pieces(package, alone).nth(1).is_none(),
@@ -113,7 +114,8 @@ impl Reads {
         self.dictionary.into_iter().chain(regions).collect()
     }
 
-    /// Tells the source which regions share no read. It may read these piece by piece.
+    /// Tells the source which regions share no read. The source may read these regions piece by
+    /// piece.
     pub(super) fn note(&self, package: &Package) {
         for read in &self.joined {
             if let [alone] = self.together(read) {
@@ -134,8 +136,8 @@ impl Reads {
                 continue;
             }
             plan.reads.push(read.span);
-            // The regions ascend by start. If a region starts after the end so far, it leaves a
-            // gap.
+            // The regions ascend by start. A region that starts after the highest end so far leaves
+            // a gap.
             let mut end = read.span.start;
             for one in together {
                 let gap = one.span.start.saturating_sub(end);
@@ -158,8 +160,8 @@ impl Reads {
     }
 }
 
-/// Returns how regions are joined into reads: within the caller's limits, and never across the
-/// slices of caches in bytes that updates added.
+/// Returns how regions are joined into reads. The reads stay within the caller's limits. In bytes
+/// that updates added, a read never crosses the border of a slice, the unit of caches.
 pub(super) fn joining(package: &Package) -> Joining {
     let slices = package.view().layout();
     let slices = slices.map(|layout| Slices { from: layout.fresh_end, len: layout.slice_len });

@@ -1,9 +1,9 @@
-//! The proof of a region: a hash of each piece of its stored bytes, made while the whole was
-//! checked against its seal.
+//! The proof of a region: one hash for each piece of its stored bytes. The hashes are computed
+//! while all stored bytes are checked against the seal.
 //!
-//! The seal covers the stored bytes as a whole, so they are read once before any of them is handed
-//! out. Bytes that are read again are compared with the proof, piece by piece. If the file changes
-//! in between, the reader returns an error, and never other bytes.
+//! The seal covers the stored bytes as a whole, so all of them are read before any of them is
+//! handed out. When the bytes are read again, each piece is compared with the proof. If the file
+//! has changed in between, the reader returns an error instead of wrong bytes.
 
 use crate::fetch::source::{Doubt, ReadAt, read_full};
 use dacti_index::Located;
@@ -19,7 +19,7 @@ const PIECE_LEN: u64 = 64 << 10;
 const PIECE_LEN_LONG: u64 = 256 << 10;
 const LONG_FROM: u64 = 16 << 20;
 
-/// The maximum number of bytes of the proofs that an open package keeps.
+/// The maximum total length, in bytes, of the proofs that an open package keeps.
 const KEPT_LEN_MAX: usize = 1 << 20;
 
 /// Returns the length of each piece of a region, except the last piece.
@@ -27,22 +27,22 @@ pub(super) const fn piece_len(stored_len: u64) -> u64 {
     if stored_len < LONG_FROM { PIECE_LEN } else { PIECE_LEN_LONG }
 }
 
-/// Returns how many bytes of a proven region are read at once: whole pieces, so that no piece is
-/// read and hashed twice.
+/// Returns how many bytes of a proven region are read at once. These are whole pieces, so that no
+/// piece is read and hashed twice.
 pub(super) fn read_len(source: &dyn ReadAt, stored_len: u64) -> usize {
     let len = usize::try_from(piece_len(stored_len)).unwrap_or(usize::MAX);
     let pieces = source.read_len().checked_div(len).unwrap_or_default().max(1);
     len.saturating_mul(pieces)
 }
 
-/// The hashes of all pieces of a region's stored bytes, which matched their seal.
+/// The hashes of all pieces of a region's stored bytes. As a whole, these bytes matched their seal.
 #[derive(Debug)]
 pub(crate) struct Proof {
     pieces: Vec<[u8; 32]>,
     pub(super) verdict: Verdict,
 }
 
-/// Hashes stored bytes, which arrive in order, piece by piece.
+/// Hashes stored bytes piece by piece. The bytes arrive in order.
 #[derive(Debug)]
 pub(super) struct PieceHasher {
     piece_len: usize,
@@ -77,7 +77,7 @@ impl PieceHasher {
         self.filled = 0;
     }
 
-    /// Returns the proof that these bytes matched their seal.
+    /// Returns the proof, after the caller found that these bytes match their seal.
     pub(super) fn finish(mut self, verdict: Verdict) -> Proof {
         if self.filled > 0 {
             self.end_piece();
@@ -105,15 +105,15 @@ impl Proven {
         at.saturating_sub(self.stored.start).checked_div(len).unwrap_or_default()
     }
 
-    /// Returns the start of the piece with a number, or the end of the stored bytes if there is no
-    /// such piece.
+    /// Returns the start of the piece with this number, or the end of the stored bytes if there is
+    /// no such piece.
     fn start_of(&self, piece: u64) -> u64 {
         let before = piece.saturating_mul(piece_len(self.stored.len()));
         self.stored.start.saturating_add(before).min(self.stored.end)
     }
 
-    /// Returns the span of the whole pieces that contain `len` bytes from `at` on. The span has
-    /// fewer pieces if these are longer than one read of the source.
+    /// Returns the span of the whole pieces that contain the `len` bytes after `at`. If these bytes
+    /// are more than one read of the source, the span has fewer pieces.
     fn pieces_of(&self, at: u64, len: usize) -> Span {
         let len = u64::try_from(len.min(self.bytes.read_len())).unwrap_or(u64::MAX);
         let last = at.saturating_add(len.saturating_sub(1)).min(self.stored.end.saturating_sub(1));
@@ -188,8 +188,8 @@ impl ReadAt for Proven {
     }
 }
 
-/// The latest proofs of an open package. With them, a region that is read again, or in ranges, is
-/// verified only once.
+/// The latest proofs of an open package. A region with a proof can be read again, or in ranges,
+/// without being verified as a whole again.
 #[derive(Debug, Default)]
 pub(crate) struct Proofs(Mutex<Kept>);
 
@@ -202,7 +202,8 @@ struct Kept {
 
 impl Proofs {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // After a panic the count of bytes may be wrong, but it still limits the proofs.
+        // After a panic, the recorded length of the proofs may be wrong, but it still limits their
+        // number.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

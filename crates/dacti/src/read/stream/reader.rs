@@ -23,16 +23,17 @@ use std::sync::Arc;
 /// Otherwise it is fetched once, and its stored bytes are kept until the reader is dropped: up to 8
 /// MiB in memory, more in a temporary file, at most
 /// [`Limits::spool_len_max`](crate::Limits::spool_len_max). An open package keeps the hashes of the
-/// regions that it verified last, 1 MiB in all, and reads these regions once. [`UnverifiedReader`]
-/// reads once and keeps nothing, but hands bytes out before the verdict.
+/// regions that it verified last, 1 MiB in all. It reads these regions only once. An
+/// [`UnverifiedReader`] reads once and keeps no bytes, but hands bytes out before they are
+/// verified.
 ///
-/// Memory in addition: two reads of the source, or 4 MiB of a region that several threads hash; a
-/// hash of 32 bytes for each 64 KiB (for each 256 KiB in regions of 16 MiB or more); and for `brot`
-/// the decoder's window of at most 16 MiB.
+/// Memory in addition: two reads of the source, or 4 MiB if several threads hash the region; 32
+/// bytes for each 64 KiB (for each 256 KiB in regions of 16 MiB or more); and for `brot` the
+/// decoder's window of at most 16 MiB.
 ///
 /// Errors carry a [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source. After an error
-/// of its source, the reader can be asked again. After an error of the bytes, it repeats that
-/// error.
+/// of the region's source, the caller can read again. After an error in the bytes, every read
+/// returns that error.
 #[derive(Debug)]
 pub struct RegionReader {
     inner: UnverifiedReader,
@@ -41,7 +42,7 @@ pub struct RegionReader {
     is_judged: bool,
 }
 
-/// The first reading of the stored bytes, which checks them.
+/// The first reading of the stored bytes, in which they are checked.
 #[derive(Debug)]
 struct Proving {
     proofs: Arc<Proofs>,
@@ -98,7 +99,7 @@ impl RegionReader {
         Ok(Self { inner, proving, is_judged: true })
     }
 
-    /// Counts decoded bytes together with those of other regions.
+    /// Makes decoded bytes count against a total limit for several regions.
     pub(crate) fn share(&mut self, total: &Arc<Total>) {
         self.inner.share(total);
     }
@@ -109,8 +110,8 @@ impl RegionReader {
         self.inner.located()
     }
 
-    /// Returns the number of decoded bytes so far. For a region of one piece, the number may be one
-    /// larger than the number of bytes handed out.
+    /// Returns the number of decoded bytes so far. For a region of one piece, this may be one more
+    /// than the number of bytes handed out.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.inner.decoded_len()
@@ -136,18 +137,18 @@ impl RegionReader {
         self.prove().map_err(Error::from_read)?;
         match self.inner.verdict() {
             Some(verdict) => Ok(verdict),
-            // The region was refused before, and the reader repeats the error.
+            // The region was refused before, and this read returns the error again.
             None => self.inner.read(&mut [0]).map(|_| Verdict::Unchecked).map_err(Error::from_read),
         }
     }
 
-    /// Reads the stored bytes and checks them against their seal, unless that was done. After an
-    /// error of the source, the next call continues at the same byte.
+    /// Reads the stored bytes and checks them against their seal, unless an earlier call did. After
+    /// an error of the source, the next call continues at the same byte.
     pub(super) fn prove(&mut self) -> io::Result<()> {
         let Self { inner, proving, .. } = self;
         let Some(Proving { hasher, spool, .. }) = proving else { return Ok(()) };
         if inner.is_refused() {
-            // The reader repeats the error.
+            // This read returns the error again.
             return inner.read(&mut [0]).map(drop);
         }
         loop {
@@ -208,9 +209,9 @@ impl Read for RegionReader {
 }
 
 impl Package {
-    /// Opens a region's content as a stream that is verified before its first byte, at most
-    /// [`Limits::stream_len_max`](crate::Limits::stream_len_max) bytes. Use it for regions that are
-    /// too large for memory.
+    /// Opens a region's content as a stream that is verified before its first byte. The content has
+    /// at most [`Limits::stream_len_max`](crate::Limits::stream_len_max) bytes. Use this for
+    /// regions that are too large for memory.
     ///
     /// # Errors
     /// The errors of [`locate`](Self::locate) and [`reader_at`](Self::reader_at).
@@ -222,7 +223,7 @@ impl Package {
     ///
     /// # Errors
     /// Stored bytes outside the file; an unknown encoding; a region without encoding that is longer
-    /// than a stream may be; `TooLongToVerify` if the stored bytes must be kept and are more than
+    /// than a stream may be; `TooLongToVerify` if the stored bytes must be kept and exceed
     /// [`Limits::spool_len_max`](crate::Limits::spool_len_max).
     pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
         let located = located.within(self.view().bound())?;

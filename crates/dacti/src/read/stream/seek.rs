@@ -1,5 +1,5 @@
-//! A part of a region's content: read by position if there is no encoding, otherwise decoded from
-//! the start.
+//! Reads a part of a region's content. Without an encoding, it is read by position. Otherwise the
+//! region is decoded from its start.
 
 use super::reader::RegionReader;
 use crate::{Error, Package, RegionName};
@@ -67,9 +67,9 @@ impl RegionSeeker {
         self.reader.verdict()
     }
 
-    /// Returns the number of bytes from the position to the end of the current piece; without a
-    /// seal there are no pieces. A read within one piece needs one fetch, so a read that is
-    /// repeated after each fetch makes progress.
+    /// Returns the number of bytes from the position to the end of the current piece. Without a
+    /// seal there are no pieces. One read of the source is enough for the bytes of one piece. So a
+    /// caller that repeats a read after each fetch makes progress.
     fn left_in_piece(&self) -> usize {
         if !self.reader.is_judged() {
             return usize::MAX;
@@ -109,13 +109,13 @@ impl Seek for RegionSeeker {
     }
 }
 
-/// A range of a region's content, as far as it was read.
+/// A range of a region's content, of which some bytes may have been read.
 #[derive(Debug)]
 pub(crate) struct RangeReader {
     content: Content,
-    /// Decoded bytes that are dropped before the range.
+    /// The number of decoded bytes before the range that must still be dropped.
     skip: u64,
-    /// Bytes of the range that were not read yet.
+    /// The number of bytes of the range that were not read yet.
     left: u64,
     bytes: Vec<u8>,
 }
@@ -152,8 +152,7 @@ impl RangeReader {
     pub(crate) fn fill(&mut self) -> io::Result<()> {
         while self.left > 0 {
             let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-            // The length is not known before the end of decoding, so only a short buffer is
-            // allocated first.
+            // The length is unknown until decoding ends, so the buffer starts short.
             let len = match &self.content {
                 Content::Seek(seeker) => left.min(seeker.left()).min(seeker.left_in_piece()),
                 Content::Decode(_) => left.min(PIECE_LEN),
@@ -225,15 +224,15 @@ impl Package {
         Ok(RegionSeeker { reader: self.stored_reader_at(located)?, at: 0 })
     }
 
-    /// Reads a range of a region's content, decoded and verified, of at most
-    /// [`Limits::region_len_max`](crate::Limits::region_len_max) bytes. If the range passes the
-    /// content's end, the result is shorter.
+    /// Reads a range of a region's content, decoded and verified. The range has at most
+    /// [`Limits::region_len_max`](crate::Limits::region_len_max) bytes. If the range extends past
+    /// the content's end, the result is shorter.
     ///
     /// Cost: an encoded region is decoded from its start to the range's end, and the bytes before
     /// the range are dropped. A seal covers the whole region, so the first range of a sealed region
-    /// costs a read of all its stored bytes. The package keeps the proof, so later ranges of a
-    /// region without encoding cost the pieces of 64 KiB (256 KiB from 16 MiB on) that they touch.
-    /// A range of a region with neither encoding nor seal costs its own bytes.
+    /// reads all its stored bytes. The package keeps the proof. So later ranges of a region without
+    /// encoding read only the pieces of 64 KiB (256 KiB from 16 MiB on) that overlap them. If a
+    /// region has neither encoding nor seal, only the range's own bytes are read.
     ///
     /// # Errors
     /// The errors of [`reader`](Self::reader); `Index` (`TooLong`) if the range is longer than the

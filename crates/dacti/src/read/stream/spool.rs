@@ -22,7 +22,7 @@ pub(super) struct Spool {
 
 impl Spool {
     /// Creates an empty spool for the bytes at `stored`. Returns `None` if the bytes need a
-    /// temporary file and this crate was built without these files.
+    /// temporary file, and this crate was built without support for temporary files.
     pub(super) fn new(stored: Span) -> Option<Self> {
         let fits = stored.len() <= MEMORY_LEN_MAX;
         (fits || cfg!(any(feature = "async", feature = "write"))).then_some(Self {
@@ -94,7 +94,7 @@ mod tests {
             let mut spool = Spool::new(Span::new(50, len).unwrap()).unwrap();
             let byte = |at: u64| (at % 253) as u8;
             for round in 0..2 {
-                // `clear` drops the bytes of the round before.
+                // `clear` must drop the bytes of the first round.
                 spool.clear();
                 let bytes: Vec<u8> = (0..len).map(|at| byte(at) ^ (1 - round)).collect();
                 bytes.chunks(70_000).for_each(|part| spool.put(part).unwrap());

@@ -1,5 +1,5 @@
-//! The content of one region as a stream that is verified at its end. Only the last byte is kept
-//! back until then.
+//! The content of one region as a stream that is verified at its end. Until then, the stream holds
+//! back only the last byte.
 
 use super::proof::read_len;
 use crate::fetch::source::{Doubt, ReadAt, read_full, read_span};
@@ -26,8 +26,8 @@ fn piece_len(source: &dyn ReadAt, stored_len: u64, is_sealed: bool) -> usize {
     if is_long { PIECE_LONG } else { source.read_len().max(1) }
 }
 
-/// Returns the reads of a stream of the bytes at `stored`. `span` also has the seal after these
-/// bytes, if the policy needs the seal. If the stream is read `whole`, this is one read.
+/// Returns the reads of a stream of the bytes at `stored`. If the policy needs the seal, `span`
+/// also has the seal after these bytes. If the stream is read `whole`, this is one read.
 pub(crate) fn pieces(
     source: &dyn ReadAt,
     stored: Span,
@@ -51,8 +51,8 @@ pub(crate) fn pieces(
 
 /// Returns the reads of a stream that is verified before its first byte is handed out. Such a
 /// stream may read its bytes twice. The first result tells whether the reads of [`pieces`] are
-/// needed, to verify the region. The second result has the reads that follow to hand out its bytes,
-/// if there are any.
+/// needed to verify the region. The second result has the reads after that, which hand out the
+/// bytes. It is `None` if there are none.
 pub(crate) fn second_pieces(
     package: &Package,
     located: &Located,
@@ -77,7 +77,7 @@ pub(crate) fn second_pieces(
 
 /// A region's content, decoded while it is read, **before it is verified**.
 ///
-/// It reads every stored byte once and keeps none. So it suits callers that use nothing before the
+/// It reads every stored byte once and keeps none. So it suits callers that use no byte before the
 /// end, such as a program that writes a file under a temporary name. All other callers should use a
 /// [`RegionReader`](crate::RegionReader), which verifies first.
 ///
@@ -95,7 +95,7 @@ pub struct UnverifiedReader {
     trust: Arc<Trust>,
     explainer: Explainer,
     hash_pool: Arc<HashPool>,
-    /// `None` if neither the seal nor the decoder needs it, or once both have it.
+    /// `None` if neither the seal nor the decoder needs the dictionary, or after both received it.
     dictionary: Option<Arc<PackageDictionary>>,
     dictionary_hash: Option<[u8; 32]>,
     located: Located,
@@ -112,7 +112,7 @@ pub struct UnverifiedReader {
     /// The latest decoded byte, kept back.
     held: Option<u8>,
     verdict: Option<Verdict>,
-    /// The fault of the region, once it was reported. After that, nothing more is handed out.
+    /// The fault of the region, once it was reported. After that, no more bytes are handed out.
     fault: Option<Fault>,
 }
 
@@ -124,9 +124,9 @@ enum Fault {
     Content(dacti_index::Error),
 }
 
-/// The reason why nothing can be handed out.
+/// The reason why no bytes can be handed out.
 enum Stop {
-    /// The source failed, perhaps only for a while, or the seal does not match.
+    /// The source failed, perhaps only temporarily, or the seal does not match.
     Io(io::Error),
     /// The stored bytes do not decode.
     Content(dacti_index::Error),
@@ -202,7 +202,7 @@ impl UnverifiedReader {
         })
     }
 
-    /// Uses these threads to hash, instead of one for each core.
+    /// Hashes with the threads of `pool`, instead of one thread for each core.
     pub(crate) fn hash_by(&mut self, pool: &Arc<HashPool>) {
         self.hash_pool = Arc::clone(pool);
     }
@@ -213,13 +213,13 @@ impl UnverifiedReader {
         &self.located
     }
 
-    /// Counts decoded bytes together with those of other regions.
+    /// Makes decoded bytes count against a total limit for several regions.
     pub(crate) fn share(&mut self, total: &Arc<Total>) {
         self.total = Some(Arc::clone(total));
     }
 
-    /// Returns the number of decoded bytes so far. While a byte is kept back, this is one more than
-    /// the number of bytes handed out.
+    /// Returns the number of decoded bytes so far. While the stream holds a byte back, this is one
+    /// more than the number of bytes handed out.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.decoder.decoded_len()
@@ -236,7 +236,7 @@ impl UnverifiedReader {
         self.verdict
     }
 
-    /// Returns whether the region was found wrong.
+    /// Returns whether a fault of the region was reported.
     pub(super) const fn is_refused(&self) -> bool {
         self.fault.is_some()
     }
@@ -249,7 +249,7 @@ impl UnverifiedReader {
         Arc::clone(&self.source)
     }
 
-    /// Returns whether one read fetches all stored bytes, so that they are checked before they are
+    /// Returns whether one read fetches all stored bytes. Then they are checked before they are
     /// decoded.
     pub(super) fn is_one_piece(&self) -> bool {
         let stored_len = self.located.span.len();
@@ -276,7 +276,7 @@ impl UnverifiedReader {
         self.fault = None;
     }
 
-    /// Starts again, from bytes that are already proven.
+    /// Starts again from the first byte. `bytes` are stored bytes that are already proven.
     pub(super) fn take_proven(&mut self, bytes: Arc<dyn ReadAt>, verdict: Verdict) {
         self.rewind();
         self.source = bytes;
@@ -285,7 +285,7 @@ impl UnverifiedReader {
         self.verdict = Some(verdict);
     }
 
-    /// Reads stored bytes from an offset in the region. The bytes are proven, or need no proof.
+    /// Reads stored bytes from an offset in the region. The bytes must be proven or need no proof.
     pub(super) fn read_stored(&self, offset: u64, out: &mut [u8]) -> io::Result<usize> {
         let len = u64::try_from(out.len()).unwrap_or(u64::MAX);
         let at = self.located.span.start.saturating_add(offset);
@@ -312,8 +312,8 @@ impl UnverifiedReader {
     }
 
     /// Reads the next piece of stored bytes; false at their end. If this piece has all stored
-    /// bytes, it is checked at once with its seal. If it is wrong, it is read again while the
-    /// source has another way to read it.
+    /// bytes, it is checked at once against its seal. If the piece is wrong and the source can read
+    /// it in another way, it is read again.
     fn refill(&mut self) -> io::Result<bool> {
         self.take_dictionary()?;
         let at = self.next_at;
@@ -327,7 +327,7 @@ impl UnverifiedReader {
                 return Ok(true);
             }
             let Err(error) = self.judge() else { return Ok(true) };
-            // The fault is set first, because the next call may fail with an error of its own.
+            // The fault is set first, because the next call may return an error of its own.
             self.fault = Some(Fault::Seal);
             if !self.source.doubt(all, Doubt::Digest)? {
                 return Err(error);
@@ -338,8 +338,8 @@ impl UnverifiedReader {
         }
     }
 
-    /// Returns the end of the bytes to read: of the seal if it is checked, otherwise of the stored
-    /// bytes.
+    /// Returns the end of the bytes to read. This is the end of the seal if the seal is checked,
+    /// otherwise the end of the stored bytes.
     fn end(&self) -> u64 {
         self.seal.map_or(self.located.span.end, |seal| seal.end)
     }
@@ -360,8 +360,8 @@ impl UnverifiedReader {
         Ok(filled > 0)
     }
 
-    /// Reads the next `len` stored bytes, or fewer at their end, and returns how many. The read of
-    /// the last stored bytes also reads the seal.
+    /// Reads at most `len` of the next stored bytes, and returns how many. The read of the last
+    /// stored bytes also reads the seal.
     fn read_piece(&mut self, len: usize) -> io::Result<usize> {
         let stored_len = u64::try_from(len).unwrap_or(u64::MAX);
         let is_last = self.next_at.saturating_add(stored_len) >= self.located.span.end;
@@ -374,8 +374,8 @@ impl UnverifiedReader {
         } else {
             self.piece.resize(usize::try_from(want_len).unwrap_or(len), 0);
             let read = read_full(&*self.source, self.next_at, &mut self.piece);
-            // A failed read may be repeated, so the zeros that the buffer holds instead must not be
-            // used as content.
+            // After a failed read, the buffer holds zeros. They are removed, because the read may
+            // be repeated and zeros must not be used as content.
             self.piece.truncate(*read.as_ref().unwrap_or(&0));
             if let Err(error) = read {
                 self.taken = 0;
@@ -388,7 +388,7 @@ impl UnverifiedReader {
         Ok(self.piece.len())
     }
 
-    /// Decodes into `out`; 0 at the content's end.
+    /// Decodes into `out`, and returns the number of bytes; 0 at the content's end.
     fn decode(&mut self, out: &mut [u8]) -> Result<usize, Stop> {
         self.take_dictionary()?;
         loop {
@@ -408,7 +408,7 @@ impl UnverifiedReader {
         }
     }
 
-    /// Returns the error for a stop. If bytes are wrong, the region is given up.
+    /// Returns the error for a stop. If the content is at fault, every later read returns an error.
     fn stopped(&mut self, stop: Stop) -> io::Error {
         match stop {
             Stop::Io(error) => error,
@@ -421,11 +421,11 @@ impl UnverifiedReader {
         self.fault = Some(fault);
         let (judged, or_else) = match fault {
             Fault::Seal => (self.judge(), io::ErrorKind::InvalidData.into()),
-            // If the content is too long, the remaining stored bytes are not read, so the seal is
-            // not checked.
+            // If the content is too long, the remaining stored bytes are not read, so the seal
+            // cannot be checked.
             Fault::Content(fault @ dacti_index::Error::TooLong { .. }) => (Ok(()), invalid(fault)),
-            // If bytes do not decode, they may differ from the sealed bytes. Then the seal's error
-            // is returned.
+            // If bytes do not decode, they may differ from the sealed bytes. If so, the seal's
+            // error is returned.
             Fault::Content(fault) => (self.verify(), invalid(fault)),
         };
         judged.err().unwrap_or(or_else)
@@ -435,8 +435,8 @@ impl UnverifiedReader {
     fn verify(&mut self) -> io::Result<()> {
         match self.judge_all()? {
             Judged::Fits => Ok(()),
-            // Bytes were already handed out, so the region is not read again here. A new reader can
-            // do that.
+            // Some bytes were already handed out, so the region is not read again here. The caller
+            // can open a new reader.
             Judged::Again(error) => Err(error),
         }
     }
@@ -446,10 +446,11 @@ impl UnverifiedReader {
         if self.verdict.is_some() {
             return Ok(Judged::Fits);
         }
-        // Bytes that the decoder did not need belong to the stored bytes, too.
+        // The seal also covers stored bytes that the decoder did not need.
         while self.refill()? {}
         if let Some(seal) = self.seal.filter(|_| self.located.span.is_empty()) {
-            // The seals are otherwise read with the last stored bytes, but this region has none.
+            // Usually the read of the last stored bytes also reads the seals, but this region has
+            // no bytes.
             self.seal_bytes = match self.view.head().answer(seal) {
                 Some(bytes) => bytes.into(),
                 None => read_span(&*self.source, seal)?,
@@ -461,7 +462,7 @@ impl UnverifiedReader {
         if self.source.doubt(all, Doubt::Digest)? { Ok(Judged::Again(error)) } else { Err(error) }
     }
 
-    /// Checks the stored bytes, all of which were read, against their seal.
+    /// Checks the stored bytes against their seal, after all of them were read.
     fn judge(&mut self) -> io::Result<()> {
         if self.seal.is_none() {
             return Ok(());
@@ -505,8 +506,8 @@ impl Read for UnverifiedReader {
                 self.verify()?;
                 return self.read(out);
             };
-            // The output is one byte late: the byte that was kept back is handed out first, and the
-            // last decoded byte is kept back.
+            // The output lags by one byte: the byte that was held back is handed out first, and the
+            // last decoded byte is held back.
             let latest = out.get(last).copied();
             let before = core::mem::replace(&mut self.held, latest);
             if let Some(before) = before {
