@@ -48,7 +48,7 @@ impl fmt::Display for ErrorKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// A function of a fetch was called out of turn, or after the fetch had failed.
+    /// A function of a fetch was called in the wrong order, or after the fetch had failed.
     #[error("a fetch was called out of turn: follow what `want` returns")]
     OutOfTurn,
 }
@@ -57,7 +57,7 @@ pub enum Misuse {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No answer brought the right bytes, with or without tags.
+    /// No answer had the right bytes, with or without tags.
     #[error(
         "bytes {span}: the server {fault}, {}: {}",
         if *.tags { "even with ?g= in the URL" } else { "and ?g= cannot be added to this URL" },
@@ -138,7 +138,7 @@ pub enum Error {
         /// The status.
         status: u16,
     },
-    /// A status that no retry would change.
+    /// An answer with a status that no retry would change.
     #[error(
         "the server answered a plain range request with status {status}: ask the server's owner"
     )]

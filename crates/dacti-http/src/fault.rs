@@ -18,21 +18,21 @@ pub enum Fault {
     Reset,
     /// The server was silent or slow for too long.
     Timeout,
-    /// A status without the wanted bytes.
+    /// An answer with this status, without the wanted bytes.
     Status(u16),
-    /// 416: according to the server the file ends before the range.
+    /// Status 416: according to the server, the file ends before the range.
     NotSatisfiable {
         /// The file's length, if the server reported it.
         len: Option<u64>,
     },
-    /// 200: the whole file instead of the range.
+    /// Status 200: the whole file instead of the range.
     Whole {
         /// Its length, if the server reported it.
         len: Option<u64>,
     },
-    /// 206 without a valid `Content-Range`, or in several parts.
+    /// Status 206 without a valid `Content-Range`, or in several parts.
     NoRange,
-    /// 206 with a range that was not requested.
+    /// Status 206 with a range that was not requested.
     OtherRange {
         /// The range of the answer.
         found: Span,
@@ -78,11 +78,11 @@ impl Fault {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Doubt {
-    /// Their digest is wrong.
+    /// The digest of the bytes does not match.
     Digest,
-    /// They contradict bytes that were read before, or the format.
+    /// The bytes contradict the format, or bytes that were read before.
     Contradiction,
-    /// They are zero in a place that must not be zero.
+    /// Bytes that must not be zero are zero.
     Zeros,
 }
 
@@ -103,7 +103,7 @@ pub enum Coding {
 }
 
 impl Coding {
-    /// Reads a `Content-Encoding`; `None` if it changes nothing.
+    /// Reads the value of a `Content-Encoding` field. Returns `None` if the body is not encoded.
     pub(crate) fn parse(value: &[u8]) -> Option<Self> {
         let value = value.trim_ascii();
         let is = |name: &str| value.eq_ignore_ascii_case(name.as_bytes());

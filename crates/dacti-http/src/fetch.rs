@@ -127,15 +127,15 @@ pub struct Fetch {
     short_end: Option<u64>,
     /// Bytes of the session's budget that are reserved for this fetch.
     held: u64,
-    /// Failed attempts without progress in this step.
+    /// Number of failed attempts in this step of the escalation since the last progress.
     failures: u32,
-    /// Retries after stale answers to the plain URL.
+    /// Number of retries after stale answers to the plain URL.
     stale_retries: u32,
     /// The number of waits for an upload so far.
     waits: u32,
     resumes: u32,
     resolved: bool,
-    /// The fetch began with a tag or a nonce, and has not fallen back to the plain URL.
+    /// Whether the fetch began with a tag or a nonce, and has not fallen back to the plain URL.
     began_tagged: bool,
     requests: u32,
     /// The fault that led to the escalation.
@@ -202,8 +202,8 @@ impl Fetch {
         Self::part(session, span, session.region_start(span))
     }
 
-    /// Returns the fetch of a part of a region that starts at `region_at`. The region's start gives
-    /// the tag.
+    /// Returns the fetch of a part of a region. The region starts at `region_at`; this position
+    /// determines the tag.
     #[must_use]
     pub fn part(session: &Session, span: Span, region_at: u64) -> Self {
         let slice = session.grid().slice_start(region_at);
@@ -211,8 +211,8 @@ impl Fetch {
     }
 
     /// Returns the fetch of a range of an immutable object that has `len` bytes, such as a part of
-    /// a package in parts. The span is relative to the object. With `past_caches` it begins with a
-    /// nonce.
+    /// a package in parts. The span is relative to the object. If `past_caches` is true, the first
+    /// request has a nonce, so that no cache answers with a stored copy.
     ///
     /// Specification: `docs/spec/dacti-parts.md`, "Reading".
     #[must_use]
@@ -239,9 +239,9 @@ impl Fetch {
     }
 
     /// Returns the span of the bytes. The span is final after the fetch is done. The span of a head
-    /// ends earlier in a shorter file. If the server answers a request for the head with a whole
-    /// file of at most [`Options::whole_len_max`] bytes, the span can cover that file. The span of
-    /// a whole file ends where its body ends.
+    /// ends with the file if the file is shorter than a head. If the server answers a request for
+    /// the head with a whole file of at most [`Options::whole_len_max`] bytes, the span can cover
+    /// that file. The span of a whole file ends where its body ends.
     #[must_use]
     pub const fn span(&self) -> Span {
         self.span
@@ -256,8 +256,8 @@ impl Fetch {
     /// Returns the next thing to do. `random` is a fresh random number.
     ///
     /// # Errors
-    /// The reason why the bytes cannot be fetched. The fetch has ended then. If the session has
-    /// ended for good, every fetch returns the reason for that.
+    /// The reason why the bytes cannot be fetched; the fetch has then ended. If the session has
+    /// ended for good, every fetch returns the reason why the session ended.
     pub fn want(&mut self, session: &mut Session, random: u64) -> Result<Want, Error> {
         if let Err(ended) = session.check_ended() {
             self.cancel(session);
@@ -411,12 +411,12 @@ impl Fetch {
         self.state = State::Ended;
     }
 
-    /// Returns whether to look at the head again before the bytes of this finished fetch are used.
-    /// This is so if an answer came from a state that is not known to belong to the session's file.
-    /// Call [`looked`](Self::looked) after the look.
+    /// Returns whether to fetch the head again before the bytes of this finished fetch are used.
+    /// This is necessary if the bytes are from a state of the file that is not known to belong to
+    /// the session's file. Call [`looked`](Self::looked) after the head was fetched.
     ///
-    /// Returns false after [`Session::LOOKS_MAX`] looks, because the answers of some servers always
-    /// differ.
+    /// Returns false after [`Session::LOOKS_MAX`] such fetches of the head: some servers describe
+    /// the state of the file differently in every answer.
     #[must_use]
     pub fn wants_look(&self, session: &Session) -> bool {
         let states = session.states();
@@ -424,8 +424,8 @@ impl Fetch {
             && self.mark.is_some_and(|mark| !states.knows(&mark))
     }
 
-    /// Records that the head was fetched after these bytes and belongs to the session's file. From
-    /// now on the state of these bytes is known.
+    /// Records that the head was fetched after these bytes, and that it belongs to the session's
+    /// file. From then on, the state of these bytes counts as known.
     pub fn looked(&self, session: &mut Session) {
         session.states_mut().count_look();
         if let Some(mark) = self.mark {
@@ -433,12 +433,12 @@ impl Fetch {
         }
     }
 
-    /// Compares the head that this finished fetch brought with the session's latest head. If the
-    /// file is the same, the state of the answer is known from now on.
+    /// Compares the head that this finished fetch has read with the session's latest head. If both
+    /// are heads of the same file, the state of the answer counts as known from then on.
     ///
     /// # Errors
     /// `Replaced` for a head of another file, which ends the session. If the session had ended
-    /// before, the reason for that.
+    /// before, the reason why it ended.
     pub fn judge(&self, session: &mut Session, head: Identity) -> Result<News, Error> {
         let news = session.judge(head)?;
         if let Some(mark) = self.mark {
@@ -469,7 +469,8 @@ impl Fetch {
         Request { range, tag, resolve, first_byte_millis_max, silence_millis_max, millis_max }
     }
 
-    /// Reserves bytes until `len` bytes, the length of a body, are reserved for this fetch.
+    /// Reserves more of the budget, until `len` bytes are reserved for this fetch. `len` is the
+    /// length of a body.
     fn hold_up_to(&mut self, session: &mut Session, len: u64) -> Result<(), Error> {
         let more = len.saturating_sub(self.held);
         session.ledger_mut().hold(more)?;
@@ -477,8 +478,8 @@ impl Fetch {
         Ok(())
     }
 
-    /// Counts `len` bytes that arrived. It reserves them first if needed, because nothing is
-    /// reserved for a whole file of unknown length.
+    /// Counts `len` bytes that arrived, and reserves them first if needed: for a whole file of
+    /// unknown length, no bytes were reserved before.
     fn account(&mut self, session: &mut Session, len: u64) -> Result<(), Error> {
         self.hold_up_to(session, len)?;
         session.ledger_mut().take(len);
@@ -515,7 +516,7 @@ impl Fetch {
     }
 
     /// Returns whether the file ends where the bytes of a head end. This is so if the answer states
-    /// this total, or if two answers in a row with the total `*` ended there.
+    /// that the file has this length, or if two answers in a row with the total `*` ended there.
     fn ends_with_file(&mut self) -> bool {
         if self.len.is_some() {
             return self.len == Some(self.next_at);

@@ -10,7 +10,7 @@ pub struct Grid {
     /// The slice length. Appended bytes start at a multiple of it, and caches may keep the file in
     /// slices of this length.
     pub slice_len: u64,
-    /// The end of the bytes that the file was packed with. Later bytes were appended.
+    /// The end of the bytes that the packer wrote. Updates append their bytes after it.
     pub fresh_end: u64,
 }
 

@@ -19,11 +19,11 @@ pub struct Stats {
     pub retries: u64,
     /// Steps of the escalation: to the slice's tag, or to a nonce.
     pub escalations: u64,
-    /// Stale answers: every 416, and bytes that the caller found wrong.
+    /// Stale answers: those with status 416, and those whose bytes the caller found wrong.
     pub stale: u64,
-    /// 416 answers.
+    /// Answers with status 416.
     pub not_satisfiable: u64,
-    /// 200 answers to a request for a range.
+    /// Answers with status 200 to requests for a range.
     pub whole: u64,
     /// Redirects followed.
     pub redirects: u64,

@@ -25,8 +25,8 @@ impl Mark {
     }
 }
 
-/// The maximum number of remembered states. A session learns at most one from each look, and one
-/// from each head.
+/// The maximum number of remembered states. Each head adds at most one state, and so does each
+/// further look at the head.
 const STATES_MAX: usize = 16;
 
 /// The states that are known to belong to the session's file.

@@ -5,37 +5,39 @@
 /// The bounds of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// How often a request is repeated in one step of the escalation, if the server did not answer
-    /// or could not serve it at the moment.
+    /// The maximum number of retries of a request in one step of the escalation, if the server did
+    /// not answer or could not serve the request at the moment.
     pub retries_max: u32,
-    /// How many of these retries may follow a timeout.
+    /// The maximum number of these retries that follow a timeout.
     pub silent_retries_max: u32,
-    /// How often in one step a range is resumed after an answer ended early.
+    /// The maximum number of times in one step that a range is resumed after an answer ended early.
     pub resumes_max: u32,
-    /// The first wait before a retry. It doubles from one retry to the next; half of it is random.
+    /// The first wait before a retry, in milliseconds. The wait doubles with each retry; half of it
+    /// is random.
     pub backoff_millis: u64,
-    /// The longest wait before a retry, unless the server asks for a longer one.
+    /// The longest wait before a retry, in milliseconds, unless the server asks for a longer one.
     pub backoff_millis_max: u64,
-    /// The longest wait that a server may ask for by `Retry-After`; a longer one is an error.
+    /// The longest wait that a server may ask for by `Retry-After`, in seconds. If it asks for a
+    /// longer wait, the fetch fails.
     pub retry_after_secs_max: u64,
-    /// How often to wait for bytes that a newer head refers to and that no server or cache has yet:
-    /// an upload may be in progress.
+    /// The maximum number of waits for bytes that a newer head refers to and that no server or
+    /// cache has yet: an upload may be in progress.
     pub upload_waits_max: u32,
-    /// The first of these waits. It doubles from one to the next.
+    /// The first of these waits, in milliseconds. Each further wait is twice as long.
     pub upload_wait_millis: u64,
-    /// The longest time until the answer begins, the connection included.
+    /// The longest time until the answer begins, the connection included, in milliseconds.
     pub first_byte_millis_max: u64,
-    /// The longest silence in the middle of an answer.
+    /// The longest silence in the middle of an answer, in milliseconds.
     pub silence_millis_max: u64,
     /// The slowest accepted transfer, in bytes a second. The time limit of a whole answer is the
-    /// time at this rate, plus the longer of the two limits above.
+    /// time at this rate, plus the longer of `first_byte_millis_max` and `silence_millis_max`.
     pub bytes_per_second_min: u64,
     /// Whether query strings may be added to the URL. Signed URLs accept none.
     pub tags: bool,
     /// The maximum number of bytes of a whole-file answer that are read to reach the end of the
     /// wanted range.
     pub skip_len_max: u64,
-    /// The longest file that is read whole from a server without ranges.
+    /// The maximum length of a file, in bytes, that is read whole from a server without ranges.
     pub whole_len_max: u64,
     /// Whether a file of any length may be read whole from such a server.
     pub allow_whole: bool,

@@ -9,7 +9,7 @@ use alloc::string::String;
 use core::fmt;
 use daicon_core::Span;
 
-/// An addition to the URL. With it, caches treat the URL as a different one.
+/// An addition to the URL. Caches treat the URL with the addition as a different URL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Tag {
     /// Nothing.
@@ -81,11 +81,11 @@ pub struct Request {
     pub tag: Tag,
     /// Whether to begin at the URL that the user gave, instead of the target of its redirects.
     pub resolve: bool,
-    /// The longest time until the answer begins.
+    /// The longest time until the answer begins, in milliseconds.
     pub first_byte_millis_max: u64,
-    /// The longest silence after that.
+    /// The longest silence after that, in milliseconds.
     pub silence_millis_max: u64,
-    /// The longest time for the whole answer.
+    /// The longest time for the whole answer, in milliseconds.
     pub millis_max: u64,
 }
 

@@ -1,6 +1,6 @@
 //! The status of an answer, and the fields that the machine reads.
 //!
-//! This module reads them, and does not judge them. Specification: `docs/spec/dacti-http.md`,
+//! This module reads the fields, and does not judge the answer.
 //! "Answers".
 
 use crate::fault::Coding;
@@ -63,7 +63,8 @@ impl Response {
         self
     }
 
-    /// Returns the state of the file, which has length `len`, from which the bytes were read.
+    /// Returns the state of the file from which the bytes were read. `len` is the length of the
+    /// file.
     pub(crate) const fn mark(&self, len: Option<u64>) -> Mark {
         Mark { validator: self.validator, modified: self.modified, len }
     }

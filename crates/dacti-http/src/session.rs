@@ -20,7 +20,7 @@ pub struct Identity {
     pub generation: [u64; 3],
 }
 
-/// How a head compares with the latest one before it.
+/// The result of the comparison of a head with the session's latest head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum News {
     /// The same state.
@@ -47,7 +47,7 @@ pub struct Session {
     regions: VecDeque<Span>,
     /// Why the session has ended for good.
     ended: Option<Error>,
-    /// Whether the latest wait for an upload did not bring the bytes.
+    /// Whether the bytes were still missing after the latest wait for an upload.
     waited_in_vain: bool,
     /// The number of ranges that were fetched so far.
     ranges: u64,
@@ -60,7 +60,7 @@ const REGIONS_MAX: usize = 64;
 /// The maximum number of remembered ranges that the caller found wrong.
 const DOUBTED_MAX: usize = 64;
 
-/// A range that the caller found wrong, and the number of times.
+/// A range that the caller found wrong, and how often.
 #[derive(Debug, Clone, Copy)]
 struct Doubted {
     span: Span,
@@ -121,7 +121,7 @@ impl Session {
     /// begins at the next step of the escalation.
     ///
     /// # Errors
-    /// `Stale` if no step is left. If the session has ended, the reason for that.
+    /// `Stale` if no step is left. If the session has ended, the reason why it ended.
     pub fn doubt(&mut self, span: Span, doubt: Doubt) -> Result<(), Error> {
         self.check_ended()?;
         let fault = Fault::Doubt(doubt);
@@ -174,8 +174,9 @@ impl Session {
         }
     }
 
-    /// Returns the start of the region that contains `span`. This is the start of a region that is
-    /// read part by part, or of a larger range that was found wrong, or else the start of `span`.
+    /// Returns the start of the region that contains `span`. Such a region was noted because it is
+    /// read part by part, or is a larger range that was found wrong. Without such a region, returns
+    /// the start of `span`.
     pub(crate) fn region_start(&self, span: Span) -> u64 {
         let doubted = self.doubted.iter().map(|doubted| doubted.span);
         let whole = doubted.chain(self.regions.iter().copied());
@@ -216,7 +217,8 @@ impl Session {
     /// Compares a head with the latest one. A head of another file ends the session.
     ///
     /// # Errors
-    /// `Replaced` for a head of another file. If the session had ended before, the reason for that.
+    /// `Replaced` for a head of another file. If the session had ended before, the reason why it
+    /// ended.
     pub fn judge(&mut self, head: Identity) -> Result<News, Error> {
         self.check_ended()?;
         let Some(known) = self.identity else {

@@ -2,14 +2,14 @@
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Escalation".
 
-/// One step: the form of the URL, with retries and resumes of its own.
+/// One step of the escalation: a form of the URL. Each step has its own retries and resumes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
     /// The URL as it is.
     Plain,
-    /// With the slice's tag.
+    /// The URL with the slice's tag.
     Slice,
-    /// With a nonce.
+    /// The URL with a nonce.
     Nonce,
 }
 

@@ -107,7 +107,8 @@ async fn read(opened: &Opened, span: Range<u64>) -> io::Result<Body> {
         if searched.is_secret() {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        // A short body lies in at most two chunks. The body searches the other chunks.
+        // A short body lies in at most two chunks, which are searched here. A longer body searches
+        // its further chunks as it is sent.
         let last = if len <= PIECE { span.end.saturating_sub(1) } else { span.start };
         for at in [span.start, last.max(span.start)] {
             if !span.is_empty() && !searched.is_clean(at) {
@@ -120,7 +121,7 @@ async fn read(opened: &Opened, span: Range<u64>) -> io::Result<Body> {
             Some(read) => read,
             None => read_later(Arc::clone(file), span.start, len).await,
         };
-        // If the read is short or fails, the body reads again.
+        // If this read is short or fails, the body reads the bytes again.
         if let Ok(bytes) = read
             && bytes.len() == len
         {
@@ -130,7 +131,7 @@ async fn read(opened: &Opened, span: Range<u64>) -> io::Result<Body> {
     Ok(Body::file(Arc::clone(file), span, opened.searched.clone()))
 }
 
-/// Answers with the wanted part of `len` bytes.
+/// Answers with the part that `asked` names. The file or region has `len` bytes.
 pub(crate) fn part(
     asked: &Asked,
     len: u64,

@@ -101,8 +101,9 @@ impl http_body::Body for Body {
                 body.sent = body.sent.saturating_add(len(&piece));
                 Poll::Ready(Some(Ok(Frame::data(piece))))
             }
-            // An error would drop the bytes that the connection has not written yet. The connection
-            // writes these bytes if the body is pending, so the next call returns the error.
+            // If the body returned the error now, the connection would drop bytes that it has not
+            // written yet. The connection writes these bytes while the body is pending, so the next
+            // call returns the error.
             Some(Err(fault)) => {
                 body.fault = Some(fault);
                 context.waker().wake_by_ref();
@@ -128,7 +129,7 @@ impl http_body::Body for Body {
     }
 }
 
-/// Returns whether a client that took `sent` bytes in this time is too slow.
+/// Returns whether a client that took `sent` bytes in the time `elapsed` is too slow.
 fn is_slow(elapsed: Duration, sent: u64) -> bool {
     sent < elapsed.saturating_sub(PATIENCE).as_secs().saturating_mul(RATE_MIN)
 }
@@ -176,7 +177,7 @@ impl FileBody {
 
     fn take(&mut self, piece: Bytes) -> io::Result<Bytes> {
         if piece.is_empty() {
-            // The file was cut since it was opened. The client sees a body that ends early.
+            // The file became shorter after it was opened. The client sees a body that ends early.
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.left.start = self.left.start.saturating_add(len(&piece));

@@ -154,7 +154,8 @@ impl Origin {
         Ok(answer::page(page::directory(path, &entries), request, None))
     }
 
-    /// Answers for a path without a file: a region of a package, or a copy of its head.
+    /// Answers a request whose path names no file, but a region of a package or a copy of the
+    /// package's head.
     async fn find_within(
         &self,
         target: &Target,

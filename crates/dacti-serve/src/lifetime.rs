@@ -68,7 +68,7 @@ impl Lifetimes {
             (Kind::Part, Asked::Whole | Asked::Part { .. }) => &self.long,
             (Kind::Grows, Asked::Part { bytes, form }) if bytes.start >= HEAD_LEN => match form {
                 Form::Closed => &self.long,
-                // The file may have more bytes later.
+                // After the file has grown, the answer to such a range has more bytes.
                 Form::Cut | Form::Open => &self.none,
             },
             _ => &self.short,

@@ -75,8 +75,8 @@ pub(crate) enum Known {
     Secret,
 }
 
-/// The kind of a file. The first request for the file finds it, and other requests wait for the
-/// result.
+/// The kind of a file. The first request for the file determines the kind, and other requests wait
+/// for the result.
 type Cell = Arc<OnceCell<Known>>;
 
 /// The maximum number of packages that are opened at the same time.
@@ -135,7 +135,7 @@ impl Packages {
             let (source, limits) = (Source { file: Arc::clone(file), len }, self.limits);
             #[cfg(test)]
             self.counts.0.fetch_add(1, Ordering::Relaxed);
-            // The permit stays with the work, even if the client leaves.
+            // The work keeps the permit, even if the client leaves.
             let opened = spawn_blocking(move || {
                 let known = source.kind(limits);
                 drop(permit);
@@ -222,8 +222,8 @@ struct Source {
 impl Source {
     /// Finds the kind of the file.
     ///
-    /// A short file that is not a package is searched for a private key, once as long as the file
-    /// stays the same. The regions of a package were searched when they were packed.
+    /// A short file that is not a package is searched for a private key; the result holds until the
+    /// file changes. The regions of a package were searched when they were packed.
     fn kind(self, limits: Limits) -> io::Result<Known> {
         let mut signature = [0; SIGNATURE.len()];
         let read = self.read_at(0, &mut signature)?;

@@ -1,11 +1,11 @@
 //! The `Range` field of a request, compared with a length.
 //!
-//! RFC 9110, section 14. One range is answered exactly. Several ranges, and malformed ones, are
-//! answered with the whole, as the RFC allows.
+//! RFC 9110, section 14. One range is answered exactly. If a request has several ranges or a
+//! malformed one, the answer has the whole content, as the RFC allows.
 
 use core::ops::Range;
 
-/// The wanted part of a number of bytes.
+/// The part of some content that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// The whole, because the request has no range, or no valid one.
@@ -14,7 +14,7 @@ pub(crate) enum Asked {
     Several,
     /// These bytes.
     Part { bytes: Range<u64>, form: Form },
-    /// Bytes past the end.
+    /// Bytes after the end only.
     Unsatisfiable,
 }
 

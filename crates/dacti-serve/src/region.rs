@@ -86,8 +86,8 @@ pub(crate) struct Page {
     located: Located,
     /// Whether the stored Brotli stream is sent.
     encoded: bool,
-    /// An `ETag` made of the file id and the region's place. It never names other bytes, because an
-    /// update never writes to a place that was in use.
+    /// An `ETag` made of the file id and the region's place. The same `ETag` always names the same
+    /// bytes, because an update never overwrites a place that was in use.
     tag: Option<HeaderValue>,
 }
 

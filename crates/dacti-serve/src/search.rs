@@ -17,7 +17,7 @@ pub(crate) const SHORT: u64 = 16 << 20;
 /// The length of a chunk.
 const CHUNK: u64 = 1 << 20;
 /// The number of bytes before and after a chunk that are searched with it, because a key may cross
-/// its borders. The text of a key is shorter by far, even in UTF-16.
+/// its borders. The text of a key is much shorter, even in UTF-16.
 const AROUND: u64 = 64 << 10;
 /// The maximum number of chunks whose result is remembered: those of a file of 1 TiB.
 const CHUNKS_MAX: u64 = 1 << 20;

@@ -29,7 +29,7 @@ use tokio_io_timeout::TimeoutStream;
 
 /// The maximum length of a request's header fields, in bytes.
 const FIELDS_MAX: usize = 16 * 1024;
-/// The wait if the system has no room for another connection.
+/// The wait after the system could not accept another connection.
 const PAUSE: Duration = Duration::from_millis(50);
 
 /// A server that listens. It answers requests while [`run`](Self::run) is in progress.
@@ -95,7 +95,8 @@ pub struct Logged<'l> {
     pub status: u16,
     /// The length of the answer's body, if it is known.
     pub len: Option<u64>,
-    /// The time from receiving the request's header fields to having the answer's.
+    /// The time from the arrival of the request's header fields until the answer's header fields
+    /// are ready.
     pub time: Duration,
 }
 
@@ -227,7 +228,8 @@ impl Server {
     }
 }
 
-/// Returns the next connection, once there is room for it; `None` if the system has no room.
+/// Waits until there is room for a connection, and returns the next one. Returns `None` if the
+/// system has no room.
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,

@@ -108,8 +108,8 @@ impl Site {
         }
     }
 
-    /// Returns the path without links of a file or directory. A link may lead to another name of
-    /// the site, but not to a name that is not served.
+    /// Follows all symbolic links, and returns the resulting path of a file or directory. A link
+    /// may lead to another name of the site, but not to a name that is not served.
     fn followed(&self, dir: &Dir, path: &str) -> io::Result<PathBuf> {
         let followed = dir.canonicalize(path)?;
         let mut names = followed.iter().map(|name| name.to_str().is_some_and(is_served));

@@ -90,15 +90,16 @@ impl Fetch {
         }
     }
 
-    /// Repeats a request after a wrong answer. Another server of the cache, or the URL with a tag,
-    /// may give the right answer.
+    /// Repeats a request after a wrong answer. Another server of the cache may return the right
+    /// answer, and so may the URL with a tag.
     fn retry_stale(&mut self, session: &mut Session, fault: Fault) {
         let options = session.options();
         let max = if options.tags { 1 } else { options.retries_max };
         if self.step == Step::Plain && self.stale_retries < max {
             let n = self.stale_retries;
             self.stale_retries = n.saturating_add(1);
-            // There is no reason to wait: if this retry fails, the next request has a tag.
+            // If tags are allowed, retry without a wait: should the retry fail, the next request
+            // has a tag.
             self.state = if options.tags {
                 State::Ready { resolve: false }
             } else {
@@ -172,9 +173,9 @@ impl Fetch {
         self.give_up(session, refusal(status));
     }
 
-    /// Ends the fetch of an immutable object after a status that no retry changes. Before that, it
-    /// asks for the object once with a nonce after a 403, 404 or 410. A cache may have kept such an
-    /// answer from the time before the object was uploaded.
+    /// Ends the fetch of an immutable object after a status that no retry changes. A cache may have
+    /// kept a 403, 404 or 410 from the time before the object was uploaded. So after the first such
+    /// status, this function requests the object once more with a nonce.
     fn refuse_object(&mut self, session: &mut Session, status: u16) {
         // spec: R-PART-13
         let is_first = self.step == Step::Plain && session.options().tags;

@@ -16,7 +16,7 @@ pub(super) enum Format {
     Dar,
     /// Files, folders and symbolic links as a TAR.
     Tar,
-    /// The block as it is, if its codec is this one.
+    /// The unchanged block, if it has this codec.
     Codec(u64),
 }
 
@@ -29,7 +29,7 @@ impl Unsupported {
         Self(StatusCode::NOT_ACCEPTABLE, why)
     }
 
-    /// The specification has this answer for a path under `/ipfs/`.
+    /// The answer that the specification demands if an IPNS record is asked for under `/ipfs/`.
     fn record() -> Self {
         let why = "an IPNS record belongs to a name under /ipns/, not to a CID under /ipfs/";
         Self(StatusCode::BAD_REQUEST, why.into())
@@ -116,24 +116,24 @@ impl CarParameters<'_> {
     }
 }
 
-/// The answers that an `Accept` field takes.
+/// The kinds of answers that the `Accept` field of a request allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Accepted {
-    /// The best one.
+    /// The preferred format.
     pub(super) format: Format,
-    /// Whether a file is accepted, too, or the page of a folder.
+    /// Whether the client also accepts a file or the page of a folder.
     pub(super) takes_whole: bool,
     /// Whether the field names `text/html`.
     pub(super) takes_page: bool,
 }
 
 impl Accepted {
-    /// What a request without the field takes.
+    /// The result for a request without the field.
     const ANY: Self = Self { format: Format::Whole, takes_whole: true, takes_page: false };
 }
 
-/// Chooses a format from the media types of an `Accept` field: the one with the highest weight.
-/// Among equal weights, a format of the gateway is preferred, and then the first one.
+/// Chooses the format with the highest weight from the media types of an `Accept` field. Among
+/// equal weights, formats of the gateway are preferred to files, and earlier formats to later ones.
 pub(super) fn accepted(field: Option<&str>) -> Result<Accepted, Unsupported> {
     let (mut best, mut refused) = (None::<(u16, bool, Format)>, None);
     let (mut takes_whole, mut takes_page) = (false, false);

@@ -77,12 +77,12 @@ impl Archives {
         }
         let permit = Arc::clone(&self.searches).acquire_owned().await;
         let permit = permit.map_err(io::Error::other)?;
-        // Another request may have searched meanwhile.
+        // Another request may have searched the site while this request waited.
         if let Some(shelf) = fresh(&self.listed) {
             return Ok(shelf);
         }
         let (site, listed) = (Arc::clone(&self.site), Arc::clone(&self.listed));
-        // The permit stays with the work, even if the client leaves.
+        // The search keeps the permit, even if the client leaves.
         let search = spawn_blocking(move || {
             let before = lock(&listed).shelved.clone();
             let after = search(&site, &before);
@@ -96,7 +96,8 @@ impl Archives {
 }
 
 fn lock(listed: &Mutex<Listed>) -> MutexGuard<'_, Listed> {
-    // The list is always replaced as a whole, so a poisoned lock is used as well.
+    // A panic cannot leave the list half changed, because the list is replaced as a whole. So a
+    // poisoned lock is used as well.
     listed.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -105,7 +106,7 @@ fn fresh(listed: &Mutex<Listed>) -> Option<Shelf> {
     listed.at.is_some_and(|at| at.elapsed() < FRESH).then(|| listed.shelf.clone())
 }
 
-/// Searches the site for archives. Those that are open already stay open.
+/// Searches the site for archives. Archives that are already open stay open.
 fn search(site: &Site, before: &[Arc<Shelved>]) -> Listed {
     let mut paths = paths(site);
     paths.sort_unstable();

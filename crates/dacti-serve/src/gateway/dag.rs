@@ -13,9 +13,9 @@ struct Node {
     archive: usize,
     /// The place where the frame of its next link is expected.
     next: FramePlace,
-    /// Whether its frames lie where its parent's next frame was expected.
+    /// Whether the frames of this block begin where its parent's next frame was expected.
     is_here: bool,
-    /// The height of the stack without the links of this block.
+    /// The height of the stack of links before the links of this block were added.
     floor: usize,
 }
 

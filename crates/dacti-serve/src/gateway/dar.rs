@@ -9,7 +9,7 @@ use dacti_dar::{BlockStore, Cid, Limits, LinkOrder, ReadError, WriteOptions, Wri
 use std::io;
 
 /// The maximum number of blocks of one archive. A writer keeps the place of each block, which takes
-/// about 35 MB of memory.
+/// about 35 MB of memory for this number of blocks.
 const BLOCKS_MAX: u32 = 1 << 18;
 /// The maximum length of all links that wait to be followed, in bytes.
 const PENDING_LEN_MAX: u64 = 16 << 20;

@@ -121,7 +121,8 @@ impl Fields {
 }
 
 /// Returns the tag of an answer. CARs, DARs and TARs have weak tags, because another version of
-/// this program may write different bytes for the same DAG. The tag of a page has the version.
+/// this program may write different bytes for the same DAG. The tag of a page contains the version
+/// of this program.
 fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
     let Prepared { end, content, .. } = prepared;
     let scope = match (wanted.scope, wanted.bytes) {
@@ -151,7 +152,7 @@ fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
 /// Returns how a client shows the answer, and the name under which it saves the answer.
 fn disposition(wanted: &Wanted, prepared: &Prepared) -> Option<String> {
     let kind = |is_attached| if is_attached { "attachment" } else { "inline" };
-    // A block of JSON or CBOR comes in its own codec, whether it was asked for or not.
+    // A block of JSON or CBOR is sent in its own codec, even if the request names no format.
     let codec = match (prepared.format, &prepared.content) {
         (Format::Codec(_), _) | (Format::Whole, Content::Bytes { .. }) => prepared.end.codec(),
         _ => 0,

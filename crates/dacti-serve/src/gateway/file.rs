@@ -57,14 +57,14 @@ impl FileNode {
         sink: &mut Sink,
     ) -> io::Result<()> {
         self.each_piece(store, range, |piece| {
-            // A file may have many blocks without bytes. They cause no write, which would fail if
-            // the client is gone.
+            // A file may have many blocks without bytes, and such blocks cause no write. Only a
+            // write would fail after the client has left, so this line checks for that.
             sink.refuse_closed()?;
             sink.write_all(piece)
         })
     }
 
-    /// Gives the bytes of each block to `take`.
+    /// Calls `take` with the bytes of each block.
     fn each_piece(
         self,
         store: &Store,

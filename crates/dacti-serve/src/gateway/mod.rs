@@ -94,8 +94,8 @@ impl Gateway {
             let why = "too many requests are in progress: try again in a second";
             return Ok(Some(answer::failed(StatusCode::SERVICE_UNAVAILABLE, why)));
         };
-        // If the client leaves, this future is dropped, and the work ends at its next read. The
-        // permit moves with the work.
+        // If the client leaves, this future is dropped, and the work ends at its next read. Until
+        // then, the work holds the permit.
         let (work, client) = Work::new(PATH_READ_MAX, PATH_TIME_MAX);
         let (asked, pages) = (wanted.clone(), self.pages);
         let prepared =

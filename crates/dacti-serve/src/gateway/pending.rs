@@ -1,4 +1,4 @@
-//! The links that a walk has still to follow, as a stack of their bytes.
+//! The links that a walk must still follow: a stack, stored as bytes.
 
 use dacti_dar::Cid;
 
@@ -10,7 +10,8 @@ const LEN_MAX: usize = 16 << 20;
 pub(super) struct Pending(Vec<u8>);
 
 impl Pending {
-    /// Puts links on the stack, the first on top. Returns false if too many wait.
+    /// Puts links on the stack, so that the first link is on top. Returns false if too many links
+    /// wait.
     #[must_use]
     pub(super) fn push(&mut self, links: &[Cid]) -> bool {
         for link in links.iter().rev() {

@@ -41,8 +41,8 @@ enum Body {
 }
 
 impl Store {
-    /// Orders the archives for a request that begins at `cid`: the first one that has it, then the
-    /// others. Returns `None` if no archive has it.
+    /// Orders the archives for a request that begins at `cid`: the first archive that has the
+    /// block, then the others. Returns `None` if no archive has it.
     pub(super) fn of(archives: &[Arc<Opened>], cid: &Cid) -> Result<Option<Self>, ReadError> {
         let mut archives = archives.to_vec();
         if !cid.is_identity() {
@@ -91,7 +91,8 @@ impl Store {
         number: usize,
         expected: &mut FramePlace,
     ) -> Result<Option<Found>, ReadError> {
-        // Earlier archives are asked first, so that a block has the same place for every look-up.
+        // Earlier archives are searched first, so that a block has the same place for every
+        // look-up.
         if let Some(found) = self.find_in(cid, 0..number)? {
             return Ok(Some(found));
         }

@@ -1,7 +1,7 @@
 //! Writes the files, folders and symbolic links of a UnixFS DAG as a TAR.
 //!
-//! The form is `ustar` of POSIX.1, with extended headers for all that it cannot hold. The tree
-//! starts with the name at the end of the path. Specification: IPIP-0288.
+//! The TAR has the form `ustar` of POSIX.1. Extended headers hold the values that do not fit into
+//! it. The tree starts with the name at the end of the path. Specification: IPIP-0288.
 
 use super::fault::Fault;
 use super::file::FileNode;
@@ -14,11 +14,11 @@ use std::collections::HashSet;
 use std::io::{self, Write};
 use std::vec;
 
-/// The unit of a TAR.
+/// The unit of a TAR, in bytes.
 const UNIT: usize = 512;
-/// The longest path of an entry.
+/// The maximum length of an entry's path, in bytes.
 const PATH_LEN_MAX: usize = 64 << 10;
-/// About the number of bytes that an entry takes beside its name.
+/// The approximate number of bytes of memory that an entry takes, without its name.
 const EACH: usize = size_of::<Entry>() + 64;
 /// The maximum number of bytes of names and CIDs that wait in all open folders.
 const WAITING_LEN_MAX: usize = 16 << 20;
@@ -37,13 +37,13 @@ struct Folder {
     entries: vec::IntoIter<Entry>,
     /// The further blocks of a sharded folder.
     shards: Option<ShardWalk>,
-    /// The bytes of the entries' names and CIDs.
+    /// The number of bytes of memory that the entries take.
     len: usize,
 }
 
 impl Tree {
-    /// `name` is the last name of the path. Without a name that can be a file's, the tree starts
-    /// with the text of its CID.
+    /// `name` is the last name of the path. If it is missing or cannot be the name of a file, the
+    /// tree starts with the text of its CID.
     pub(super) fn new(store: Store, top: FileNode, name: Option<&[u8]>) -> Self {
         let is_plain = |name: &&[u8]| !matches!(*name, b"" | b"." | b"..") && !name.contains(&b'/');
         let name = name.filter(is_plain).map(<[u8]>::to_vec);
@@ -164,14 +164,14 @@ impl Tar<'_> {
     }
 }
 
-/// Returns the bytes that entries and waiting shards take.
+/// Returns the number of bytes of memory that entries and waiting shards take.
 fn len_of(entries: &[Entry], shards: usize) -> usize {
     let names = entries.iter().fold(0_usize, |sum, entry| sum.saturating_add(entry.name.len()));
     names.saturating_add(entries.len().saturating_add(shards).saturating_mul(EACH))
 }
 
-/// Returns the path of an entry. Names with slashes are paths; one that leads out of the tree is
-/// refused, so that unpacking writes nothing outside.
+/// Returns the path of an entry. A name with slashes is a path. A path that leads out of the tree
+/// is refused, so that unpacking writes nothing outside.
 fn below(top: &[u8], folder: &[u8], name: &[u8]) -> Result<Vec<u8>, Fault> {
     let refused = || Fault::Name(String::from_utf8_lossy(name).into_owned());
     let mut path: Vec<&[u8]> = folder.split(|byte| *byte == b'/').collect();
@@ -181,7 +181,7 @@ fn below(top: &[u8], folder: &[u8], name: &[u8]) -> Result<Vec<u8>, Fault> {
             b".." => drop(path.pop()),
             part => path.push(part),
         }
-        // The first part is the top's name, and stays.
+        // `..` must not remove the first part, which is the name of the top.
         if path.first() != Some(&top) {
             return Err(refused());
         }
@@ -289,10 +289,10 @@ fn unit(kind: u8, path: &[u8], target: &[u8], mode: u32, len: u64, seconds: u64)
     };
     set(0, path);
     set(100, format!("{mode:07o}\0").as_bytes());
-    // No owner and no group.
+    // The numbers of owner and group are 0.
     set(108, b"0000000\x000000000\0");
     set(124, format!("{len:011o}\0{seconds:011o}\0").as_bytes());
-    // The sum is made with blanks in its own place.
+    // The checksum is computed as if its own field contained blanks.
     set(148, b"        ");
     set(156, &[kind]);
     set(157, target);
@@ -307,7 +307,7 @@ fn unit(kind: u8, path: &[u8], target: &[u8], mode: u32, len: u64, seconds: u64)
     unit
 }
 
-/// Fills the last unit of `len` bytes.
+/// Writes zeros after `len` bytes, up to the end of their last unit.
 fn pad(sink: &mut Sink, len: u64) -> io::Result<()> {
     let unit = u64::try_from(UNIT).unwrap_or(u64::MAX);
     let rest = usize::try_from(len.next_multiple_of(unit).saturating_sub(len)).unwrap_or(0);

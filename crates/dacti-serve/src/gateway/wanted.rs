@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 
 /// The start of the paths of the gateway.
 const PREFIX: &str = "/ipfs/";
-/// The start of the paths of names that change, of which the gateway has none.
+/// The start of the paths of IPNS and `DNSLink` names, which the gateway does not serve.
 const NAMES: &str = "/ipns/";
 static SERVICE_WORKER: HeaderName = HeaderName::from_static("service-worker");
 
@@ -49,7 +49,7 @@ pub(super) struct Wanted {
     /// The query as the client sent it.
     pub(super) query: String,
     pub(super) format: Format,
-    /// Whether a file or the page of a folder is taken, if the block has not this format.
+    /// Whether a file or the page of a folder is accepted, if the block does not have this format.
     pub(super) takes_whole: bool,
     /// Whether the client accepts an HTML page, like a browser.
     pub(super) takes_page: bool,
@@ -58,7 +58,7 @@ pub(super) struct Wanted {
     pub(super) filename: Option<String>,
     pub(super) download: bool,
     pub(super) only_if_cached: bool,
-    /// A path and query that name this format, if the request's query does not.
+    /// A path and query that name this format, if the request's query does not name it.
     pub(super) location: Option<String>,
 }
 
@@ -209,7 +209,7 @@ fn format(
         }
     };
     let mut format = match (named, accepted) {
-        // The parameters in `Accept` are used if both fields name the same format.
+        // If the query and `Accept` name the same format, the parameters in `Accept` are used.
         (Some(named), Ok(accepted)) if named.is_like(accepted) => accepted,
         (Some(named), _) => named,
         (None, accepted) => accepted.map_err(unacceptable)?,
