@@ -1,7 +1,7 @@
-//! Breaks the laws on purpose, one at a time, because a proof that cannot fail proves nothing.
+//! Breaks the laws of updates on purpose, one at a time. This shows that the proof can fail.
 //!
-//! Each test breaks one law in plans that keep all others. It names the corruption that follows,
-//! and the edges at which the corruption appears. If readers are safe, it names the reason.
+//! Each test breaks one law in plans that obey all other laws. It states which corruption follows,
+//! and at which edges. If readers are safe in spite of the broken law, it states why.
 
 use crate::cdn_cases::{SLICES, case, content, edges, filled, fresh, large, prove_all, put};
 use dacti_tests::cache::{Case, Kind, Op, Plan, Report};
@@ -9,7 +9,7 @@ use dacti_tests::edit::{Edit, Published, Sealing};
 use dacti_tests::reference::{self as by, GROUP, NONE, path_id, small};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The result of a broken law: the kinds of corruption for each slice length.
+/// The kinds of corruption that a broken law causes, for each slice length.
 type Found = BTreeMap<u64, BTreeSet<Kind>>;
 
 /// Runs a case on every kind of edge, prints the result and returns it.
@@ -26,8 +26,8 @@ fn run(law: &str, case: Case) -> (Found, Report) {
     (found, total)
 }
 
-/// Checks that a broken law causes exactly these kinds of corruption, at edges of the three slice
-/// lengths.
+/// Checks that a broken law causes exactly these kinds of corruption. The kinds are given for each
+/// of the three slice lengths of edges.
 #[track_caller]
 fn check(law: &str, case: Case, kinds: [&[Kind]; 3]) {
     let (found, report) = run(law, case);
@@ -39,8 +39,8 @@ fn check(law: &str, case: Case, kinds: [&[Kind]; 3]) {
     assert_eq!(found, expected, "{law}: {report}");
 }
 
-/// Checks that the same plan causes no corruption in a package with digests: readers detect stale
-/// bytes, and read them again past the caches.
+/// Checks that the same plan causes no corruption if the package has digests. Readers then detect
+/// stale bytes, and fetch these again past the caches.
 #[track_caller]
 fn check_healed(law: &str, case: Case) {
     let (found, report) = run(&format!("{law}, but digests tell"), case);
@@ -48,18 +48,18 @@ fn check_healed(law: &str, case: Case) {
     assert!(report.counts.escalations > 0, "nothing had to be healed");
 }
 
-/// Returns an update with a region of three slices and a region of a few bytes.
+/// Returns edits that put a region of three slices and a region of a few bytes.
 fn edits(version: u32) -> Vec<Edit> {
     vec![put("dir1/file1.bin", version, 9000), put("dir2/file5.bin", version, 50)]
 }
 
-/// Returns edits whose slots lie in two slices of 4 KiB.
+/// Returns edits whose entries take slots in two slices of 4 KiB.
 fn wide(version: u32) -> Vec<Edit> {
     (0..150).map(|i| put(&format!("dir{}/file{}.bin", i % 3, i % 24), version + i, 30)).collect()
 }
 
-/// Returns a package that is longer than every slice, and whose next slots lie in two slices of 4
-/// KiB.
+/// Returns a package that is longer than the longest slice. Its next free slots lie in two slices
+/// of 4 KiB.
 fn package(sealing: Sealing) -> Published {
     filled(fresh(1 << 20, sealing), 6, 180)
 }
@@ -90,8 +90,8 @@ fn switch_before_its_bytes_are_appended() {
 #[test]
 fn no_barrier_between_slots_and_switch() {
     // spec: R-CDN-11
-    // A reader sees the new length with old slots, which are entries of zeros. A slice that holds
-    // the whole head has both the new length and the new slots, or neither.
+    // A reader gets the new length with the old slots, which are entries of zeros. If one slice
+    // holds the whole head, a reader gets both new or both old.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
         let case =
             case("no barrier", &package(sealing), |p| vec![without_barriers(delta(p, &wide(1)))]);
@@ -126,7 +126,7 @@ fn place_of_t2_written_again_before_its_barrier() {
     }
 }
 
-/// A plan that is interrupted in its append, and another plan that appends other bytes at the same
+/// A plan is interrupted while it appends. Another plan then appends other bytes at the same
 /// position.
 fn reused_tail(sealing: Sealing) -> Case {
     case("reused tail", &package(sealing), |p| {
@@ -141,15 +141,15 @@ fn reused_tail(sealing: Sealing) -> Case {
 #[test]
 fn bytes_past_the_end_reused_after_a_crash() {
     // spec: R-CDN-10
-    // Digests do not help, because the bytes of the first attempt match their own digest under the
-    // same id.
+    // Digests do not help. The bytes of the interrupted plan match their own digest, under the same
+    // id.
     for sealing in [Sealing::None, Sealing::Digest, Sealing::Signed] {
         let law = "W1 bytes past the end are never reused";
         check(law, reused_tail(sealing), [&[Kind::WrongBytes]; 3]);
     }
 }
 
-/// An append that starts within the padding of the file.
+/// An append starts inside the padding at the end of the file.
 fn unaligned(sealing: Sealing) -> Case {
     case("unaligned append", &package(sealing), |p| {
         let mut plan = delta(p, &edits(1));
@@ -180,7 +180,7 @@ fn append_within_the_padding_of_the_file() {
     check_healed(law, unaligned(Sealing::Digest));
 }
 
-/// An append that writes its end first, so that its start stays zeros for a while.
+/// An append writes its end first, so its start stays zero for a while.
 fn descending(sealing: Sealing) -> Case {
     case("tail before front", &package(sealing), |p| {
         let mut plan = delta(p, &edits(1));
@@ -204,7 +204,7 @@ fn four(bytes: &[u8]) -> [u8; 4] {
     bytes.try_into().expect("four bytes")
 }
 
-/// Returns a package whose index region has room for one more group, after the head.
+/// Returns a package whose index lies after the head, and has room for one more group.
 fn with_room_in_the_index(sealing: Sealing) -> Published {
     let mut package = large(4096, sealing);
     let file = &mut package.file;
@@ -218,15 +218,15 @@ fn with_room_in_the_index(sealing: Sealing) -> Published {
         let base = index.entries[0].base + GROUP;
         by::place(file, group as usize, &base.to_le_bytes());
     }
-    // Enlarges the index region. The fences are dropped, because fences would have to cover the
-    // added group.
+    // Enlarges the index region, and removes the fences from the table. Fences would have to cover
+    // the added group.
     by::place(file, 504 + 24 + 24, &((index_len + GROUP) as u32).to_le_bytes());
     by::place(file, 504 + 20, &2_u32.to_le_bytes());
     file.resize(file.len().next_multiple_of(4096), 0);
     package
 }
 
-/// A plan that fills a group after the head, and then raises the count of groups.
+/// A plan fills a group after the head. Then it raises the count of groups.
 fn far_slots(sealing: Sealing) -> Case {
     case("far slots", &with_room_in_the_index(sealing), |p| {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
@@ -241,7 +241,8 @@ fn far_slots(sealing: Sealing) -> Case {
         let (at, after) = (p.file.len() as u64, p.model.clone());
         let group = by::Group { base: at, encoding: NONE, entries, ..by::Group::default() };
         let container = by::read_container(&p.file).expect("a package");
-        // Readers refuse an index with room for a group (R-LAY-22). It is read without this rule.
+        // Readers refuse an index with an empty group after the head (R-LAY-22). This plan reads it
+        // without that rule.
         let found = container.components.iter().find(|found| found.id == by::INDEX);
         let region =
             by::region(found.expect("an index"), p.file.len() as u64).expect("in the file");
@@ -262,7 +263,7 @@ fn far_slots(sealing: Sealing) -> Case {
 #[test]
 fn slots_outside_the_head() {
     // spec: R-CDN-10
-    // The group is cached as immutable data, so half of it or all of it stays old for ever.
+    // Edges cache the group as immutable data. So they keep old bytes of the group for ever.
     let law = "L1 slots are in the head";
     let wrong: &[Kind] = &[Kind::WrongBytes, Kind::NotVisible];
     check(law, far_slots(Sealing::None), [wrong, wrong, &[]]);
@@ -290,8 +291,8 @@ fn switch_of_a_whole_table() {
 #[test]
 fn switch_of_a_whole_group_header() {
     // spec: R-CDN-12, R-CDN-23
-    // The origin reads in ascending order during the write, so a reader can see the old base with
-    // the new length.
+    // The origin reads bytes in ascending order while the switch writes them. So a reader can get
+    // the old base with the new length.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
         let case = case("base and length at once", &fresh(4096, sealing), |p| {
             let mut plan = delta(p, &[put("dir2/file5.bin", 1, 5000)]);
@@ -317,7 +318,7 @@ fn update_of_two_switches() {
     check("W4 one switch publishes it all", case, [&[Kind::HalfUpdate, Kind::OutOfTime]; 3]);
 }
 
-/// A region is moved to the end, and other bytes are written at its old place.
+/// A region is moved to the end of the file, and other bytes are written over its old bytes.
 fn moved(sealing: Sealing) -> Case {
     case("moved", &package(sealing), |p| {
         let path = "dir1/file4.bin";
@@ -338,6 +339,7 @@ fn bytes_moved_within_the_file() {
     // spec: R-CDN-10
     let law = "W1 bytes that an old head reaches are never moved";
     check(law, moved(Sealing::None), [&[Kind::WrongBytes]; 3]);
-    // Digests detect the other bytes, but no source has the region at this place any more.
+    // Digests detect the other bytes. But even the origin no longer has the region's bytes at this
+    // position.
     check(law, moved(Sealing::Digest), [&[Kind::Lost]; 3]);
 }

@@ -1,5 +1,4 @@
-//! The container: `daicon-core` compared with fixtures, with the reference, and over all small
-//! files.
+//! Compares `daicon-core` with fixtures and with the reference, also for all small containers.
 
 use crate::support::{self, Fixture, container_verdict, fixtures, id_of, read, uuid_of};
 use dacti_tests::dump;
@@ -13,20 +12,21 @@ use proptest::prelude::*;
 
 type Walker = TableWalker;
 
-/// The way in which a walk gets its bytes.
+/// How a walk gets its bytes.
 #[derive(Clone, Copy, Debug)]
 enum Feeding {
     /// Exactly the wanted bytes.
     Exact,
-    /// The wanted bytes, and all bytes after them.
+    /// The wanted bytes, and all bytes of the file after them.
     ToTheEnd,
-    /// Exactly the wanted bytes, at an address with the given remainder modulo 16.
+    /// Exactly the wanted bytes, at a memory address with this remainder modulo 16.
     Aligned(usize),
-    /// First the bytes of a prefetched head, then exactly the wanted bytes.
+    /// First a head of this length, then exactly the wanted bytes.
     Prefetched(usize),
 }
 
-/// A complete walk: the tables and components found, the spans wanted, and the result.
+/// A complete walk: the tables and components that were found, the spans that were wanted, and the
+/// result.
 struct Walk {
     walker: Walker,
     seen: Container,
@@ -88,8 +88,9 @@ fn feed(walk: &mut Walk, file: &[u8], want: Span, how: Feeding) -> Result<(), da
     Ok(())
 }
 
-/// Reduces diagnostics to what a walker reports: it keeps at most sixteen and counts the others. If
-/// there are more than sixteen, only their number is compared.
+/// Makes the reference's diagnostics comparable with a walker's. A walker keeps at most sixteen
+/// diagnostics and counts the others. So if there are more than sixteen, only their number is
+/// compared.
 fn countable(mut seen: Container, diagnostics: u64) -> Container {
     if diagnostics > 16 {
         seen.ignored = vec![(diagnostics, diagnostics)];
@@ -135,7 +136,8 @@ fn reference(file: &[u8]) -> Result<Container, String> {
     Ok(countable(seen, diagnostics as u64))
 }
 
-/// Returns the results of the walker and of its components' regions, as a fixture's dump.
+/// Returns what the walker found, and the regions of the components, in the form of a fixture's
+/// dump.
 fn ours(file: &[u8]) -> Result<String, String> {
     let len = file.len() as u64;
     let Walk { walker, seen, error, .. } = walk(file, true, Feeding::Exact);
@@ -195,8 +197,8 @@ fn every_truncation_of_a_chain_is_named() {
     }
 }
 
-/// Three tables at 28, 140 and 260, each with up to three components, and with any extension
-/// offsets.
+/// A container of three tables, at 28, 140 and 260. Each has up to three components, and its
+/// extension offset may have any value.
 #[derive(Clone, Copy, Debug)]
 struct World {
     counts: [u32; 3],
@@ -207,7 +209,8 @@ impl World {
     fn file(&self) -> Vec<u8> {
         let mut file = by::head(by::PACKAGE, 0, 1);
         for (i, at) in [28_usize, 140, 260].into_iter().enumerate() {
-            // Ids repeat between tables, so that the chain has duplicates.
+            // Two tables can have components with the same id, so there are duplicates in the
+            // chain.
             let components = (0..self.counts[i]).map(|n| by::component(small(n + i as u32), n, 1));
             let table = by::Table {
                 base: 10 * i as u64,
@@ -221,15 +224,15 @@ impl World {
     }
 }
 
-/// Compares our walk, with and without a known length, with the reference.
+/// Compares our walk with the reference, once with the file's length and once without it.
 #[track_caller]
 pub fn check_against_reference(file: &[u8], what: &str) {
     let expected = reference(file);
     assert_eq!(outcome(walk(file, true, Feeding::Exact)), expected, "{what}");
     let unknown = outcome(walk(file, false, Feeding::Exact));
     if unknown != expected {
-        // The two errors may differ only for a table that both overlaps an earlier one and is
-        // truncated.
+        // Without the file's length, the walk may report another fault only in one case: a table
+        // that overlaps an earlier table and is also cut off.
         let overlaps =
             matches!(&unknown, Err(error) if error.starts_with("error corrupt table header"));
         let is_cut = matches!(&expected, Err(error) if error.starts_with("error truncated table"));
@@ -317,11 +320,11 @@ fn what_is_found_early_is_found_for_good() {
             before = now;
         }
     }
-    // The tables add the ids 0 to 2, then 3, then 4.
+    // The first table has the ids 0 to 2. The second table adds 3, and the third table adds 4.
     assert_eq!(grown, [3, 4, 5]);
 
-    // If a caller needs a component of the second table, the walk must go on to that table, and may
-    // stop after it.
+    // A caller that needs a component of the second table has to walk up to that table. It may stop
+    // there.
     let mut walker = Walker::new(None);
     let requires = [Requirement::new(uuid_of(small(3)), Version::new(0, 1))];
     let format =
@@ -364,7 +367,7 @@ fn a_bad_region_leaves_the_others_readable() {
     assert_eq!(bad.data, [0xff, 0xff, 0xff, 0xff, 9, 0, 0, 0], "handed on unchanged");
     assert_eq!(good.span_within(file.len() as u64), Ok(Span { start: 0, end: 80 }));
     assert_eq!(empty.span_within(file.len() as u64).map(|span| span.len()), Ok(0));
-    // Without the file's length, only overflow is detected.
+    // If the file's length is unknown, `span` detects only overflow.
     assert_eq!(bad.span().map(|span| span.len()), Ok(9));
 }
 
@@ -386,7 +389,7 @@ fn limits_are_the_callers() {
     assert_eq!(run(3, 6), Ok(4));
     assert_eq!(run(2, 6), Err("error limit table header at 0x104".into()));
     assert_eq!(run(0, 6), Err("error limit table header at 0x1c".into()));
-    // The limit counts duplicates, too: these four ids have six entries.
+    // The limit also counts duplicates. The tables have six entries with four different ids.
     assert_eq!(run(3, 5), Err("error limit table entries at 0x11c".into()));
     assert_eq!(run(3, 1), Err("error limit table entries at 0x34".into()));
 }
@@ -466,7 +469,7 @@ fn formats_say_what_is_missing() {
     assert_eq!(checked(&requires[4..]), Err("error unsupported component at 0x1c".into()));
 }
 
-/// Returns a component for our emitter, and the same component for the reference.
+/// Returns a component with arbitrary fields.
 fn any_component() -> impl Strategy<Value = by::Component> {
     (any::<u128>(), any::<(u16, u16, u32, u32)>()).prop_map(|(id, (major, minor, offset, size))| {
         by::Component { id: id.to_be_bytes(), major, minor, offset, size }
@@ -504,8 +507,8 @@ proptest! {
             TableSpec { region_base: base, extension_at: extension, slots, components, at: 28 };
         let mut out = vec![junk; expected.len() + 5];
         let emitted = emit_container(&head, &[ours], &mut out);
-        // The next table must not share bytes with the preamble, this table, or this table's free
-        // slots.
+        // The emitter must refuse an extension offset that leads into the preamble, this table or
+        // its free slots.
         let leads_on = extension >= expected.len() as u64 && extension <= u64::MAX - 24;
         if extension != 0 && !leads_on {
             prop_assert_eq!(emitted.map_err(|error| error.kind()), Err(ErrorKind::Misuse));
@@ -515,7 +518,7 @@ proptest! {
         prop_assert_eq!(emitted, Ok(expected.len()));
         prop_assert_eq!(&out[..expected.len()], &expected[..]);
         prop_assert_eq!(&out[expected.len()..], &[junk; 5][..]);
-        // Our reader reads the emitted table, with any extension offset.
+        // Our reader reads the emitted table, whatever its extension offset is.
         let seen = walk(&expected, true, Feeding::Exact).seen;
         prop_assert_eq!(seen.tables.first(), Some(&TableSeen {
             at: 28, base, extension, count: table.components.len() as u32,
@@ -527,8 +530,8 @@ proptest! {
         mut file in prop::collection::vec(any::<u8>(), 28..400),
     ) {
         file[..8].copy_from_slice(&by::SIGNATURE);
-        // The high bytes of the count are cleared, because nearly every file with a large count is
-        // truncated.
+        // Clears the high bytes of the table's count. With a large count, nearly every file would
+        // be truncated.
         if let Some(count) = file.get_mut(49..52) {
             count.fill(0);
         }
@@ -561,7 +564,8 @@ fn tables_that_we_chain_neither_loop_nor_overlap() {
         let specs: Vec<_> =
             (0..first_count).map(|i| spec_of(&by::component(small(i), 0, 0))).collect();
         let first = TableSpec { slots: first_slots, components: &specs, ..TableSpec::default() };
-        // A table's emitted length includes its free slots. The next table starts after them.
+        // The emitted length of a table includes its free slots. The next table starts after the
+        // slots.
         let second_at = 28 + first.emitted_len().expect("the slots are enough");
         let extra = [spec_of(&by::component(small(99), 0, 0))];
         let (at, slots) = (second_at, second_slots);
@@ -581,8 +585,8 @@ fn the_first_published_file_is_what_we_emit() {
     let published =
         fixtures("container").into_iter().find(|f| f.name.ends_with("published_80_bytes"));
     let published = published.expect("the fixture is committed").bytes;
-    // These bytes were copied by hand from a file of the format's first program, without the
-    // reference.
+    // These bytes were copied by hand from a file that the first program of this format wrote,
+    // without the reference.
     let typed: [u8; 80] = *b"\xffdaicon0)y\x0f_wu\xe5K\x8b\xb5Jc\x19\x9bg\"\0\0\0\0\
         \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
         \x17G^,\x15\xb7\x9bB\x85\xcd\xd3 \xd2BTz\0\0\0\0\0\0\0\0\0\0\0\0";

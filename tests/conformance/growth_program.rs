@@ -1,8 +1,8 @@
-//! The bytes and system calls of every verb of the program grow no faster than its input. They are
-//! counted by the system, for the worst inputs of one size and of twice that size.
+//! Checks that the reads and writes of every verb grow no faster than its input. The system counts
+//! the calls and bytes, for the worst inputs of one size and of twice that size.
 //!
-//! `growth.rs` and `dar_growth.rs` count the memory, hashes and comparisons of the same work in the
-//! libraries.
+//! `growth.rs` and `dar_growth.rs` count the memory, the hashes and the comparisons of the same
+//! work in our libraries.
 
 #![cfg(target_os = "linux")]
 
@@ -18,7 +18,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Stdio};
 
-/// The reads and writes of a process, and their bytes. Bytes from caches count, too.
+/// The calls of a process that read or write, and their bytes. Bytes from the system's cache count,
+/// too.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Spent {
     calls: u64,
@@ -26,7 +27,8 @@ struct Spent {
 }
 
 impl Spent {
-    /// Returns the counts of a process that runs or has ended, but was not waited for.
+    /// Returns the counts of a process. It may have ended, but its parent must not have waited for
+    /// it.
     fn of(process: u32) -> Self {
         let counts = fs::read_to_string(format!("/proc/{process}/io")).expect("it is our child");
         let count = |name: &str| -> u64 {
@@ -38,7 +40,7 @@ impl Spent {
     }
 }
 
-/// Returns whether a child has ended, and was not waited for.
+/// Returns whether a child process has ended. Its parent must not have waited for it.
 fn has_ended(process: u32) -> bool {
     let state = fs::read_to_string(format!("/proc/{process}/stat")).expect("it is our child");
     state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
@@ -54,7 +56,7 @@ fn run(folder: &Folder, arguments: &[&str], codes: &[i32]) -> Spent {
     let mut errors = String::new();
     let stderr = child.stderr.as_mut().expect("it is piped");
     stderr.read_to_string(&mut errors).expect("messages are text");
-    // The program closes its outputs when it ends.
+    // The program closes its outputs before it ends, so the end of its output is not enough.
     while !has_ended(child.id()) {
         std::thread::yield_now();
     }
@@ -64,23 +66,23 @@ fn run(folder: &Folder, arguments: &[&str], codes: &[i32]) -> Spent {
     spent
 }
 
-/// Runs the program, which must succeed.
+/// Runs the program, and checks that it succeeds.
 #[track_caller]
 fn done(folder: &Folder, arguments: &[&str]) {
     let (code, _, errors) = folder.run(arguments);
     assert_eq!(code, Some(0), "{arguments:?}: {errors}");
 }
 
-/// Makes an input of a size in a folder.
+/// A function that makes an input of the given size in a folder.
 type Make = dyn Fn(&Folder, usize);
 
-/// A verb, an input, and the number to which the input's length is in proportion.
+/// A verb and an input whose length is proportional to `n`.
 struct Case {
     /// The arguments of the program. The first ones name the verb.
     arguments: &'static [&'static str],
     input: &'static str,
     n: usize,
-    /// The exit codes that are right. A verb may refuse an input of a stranger.
+    /// The exit codes that the test accepts. A verb may refuse an input that a stranger made.
     codes: &'static [i32],
     /// Makes the input in a folder.
     make: Box<Make>,
@@ -102,7 +104,7 @@ fn strange(
     Case { codes: &[0, 1, 3], ..case(arguments, input, make) }
 }
 
-/// Checks that twice the input takes at most about twice the costs.
+/// Checks that an input of twice the size costs at most about twice as much.
 #[track_caller]
 fn check(what: &str, one: Spent, two: Spent) {
     let grown = |one: u64, two: u64, slack: u64| two > 2 * one + one / 4 + slack;
@@ -120,7 +122,7 @@ impl Case {
         check(&format!("{:?} of {}", self.arguments, self.input), one, two);
     }
 
-    /// Returns the verb: one word, or two for `dar`.
+    /// Returns the name of the verb: two words for verbs of `dar`, and one word for others.
     fn verb(&self) -> String {
         let words = if self.arguments[0] == "dar" { 2 } else { 1 };
         self.arguments[..words].join(" ")
@@ -133,7 +135,7 @@ impl Case {
 
 const ID: &str = "00000000-0000-0000-0000-000000000001";
 
-/// The verbs that read a package `p` of any kind. `q` is a copy of it.
+/// The verbs that read a package `p` of any kind. Some also read `q`, a copy of `p`.
 const READERS: &[&[&str]] = &[
     &["ls", "p", "--long"],
     &["ls", "p", "**/a*0*"],
@@ -158,7 +160,7 @@ const READERS: &[&[&str]] = &[
 fn readers() -> Vec<Case> {
     let all = INPUTS.iter().flat_map(|input| READERS.iter().map(move |verb| (input, verb)));
     let cases = all.map(|((input, make, n), verb)| {
-        // A thousand files are written for each unit of `unpack`, so its inputs are smaller.
+        // `unpack` writes many files, so the inputs are a quarter of the usual size.
         strange(verb, (input, n / 4), move |folder, n| {
             let package = make(n);
             folder.write("p", &package);
@@ -171,7 +173,7 @@ fn readers() -> Vec<Case> {
     cases.collect()
 }
 
-/// Writes `n` files of different contents, in folders of 100.
+/// Writes `n` files of different contents, 100 to a folder.
 fn files(folder: &Folder, n: usize) {
     for number in 0..n {
         folder.write(&format!("in/{}/{number}", number / 100), format!("{number}").as_bytes());
@@ -190,7 +192,8 @@ fn small(folder: &Folder) {
     done(folder, &["pack", "one", "-o", "p"]);
 }
 
-/// Publishes a package, and `n` updates of it. Each update is archived.
+/// Publishes a package in parts, and then `n` updates of it. Each update archives the replaced
+/// head.
 fn versions(folder: &Folder, n: usize) {
     fs::create_dir(folder.at("parts")).expect("a new folder");
     small(folder);
@@ -253,7 +256,7 @@ fn writers() -> Vec<Case> {
     ]
 }
 
-/// Saves a plan of `n` puts.
+/// Saves a plan that puts `n` regions.
 fn planned(folder: &Folder, n: usize) {
     small(folder);
     files(folder, n);
@@ -273,14 +276,15 @@ fn leaf(number: usize) -> Block {
     block(dar::RAW, &number.to_be_bytes(), &[])
 }
 
-/// Returns a plan of these blocks. The last one is the root.
+/// Returns a plan for an archive of these blocks. The last block is the root.
 fn plan(blocks: Vec<Block>) -> Plan {
     let roots = vec![blocks.last().expect("there is one").cid.clone()];
     let store = blocks.into_iter().map(|block| (block.cid.clone(), block)).collect();
     Plan { store, roots, index: true, ..Plan::default() }
 }
 
-/// Nested blocks, each with a link that leads nowhere. The root refers to all of them again.
+/// Returns nested blocks. Each has a link to a block that the archive lacks. The root links to all
+/// nested blocks again.
 fn nested(n: usize) -> Plan {
     let mut blocks: Vec<Block> = Vec::new();
     for number in 0..n {
@@ -293,27 +297,27 @@ fn nested(n: usize) -> Plan {
     plan(blocks)
 }
 
-/// Blocks that are all roots.
+/// Returns blocks each of which is a root.
 fn roots(n: usize) -> Plan {
     let blocks: Vec<Block> = (0..n).map(leaf).collect();
     let roots = blocks.iter().map(|block| block.cid.clone()).collect();
     Plan { roots, car_roots: None, ..plan(blocks) }
 }
 
-/// A block that is linked again and again.
+/// Returns a root that links to the same block `n` times.
 fn repeated(n: usize) -> Plan {
     let leaf = leaf(7);
     let root = block(dar::DAG_CBOR, b"root", &vec![leaf.cid.clone(); n]);
     plan(vec![leaf, root])
 }
 
-/// A name, the maker of the blocks, and the size.
+/// An archive: its name, the function that makes its blocks, and its size.
 type Archive = (&'static str, fn(usize) -> Plan, usize);
 
 const ARCHIVES: &[Archive] =
     &[("nested blocks", nested, 2000), ("roots", roots, 2000), ("repeats", repeated, 2000)];
 
-/// The verbs that read an archive `d`, or a CAR `c` of the same blocks.
+/// The verbs that read an archive `d` or a CAR `c`, which have the same blocks.
 const DAR_READERS: &[&[&str]] = &[
     &["dar", "ls", "d", "--long"],
     &["dar", "roots", "d"],
@@ -375,7 +379,7 @@ fn archives_cost_at_most_their_length() {
     dar_readers().iter().for_each(Case::check);
 }
 
-/// Returns what a server reads and writes for `n` requests.
+/// Returns the reads and writes of a server that answers `n` requests.
 fn served(folder: &Folder, path: &str, n: usize) -> Spent {
     let server = Served::start(&folder.at(""), &[]);
     for _ in 0..n {
@@ -417,7 +421,8 @@ fn every_verb_has_a_case() {
     let mut verbs: BTreeSet<String> = listed(&["--help"]).into_iter().collect();
     verbs.extend(listed(&["dar", "--help"]).iter().map(|verb| format!("dar {verb}")));
     assert!(verbs.len() > 35, "{verbs:?}");
-    // These read no input, or a file of fixed length. `cdn-check` sends a fixed number of requests.
+    // These verbs read no input, or a file of fixed length. `cdn-check` sends a fixed number of
+    // requests.
     let without_input = ["completions", "man", "key", "help", "dar", "dar help", "cdn-check"];
     let cases = readers().into_iter().chain(writers()).chain(dar_readers());
     let covered = cases.map(|case| case.verb()).chain(["serve".into()]);

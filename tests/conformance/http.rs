@@ -1,9 +1,9 @@
-//! Packages over HTTP: from correct servers on loopback, and from servers with faults that are
-//! known from real servers and caches.
+//! Packages over HTTP: from correct servers on loopback, and from servers with faults that real
+//! servers and caches are known to have.
 //!
-//! The hostile server's answers follow a script, so each fault is the same at every run. The reader
-//! returns the right bytes, or an error that names the cause. It never returns wrong bytes, and
-//! never exceeds the budget.
+//! A hostile server answers by a script, so each fault is the same in every run. A reader must
+//! return the right bytes or an error that names the cause. It must never return wrong bytes, and
+//! never exceed the budget.
 
 mod http_archives;
 mod http_async;
@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// A request as the server saw it.
+/// A request, as it arrived at the server.
 #[derive(Debug, Clone, PartialEq)]
 struct Seen {
     target: String,
@@ -35,8 +35,8 @@ struct Seen {
 
 type Script = dyn Fn(&Seen, usize, &[u8]) -> Vec<u8> + Send + Sync;
 
-/// A server that answers by a script. The script returns the bytes to send. The server then closes
-/// the connection, unless the bytes state that it stays open.
+/// A server that answers by a script. The script returns the bytes to send. If they do not state
+/// that the connection stays open, the server then closes it.
 struct Server {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -83,7 +83,7 @@ fn serve(stream: TcpStream, seen: &Mutex<Vec<Seen>>, (file, script): &(Vec<u8>, 
     }
 }
 
-/// Returns whether the answer states the length of its body.
+/// Returns whether an answer states the length of its body.
 fn is_framed(answer: &[u8]) -> bool {
     let Some(end) = answer.windows(4).position(|window| window == b"\r\n\r\n") else {
         return false;
@@ -110,7 +110,7 @@ fn read_request(reader: &mut impl BufRead) -> Option<Seen> {
     Some(Seen { target, range, fields })
 }
 
-/// Returns an answer of a status line, fields and a body.
+/// Returns an answer with this status line, these fields and this body.
 fn answer(status: &str, fields: &[(&str, String)], body: &[u8]) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {status}\r\n").into_bytes();
     for (name, value) in fields {
@@ -125,7 +125,7 @@ fn len_field(len: usize) -> (&'static str, String) {
     ("Content-Length", len.to_string())
 }
 
-/// Returns the answer of a correct server.
+/// Returns the answer that a correct server gives.
 fn right(seen: &Seen, file: &[u8]) -> Vec<u8> {
     let Some((first, last)) = seen.range else {
         return answer("200 OK", &[len_field(file.len())], file);
@@ -147,7 +147,7 @@ fn content(n: usize) -> Vec<u8> {
 fn packed(regions: usize, content: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let out = dir.path().join("p.dacti-pack");
-    // A small package lies in one slice, so all its regions get the same tag.
+    // The whole package lies in one slice, so requests for all regions have the same tag.
     let (encoding, slice_len) = (EncodingChoice::None, 1 << 20);
     let options = BuildOptions { encoding, slice_len, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
@@ -158,7 +158,7 @@ fn packed(regions: usize, content: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
     std::fs::read(out).expect("it was written")
 }
 
-/// Returns options with short waits, so that no test waits for long.
+/// Returns options with short waits, so that the tests end soon.
 fn options() -> HttpOptions {
     let session = SessionOptions {
         backoff_millis: 1,
@@ -177,8 +177,8 @@ fn open(server: &Server, options: &HttpOptions) -> Result<(Package, Arc<RemoteSo
     Package::open_url_with(&server.url, options)
 }
 
-/// Opens a package of three regions and reads one. The server answers the request for the head
-/// correctly, and all other requests by `script`.
+/// Opens a package of three regions and reads one region. The server answers the request for the
+/// head correctly. `script` answers all other requests.
 fn get(script: Box<Script>) -> (Result<Vec<u8>, Error>, Stats, Vec<Seen>) {
     let server = Server::start(packed(3, content), script);
     let (package, source) = open(&server, &options()).expect("the head is right");
@@ -191,7 +191,7 @@ fn get(script: Box<Script>) -> (Result<Vec<u8>, Error>, Stats, Vec<Seen>) {
     (got, source.stats(), server.seen())
 }
 
-/// Does the same as `get`, but `script` answers only the requests for the region, counted from 0.
+/// Does the same as `get`, but `script` gets only the requests for the region, numbered from 0.
 fn get_behind_head(
     script: impl Fn(&Seen, usize, &[u8]) -> Vec<u8> + Send + Sync + 'static,
 ) -> (Result<Vec<u8>, Error>, Stats, Vec<Seen>) {
@@ -237,8 +237,8 @@ fn a_large_package_takes_one_request_more() {
     assert!(source.stats().requests <= 4);
 }
 
-/// The index of 100,000 regions has 393 groups and lies after the head. Each random look-up needs a
-/// block that was not read before.
+/// The index of 100,000 regions has 393 groups and lies after the head. Each look-up of a random
+/// region needs a block that no earlier look-up read.
 #[test]
 fn look_ups_one_by_one_soon_read_the_index_in_few_requests() {
     let file = packed(100_000, |n| vec![n as u8; 16]);
@@ -251,7 +251,7 @@ fn look_ups_one_by_one_soon_read_the_index_in_few_requests() {
     let asked_freely = source.stats();
     assert!(asked_freely.requests <= 110, "{asked_freely:?}");
 
-    // With a budget of bytes, only the wanted bytes are read.
+    // If the budget limits the bytes, the reader fetches only the wanted bytes.
     let mut options = options();
     options.session.bytes_max = 1 << 24;
     let (package, source) = open(&server, &options).expect("it is good");
@@ -312,14 +312,14 @@ fn what_goes_wrong_once_is_cured() {
         });
         assert!(got.is_ok(), "{name}: {got:?}");
         assert_eq!((stats.requests, stats.retries), (3, 1), "{name}");
-        // If only a query bypasses the wrong answers, the reader uses one.
+        // If the right bytes can be fetched only with a query, the reader uses a query.
         let (got, stats, seen) = get_behind_head(move |seen, _, file| {
             if seen.target.contains("?g=0") { right(seen, file) } else { bad(seen, file) }
         });
         assert!(got.is_ok(), "{name}: {got:?}");
         assert_eq!(stats.escalations, 1, "{name}");
         assert_eq!(seen.last().map(|seen| &*seen.target), Some("/p.dacti-pack?g=0"), "{name}");
-        // If no request gets right bytes, the error states that.
+        // If every answer is wrong, the error says so.
         for head_is_right in [true, false] {
             let (got, ..) = get_behind_head(move |seen, _, file| match seen.range {
                 Some((0, _)) if head_is_right => right(seen, file),
@@ -329,8 +329,8 @@ fn what_goes_wrong_once_is_cured() {
             let kind = match *name {
                 "no answer" | "garbage" | "503" => ErrorKind::Unavailable,
                 "ignored range" | "gzip" => ErrorKind::Unsupported,
-                // The bytes do not match, so the reader fetches the head again. That head is also
-                // wrong, and is not a package's head.
+                // The bytes match no digest, so the reader fetches the head again. The answer to
+                // that request is also wrong, and is no head of a package.
                 "shifted bytes" | "zeros" if !head_is_right => ErrorKind::Replaced,
                 _ => ErrorKind::Stale,
             };
@@ -346,7 +346,7 @@ fn odd_but_right_answers_are_taken() {
         let (first, last) = seen.range.expect("it is one");
         let etag = ("ETag", format!("W/\"{n}\""));
         let range = ("Content-Range", format!("bytes {first}-{last}/*"));
-        // The answer states no length, so its body ends with the connection.
+        // The answer does not state its length, so its body ends when the connection ends.
         answer("206 Partial Content", &[range, etag], &file[first..=last])
     });
     assert!(got.is_ok(), "{got:?}");
@@ -471,7 +471,8 @@ fn another_file_in_its_place_is_told() {
 #[test]
 fn another_file_of_the_same_shape_is_told_by_the_state_that_its_answers_are_of() {
     // spec: R-HTTP-64, R-HTTP-32
-    // Sizes and places in both packages are the same, and each digest matches its bytes.
+    // Both packages have the same lengths and places, and their digests are right. Only the state
+    // of the file (`Last-Modified`) shows the difference.
     let other = packed(4, |n| vec![n as u8; content(n).len()]);
     let grown = packed(4, content);
     for (file, is_same) in [(grown, true), (other, false)] {
@@ -509,8 +510,8 @@ fn another_file_of_the_same_shape_is_told_by_the_state_that_its_answers_are_of()
 #[test]
 fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
     // spec: R-HTTP-64, R-HTTP-32
-    // Each package had an update that removed a region and added one, so its index was folded and
-    // lies after the head. Opening the package reads this index with its fences.
+    // An update of each package removed one region and added another one. So the index was folded,
+    // and lies after the head. Opening the package reads this index together with its fences.
     let folded = |byte: u8| {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = dir.path().join("p");
@@ -537,8 +538,9 @@ fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
         }),
     );
     let (package, source) = open(&server, &options()).expect("the other one is as good");
-    // There are five requests: two heads, the fences with the index after each head, and the head
-    // once more in between.
+    // The reader sends five requests: the head of the first file, its index with the fences, a look
+    // at the head, which is then of the other file, the head again, and the other index with its
+    // fences.
     assert_eq!(source.stats().requests, 5, "{:?}", server.seen());
     let region = |n: u32| package.get(&*format!("{n}.bin")).expect("it is there");
     assert_eq!((region(1), region(2)), (vec![2; 8], vec![2; 8]), "of the file that is open");
@@ -560,7 +562,7 @@ fn many_regions_come_by_few_requests_at_once() {
     for (n, got) in got.into_iter().enumerate() {
         assert_eq!(got.expect("it is there"), vec![n as u8; 30_000]);
     }
-    // The regions have 12 MB, and a request has at most 4 MiB.
+    // The regions take 12 MB, and a request fetches at most 4 MiB.
     assert!(source.stats().requests <= 6, "{:?}", source.stats());
     assert!(server.connections.load(Ordering::Relaxed) > 1, "at once");
 }

@@ -1,9 +1,9 @@
-//! Many regions over HTTP: how many rounds of requests they take, and whether the plans match the
-//! requests.
+//! Reads of many regions over HTTP: the number of rounds of requests that they take, and whether
+//! plans state exactly the requests that are sent.
 //!
 //! No test depends on the clock. The server adds 30 ms to each answer. It holds answers back until
-//! the allowed number of requests is in progress, so the tests can count how often a reader had to
-//! wait. The time is only printed.
+//! the allowed number of requests is in progress. So the tests can count the rounds: how often a
+//! reader had to wait. The time is only printed.
 
 use core::ops::ControlFlow;
 use dacti::fetch::HttpOptions;
@@ -19,17 +19,18 @@ use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::{Duration, Instant};
 
-/// The delay of each answer.
+/// The delay of each answer, which makes rounds visible in the printed times.
 const DELAY: Duration = Duration::from_millis(30);
-/// The test fails if a reader does not send the expected requests within this time.
+/// The longest time that the server waits for expected requests. After this time the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The requests received, and the rounds in which they were answered.
+/// The requests that arrived, and the rounds in which the server answered them.
 #[derive(Debug, Default)]
 struct Rounds {
-    /// The number of requests that must be in progress before any request of a round is answered.
+    /// The number of requests of a round. The server answers when this many requests are in
+    /// progress.
     at_once: usize,
-    /// The number of announced requests that have not arrived.
+    /// The number of announced requests that have not arrived yet.
     left: usize,
     waiting: usize,
     rounds: usize,
@@ -37,7 +38,7 @@ struct Rounds {
     stuck: bool,
 }
 
-/// A server that answers ranges of one file, over persistent connections.
+/// A server that answers requests for ranges of one file. It keeps connections open.
 #[derive(Debug)]
 struct Server {
     url: String,
@@ -61,8 +62,9 @@ impl Server {
         Self { url, rounds }
     }
 
-    /// Announces `requests` requests in rounds of `at_once`. Each answer waits for the others of
-    /// its round. Returns the spans and the number of rounds before this call.
+    /// Announces `requests` requests in rounds of `at_once`. The server answers the requests of a
+    /// round only when all of them have arrived. Returns the requested spans and the number of
+    /// rounds since the last call.
     fn expect(&self, requests: usize, at_once: usize) -> (Vec<Span>, usize) {
         let mut rounds = self.rounds.0.lock().expect("no thread panicked");
         assert!(!rounds.stuck, "fewer requests at once than there may be: {rounds:?}");
@@ -75,7 +77,7 @@ impl Server {
     }
 }
 
-/// Waits until a round is full, or until all announced requests have arrived.
+/// Waits until all requests of a round have arrived, or all announced requests.
 fn wait_for_round(shared: &(Mutex<Rounds>, Condvar), range: Span) {
     let (rounds, changed) = shared;
     let mut rounds = rounds.lock().expect("no thread panicked");
@@ -138,15 +140,15 @@ fn serve(
     }
 }
 
-/// The span of a request for the head.
+/// The span of the head.
 const HEAD: Span = Span { start: 0, end: 65_536 };
 
-/// Returns a region's content: 1 KiB, different for each region.
+/// Returns the content of a region: 1 KiB that differs from the content of all other regions.
 fn content(n: u32) -> Vec<u8> {
     n.to_le_bytes().repeat(256)
 }
 
-/// A package of regions of 1 KiB.
+/// Returns a package of `count` regions of 1 KiB.
 fn packed(count: u32) -> Vec<u8> {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let out = dir.path().join("p.dacti-pack");
@@ -167,8 +169,9 @@ fn open(server: &Server, gap: u64, concurrency: usize) -> (Package, Arc<RemoteSo
     Package::open_url_with(&server.url, &options).expect("it is good")
 }
 
-/// Gets regions as planned, and compares the plan with the requests. Returns the numbers of rounds
-/// and of requests, including those for the head, and the number of all bytes.
+/// Gets regions as planned, and checks that the requests are the planned ones. Returns the number
+/// of rounds, the number of requests, and the number of bytes. All three include the requests for
+/// the head.
 #[track_caller]
 fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (usize, usize, u64) {
     let start = Instant::now();
@@ -192,8 +195,9 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
     expected.insert(0, HEAD);
     assert_eq!(seen, expected, "the head once more, and the regions");
     rounds += index_rounds + data_rounds;
-    // Both plans count a final request for the head, but only one such request is made. The first
-    // request for the head makes up for the difference.
+    // Each of the two plans includes a final request for the head, but only one such request is
+    // sent. The request for the head at the opening, which no plan includes, makes the numbers
+    // equal.
     let requests = plan.requests() + told.requests();
     let bytes = plan.bytes() + told.bytes();
     assert_eq!((source.stats().requests, source.stats().bytes), (requests, bytes));
@@ -209,8 +213,8 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
 fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     const COUNT: usize = 10_000;
     let server = Server::start(packed(20_000), |_, _| ());
-    // If regions are read one by one, each takes a round, or two if its index block is not in
-    // memory. This is counted for a few regions.
+    // If regions are read one by one, each region takes one round, or two rounds if its index block
+    // is not in memory. The test counts this for 40 regions.
     let (package, source) = open(&server, 0, 16);
     let start = Instant::now();
     server.expect(0, 1);
@@ -224,9 +228,9 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     assert!(rounds >= 40);
     let one_by_one = COUNT;
 
-    // All these regions are consecutive. The head, the index and the regions are read one after the
-    // other, and a request for regions has at most 4 MiB. The 10,000 regions of 1,024 bytes, each
-    // with a digest of 32, take three requests, which are sent at once.
+    // The 10,000 regions are consecutive. Each has 1,024 bytes and a digest of 32 bytes. A request
+    // has at most 4 MiB, so the regions take three requests, which are sent at once. At least three
+    // rounds are needed: for the head, for the index, and for the regions.
     let numbers: Vec<_> = (5_000..15_000).collect();
     let (rounds, requests, bytes) = get_all(&server, &numbers, 16 << 10, 16);
     let least = 3;
@@ -234,14 +238,14 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     assert!(rounds <= 2 * least, "{rounds}");
     assert!(rounds * 10 <= one_by_one);
     assert!(requests <= 2 * (1 + 1 + 3), "{requests}");
-    // The read bytes are the regions with their digests, the head twice, and at most the whole
-    // index.
+    // The reader must fetch the regions with their digests, and the head twice. In addition, it may
+    // fetch at most the whole index.
     let needed = (COUNT * 1_056) as u64 + 2 * HEAD.len();
     assert!(bytes <= 2 * needed && bytes - needed <= 20_000 * 25, "{bytes}");
 
-    // No two regions are adjacent, and no unused bytes may be fetched. So each region takes a
-    // request, and 64 requests run at once: two rounds for head and index, and 10,000 / 64 rounds
-    // for the regions.
+    // No two regions are adjacent, and the reader may fetch no unused bytes. So each region takes
+    // one request, and at most 64 requests are in progress at once. At least two rounds are needed
+    // for the head and the index, and 10,000 / 64 rounds for the regions.
     let numbers: Vec<_> = (0..20_000).step_by(2).collect();
     let (rounds, requests, bytes) = get_all(&server, &numbers, 0, 64);
     let least = 2 + COUNT.div_ceil(64);
@@ -253,7 +257,7 @@ fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
 #[test]
 fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
     // spec: R-HTTP-25, R-HTTP-65
-    // Every answer with more than one region after the head has a wrong second byte.
+    // If an answer holds more than one region from after the head, its second byte is wrong.
     let server = Server::start(packed(3_000), |first, body| {
         if first > 70_000 && body.len() > 100_000 {
             body[1] ^= 1;
@@ -268,7 +272,7 @@ fn a_stale_answer_to_many_costs_what_is_wrong_with_it_alone() {
     let before = source.stats().requests;
     let told = package.plan_get_at(found.iter().copied());
     assert_eq!(told.reads.len(), 1);
-    // There is one request for all regions, one for the wrong region, and one for the head.
+    // Three requests are expected: for all regions, for the wrong region alone, and for the head.
     server.expect(3, 1);
     for (n, got) in package.get_many_at(found).into_iter().enumerate() {
         assert_eq!(got.expect("it is read again"), content(n as u32));
@@ -294,8 +298,8 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         (String::from_utf8(output.stdout).expect("it is text"), err)
     };
     let len = |spans: &[Span]| spans.iter().map(Span::len).sum::<u64>();
-    // Compares a dry run with the run: the verb must then make exactly the planned requests, and
-    // cost as much.
+    // Compares a dry run of a verb with its run. The run must send exactly the planned requests,
+    // and receive the planned number of bytes.
     let planned = |verb: &str, options: &[&str]| {
         let (out, _) = run(verb, &[options, &["--dry-run", "--json"]].concat());
         let plan: serde_json::Value = serde_json::from_str(&out).expect("it is JSON");
@@ -327,7 +331,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
     // spec: R-HTTP-65
     let (plan, _, expected) = planned("verify", &[]);
     assert_eq!(expected.iter().filter(|span| **span == HEAD).count(), 2, "the last look counts");
-    // The number includes the names list.
+    // The 3,001 regions include the names list.
     assert_eq!((&plan["regions"], &plan["refused"]), (&3_001.into(), &0.into()));
     run("verify", &[]);
     let (all, _) = server.expect(0, 1);
@@ -345,7 +349,7 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         let bytes = std::fs::read(target.join(format!("{n:06}"))).expect("it was written");
         assert_eq!(bytes, content(n));
     }
-    // Regions whose files exist already are not fetched.
+    // The files of all other regions exist already, so `unpack` fetches only the removed one.
     std::fs::remove_file(target.join("001234")).expect("it is there");
     server.expect(0, 1);
     let again = Command::new(program()).args(["unpack", &server.url, "-C", to]).output();
@@ -381,7 +385,7 @@ fn an_index_is_read_whole_by_few_requests_at_once() {
         let (seen, rounds) = server.expect(0, 1);
         assert_eq!((seen.len(), rounds), (requests, 1));
         assert_eq!(package.plan_list().index[..requests], seen);
-        // An async package makes the same reads.
+        // An `AsyncPackage` makes the same reads.
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let (again, rounds) = runtime.expect("it starts").block_on(async {
             server.expect(1, 1);
@@ -422,7 +426,7 @@ fn regions_without_digests_are_compared_by_many_requests_at_once() {
     assert_eq!((found.unchanged, found.changed.len()), (47, 1));
     for server in &servers {
         let (seen, rounds) = server.expect(0, 1);
-        // After the regions, the reader requests the head once more.
+        // After all reads of regions, the reader requests the head once more.
         assert_eq!((seen.len(), rounds), (49, 4));
     }
 }
@@ -442,7 +446,8 @@ fn packages_of_many_regions_are_compared_by_few_requests() {
     }
 }
 
-/// Regions of 1 KiB that share most of their bytes with a dictionary. All lie after the head.
+/// Returns a package of regions of 1 KiB that share most of their bytes with the dictionary. All
+/// regions lie after the head.
 fn packed_with_dictionary(count: u32) -> Vec<u8> {
     let mut shared = vec![0; 900];
     blake3::Hasher::new().finalize_xof().fill(&mut shared);
@@ -463,7 +468,8 @@ fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
     let (package, source) = open(&server, 0, 16);
     let place = package.view().dictionary().expect("it has one").expect("it is inside");
     let sealed = Span { start: place.start, end: place.end + 32 };
-    // Each of the two requests is answered only after both have arrived.
+    // The server answers only when both requests have arrived: for the dictionary and for the
+    // region.
     server.expect(2, 2);
     assert_eq!(tail(package.get("000003").expect("it is sound")), 3_u32.to_le_bytes());
     let (seen, rounds) = server.expect(1, 1);
@@ -472,7 +478,7 @@ fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
     let (seen, _) = server.expect(0, 1);
     assert_eq!((seen.len(), source.stats().requests), (1, 4));
 
-    // A stream also reads dictionary and region in one round.
+    // A stream also reads the dictionary and the region in one round.
     let (package, _) = open(&server, 0, 16);
     server.expect(2, 2);
     let mut content = Vec::new();
@@ -482,8 +488,8 @@ fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
     let (seen, rounds) = server.expect(0, 1);
     assert_eq!((rounds, seen.len(), seen[0]), (1, 2, sealed));
 
-    // For many regions, the plan includes the dictionary's request, which runs at the same time as
-    // the others.
+    // A plan for many regions includes the read of the dictionary. The reader sends it together
+    // with the others.
     let (package, source) = open(&server, 0, 16);
     let keys = ["000001", "000050", "000099"];
     let plan = package.plan_get(keys);
@@ -494,12 +500,12 @@ fn the_dictionary_comes_once_in_the_round_of_the_first_region_that_needs_it() {
         assert_eq!(tail(got.expect("it is sound")), n.to_le_bytes());
     }
     let (seen, rounds) = server.expect(1, 1);
-    // The final request for the head is a round of its own.
+    // The final request for the head takes a round of its own.
     assert_eq!((rounds, seen.len()), (2, 5));
     assert_eq!(source.stats().bytes, plan.bytes() + HEAD.len());
     drop((package, source));
 
-    // An async package makes the same requests.
+    // An `AsyncPackage` makes the same requests.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("it starts").block_on(async {
         let package = AsyncPackage::open_url(&server.url).await.expect("it is good");

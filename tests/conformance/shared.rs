@@ -1,5 +1,5 @@
-//! Packages in which regions share stored bytes: packed, read in every way, damaged, updated,
-//! signed, compacted, published.
+//! Packages whose regions share stored bytes. They are packed, read in every way, damaged, updated,
+//! signed, compacted and published.
 
 mod noting;
 
@@ -43,7 +43,8 @@ fn go_on() -> impl FnMut(dacti::Progress) -> ControlFlow<()> {
     |_| ControlFlow::Continue(())
 }
 
-/// Files: 35 with one content, 2 with another, one that is alone, and two without bytes.
+/// Returns 35 files with one content, two files with another content, one file with a content of
+/// its own, and two empty files.
 fn files() -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<_> = (0..35)
         .map(|n| (format!("tiles/{n:02}"), b"the same sea, for all of these tiles".to_vec()))
@@ -59,7 +60,7 @@ fn files() -> Vec<(String, Vec<u8>)> {
 fn packed(options: BuildOptions, key: Option<SecretKey>, files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut builder = PackageBuilder::new(options);
     key.map(|key| builder.sign(key).len());
-    // The order in which a builder meets files does not change the package.
+    // The builder gets the files in another order. The package must not depend on this order.
     for (path, content) in files.iter().rev() {
         builder.add(&path[..], content.clone()).expect("a good name");
     }
@@ -70,7 +71,7 @@ fn open(file: &[u8]) -> Package {
     Package::from_bytes(file).expect("it is sound")
 }
 
-/// Checks that a package has exactly these files, whichever way they are read.
+/// Checks that a package has exactly these files, in each way of reading them.
 #[track_caller]
 fn assert_holds(package: &Package, files: &[(String, Vec<u8>)]) {
     for (path, expected) in files {
@@ -96,7 +97,7 @@ fn assert_holds(package: &Package, files: &[(String, Vec<u8>)]) {
 #[track_caller]
 fn assert_whole(package: &Package) {
     let report = package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it is read");
-    // The names list keeps the names of removed regions.
+    // After a removal, the names list still has the name.
     let is_name = |finding: &Finding| matches!(finding, Finding::NameWithoutRegion { .. });
     assert!(report.findings.iter().all(is_name), "{:?}", report.findings);
     let usage = package.usage(true, &mut |_| ControlFlow::Continue(())).expect("it is read");
@@ -105,7 +106,8 @@ fn assert_whole(package: &Package) {
     assert_eq!(package.part_overlaps(regions).count, 0);
 }
 
-/// Packages with digests and with signatures, without encoding and with Brotli.
+/// Returns the options and the key for each combination: with digests or signatures, with Brotli or
+/// without encoding.
 fn variants() -> Vec<(BuildOptions, Option<SecretKey>)> {
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..options() };
     let list = BuildOptions { digest_list: DigestListChoice::Always, ..options() };
@@ -132,7 +134,7 @@ fn every_way_to_read_a_shared_region_gives_its_content() {
         assert_holds(&package, &files());
         let place = |path: &str| package.locate(path).expect("it is there").span;
         let tiles: Vec<Span> = (0..35).map(|n| place(&format!("tiles/{n:02}"))).collect();
-        // 35 regions are 16, 16 and 3.
+        // At most 16 regions share bytes, so the 35 equal regions form groups of 16, 16 and 3.
         let alike: Vec<usize> = tiles.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
         assert_eq!(alike, [16, 16, 3]);
         assert_eq!(place("licence"), place("tiles/licence"));
@@ -176,7 +178,7 @@ fn a_package_that_shares_nothing_keeps_its_bytes() {
     let file = packed(options(), None, &alone);
     assert!(file == packed(BuildOptions { share: false, ..options() }, None, &alone));
     assert_eq!(open(&file).view().seals().map(|seals| seals.seals_max), Some(1));
-    // Equal contents stay apart if the caller asks for it.
+    // If the caller asks for it, equal regions do not share bytes.
     let apart = packed(BuildOptions { share: false, ..options() }, None, &files());
     let package = open(&apart);
     assert_eq!(package.view().seals().map(|seals| seals.seals_max), Some(1));
@@ -216,7 +218,8 @@ fn no_flipped_bit_gives_wrong_bytes() {
     let end = file.iter().rposition(|byte| *byte != 0).expect("it has data") + 1;
     let (mut refused, mut read) = (0, 0);
     for at in 0..end {
-        // The unused room for components and entries is zeros.
+        // In the reserve for components and entries, which is zeros, the test flips only one bit of
+        // each byte.
         let is_used = file[at] != 0 || !(1600..53_000).contains(&at);
         for bit in if is_used { 0..8 } else { at % 8..at % 8 + 1 } {
             let mut bad = file.clone();
@@ -236,7 +239,8 @@ fn no_flipped_bit_gives_wrong_bytes() {
     assert!(refused > 1000 && read > 1000, "{refused} refused, {read} read");
 }
 
-/// The spans of the stored bytes and of the seal of a region, found by its digest.
+/// Returns the place of a region's stored bytes, and the position of its seal, which is found by
+/// the digest.
 fn place_of(file: &[u8], path: &str) -> (Located, usize) {
     let located = open(file).locate(path).expect("it is there");
     let Span { start, end } = located.span;
@@ -258,28 +262,31 @@ fn the_seals_of_other_regions_open_none() {
         matches!(error, Error::Seal(dacti_seal::Error::Swapped { asked, sealed, .. })
             if *asked == located.id && sharing.contains(sealed))
     };
-    // Without its own seal, the region is refused, although 15 seals of its bytes follow.
+    // The region's own seal is missing. Readers must refuse the region, although 15 seals of
+    // regions with the same bytes follow.
     let mut lost = file.clone();
     lost[at..at + 32].fill(0);
     let error = open(&lost).get("tiles/03").expect_err("it has no seal");
     assert!(is_swapped(&error), "{error}");
-    // The others are whole.
+    // All other regions stay readable.
     for path in ["tiles/00", "tiles/04", "tiles/15", "tiles/16", "licence", "alone"] {
         assert!(open(&lost).get(path).is_ok(), "{path}");
     }
-    // The seal of a neighbour's bytes in its place changes nothing.
+    // In place of the region's seal is the seal of a region with other bytes. Readers must still
+    // refuse the region.
     let (_, other) = place_of(&file, "licence");
     let mut neighbour = file.clone();
     neighbour.copy_within(other..other + 32, at);
     let error = open(&neighbour).get("tiles/03").expect_err("this is the seal of other bytes");
     assert_eq!(error.kind(), ErrorKind::Corrupt);
-    // The order of the seals does not matter.
+    // Two seals are exchanged. Readers accept seals in any order.
     let (_, last) = place_of(&file, "tiles/15");
     let mut turned = file.clone();
     let (first, second) = turned.split_at_mut(last);
     first[at..at + 32].swap_with_slice(&mut second[..32]);
     assert_holds(&open(&turned), &files());
-    // A region whose size runs into its seals, or whose start is another's, is refused.
+    // If the entry names a part of the region's seals, or starts inside another region's bytes,
+    // readers must refuse the region.
     let entry = open(&file).find(located.id).expect("sound").expect("there").at as usize;
     for (change, at) in [(1_i64, entry + 20), (-1, entry + 20), (32, entry + 20), (1, entry + 16)] {
         let mut other = file.clone();
@@ -310,10 +317,11 @@ fn a_contents_change_between_two_looks_is_noticed() {
     let modified = std::fs::metadata(path("a")).and_then(|m| m.modified()).expect("it is there");
     let mut is_first = true;
     let out = path("out");
-    // The first call of the progress comes after the first look at the contents.
+    // The progress function is called for the first time after the builder has hashed the contents
+    // once.
     let refused = builder.build_with(&out, &mut |_| {
         if core::mem::take(&mut is_first) {
-            // Only the length and the time stay the same.
+            // The file gets another content. Its length and its time stay the same.
             let mut other = vec![1; 100_000];
             other[99_999] = 2;
             std::fs::write(path("a"), other).expect("it can be written");
@@ -322,7 +330,8 @@ fn a_contents_change_between_two_looks_is_noticed() {
         }
         ControlFlow::Continue(())
     });
-    // The second look finds another hash, or the build finds another content than it compared.
+    // The builder either notices that the content has changed, or stores for each region the
+    // content that its file has now.
     match refused {
         Ok(_) => {
             let package = Package::open(&out).expect("it is sound");
@@ -350,12 +359,12 @@ fn updates_leave_the_regions_that_share_bytes_alone() {
             update
         };
         let mut expected = files();
-        // The first of the sharing regions, whose path gave the bytes their place, gets another
-        // content; so does the last. A new region has the content of the others.
+        // The update changes the first and the last one of the regions that share bytes. It also
+        // adds a region with the content of the others.
         let mut first = with_key();
         for (name, content) in [("tiles/00", "land"), ("tiles/34", "ice")] {
             let found = expected.iter_mut().find(|(path, _)| path == name).expect("there");
-            // The names list keeps the length of a content, so the new one has the same.
+            // The new content has the same length, because the names list keeps the length.
             found.1 = format!("{content:36}").into_bytes();
             first.put(name, found.1.clone()).expect("a good name");
         }
@@ -369,7 +378,7 @@ fn updates_leave_the_regions_that_share_bytes_alone() {
         assert_holds(&open(&file), &expected);
         let end = file.iter().rposition(|byte| *byte != 0).expect("it has data") as u64 + 1;
         assert!(end > before && file.len() as u64 - end >= 15 * seal_len, "room for 15 seals");
-        // A removal takes away one region, and none of those that share its bytes.
+        // A removal removes one region. The regions that share its bytes stay.
         let mut second = with_key();
         for name in ["tiles/01", "licence"] {
             second.remove(name).expect("it is there");
@@ -384,7 +393,7 @@ fn updates_leave_the_regions_that_share_bytes_alone() {
             assert!(package.get(name).expect("sound") == *content, "{name}");
         }
         assert_whole(&package);
-        // The removed one can come back, and shares nothing then.
+        // The removed region can be put again. It then shares bytes with no other region.
         let mut third = with_key();
         third.put("licence", b"do what you like".to_vec()).expect("a good name");
         third.plan().expect("it can be planned").apply().expect("it can be written");
@@ -392,7 +401,7 @@ fn updates_leave_the_regions_that_share_bytes_alone() {
         let package = Package::open(&path).expect("it is sound");
         let place = |path: &str| package.locate(path).expect("there").span;
         assert_ne!(place("licence"), place("tiles/licence"));
-        // A compaction lets regions share bytes again, and writes the same file as a packer.
+        // Compaction makes equal regions share bytes again. It writes the same file as a packer.
         let out = dir.path().join("new");
         let options = CompactOptions { key: key.clone(), ..CompactOptions::default() };
         let compacted = package.compact(&out, &options, &mut go_on()).expect("it can be");
@@ -402,7 +411,7 @@ fn updates_leave_the_regions_that_share_bytes_alone() {
         assert!(std::fs::read(&out).expect("it is there") == fresh);
         let new = Package::open(&out).expect("it is sound");
         assert_holds(&new, &expected);
-        // Without sharing, older readers take the compacted file.
+        // If the compacted regions share no bytes, older readers also accept the file.
         let options = CompactOptions { unshare: true, ..options };
         new.compact(&path, &options, &mut go_on()).expect("it can be compacted");
         let apart = Package::open(&path).expect("it is sound");
@@ -460,8 +469,8 @@ fn a_digest_list_with_the_digest_of_a_sharing_region_is_noticed() {
     let options = BuildOptions { digest_list: DigestListChoice::Always, ..options() };
     let file = packed(options, None, &files());
     assert_whole(&open(&file));
-    // The list has the digests in the order of the ids, 16 bytes each. Two of sharing regions are
-    // exchanged, and the list is sealed anew.
+    // The list has the first 16 bytes of each digest, in the order of the ids. The test exchanges
+    // the digests of two regions that share bytes, and computes the list's hash again.
     let mut ids: Vec<[u8; 16]> = files().iter().map(|(path, _)| by::path_id(path)).collect();
     ids.push(by::NAMES);
     ids.sort_unstable();
@@ -476,7 +485,7 @@ fn a_digest_list_with_the_digest_of_a_sharing_region_is_noticed() {
     for i in 0..16 {
         other.swap(a + i, b + i);
     }
-    // The hash of the list stands before the digests, and covers its first 48 bytes.
+    // The list's hash precedes the digests. It covers the 48 bytes before itself, and the digests.
     let end = list_at + 16 * ids.len();
     let hashed = [&b"dacti-digestlist v0"[..], &other[list_at - 80..list_at - 32]].concat();
     let hash = |list: &[u8]| blake3(&[&hashed[..], &list[list_at..end]].concat());
@@ -502,7 +511,8 @@ fn a_package_in_parts_is_published_updated_and_read() {
     let update = Update::at_place(&place, UpdateOptions::default(), PublishOptions::default());
     let mut update = update.expect("it can be read");
     update.put("tiles/00", b"land".to_vec()).expect("a good name");
-    // The region that is put is the last of its block, so its read needs the block's room.
+    // The region that the update puts is the last one of its block. A reader reads 16 seals after
+    // it, so the block must have room for them.
     update.plan().expect("it can be planned").apply().expect("it can be written");
     let published = Package::open(&path).expect("it is sound");
     assert_holds(&published, &expected);

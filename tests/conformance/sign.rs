@@ -1,4 +1,5 @@
-//! The program's verbs for keys, signed packages and trusted keys: output, refusals and messages.
+//! The program's verbs for keys, its signed packages and its trusted keys: output, refusals,
+//! messages.
 
 use crate::cli::{Ended, Scratch, dacti, ended};
 use dacti_tests::program::program;
@@ -9,25 +10,25 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The keys of the specification's worked example, for its publisher's package.
+/// The private key of the specification's worked example, with the publisher's package.
 const PRIVATE: &str = "dacti-ed25519-private 1 \
     000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
     00112233-4455-6677-8899-aabbccddeeff\n";
 const PUBLIC: &str = "dacti-ed25519-public 1 \
     03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8 \
     00112233-4455-6677-8899-aabbccddeeff\n";
-/// The key of RFC 8032's second test, for the same package.
+/// The public key of RFC 8032's second test, for the same publisher's package.
 const OTHER_PUBLIC: &str = "dacti-ed25519-public 1 \
     3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c \
     00112233-4455-6677-8899-aabbccddeeff\n";
 const OTHER_PACKAGE: &str = "99999999-4455-6677-8899-aabbccddeeff";
-/// The worked example's region `hello.txt`: six stored bytes, digest, signature.
+/// The region `hello.txt` of the worked example: six stored bytes, the digest, the signature.
 const SEALED: &str = "68656c6c6f0a\
     066e7922aa5069571bde07955612a3a589aaefd811dd8669eb8a97bf49446513\
     8974929ed50f569c1bacdd5db846ce4d4f9615853573c50e90c89ca9609057e4\
     2f1544c6548513068594d2583f28d722f573a3ad06aac2f301cc3429f5800200";
 
-/// A scratch directory with the example's keys in it.
+/// A scratch directory that has the example's keys.
 struct Keys {
     scratch: Scratch,
     private: PathBuf,
@@ -47,7 +48,7 @@ impl Keys {
         Self { scratch, private, public, other }
     }
 
-    /// Two files of equal length, packed and signed.
+    /// Packs and signs two files of equal length.
     fn signed(&self) {
         self.scratch.write("hello.txt", b"hello\n");
         self.scratch.write("hollo.txt", b"hollo\n");
@@ -60,8 +61,8 @@ impl Keys {
         assert_eq!(packed.code, Some(0), "{packed:?}");
     }
 
-    /// Returns the output of `get`, `unpack`, `ls` and `verify` for `hello.txt` with trusted keys.
-    /// Names that differ between runs are removed.
+    /// Returns the output of `get`, `unpack`, `ls` and `verify` with this trusted key. `hello.txt`
+    /// must be refused. Paths that differ from run to run are replaced.
     fn told(&self, key: &Path, more: &[&str]) -> String {
         let target = self.scratch.at("unpacked");
         let runs: [(&str, &[&str]); 4] = [
@@ -75,7 +76,7 @@ impl Keys {
             let ended = self.scratch.run(verb, &[arguments, &["--key", text(key)], more].concat());
             let out = String::from_utf8_lossy(&ended.out);
             told += &format!("$ dacti {verb} (exit code {})\n{}{out}", code(&ended), ended.err);
-            // No byte of a refused region is printed.
+            // The program must not print a byte of a refused region.
             assert!(!out.contains("llo\n"), "{out}");
             assert!(!target.join("hello.txt").exists());
         }
@@ -105,7 +106,7 @@ fn bytes(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(digit).collect()
 }
 
-/// Returns the position of bytes that must occur exactly once.
+/// Returns the position of `bytes` in the file, where they must occur exactly once.
 #[track_caller]
 fn position(file: &[u8], bytes: &[u8]) -> usize {
     let mut places = file.windows(bytes.len()).enumerate().filter(|(_, found)| *found == bytes);
@@ -154,7 +155,7 @@ fn a_new_key_is_its_owners_only_and_never_shown() {
     }
     assert_eq!(words(shown.text()), public);
     assert_eq!(dacti(["key", "show", text(&public_file)]).text(), shown.text());
-    // A second key differs from the first.
+    // A second new key differs from the first one.
     let json = dacti(["key", "new", "--json", "-o", text(&scratch.at("second.key"))]);
     let json: Value = serde_json::from_str(json.text()).expect("it is JSON");
     assert_eq!(json["public"], text(&scratch.at("second.key.pub")));
@@ -191,7 +192,7 @@ fn a_key_is_not_replaced() {
     assert!(line.ends_with(&format!("own.key {exists}")), "{line}");
     assert_eq!(fs::read_to_string(&keys.private).expect("it is there"), PRIVATE);
     assert!(!keys.public.exists(), "no public file without its private one");
-    // A link as the output is refused, too, even if its target does not exist.
+    // If the output is a link, the program also refuses, even if the link leads to no file.
     let (link, behind) = (keys.scratch.at("link.key"), keys.scratch.at("behind"));
     std::os::unix::fs::symlink(&behind, &link).expect("a new link");
     assert!(new(&link).failure().contains(exists));
@@ -220,7 +221,7 @@ fn a_private_key_that_others_may_read_is_refused() {
         set_mode(&keys.private, owners);
         keys.pack(&[]);
     }
-    // A pipe has no mode that says who may read it.
+    // A pipe has no file mode, so the program cannot check who may read it.
     let pipe =
         format!("printf '%s' '{}' | '{}' key show /dev/stdin", PRIVATE.trim(), program().display());
     let shown = std::process::Command::new("sh").args(["-c", &pipe]).output().expect("it runs");
@@ -265,13 +266,14 @@ fn a_signed_package_has_the_specifications_seals() {
     keys.pack(&[]);
     let file = keys.scratch.bytes();
     position(&file, &bytes(SEALED));
-    // The component of version 0.1 in T1's second slot names 96 bytes at 1,080.
+    // T1's second slot has the seal component of version 0.1. Its region has 96 bytes and starts at
+    // 1,080.
     assert_eq!(file[100..108], bytes("3804000060000000"));
     let component = "000000000200000033221100554477668899aabbccddeeff0100000000000000\
         03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8\
         3ff7e2b78efd9675a6191411bc0dc624568d4d6ac858889e38951f49db2df0a3";
     assert_eq!(file[1080..1176], bytes(component));
-    // Signing again gives the same bytes, with any number of threads.
+    // Signing again gives the same bytes, whatever the number of threads is.
     for threads in ["1", "3"] {
         keys.pack(&["--threads", threads]);
         assert_eq!(keys.scratch.bytes(), file);
@@ -312,13 +314,14 @@ fn what_is_signed_with_a_trusted_key_is_handed_out() {
         assert_eq!(unpacked.code, Some(0));
         assert_eq!(fs::read(target.join("hollo.txt")).expect("it is there"), b"hollo\n");
     }
-    // Packer and reader can name the publisher's package separately from the key.
+    // Packers and readers can also get the publisher's package as an option instead of from the
+    // key.
     keys.pack(&["--package-id", OTHER_PACKAGE]);
     let trusted = ["hello.txt", "--key", key, "--package-id", OTHER_PACKAGE];
     assert_eq!(keys.scratch.run("get", &trusted).text(), "hello\n");
     let refused = keys.scratch.run("get", &["hello.txt", "--key", key]);
     assert!(refused.failure().contains("wrong package"));
-    // Without a trusted key, the package is read like any package with digests.
+    // Without a trusted key, readers treat the package like one that only has digests.
     assert_eq!(keys.scratch.run("get", &["hello.txt"]).text(), "hello\n");
 }
 
@@ -360,11 +363,12 @@ fn a_private_key_is_not_published() {
     for more in [&["--sign", text(&key)][..], &["--sign", text(&link)], &[]] {
         keys.scratch.refused(&keys.scratch.pack(more), told);
     }
-    // The packer finds the key under any file name.
+    // The packer recognises a private key by its content, under any file name.
     fs::hard_link(&key, keys.scratch.at("in/other")).expect("a new name");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     keys.scratch.refused(&packed, "other is a private key and would be published");
-    // The key is also found if the line ends after the digits.
+    // The packer also recognises a key without a publisher's package, whose line ends after the
+    // digits.
     fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
     let line = format!("dacti-ed25519-private 1 {}\n", "07".repeat(32));
     fs::write(keys.scratch.at("in/other"), line).expect("it is there");
@@ -373,7 +377,7 @@ fn a_private_key_is_not_published() {
     fs::remove_file(keys.scratch.at("in/other")).expect("it is there");
     let packed = keys.scratch.pack(&["--sign", text(&key), "--exclude", "*.key"]);
     assert_eq!(packed.code, Some(0), "{packed:?}");
-    // An update does not publish the key, either.
+    // An update refuses to publish a private key, too.
     for input in [text(&keys.scratch.at("in")).to_owned(), format!("a.txt={}", text(&key))] {
         let put = keys.scratch.run("put", &[&input, "--sign", text(&key)]);
         assert!(put.failure().contains("own.key is a private key"), "{put:?}");
@@ -435,7 +439,7 @@ fn a_package_that_is_there_is_signed_as_if_it_was_packed_so() {
             fs::remove_file(&signed).expect("it is there");
         }
     }
-    // A damaged region is not signed.
+    // The program refuses to sign a damaged region.
     keys.scratch.pack(&["--encoding", "none"]);
     let mut file = keys.scratch.bytes();
     let at = file.len() - file.iter().rev().position(|byte| *byte != 0).expect("some") - 40;
@@ -444,7 +448,8 @@ fn a_package_that_is_there_is_signed_as_if_it_was_packed_so() {
     let refused = sign();
     assert!(refused.failure().contains("altered"), "{refused:?}");
     assert!(!signed.exists());
-    // Signing in place is refused, and so is a key file that others can read.
+    // The program refuses to sign in place, and refuses a private key file that other users can
+    // read.
     let refused = dacti(["sign", text(&source), "-o", text(&source), "--key", key]);
     assert!(refused.failure().ends_with("is an input of this command: name another file with -o"));
     set_mode(&keys.private, 0o644);
@@ -459,8 +464,8 @@ fn hot_files_stay_hot_where_they_fit() {
     let scratch = &keys.scratch;
     scratch.write("cold", b"cold");
     scratch.write("hot/empty", b"");
-    // With digests, up to 55,768 bytes of hot regions fit. A signature adds 64 bytes to each
-    // region, so they do not fit then.
+    // With digests, hot regions of up to 55,768 bytes fit into the head. A signature adds 64 bytes
+    // to each region, so the same regions no longer fit.
     let (source, made) = (scratch.at("packages/source"), scratch.at("packages/made"));
     let hot = ["--encoding", "none", "--hot", "hot/*"];
     let sign = |name: &str| -> Value {

@@ -1,8 +1,8 @@
 //! An independent planner: updates of a package in the cdn layout, as bytes.
 //!
-//! It imports none of the crates, and follows the specification only. It keeps the whole file in
-//! memory and prefers simple code. It returns the steps of `cache.rs` in an order that keeps the
-//! laws. Tests that break a law change these steps.
+//! It imports none of our crates, and follows only the specification. It keeps the whole file in
+//! memory, and prefers simple code. It returns the steps that `cache.rs` defines, in an order that
+//! obeys the laws. Tests that break a law change these steps.
 
 use crate::cache::{HEAD, Model, Op, Plan};
 use crate::reference::{
@@ -19,7 +19,7 @@ pub enum Sealing {
     None,
     /// A digest.
     Digest,
-    /// A digest, and 64 other bytes instead of a signature, which this planner cannot make.
+    /// A digest, and 64 bytes in place of a signature. This planner cannot sign.
     Signed,
 }
 
@@ -37,7 +37,7 @@ impl Sealing {
     }
 }
 
-/// Returns a new package of regions without encoding. It has room for signatures, too.
+/// Returns a new package. Its regions have no encoding, and `sealing` says which seals they have.
 #[must_use]
 pub fn package(files: &[(String, Vec<u8>)], slice: u64, sealing: Sealing) -> Published {
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -59,7 +59,7 @@ pub fn package(files: &[(String, Vec<u8>)], slice: u64, sealing: Sealing) -> Pub
     Published::new(file, model_of(files), sealing)
 }
 
-/// The content of a package of these files.
+/// Returns the content of a package of these files.
 #[must_use]
 pub fn model_of(files: &[(String, Vec<u8>)]) -> Model {
     Model {
@@ -78,7 +78,7 @@ pub enum Edit {
     Remove(String),
 }
 
-/// A package under update.
+/// A published package, to which updates are applied.
 #[derive(Clone, Debug)]
 pub struct Published {
     /// The file.
@@ -111,12 +111,12 @@ impl Published {
         read_index(&self.file, &self.container()).expect("an index")
     }
 
-    /// The position at which the next block starts.
+    /// Returns the position at which the next block starts.
     fn fresh(&self) -> u64 {
         (self.file.len() as u64).next_multiple_of(self.slice)
     }
 
-    /// Applies the steps completely to the file.
+    /// Carries out all steps on the file.
     pub fn apply(&mut self, ops: &[Op]) {
         for op in ops {
             match op {
@@ -128,7 +128,7 @@ impl Published {
         }
     }
 
-    /// Makes a plan of steps, applies them, and records the changes of the edits.
+    /// Makes a plan of these steps, carries it out, and applies the edits to the model.
     pub fn finish(&mut self, name: &str, ops: Vec<Op>, edits: &[Edit]) -> Plan {
         self.apply(&ops);
         for edit in edits {
@@ -146,7 +146,8 @@ impl Published {
         Plan { name: name.to_owned(), ops, after: self.model.clone() }
     }
 
-    /// Returns the seals of removals, and their entries. The offsets count from the first seal.
+    /// Returns the seals of removals, and the entries of the removals. An offset of an entry counts
+    /// from the first seal.
     fn removals(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
         for edit in edits {
@@ -158,8 +159,9 @@ impl Published {
         (data, entries)
     }
 
-    /// Returns the data of an update, and its entries. The offsets count from the data's start. If
-    /// paths or lengths are new, the data starts with a names segment.
+    /// Returns the data of an update, and their entries. An offset of an entry counts from the
+    /// start of the data. If a path is new, or a content has a new length, the data start with a
+    /// names segment.
     fn data(&self, edits: &[Edit]) -> (Vec<u8>, Vec<Entry>) {
         let (mut data, mut entries) = (Vec::new(), Vec::new());
         let mut put = |id: Id, bytes: &[u8]| {
@@ -178,7 +180,7 @@ impl Published {
         (data, entries)
     }
 
-    /// Returns a names segment with the paths that are new or whose content has a new length;
+    /// Returns a names segment with the paths that are new or whose content has a new length, or
     /// `None` if there are no such paths.
     #[must_use]
     pub fn names_segment(&self, edits: &[Edit]) -> Option<Vec<u8>> {
@@ -194,7 +196,7 @@ impl Published {
         (!new.is_empty()).then(|| self.segment(&new))
     }
 
-    /// Returns a names segment for paths and lengths, linked to the current segment.
+    /// Returns a names segment for paths and lengths, which is linked to the current segment.
     fn segment(&self, paths: &[(&String, u64)]) -> Vec<u8> {
         let names: Vec<_> = paths
             .iter()
@@ -213,8 +215,8 @@ impl Published {
         by::names(link, &names)
     }
 
-    /// Pads bytes to a whole number of slices. If regions share stored bytes, the block has room
-    /// for 15 seals at its end.
+    /// Pads bytes to a whole number of slices. If regions may share stored bytes, zeros for 15
+    /// seals precede the padding.
     fn block(&self, mut bytes: Vec<u8>) -> Vec<u8> {
         let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
         let seals = by::seals::read_component(&self.file, &self.container(), &hash);
@@ -225,13 +227,14 @@ impl Published {
         bytes
     }
 
-    /// Returns a delta group for entries of this encoding, and the group's length. Without `next`,
-    /// this is the first group in use that has the encoding and room, unless a newer group lists
-    /// one of the ids. Otherwise it is the free group before all groups in use.
+    /// Returns the delta group for entries of this encoding, and the group's length. Without
+    /// `next`, this is the first used group that has the encoding and enough free entries, if no
+    /// newer group has an entry with one of the ids. Otherwise, this is the free group before all
+    /// used groups.
     fn delta_group(&self, encoding: [u8; 4], entries: &[Entry], next: bool) -> Option<(u32, u8)> {
         let index = self.index();
         if index.region.0 >= HEAD {
-            return None; // folded
+            return None; // the index was folded and has no delta groups
         }
         let length = |g: u32| self.file[self.group_at(g) as usize + 12];
         let used: Vec<u32> = (0..self.deltas()).filter(|g| length(*g) > 0).collect();
@@ -254,9 +257,9 @@ impl Published {
         self.index().region.0 + 8 + GROUP * u64::from(group)
     }
 
-    /// Makes an update in a delta group. All edits are removals, or none is. With `next`, the
-    /// update uses the next free group even if a group in use has room. Returns `None` if the
-    /// update does not fit.
+    /// Makes an update in a delta group. The edits must be either all removals or all puts. With
+    /// `next`, the update takes a free group even if the entries fit into a used group. Returns
+    /// `None` if the update does not fit.
     pub fn delta(&mut self, edits: &[Edit], next: bool) -> Option<Plan> {
         let at = self.fresh();
         let removes = edits.iter().all(|edit| matches!(edit, Edit::Remove(_)));
@@ -271,7 +274,7 @@ impl Published {
         let mut slots = Vec::new();
         for entry in &entries {
             slots.extend(by::swap(entry.id));
-            // Without seals, a removal has no bytes in the file, so its offset is 0.
+            // Without seals, a removal has no bytes in the file. Its offset is then 0.
             let leads = !removes || !data.is_empty();
             let offset = if leads { (at - base) as u32 + entry.offset } else { 0 };
             slots.extend(offset.to_le_bytes());
@@ -298,8 +301,8 @@ impl Published {
         let at = self.fresh();
         let old = self.index().regions();
         let count = old.len() + edits.len() + 1;
-        // Reserves space for the largest possible number of groups, and for their fences before
-        // them.
+        // The maximum number of groups decides the length of the index, and of the fences before
+        // it.
         let groups_max = count.div_ceil(255);
         let keys_len = (32 + 8 * groups_max).next_multiple_of(8) as u64;
         let index_at = at + keys_len;
@@ -345,21 +348,21 @@ impl Published {
         self.finish("fold", ops, edits)
     }
 
-    /// The offset of the T2 that is valid now.
+    /// Returns the offset of the valid T2.
     fn t2(&self) -> u64 {
         by_u64(&self.file, 36)
     }
 
-    /// Returns the current T2 with a new base and extension. Each of `others` replaces the
-    /// component that has the same id.
+    /// Returns the current T2 with a new base and a new extension. Components of `others` replace
+    /// components with the same ids.
     fn table_with(&self, base: u64, extension: u64, others: &[Component]) -> Vec<u8> {
         let mut components = others.to_vec();
         let ids: BTreeSet<_> = others.iter().map(|other| other.id).collect();
         let t2 = self.t2();
         for found in self.container().components {
             let inside = (t2..t2 + 248).contains(&found.at);
-            // If `others` has no new fences, the old fences are dropped, because they belong to
-            // another index.
+            // The old fences belong to the old index. If `others` has no new fences, the table gets
+            // none.
             if inside && !ids.contains(&found.id) {
                 let (at, size) = region(&found, u64::MAX).expect("a good component");
                 let data =
@@ -381,7 +384,7 @@ impl Published {
         by::table(&Table { base, extension, components, slots: 8, ..Table::default() })
     }
 
-    /// Returns the steps that write a table into the unused place of T2.
+    /// Returns the steps that write a table into the place of T2 that is unused, and switch to it.
     fn table_switch(&self, at: u64, bytes: Vec<u8>, table: Vec<u8>) -> Vec<Op> {
         let place: u64 = if self.t2() == 504 { 752 } else { 504 };
         vec![
@@ -393,7 +396,7 @@ impl Published {
         ]
     }
 
-    /// Adds a component in a slot of T1.
+    /// Adds a component in a free slot of T1.
     pub fn slot(&mut self, id: Id, content: &[u8]) -> Plan {
         let at = self.fresh();
         let count = u32::from_le_bytes(self.file[48..52].try_into().expect("four bytes"));
@@ -410,7 +413,7 @@ impl Published {
         self.finish("component in T1", ops, &[])
     }
 
-    /// Adds a component in an extension table. A new T2 names that table.
+    /// Adds a component in an extension table, to which a new T2 leads.
     pub fn further_table(&mut self, id: Id, content: &[u8]) -> Plan {
         let at = self.fresh();
         let t2 = self.t2();

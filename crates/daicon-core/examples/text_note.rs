@@ -1,4 +1,4 @@
-//! Text notes, a file format that holds one text: an example of a format built on `daicon-core`.
+//! Text notes: an example of a format that is built on `daicon-core`. A note holds one text.
 //!
 //! A note is a daicon file of the format [`FORMAT`]. It requires one component, the text component
 //! of `docs/spec/daicon.md`, "An example component: text". Readers ignore other components and
@@ -12,55 +12,56 @@ use daicon_core::{
 };
 use std::io::{self, Read, Seek, Write};
 
-/// The text component, in the version in which notes are written. Its UUID is defined by the
-/// specification, and other formats may use it as well.
+/// The text component, in the version that [`write`] writes. The specification defines its UUID,
+/// and other formats may use the component as well.
 pub const TEXT: Requirement<'static> =
     Requirement::new(Uuid::from_u128(0x37cb72a4_caab_440c_8b7c_869019ed348e), Version::new(0, 1));
 
 /// The declaration of the format.
 ///
-/// The UUID was generated at random for this format alone. A reader of version 1.0 reads every 1.x.
+/// The UUID was generated at random for this format alone. Readers of version 1.0 read all versions
+/// 1.x.
 pub const FORMAT: Format<'static> = Format {
     requires: &[TEXT],
     ..Format::new(Uuid::from_u128(0x5544809d_1951_45fa_816e_31f03934912d), Version::new(1, 0))
 };
 
-/// The recommended value for the maximum length that [`read`] accepts, in bytes.
+/// The default for the maximum length of a text that [`read`] accepts, in bytes.
 pub const TEXT_LEN_MAX: u64 = 1 << 20;
 
-/// The reason for which a note cannot be read or written.
+/// The reason why a note cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The container is at fault, or the file is not a note.
+    /// The container has a fault, or the file is not a note.
     #[error(transparent)]
     Container(#[from] daicon_core::Error),
     /// The text breaks a rule of the text component.
     #[error("text at {at:#x}: {fault} at its byte {offset}")]
     Text {
-        /// Start of the text, absolute.
+        /// The start of the text, as an absolute position.
         at: u64,
-        /// Position of the fault in the text.
+        /// The position of the fault, counted from the start of the text.
         offset: usize,
         /// The rule that the text breaks.
         fault: TextFault,
     },
-    /// The text is longer than the caller allows.
+    /// The text is longer than the caller's limit.
     #[error(
         "text at {at:#x}: {len} bytes, but the limit is {limit}: raise it if you trust the file"
     )]
     TooLong {
-        /// Start of the text, absolute.
+        /// The start of the text, as an absolute position.
         at: u64,
         /// Its length in bytes.
         len: u64,
         /// The caller's limit.
         limit: u64,
     },
-    /// Readers would reject the text.
+    /// Readers would reject this text.
     #[error("the text cannot be written: {0}")]
     Unwritable(Unwritable),
-    /// The file could not be read or written.
+    /// The system could not read or write the file.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -84,20 +85,21 @@ impl fmt::Display for TextFault {
     }
 }
 
-/// The reason for which a text cannot be written.
+/// The reason why a text cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unwritable {
     /// The text has a zero byte.
     #[error("it has a zero byte at {0}")]
     Nul(usize),
-    /// The text is longer than a region's 32-bit size field can state.
+    /// The text is longer than the maximum that a region's 32-bit size field can state.
     #[error("it has {0} bytes, but a region must be shorter than 4 GiB")]
     TooLong(usize),
 }
 
 impl Error {
-    /// Returns the kind, for callers to branch on; `None` if the system is at fault.
+    /// Returns the kind of the error, so that callers can branch on it. Returns `None` for errors
+    /// of the system.
     #[must_use]
     pub const fn kind(&self) -> Option<ErrorKind> {
         match self {
@@ -120,10 +122,10 @@ impl From<ReadError> for Error {
     }
 }
 
-/// Writes a note of `text`.
+/// Writes a note that holds `text`.
 ///
 /// # Errors
-/// `Unwritable` before any byte is written; `Io`.
+/// `Unwritable`, before any byte is written, and `Io`.
 pub fn write(text: &str, out: &mut impl Write) -> Result<(), Error> {
     if let Some(at) = text.find('\0') {
         return Err(Error::Unwritable(Unwritable::Nul(at)));
@@ -139,9 +141,9 @@ pub fn write(text: &str, out: &mut impl Write) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the text of a note, of at most `text_len_max` bytes.
+/// Reads the text of a note. The text may have at most `text_len_max` bytes.
 ///
-/// It reads the preamble, as many tables as needed, and the text.
+/// It reads the preamble, then tables until one has the text component, then the text.
 ///
 /// # Errors
 /// `Container`, `Text`, `TooLong`, `Io`.
@@ -175,7 +177,7 @@ mod tests {
     use daicon_core::{ComponentSpec, ErrorKind, Region, TableSpec, Uuid, Version, emit_container};
     use std::io::Cursor;
 
-    /// A note of "hi\n", made by hand from the tables of the specification.
+    /// A note with the text "hi\n", written by hand from the tables of the specification.
     const HI: &[u8; 83] = b"\xffdaicon0\
         \x9d\x80\x44\x55\x51\x19\xfa\x45\x81\x6e\x31\xf0\x39\x34\x91\x2d\x01\0\0\0\
         \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
@@ -196,8 +198,8 @@ mod tests {
         ComponentSpec::with_region(TEXT.id, version, Region::new(offset, size))
     }
 
-    /// Returns the preamble and first table of a note with these components. The extension offset
-    /// may be one that the emitter refuses.
+    /// Returns the preamble and the first table of a note with these components. The extension
+    /// offset may be one that the emitter would refuse.
     fn start(extension_at: u64, components: &[ComponentSpec]) -> Vec<u8> {
         let table = TableSpec { components, ..TableSpec::default() };
         let mut out = vec![0; 1000];
@@ -207,7 +209,7 @@ mod tests {
         out
     }
 
-    /// Reads `file`. Shows an error as its kind and its text.
+    /// Reads `file`, and compares the text, or the error's kind and message, with `expected`.
     #[track_caller]
     fn check(file: &[u8], expected: Result<&str, (ErrorKind, &str)>) {
         let found = read(&mut Cursor::new(file), TEXT_LEN_MAX);
@@ -262,7 +264,8 @@ mod tests {
             expected a version compatible with 0.1, found 0.2";
         let file = start(0, &[OTHER, text(Version::new(0, 2), 0, 0)]);
         check(&file, Err((ErrorKind::Unsupported, expected)));
-        // An entry with a usable version is used; an entry with another version is ignored.
+        // The reader ignores an entry with an unknown version, and uses the entry with a known
+        // version.
         let components = [text(Version::new(1, 0), 0, 8), text(TEXT.version, 1, 6)];
         check(&start(0, &components), Ok("daicon"));
     }
@@ -327,8 +330,8 @@ mod tests {
         assert_eq!(read(&mut Cursor::new(HI), 3).unwrap(), "hi\n");
         let error = read(&mut Cursor::new(HI), 2).unwrap_err();
         assert!(matches!(error, Error::TooLong { at: 80, len: 3, limit: 2 }), "{error}");
-        // An entry may state the largest size. The reader allocates only for bytes that the file
-        // has.
+        // An entry states the maximum size. The reader must allocate memory only for bytes that the
+        // file has.
         let file = start(0, &[text(TEXT.version, 80, u32::MAX)]);
         let error = read(&mut Cursor::new(&file), u64::MAX).unwrap_err();
         assert_eq!(error.kind(), Some(ErrorKind::Truncated));

@@ -1,4 +1,4 @@
-//! The views that readers must have, and the meaning of any other view.
+//! Checks the views of all readers. A forbidden view is a kind of corruption.
 
 use super::edge::{Age, Edge, Head};
 use super::origin::{HEAD, Op, Origin};
@@ -12,7 +12,7 @@ use std::rc::Rc;
 /// The expected content of a package, as the author of the case states it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Model {
-    /// Content of each region.
+    /// The content of each region.
     pub regions: BTreeMap<Id, Vec<u8>>,
     /// The region of each path.
     pub names: BTreeMap<String, Id>,
@@ -27,39 +27,39 @@ pub struct Plan {
     pub name: String,
     /// Its steps.
     pub ops: Vec<Op>,
-    /// The content of the package after the update.
+    /// The content of the package after this update.
     pub after: Model,
 }
 
 /// A published package and its updates.
 #[derive(Clone, Debug)]
 pub struct Case {
-    /// The property that this case tests.
+    /// The name, which states the property that the case tests.
     pub name: String,
-    /// The file.
+    /// The first bytes of the published file.
     pub base: Vec<u8>,
-    /// The file's length. Zeros follow the given bytes up to this length.
+    /// The length of the published file. All bytes after `base` are zeros.
     pub len: u64,
-    /// Its content.
+    /// The content of the published package.
     pub before: Model,
     /// The updates, one after the other.
     pub plans: Vec<Plan>,
 }
 
-/// Numbers of the plans, states and readers that were tested.
+/// The numbers of plans, states and readers that were tested.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
     /// Plans that were played. A plan counts once for every kind of edge.
     pub plans: u64,
-    /// Prefixes of a plan's writes, including those that end in the middle of a step.
+    /// Beginnings of a plan's writes. A beginning can end in the middle of a step.
     pub prefixes: u64,
-    /// Mixes of slices: heads and answers to other requests.
+    /// Mixes of old and new slices, in heads and in other answers.
     pub mixes: u64,
-    /// Readers. Each read everything with one head, and with all other data from one moment.
+    /// Readers. Each reader took one head, and read everything else at one moment.
     pub readers: u64,
-    /// Stale answers, after which a reader asked the origin.
+    /// Stale answers. After each of them, a reader asked the origin.
     pub escalations: u64,
-    /// Kinds of edges for which the cases were too many, so only a sample was tested.
+    /// Kinds of edges that had too many possible answers, so only a sample was tested.
     pub sampled: u64,
 }
 
@@ -88,35 +88,37 @@ impl fmt::Display for Counts {
 /// A kind of corruption.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Kind {
-    /// Bytes that were never published under an id, or an id that was never published.
+    /// Bytes that were never published under an id, or a region under an id that was never
+    /// published.
     WrongBytes,
-    /// Each single answer is old or new, but the answers belong to different views.
+    /// Answers that belong to different views. Each single answer is from the old or the new view.
     HalfUpdate,
-    /// A whole view, but from a time that the barriers do not allow.
+    /// A complete published view, but an older or newer one than the barriers allow.
     OutOfTime,
-    /// Bytes that even the origin lacks or returns damaged.
+    /// Missing or damaged bytes, even at the origin.
     Lost,
-    /// The origin's own head, which does not lead to the published state.
+    /// The origin's own head does not lead to the published state.
     NotVisible,
 }
 
-/// A forbidden view of a reader.
+/// A view that a reader had and must not have.
 #[derive(Clone, Debug)]
 pub struct Breach {
     /// Its kind.
     pub kind: Kind,
-    /// The number of slices that were not of the present state.
+    /// The number of slices in the answers that were older than the origin's present state.
     pub old: usize,
     /// A description of the moment, the head, the answers and the view.
     pub story: String,
 }
 
-/// The result for one case and one kind of edge.
+/// The result of one case with one kind of edge.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// The runs that were tried.
+    /// The numbers of what was tested.
     pub counts: Counts,
-    /// How often each kind of corruption occurred, and the smallest mix that causes it.
+    /// For each kind of corruption: how often it occurred, and the breach with the fewest old
+    /// slices.
     pub breaches: BTreeMap<Kind, (u64, Breach)>,
 }
 
@@ -155,7 +157,7 @@ impl fmt::Display for Report {
     }
 }
 
-/// Lets every reader of one kind of edge read everything, at every moment of a case.
+/// Lets all readers of one kind of edge read everything, at every moment of a case.
 #[must_use]
 pub fn prove(case: &Case, edge: Edge) -> Report {
     let proof = Proof::new(case, edge);
@@ -180,8 +182,8 @@ pub fn prove(case: &Case, edge: Edge) -> Report {
 }
 
 impl Case {
-    /// Plays all steps. Returns the origin, and for each plan the moment from which on it is
-    /// visible. The first moment is 0, for the base.
+    /// Carries out all steps. Returns the origin and the moments at which views become visible: 0
+    /// for the published file, then one moment for each plan.
     #[must_use]
     pub fn play(&self) -> (Origin, Vec<usize>) {
         let (origin, published, _) = self.play_all();
@@ -217,9 +219,9 @@ struct Proof<'c> {
     case: &'c Case,
     edge: Edge,
     origin: Origin,
-    /// For each plan the moment from which on it is visible; 0 for the base.
+    /// The first moment of each view: 0 for the published file, then one moment for each plan.
     published: Vec<usize>,
-    /// The view of the package before the first plan and after each plan, as the origin shows it.
+    /// The view of the package before the first plan and after each plan, as the origin answers.
     truths: Vec<Result<Rc<View>, Refusal>>,
     probes: Vec<Id>,
     known: RefCell<Known>,
@@ -240,12 +242,12 @@ impl<'c> Proof<'c> {
         Self { case, edge, origin, published, truths, probes, known }
     }
 
-    /// Returns the number of the view that a reader of the origin sees at a moment.
+    /// Returns the number of the view that a reader of the origin gets at a moment.
     fn version(&self, moment: usize) -> usize {
         self.published.iter().rposition(|published| *published <= moment).unwrap_or(0)
     }
 
-    /// Checks that the origin itself shows the content that the case states.
+    /// Checks that the origin's views have the content that the case states.
     fn check_truths(&self, report: &mut Report) {
         let models = self.case.models();
         for (i, (truth, model)) in self.truths.iter().zip(models).enumerate() {
@@ -262,20 +264,20 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Returns whether edges can answer with the same heads at `now` as at the moment before.
+    /// Returns whether edges can answer with the same heads at `now` as at the moment before `now`.
     fn head_is_as_before(&self, now: usize) -> bool {
         let [before, after] = [&self.origin.moments()[now - 1], &self.origin.moments()[now]];
         before.floor == after.floor && self.origin.changes((now - 1, now), 0, HEAD).len() == 1
     }
 
-    /// Checks all readers that read their data at the moment `now`.
+    /// Checks all readers that took some head, and read everything else at the moment `now`.
     fn check_moment(&self, heads: &[Rc<Vec<Head>>], now: usize, report: &mut Report) {
         let mut world = World::new(&self.origin, self.edge, now, &self.probes, &self.known);
         let mut known = HashMap::new();
         let first = if self.origin.moments()[now].whole { 0 } else { now };
         for (then, heads) in heads.iter().enumerate().skip(first) {
             if then > first && self.head_is_as_before(then) {
-                continue; // these readers were checked before
+                continue; // the readers of the moment before had the same heads
             }
             let floor = self.origin.moments()[then].floor;
             let allowed = self.version(floor)..=self.version(then);
@@ -288,7 +290,7 @@ impl<'c> Proof<'c> {
                     if let Some(kind) = self.judge(&seen, version, &allowed) {
                         report.breach(kind, old, story);
                     } else if i == 0 && !self.is_view(*allowed.end(), &seen) {
-                        // The first head is the origin's own head at that moment.
+                        // The first head is the one that the origin itself had at that moment.
                         report.breach(Kind::NotVisible, old, story);
                     }
                 }
@@ -296,8 +298,8 @@ impl<'c> Proof<'c> {
         }
         let next = self.origin.moments().get(now + 1);
         if next.is_none_or(|next| next.floor > now) {
-            // No write follows before the next barrier, so this check covers all heads since the
-            // last barrier.
+            // This is the last moment before the next barrier. So the check covers all heads since
+            // the last barrier.
             self.check_wanderers(&mut world, now, report);
         }
         report.counts.mixes = report.counts.mixes.saturating_add(world.mixes);
@@ -305,7 +307,8 @@ impl<'c> Proof<'c> {
         report.counts.sampled += u64::from(world.sampled);
     }
 
-    /// Checks readers that read the start of the head from one edge and the rest from another.
+    /// Checks readers that read the start of the head from one edge, and its rest from another
+    /// edge.
     fn check_wanderers(&self, world: &mut World<'_>, now: usize, report: &mut Report) {
         let floor = self.origin.moments()[now].floor;
         let snapshots: Vec<(usize, Vec<u8>)> = self
@@ -321,7 +324,7 @@ impl<'c> Proof<'c> {
                 let mut last = 0;
                 for cut in joints() {
                     if front[last..cut] == back[last..cut] {
-                        continue; // this cut gives the same head as the one before
+                        continue; // the previous cut gave the same head
                     }
                     last = cut;
                     let bytes = [&front[..cut], &back[cut..]].concat();
@@ -344,7 +347,8 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Returns which published view a reader saw; `None` if it saw no published view.
+    /// Returns the number of the view that a reader had, or `None` if that view was never
+    /// published.
     fn identify(
         &self,
         seen: &Seen,
@@ -356,12 +360,12 @@ impl<'c> Proof<'c> {
             .or_insert_with(|| self.truths.iter().rposition(|truth| truth.as_ref() == Ok(view)))
     }
 
-    /// Returns whether a reader saw a certain view.
+    /// Returns whether a reader had the view of this number.
     fn is_view(&self, version: usize, seen: &Seen) -> bool {
         matches!((&self.truths[version], &seen.view), (Ok(truth), Ok(view)) if truth == view)
     }
 
-    /// Returns the fault in a reader's view.
+    /// Returns the kind of corruption in a reader's view, or `None` if the view is allowed.
     fn judge(
         &self,
         seen: &Seen,
@@ -372,7 +376,7 @@ impl<'c> Proof<'c> {
             return Some(Kind::Lost);
         }
         match version {
-            // A published view can equal another one that is allowed at this moment.
+            // Two published views can be equal, so the view may be an allowed one.
             Some(_) if allowed.clone().any(|version| self.is_view(version, seen)) => None,
             Some(_) => Some(Kind::OutOfTime),
             None if self.strange(seen, &(0..=self.truths.len() - 1)).is_some() => {
@@ -382,7 +386,7 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Returns a fault unless each single answer occurs in some allowed view.
+    /// Returns a kind of corruption if some answer occurs in none of the allowed views.
     fn judge_each(
         &self,
         seen: &Seen,
@@ -396,7 +400,7 @@ impl<'c> Proof<'c> {
         Some((if ever { Kind::OutOfTime } else { Kind::WrongBytes }, what))
     }
 
-    /// Returns the first answer that occurs in none of these views.
+    /// Returns the first answer of a reader that occurs in none of these views.
     fn strange(&self, seen: &Seen, versions: &std::ops::RangeInclusive<usize>) -> Option<String> {
         let view = seen.view.as_ref().ok()?;
         let truths: Vec<&View> = self.truths[versions.clone()]
@@ -434,7 +438,7 @@ impl<'c> Proof<'c> {
         )
     }
 
-    /// Returns the number of answers in which a view differs from each of the published views.
+    /// Returns, for each published view, the number of answers that differ from it.
     fn nearest(&self, view: &View) -> String {
         let count = |truth: &View| {
             let regions: BTreeSet<_> = view.regions.iter().collect();
@@ -448,7 +452,7 @@ impl<'c> Proof<'c> {
     }
 }
 
-/// Returns the first key for which a view's answer occurs in none of the true views.
+/// Returns the first key whose answer in `view` occurs in none of the true views.
 fn foreign<K: Ord + Clone, V: PartialEq>(
     view: &View,
     truths: &[&View],
@@ -463,14 +467,15 @@ fn foreign<K: Ord + Clone, V: PartialEq>(
     .cloned()
 }
 
-/// Returns the borders between structures of the head.
+/// Returns the positions in the head at which one structure ends and the next begins.
 fn joints() -> BTreeSet<usize> {
     let groups = (0..=10).map(|n| (HEAD - n * GROUP) as usize);
     let header = (1..=10).map(|n| (HEAD - n * GROUP) as usize - 8);
     [504, 752, 1000, 1144, 1536].into_iter().chain(groups).chain(header).collect()
 }
 
-/// Returns the ids to look up: some that plans change, some others, and some that do not exist.
+/// Returns ids to look up: some that the plans change, some that they leave, and some that the
+/// package lacks.
 fn probes(case: &Case) -> Vec<Id> {
     let mut out = BTreeSet::from([[0; 16], [0x7f; 16], [0xff; 16]]);
     let mut before = &case.before;
@@ -484,7 +489,7 @@ fn probes(case: &Case) -> Vec<Id> {
     out.into_iter().collect()
 }
 
-/// Returns the first difference between a view and a case.
+/// Returns the first difference between a reader's view and the content that the case states.
 fn differs(view: &View, model: &Model) -> Option<String> {
     let ids: BTreeSet<_> = view.regions.keys().chain(model.regions.keys()).collect();
     for id in ids {

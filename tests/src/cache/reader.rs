@@ -1,7 +1,7 @@
-//! A reader that follows R-CDN-30 and R-CDN-33, at one moment, with edges of one kind.
+//! A reader that obeys R-CDN-30 and R-CDN-33. It reads at one moment, through edges of one kind.
 //!
-//! It reads everything in each way that the specification allows. If caches can answer a request in
-//! several ways, it follows all of them.
+//! It reads everything, in each way that the specification allows. If caches can give several
+//! answers to a request, it tries all of them.
 
 use super::edge::{Edge, Head, Part};
 use super::origin::{HEAD, Origin};
@@ -15,22 +15,22 @@ use std::rc::Rc;
 
 /// The maximum length of decoded content, in bytes.
 const CAP: u64 = 1 << 26;
-/// The maximum number of paths through ambiguous answers that one reader follows. A correct plan
-/// causes no ambiguous answers.
+/// The maximum number of combinations of ambiguous answers that one reader tries. If a plan is
+/// correct, no answer is ambiguous.
 const WAYS_MAX: usize = 64;
-/// The maximum number of answers to one request that are tried one by one.
+/// The maximum number of answers to one request that the reader tries one by one.
 const ANSWERS_MAX: usize = 4096;
 
-/// A reader's result for one region: digests of its content and of the seal after it.
+/// What a reader got for one region: its content and the seal after it, both as digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answer {
-    /// The hash of the decoded content.
+    /// The digest of the content.
     pub content: [u8; 16],
-    /// The hash of the seal's bytes in the file.
+    /// The digest of the seal's bytes.
     pub seal: [u8; 16],
 }
 
-/// The first half of a BLAKE3 hash.
+/// Returns the first half of a BLAKE3 hash.
 #[must_use]
 pub fn short_hash(bytes: &[u8]) -> [u8; 16] {
     blake3::hash(bytes).as_bytes()[..16].try_into().expect("sixteen bytes")
@@ -39,15 +39,15 @@ pub fn short_hash(bytes: &[u8]) -> [u8; 16] {
 /// Everything that a reader sees of a package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct View {
-    /// The content of each component except index and fences.
+    /// The content of each component, except the index and the fences.
     pub components: BTreeMap<(Id, u16), [u8; 16]>,
-    /// Each region, without the names list.
+    /// The answer for each region, without the names list.
     pub regions: BTreeMap<Id, Answer>,
-    /// The names list: region id and length.
+    /// The names list: for each path, the id of the region and its length.
     pub names: BTreeMap<String, (Id, u64)>,
 }
 
-/// The reason why a reader gave up, after the origin itself had been asked.
+/// The reason why a reader gave up. The reader had asked the origin before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The structure that is missing or contradicts itself.
@@ -63,17 +63,18 @@ fn refuse<T>(what: impl Into<String>, at: u64) -> Result<T, Refusal> {
 /// The check that a reader makes on an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Duty {
-    /// No check.
+    /// The answer needs no check.
     Free,
-    /// The header of an index region of this size must be valid.
+    /// The header of an index region of `size` bytes must be valid.
     IndexHeader { size: u64 },
-    /// Stored bytes must decode and match the digest in one of the seals after them.
+    /// The stored bytes must decode, and one of the seals after them must have their digest.
     Stored { id: Id, encoding: [u8; 4], size: u64, seals: Seals, segment_at: Option<u64> },
-    /// A block of a run must contain the entry of an id, or prove that the run lacks the id.
+    /// A block of a run must have the entry of an id, or prove that the run lacks the id.
     Block { id: Id, groups: u64, next: bool, key: u64, next_key: Option<u64> },
 }
 
-/// The seals after stored bytes: the length of each, 0 for none, and their number at most.
+/// The seals after stored bytes: the length of a seal, or 0 if there are none, and the maximum
+/// number of seals.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Seals {
     len: u64,
@@ -91,15 +92,14 @@ impl Seals {
         Self { len, max: max.into() }
     }
 
-    /// Returns the seal with this digest among those behind stored bytes.
+    /// Returns the seal that has this digest. `behind` has the bytes after the stored bytes.
     fn find<'b>(&self, behind: &'b [u8], digest: &[u8; 32]) -> Option<&'b [u8]> {
         behind.chunks_exact(self.len as usize).find(|seal| seal[..32] == *digest)
     }
 }
 
 impl Duty {
-    /// Returns whether the bytes pass the check. If they fail, the edge is stale
-    /// (R-CDN-33).
+    /// Returns whether the bytes pass the check. If they do not, the edge is stale (R-CDN-33).
     fn holds(&self, bytes: &[u8]) -> bool {
         match self {
             Self::Free => true,
@@ -147,7 +147,7 @@ fn key_of(id: &Id) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("eight bytes"))
 }
 
-/// The result of a request, after an escalation if it was needed.
+/// The result of a request. If the caches were stale, it is the origin's answer.
 #[derive(Clone, Debug)]
 struct Outcome {
     bytes: Result<Rc<[u8]>, Refusal>,
@@ -155,53 +155,53 @@ struct Outcome {
     told: String,
 }
 
-/// A reader's view, and the answers that led to it.
+/// What a reader got from one combination of answers.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// The view, or the reason why the reader gave up.
+    /// The reader's view, or the reason why the reader gave up.
     pub view: Result<Rc<View>, Refusal>,
-    /// The number of slices that were not of the present state.
+    /// The number of slices in the answers that were older than the origin's present state.
     pub old: usize,
     /// A description of these slices.
     pub told: String,
 }
 
-/// Results that depend on a head alone, and therefore hold at every moment.
+/// Results that depend only on a head. Later moments reuse them.
 #[derive(Default)]
 pub struct Known {
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
     entries: HashMap<[u8; 32], Rc<Entries>>,
 }
 
-/// All reads at one moment with edges of one kind.
+/// The reader's world at one moment: the origin, the edges, and all answers so far.
 pub struct World<'o> {
     origin: &'o Origin,
     edge: Edge,
     moment: usize,
-    /// Ids that are also looked up by the fences.
+    /// The ids that the reader also looks up with the fences.
     probes: &'o [Id],
     answers: HashMap<(u64, u64, Duty), Rc<Vec<Outcome>>>,
     directories: HashMap<[u8; 32], Rc<Vec<Way<Directory>>>>,
     known: &'o RefCell<Known>,
-    /// The number of requests for bytes after the head.
+    /// The number of requests for ranges after the head.
     fetched: u64,
     contents: HashMap<[u8; 32], Rc<Vec<Seen>>>,
-    /// The number of mixes of slices in answers.
+    /// The number of mixes of old and new slices that were tried as answers.
     pub mixes: u64,
-    /// The number of stale answers, after which the reader asked the origin.
+    /// The number of stale answers. After each of them, the reader asked the origin.
     pub escalations: u64,
-    /// Whether a request had more answers than were tried.
+    /// Whether a request had more possible answers than the reader tried.
     pub sampled: bool,
 }
 
-/// One path through ambiguous answers.
+/// The result of one combination of ambiguous answers.
 struct Way<T> {
     result: Result<T, Refusal>,
     old: usize,
     told: String,
 }
 
-/// The choice for each ambiguous answer.
+/// The choice that was made for each ambiguous answer.
 #[derive(Default)]
 struct Choices {
     script: Vec<usize>,
@@ -210,30 +210,30 @@ struct Choices {
     told: String,
 }
 
-/// The content of tables and index, as far as it was read.
+/// The tables and the index, as far as the reader has read them.
 #[derive(Debug)]
 struct Directory {
     components: Vec<Found>,
     region: (u64, u64),
-    /// The groups. Of a group in the head, only the used part.
+    /// The groups. If a group lies in the head, this is only its used part.
     groups: Vec<Rc<[u8]>>,
-    /// A hash of all fields: directories with equal keys have equal entries.
+    /// A hash of all fields. Directories with equal hashes have equal entries.
     key: [u8; 32],
 }
 
-/// The content of a directory's groups.
+/// The entries of a directory's groups.
 #[derive(Debug)]
 struct Entries {
     /// The regions, by the entries that count.
     regions: BTreeMap<Id, EntrySeen>,
     /// The removals that count.
     removals: BTreeMap<Id, EntrySeen>,
-    /// The spans of the head in which regions, components and seals lie.
+    /// The spans of the head that hold regions, components and seals.
     in_head: Vec<(u64, u64)>,
 }
 
 impl<'o> World<'o> {
-    /// The world at a moment.
+    /// Returns the world at a moment.
     #[must_use]
     pub fn new(
         origin: &'o Origin,
@@ -258,7 +258,7 @@ impl<'o> World<'o> {
         }
     }
 
-    /// Returns every result that a reader with this head can get.
+    /// Returns every result that a reader with this head can have.
     pub fn see(&mut self, head: &Head) -> Vec<Seen> {
         let directories = self.directories(head);
         let head = &head.bytes[..];
@@ -324,7 +324,7 @@ impl<'o> World<'o> {
         seen
     }
 
-    /// Follows every combination of ambiguous answers.
+    /// Calls a read once for each combination of ambiguous answers.
     fn ways<T>(
         &mut self,
         go: impl Fn(&mut Self, &mut Choices) -> Result<T, Refusal>,
@@ -349,7 +349,7 @@ impl<'o> World<'o> {
         }
     }
 
-    /// Fetches a range, from the head if it lies there, and otherwise from the caches.
+    /// Fetches a range: from the head if the range lies in the head, and from the caches if not.
     fn fetch(
         &mut self,
         head: &[u8],
@@ -368,7 +368,8 @@ impl<'o> World<'o> {
             if duty.holds(bytes) {
                 return Ok(bytes.into());
             }
-            // The head is stale. Its reader would fetch a new one, and see the present state.
+            // The head is stale. A real reader would fetch a new head, and would see the present
+            // state.
             return refuse(format!("{duty:?} in the head"), at);
         }
         self.fetched += 1;
@@ -393,7 +394,7 @@ impl<'o> World<'o> {
         outcomes[i].bytes.clone()
     }
 
-    /// Returns every result that a request can have.
+    /// Returns every possible result of a request.
     fn outcomes(&mut self, at: u64, len: u64, duty: &Duty) -> Vec<Outcome> {
         let cuts = self.edge.cut(at, len);
         let parts: Vec<Vec<Part>> = cuts
@@ -442,7 +443,7 @@ impl<'o> World<'o> {
         out
     }
 
-    /// Sends the same request to the origin in its present state, past all caches.
+    /// Sends the request to the origin, past all caches. The origin answers in its present state.
     fn escalate(&self, at: u64, len: u64, duty: &Duty) -> Outcome {
         let bytes = match self.origin.read(self.moment, at, len) {
             None => refuse(format!("{len} bytes that the origin does not have"), at),
@@ -486,7 +487,7 @@ impl<'o> World<'o> {
             }
             at = u64_at(&header, 8);
         }
-        // A component of a version that readers do not accept counts as absent (R-IDX-01,
+        // If readers do not accept a component's version, the component counts as absent (R-IDX-01,
         // R-VER-02).
         components.retain(|found| {
             let minors = if found.id == INDEX { 0..=1 } else { 1..=1 };
@@ -526,7 +527,7 @@ impl<'o> World<'o> {
         Ok(groups)
     }
 
-    /// Reads all contents.
+    /// Reads all regions, components and names.
     fn view(
         &mut self,
         head: &[u8],
@@ -583,7 +584,7 @@ impl<'o> World<'o> {
         }
     }
 
-    /// Reads one region. Returns its answer, and its content.
+    /// Reads one region. Returns its answer and its content.
     fn stored(
         &mut self,
         head: &[u8],
@@ -633,7 +634,7 @@ impl<'o> World<'o> {
         refuse("more than 64 names segments", at)
     }
 
-    /// Looks up ids by the fences. The results must equal those of the scan.
+    /// Looks up ids with the fences. A look-up must find the same as the scan of all groups.
     fn look_up(
         &mut self,
         head: &[u8],
@@ -646,7 +647,7 @@ impl<'o> World<'o> {
         };
         let keys = self.component(head, named, choices)?;
         if keys.len() < 32 || u64_at(&keys, 8) != directory.region.0 {
-            return Ok(()); // fences of another index
+            return Ok(()); // the fences belong to another index
         }
         let runs =
             Runs::parse(&keys).ok_or(Refusal { what: "lookup keys".into(), at: named.at })?;
@@ -734,7 +735,7 @@ impl Directory {
         }
         let (regions, removals) = (index.regions(), index.removals());
         let stored = regions.values().chain(removals.values()).map(|entry| {
-            // Adds the length of the longest seal.
+            // The longest seal has 96 bytes.
             (entry.base.wrapping_add(u64::from(entry.offset)), u64::from(entry.size) + 96)
         });
         let others = self.components.iter().filter(|found| found.id != INDEX);
@@ -747,7 +748,7 @@ impl Directory {
     }
 }
 
-/// A run as the fences describe it.
+/// A run, as the lookup component describes it.
 struct Run {
     first: u64,
     groups: u64,
@@ -781,7 +782,7 @@ impl Runs {
     }
 }
 
-/// Returns the entry that counts for an id, in consecutive groups.
+/// Returns the entry that counts for an id in consecutive groups.
 fn found_in(bytes: &[u8], groups: u64, id: &Id) -> Option<(u64, u32, [u8; 4])> {
     for group in bytes.chunks(GROUP as usize).take(groups as usize) {
         for i in (0..usize::from(group[12])).rev() {
@@ -796,7 +797,7 @@ fn found_in(bytes: &[u8], groups: u64, id: &Id) -> Option<(u64, u32, [u8; 4])> {
     None
 }
 
-/// Returns whether a block that lacks an id proves that the run also lacks it (R-LKP-15).
+/// Returns whether a block without the id proves that the whole run lacks the id (R-LKP-15).
 fn proves_miss(bytes: &[u8], groups: u64, next: bool, key: u64, next_key: Option<u64>) -> bool {
     let mut ids: Vec<Id> = Vec::new();
     for group in bytes.chunks(GROUP as usize).take(groups as usize) {

@@ -1,4 +1,5 @@
-//! Fixtures of packages: format, index, layout if there is one, names, and every region's content.
+//! Fixtures of packages. Each dump has the format, the index, the layout if any, the names, and the
+//! content of every region.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -24,7 +25,8 @@ fn hot(files: &[Stored], hot: &[&str]) -> Vec<u8> {
     cdn_package_hot(files, &names_of(files), NONE, 4096, &blake3, true, hot)
 }
 
-/// The only file of some packages with hot regions. Its region starts at 4,130.
+/// Returns the only file of some packages with hot regions. The stored bytes of the hot region
+/// start at 4,130.
 fn hello() -> Stored {
     stored("a.txt", b"hello\n")
 }
@@ -33,14 +35,14 @@ fn brotli_file(path: &str, content: &[u8]) -> Stored {
     Stored { bytes: brotli_stored(content), ..stored(path, content) }
 }
 
-/// Returns a package with an empty index and this preamble.
+/// Returns a package with this preamble and an empty index.
 fn of_format(format: Id, major: u16, minor: u16) -> Vec<u8> {
     let mut out = head(format, major, minor);
     out.extend(table(&Table { components: vec![component(INDEX, 0, 0)], ..Table::default() }));
     out
 }
 
-/// A package of one table with any components beside the index.
+/// Returns a package with one table, which has the index and `others`.
 fn loose(others: &[Component], groups: &[Group], data: &[u8]) -> Vec<u8> {
     let index_at = 52 + 28 * (1 + others.len()) as u32;
     let region = index(groups);
@@ -54,15 +56,15 @@ fn loose(others: &[Component], groups: &[Group], data: &[u8]) -> Vec<u8> {
 }
 
 const NAMES_FLAGS: Component = component(NAMES, 0, 0);
-/// The start of the data in a loose package of one group and the names component.
+/// The start of the data in a `loose` package that has one group and the names component.
 const DATA: u64 = 108 + 8 + GROUP;
 
 fn named(path: &str) -> Name {
     Name { id: [0; 16], length: 1, path: path.as_bytes().to_vec() }
 }
 
-/// Returns a package whose names list is a chain of segments. The segments are given as stored
-/// bytes, oldest first; the last one is the names region.
+/// Returns a package whose names list is a chain of segments. `segments` has their stored bytes,
+/// the oldest segment first. The last segment is the names region.
 fn chained(segments: &[Vec<u8>], encoding: [u8; 4]) -> Vec<u8> {
     let data = segments.concat();
     let size = segments.last().map_or(0, Vec::len) as u32;
@@ -71,7 +73,7 @@ fn chained(segments: &[Vec<u8>], encoding: [u8; 4]) -> Vec<u8> {
     loose(&[NAMES_FLAGS], &[Group { base: DATA, encoding, entries, ..Group::default() }], &data)
 }
 
-/// Returns `count` segments of one name each. Each links to the previous segment.
+/// Returns a chain of `count` segments with one name each. Each segment links to the one before it.
 fn long_chain(count: u32) -> Vec<u8> {
     let mut segments: Vec<Vec<u8>> = Vec::new();
     let mut link = Link::default();
@@ -86,8 +88,8 @@ fn long_chain(count: u32) -> Vec<u8> {
     chained(&segments, NONE)
 }
 
-/// Returns two segments. `link` computes the link of the second segment from the start and size of
-/// the first.
+/// Returns a chain of two segments. `link` returns the link of the newer segment, from the start
+/// and the size of the older one.
 fn two(link: fn(at: u64, size: u32) -> Link) -> Vec<u8> {
     let older = names(Link::default(), &[named("a")]);
     let newer = names(link(DATA, older.len() as u32), &[named("b")]);
@@ -98,7 +100,8 @@ fn link(at: u64, size: u32) -> Link {
     Link { at, size, encoding: NONE, decoded: u64::from(size) }
 }
 
-/// Returns a package of one region with a layout component. Its file ends at 8,192.
+/// Returns a package with one region and this layout, which `change` can alter. The file ends at
+/// 8,192.
 fn promising(promise: &Layout, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut region = layout(promise);
     change(&mut region);
@@ -111,8 +114,8 @@ fn promising(promise: &Layout, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-/// Returns a package of two regions whose index has a group for each and starts at `at`. `beside`
-/// is a further component in the table.
+/// Returns a package of two regions. Its index starts at `at`, and has one group for each region.
+/// `beside` is a second component in the table.
 fn index_behind(at: usize, beside: Component, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let only = |n| vec![Entry { id: small(n), offset: 188, size: 5 }];
     let groups = [1, 2].map(|n| Group { entries: only(n), ..Group::default() });
@@ -129,12 +132,12 @@ fn index_behind(at: usize, beside: Component, change: impl FnOnce(&mut Vec<u8>))
     out
 }
 
-/// Returns a package as a fold leaves it, with a layout and an index that starts at 65,536.
+/// Returns a package with a layout and an index that starts at 65,536, as a fold would leave it.
 fn folded(change: fn(&mut Vec<u8>)) -> Vec<u8> {
     index_behind(65_536, component(LAYOUT, 108, 80), change)
 }
 
-/// Returns a changed package of two files in the cdn layout.
+/// Returns a package of two files in the cdn layout, after `change` has altered it.
 fn in_head(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let files = [hello(), stored("b", b"another one")];
     let mut out = cdn_package_with(&files, &names_of(&files), NONE, 4096, &blake3, false);
@@ -142,8 +145,8 @@ fn in_head(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-/// Returns a package of two files from which an update removed `b`. The entry of the removal is in
-/// the last delta group, number 8. In a sealed package, the seal of the removal is at 0x11000.
+/// Returns a package of two files after an update that removed `b`. The removal is an entry of
+/// delta group 8, the last one. In a package with seals, the seal of the removal is at 0x11000.
 fn removing(seals: bool, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let files = [hello(), stored("b", b"not any more")];
     let mut out = cdn_package_with(&files, &names_of(&files), NONE, 4096, &blake3, seals);
@@ -162,7 +165,7 @@ fn removing(seals: bool, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     out
 }
 
-/// The start of the index in a loose package with one more component.
+/// The start of the index in a `loose` package with one other component.
 const INDEX_AT: u64 = 108;
 const REMOVAL_ALTERED: &str = "error corrupt stored region at 0x11000";
 const INDEX_BEHIND: &str = "error corrupt index header at 0x10000";
@@ -170,8 +173,8 @@ const INDEX_IN_HEAD: &str = "error corrupt index header at 0x1048";
 const ALTERED: &str = "error corrupt stored region at 0x18ac";
 const SEAL_UNKNOWN: &str = "error unsupported seal component at 0x186c";
 
-/// Returns a package of one sealed region, `hello`. Its data starts with the seal component's 64
-/// bytes. The arguments change this component and the bytes after it.
+/// Returns a package with one sealed region, `hello`. Its data start with the 64 bytes of the seal
+/// component. The arguments can alter the component, and the bytes after it.
 fn sealed(component_change: fn(&mut Vec<u8>), data_change: fn(&mut Vec<u8>)) -> Vec<u8> {
     let mut region = seal_component(&blake3);
     component_change(&mut region);
@@ -184,7 +187,7 @@ fn sealed(component_change: fn(&mut Vec<u8>), data_change: fn(&mut Vec<u8>)) -> 
     loose(&[named], &groups, &[region, data].concat())
 }
 
-/// Changes a seal component, then computes its digest.
+/// Changes a seal component, and then computes its digest again.
 fn again(component: &mut Vec<u8>, change: fn(&mut Vec<u8>)) {
     component.truncate(32);
     change(component);
@@ -192,7 +195,7 @@ fn again(component: &mut Vec<u8>, change: fn(&mut Vec<u8>)) {
     component.extend(digest);
 }
 
-/// Returns a package of one region. This lookup region follows its index.
+/// Returns a package of one region. `keys` is its lookup region, which follows the index.
 fn with_keys(keys: &[u8]) -> Vec<u8> {
     let named = component(LOOKUP, DATA as u32, keys.len() as u32);
     let only = Entry { id: small(1), offset: keys.len() as u32, size: 5 };
@@ -201,11 +204,11 @@ fn with_keys(keys: &[u8]) -> Vec<u8> {
 }
 
 /// The position of the seal component in a package with sealed segments. The older segment follows
-/// it.
+/// the component.
 const SEGMENTS_AT: u64 = 136 + 8 + GROUP;
 
-/// Returns a package whose names list has two sealed segments of one name each. `change` alters the
-/// older segment, with its seal.
+/// Returns a package whose names list has two sealed segments with one name each. `change` can
+/// alter the older segment and its seal.
 fn sealed_segments(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let behind = |bytes: &[u8]| [bytes, &seal(NAMES, NONE, bytes, &blake3)].concat();
     let older = names(Link::default(), &[named("a")]);
@@ -236,7 +239,7 @@ const PROMISE: Layout = Layout {
 };
 
 const LAYOUT_WRONG: &str = "error corrupt layout at 0x186c";
-/// The fault at the older of two sealed segments.
+/// The fault of the older one of two sealed segments.
 const SEGMENT_ALTERED: &str = "error corrupt stored region at 0x18c8";
 const HOT_ALTERED: &str = "error corrupt stored region at 0x1022";
 const OTHER_FORMAT: &str = "error unsupported format header at 0x8";
@@ -255,7 +258,7 @@ pub(super) const CASES: &[Case] = &[
         of_format(id("37cb72a4-caab-440c-8b7c-869019ed348e"), 0, 1)
     }),
     bad("package_of_another_format_with_a_bad_table", OTHER_FORMAT, "R-FMT-03, R-TBL-09", || {
-        // The extension offset leads into the preamble, which is not allowed.
+        // The extension offset leads into the preamble, which the container's rules forbid.
         let mut out = of_format(small(1), 0, 1);
         out[36] = 5;
         out
@@ -342,8 +345,8 @@ pub(super) const CASES: &[Case] = &[
         hot(&[stored("long", &[7; 54_952])], &["long"])
     }),
     good("package_hot_and_updated", "R-LAY-12, R-ORD-01", || {
-        // Adds a newer entry for `a.txt` after the older entry in the same group. Its bytes lie at
-        // the end of the file.
+        // Appends newer bytes for `a.txt` to the file. Their entry follows the older entry in the
+        // same group.
         let mut out = hot(&[hello()], &["a.txt"]);
         let (group, at) = (4168 + 8 + 8 * GROUP as usize, out.len() as u32);
         let newer = [&b"newer"[..], &seal(path_id("a.txt"), NONE, b"newer", &blake3)].concat();
@@ -425,8 +428,8 @@ pub(super) const CASES: &[Case] = &[
         "R-REG-02, R-SEAL-19",
         || {
             let mut out = sealed(|_| (), |_| ());
-            // Changes the component's offset, 20 bytes into the second entry, so that only 63 bytes
-            // follow it.
+            // Changes the offset of the second component, so that the file has only 63 bytes after
+            // it. The offset lies 20 bytes after the start of the component's entry.
             let at = out.len() as u32 - 63;
             out[100..104].copy_from_slice(&at.to_le_bytes());
             out
@@ -544,7 +547,7 @@ pub(super) const CASES: &[Case] = &[
     bad("package_names_not_decodable", "error corrupt brotli stream at 0x186c", "R-ENC-03", || {
         chained(&[names(Link::default(), &[named("\u{7f}")])], BROT)
     }),
-    // Cases of a names list whose earlier segments have their own seals.
+    // Cases of names lists whose earlier segments have seals of their own.
     good("package_names_of_two_sealed_segments", "R-NAME-16, R-NAME-13", || {
         sealed_segments(|_| ())
     }),
@@ -625,7 +628,7 @@ pub(super) const CASES: &[Case] = &[
     good("package_of_a_removed_region", "R-GONE-01, R-GONE-03", || removing(true, |_| ())),
     good("package_of_a_removed_region_without_seals", "R-GONE-03", || removing(false, |_| ())),
     bad("package_of_a_removal_with_another_seal", REMOVAL_ALTERED, "R-GONE-04", || {
-        // The seal of an empty region with the same id and the encoding `none`.
+        // This seal would be right for an empty region with the same id and the encoding `none`.
         removing(true, |behind| behind.copy_from_slice(&seal(path_id("b"), NONE, b"", &blake3)))
     }),
     bad("package_of_a_removal_with_the_seal_of_another_id", REMOVAL_ALTERED, "R-GONE-04", || {
@@ -648,14 +651,14 @@ pub(super) const CASES: &[Case] = &[
         || index_behind(65_528, component(LAYOUT, 108, 80), |index| index.extend([0; 100])),
     ),
     bad("package_index_in_the_head_counts_too_few", INDEX_IN_HEAD, "R-LAY-22", || {
-        // The filled group is the last of ten, so this count hides all regions.
+        // The count of nine leaves out the tenth group, which is the only filled one.
         in_head(|out| place(out, 4168 + 4, &9_u32.to_le_bytes()))
     }),
     bad("package_index_in_the_head_counts_none", INDEX_IN_HEAD, "R-LAY-22", || {
         in_head(|out| place(out, 4168 + 4, &0_u32.to_le_bytes()))
     }),
     bad("package_index_in_the_head_without_bytes", INDEX_IN_HEAD, "R-LAY-22", || {
-        // The size of the region, in the first component of T2.
+        // Sets the size of the index region to 0, in the first component of T2.
         in_head(|out| place(out, 552, &0_u32.to_le_bytes()))
     }),
     good("package_index_behind_the_head_without_a_layout", "R-LAY-22", || {
@@ -670,12 +673,13 @@ pub(super) const CASES: &[Case] = &[
         "R-REG-02",
         || {
             let mut out = promising(&PROMISE, |_| ());
-            // Changes the component's offset, which lies 20 bytes into the second entry.
+            // Changes the offset of the second component. It lies 20 bytes after the start of the
+            // component's entry.
             out[100..104].copy_from_slice(&8192_u32.to_le_bytes());
             out
         },
     ),
-    // The same faults as above, at other positions.
+    // The same faults as in cases above, with other values or at other positions.
     bad("package_version_maximal", OTHER_VERSION, "R-PKG-01", || {
         of_format(PACKAGE, u16::MAX, u16::MAX)
     }),
@@ -718,7 +722,7 @@ pub(super) const CASES: &[Case] = &[
         two(|_, size| link(u64::MAX, size))
     }),
     bad("package_link_into_the_middle", "error corrupt names header at 0x0", "R-NAME-03", || {
-        // The link names the segment without its first four bytes.
+        // The link leaves out the first four bytes of the segment.
         two(|at, size| link(at + 4, size - 4))
     }),
 ];

@@ -1,7 +1,7 @@
-//! The lab: a real origin and real caches in front of it, on loopback ports of their own.
+//! The lab: a real origin, and real caches in front of it. All servers listen on loopback.
 //!
-//! Dropping a server stops its processes. All files are written in a scratch folder. The settings
-//! are those that `docs/caches.md` recommends.
+//! Dropping a server stops its processes. The servers write all files into a scratch folder. Their
+//! settings are those of `docs/caches.md`.
 
 mod ats;
 mod nginx;
@@ -17,39 +17,39 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 
-/// The times, in seconds, for which the origin lets caches keep its answers.
+/// For how long caches may keep answers of the origin, in seconds.
 #[derive(Debug, Clone, Copy)]
 pub struct Lifetimes {
-    /// The head, and any whole file.
+    /// The time for heads and for whole files.
     pub head: u32,
-    /// Whole ranges after the head.
+    /// The time for ranges after the head.
     pub data: u32,
 }
 
-/// A cache, and how it keeps its contents.
+/// A kind of cache, and the units in which it keeps a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Edge {
-    /// nginx with slices of 64 KiB.
+    /// nginx, which keeps slices of 64 KiB.
     NginxSlice64k,
-    /// nginx with slices of 1 MiB.
+    /// nginx, which keeps slices of 1 MiB.
     NginxSlice1m,
-    /// nginx with whole objects.
+    /// nginx, which keeps whole files.
     NginxWhole,
-    /// Varnish, which keeps whole objects.
+    /// Varnish, which keeps whole files.
     Varnish,
-    /// Varnish, which keeps each range by itself.
+    /// Varnish, which keeps each requested range separately.
     VarnishRanges,
-    /// Squid, which passes ranges on.
+    /// Squid, which passes requests for ranges to the origin.
     SquidPass,
-    /// Squid with whole objects.
+    /// Squid, which keeps whole files.
     SquidWhole,
-    /// Apache Traffic Server with slices of 1 MiB, which replaces slices that contradict each
-    /// other.
+    /// Apache Traffic Server, which keeps slices of 1 MiB. If two slices contradict each other, it
+    /// replaces them.
     Ats,
 }
 
 impl Edge {
-    /// All of them.
+    /// All kinds of caches.
     pub const ALL: [Self; 8] = [
         Self::NginxSlice64k,
         Self::NginxSlice1m,
@@ -61,7 +61,7 @@ impl Edge {
         Self::Ats,
     ];
 
-    /// Its name in tables.
+    /// Returns the name of the cache in tables.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -76,7 +76,7 @@ impl Edge {
         }
     }
 
-    /// The program that it needs.
+    /// Returns the program that the cache needs.
     #[must_use]
     pub const fn tool(self) -> Tool {
         match self {
@@ -88,16 +88,17 @@ impl Edge {
     }
 }
 
-/// A scratch folder, an origin that serves its `data`, and the caches in front of it.
+/// A scratch folder, an origin that serves the folder's `data`, and the caches in front of the
+/// origin.
 #[derive(Debug)]
 pub struct Lab {
-    // Fields are dropped in this order: caches, origin, folder.
+    // Rust drops the fields in this order: the caches, then the origin, then the folder.
     edges: Vec<(Edge, Server)>,
     origin: Origin,
     dir: tempfile::TempDir,
 }
 
-/// The origin of the caches' bytes.
+/// The server from which the caches fetch.
 #[derive(Debug)]
 enum Origin {
     Nginx(Server),
@@ -115,7 +116,7 @@ impl Lab {
         })
     }
 
-    /// Starts nginx as the origin, with the given directives of its `http` block. In them,
+    /// Starts nginx as the origin. `settings` has the directives of its `http` block, in which
     /// `ADDRESS` and `ROOT` stand for the server's address and the served folder.
     ///
     /// # Errors
@@ -139,7 +140,8 @@ impl Lab {
 
     fn with(origin: impl FnOnce(&Path, &Path) -> io::Result<Origin>) -> io::Result<Self> {
         let dir = tempfile::Builder::new().prefix("dacti-lab-").tempdir()?;
-        // Some servers give up their privileges, and must still be able to read their files.
+        // Some servers give up root privileges. Afterwards they must still be able to read their
+        // files.
         open_to_all(dir.path())?;
         let data = dir.path().join("data");
         fs::create_dir(&data)?;
@@ -148,7 +150,7 @@ impl Lab {
         Ok(Self { edges: Vec::new(), origin, dir })
     }
 
-    /// Starts another, empty cache in front of the origin, and returns its address.
+    /// Starts one more cache in front of the origin, which is empty at first. Returns its address.
     ///
     /// # Errors
     /// An error of the system, or of a server that does not start.
@@ -170,9 +172,9 @@ impl Lab {
         Ok(address)
     }
 
-    /// Starts nginx as a cache in front of the origin, with the given directives of its `http`
-    /// block. In them, `ADDRESS`, `ORIGIN` and `KEPT` stand for the cache's address, the origin's
-    /// address and a folder.
+    /// Starts nginx as a cache in front of the origin. `settings` has the directives of its `http`
+    /// block, in which `ADDRESS`, `ORIGIN` and `KEPT` stand for the cache's address, the origin's
+    /// address and the folder for kept answers.
     ///
     /// # Errors
     /// An error of the system, or of a server that does not start.
@@ -184,7 +186,7 @@ impl Lab {
         Ok(address)
     }
 
-    /// The address of the origin.
+    /// Returns the address of the origin.
     ///
     /// # Panics
     /// If it reported no address.
@@ -196,26 +198,26 @@ impl Lab {
         }
     }
 
-    /// Returns a folder for the caller, which is not served.
+    /// Returns a folder for the caller. No server serves it.
     #[must_use]
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.dir.path().join("scratch").join(name)
     }
 
-    /// The folder that the origin serves.
+    /// Returns the folder that the origin serves.
     #[must_use]
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 }
 
-/// Returns whether the whole lab runs, instead of its short form.
+/// Returns whether to run the whole lab instead of its short form.
 #[must_use]
 pub fn full() -> bool {
     std::env::var_os("DACTI_LAB").is_some_and(|form| form == "full")
 }
 
-/// Returns a port that was free a moment ago.
+/// Returns a port of loopback that no program uses now.
 ///
 /// # Errors
 /// An error of the system.

@@ -1,6 +1,6 @@
-//! Seals: the verdict on a region under each policy, and key files.
+//! Seals: the verdict on a region under each seal policy, and key files.
 //!
-//! Specification: `docs/spec/dacti-seal.md`. Another crate computes Ed25519.
+//! It follows `docs/spec/dacti-seal.md`. A crate outside this project computes Ed25519.
 
 use super::{
     Container, EntrySeen, Fault, Id, Index, SEAL, dictionary, fault, id, id_at, region, seal_after,
@@ -9,25 +9,25 @@ use super::{
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use std::fmt::Write as _;
 
-/// BLAKE3 of some bytes.
+/// A function that returns the BLAKE3 hash of bytes.
 pub type Hash<'h> = &'h dyn Fn(&[u8]) -> [u8; 32];
 
 /// The content of a seal component.
 #[derive(Clone, Debug)]
 pub struct Seals {
-    /// Length of a seal: 32 bytes for kinds 1 and 3, 96 for kinds 2 and 4.
+    /// The length of a seal: 32 bytes for kinds 1 and 3, 96 bytes for kinds 2 and 4.
     pub seal_len: u64,
-    /// How many seals at most follow stored bytes.
+    /// The maximum number of seals after stored bytes.
     pub seals_max: u64,
     /// The publisher's package.
     pub package: Id,
-    /// The keys.
+    /// The public keys.
     pub keys: Vec<[u8; 32]>,
-    /// The component's bytes, including its digest.
+    /// The component's bytes. The last 32 are its digest.
     pub bytes: Vec<u8>,
 }
 
-/// Reads a container's seal component; `None` if there is none.
+/// Reads a container's seal component. Returns `None` if the container has none.
 ///
 /// # Errors
 /// The first fault of the component.
@@ -40,7 +40,7 @@ pub fn read_component(
     let named = |found: &&super::Found| found.id == SEAL && (found.major, found.minor) == (0, 1);
     let found = container.components.iter().find(named)?;
     Some(region(found, file.len() as u64).and_then(|(at, len)| {
-        // An empty region may have any offset, even one outside the file.
+        // The offset of an empty region may lie anywhere, even outside the file.
         let bytes = if len == 0 { &[] } else { &file[at as usize..(at + len) as usize] };
         component_at(bytes, at, hash)
     }))
@@ -83,11 +83,11 @@ fn component_at(bytes: &[u8], at: u64, hash: Hash<'_>) -> Result<Seals, Fault> {
 }
 
 impl Seals {
-    /// The seals after stored bytes that end at `at`: the first, and those of the others that the
-    /// file holds whole. Each comes with its position.
+    /// Returns the seals after stored bytes that end at `at`, each with its position. These are the
+    /// first seal, and each further one that the file holds completely.
     ///
     /// # Errors
-    /// The first seal passes the end of the file, or the last position of a file.
+    /// If the first seal exceeds the end of the file or the last possible position of a file.
     pub fn after<'f>(&self, file: &'f [u8], at: u64) -> Result<Vec<(u64, &'f [u8])>, Fault> {
         let len = file.len() as u64;
         match at.checked_add(self.seal_len) {
@@ -101,10 +101,10 @@ impl Seals {
         Ok(whole.map(seal).collect())
     }
 
-    /// The seal after stored bytes that end at `at` that has this digest.
+    /// Returns the seal with this digest that follows stored bytes, which end at `at`.
     ///
     /// # Errors
-    /// As for [`after`](Self::after).
+    /// The faults of [`after`](Self::after).
     pub fn find<'f>(
         &self,
         file: &'f [u8],
@@ -115,8 +115,8 @@ impl Seals {
     }
 }
 
-/// Changes the region of a seal component to one for shared stored bytes, with this number of
-/// seals at most.
+/// Changes a seal component's region, so that it allows shared stored bytes with at most
+/// `seals_max` seals.
 #[must_use]
 pub fn shared_component(mut region: Vec<u8>, seals_max: u32, hash: Hash<'_>) -> Vec<u8> {
     let digested = region.len() - 32;
@@ -130,18 +130,18 @@ pub fn shared_component(mut region: Vec<u8>, seals_max: u32, hash: Hash<'_>) -> 
 /// A signer in the fixtures.
 #[derive(Clone, Copy, Debug)]
 pub struct Publisher {
-    /// The seed, as in RFC 8032.
+    /// The seed of the private key, in the sense of RFC 8032.
     pub seed: [u8; 32],
     /// The publisher's package.
     pub package: Id,
 }
 
-/// The publisher of the specification's example: a seed of the bytes 0 to 31.
+/// The publisher of the specification's example. The seed has the bytes 0 to 31.
 pub const EXAMPLE: Publisher =
     Publisher { seed: counted(0), package: id("00112233-4455-6677-8899-aabbccddeeff") };
-/// Another key for the same package.
+/// A publisher with another key for the same publisher's package.
 pub const STRANGER: Publisher = Publisher { seed: counted(32), ..EXAMPLE };
-/// The key of the example for another package.
+/// A publisher with the example's key for another publisher's package.
 pub const ELSEWHERE: Publisher =
     Publisher { package: id("ffeeddcc-bbaa-9988-7766-554433221100"), ..EXAMPLE };
 
@@ -156,25 +156,25 @@ const fn counted(first: u8) -> [u8; 32] {
 }
 
 impl Publisher {
-    /// The public key.
+    /// Returns the public key.
     #[must_use]
     pub fn key(&self) -> [u8; 32] {
         SigningKey::from_bytes(&self.seed).verifying_key().to_bytes()
     }
 
-    /// Signs a region's digest for the package.
+    /// Signs the digest of a region for the publisher's package.
     #[must_use]
     pub fn sign(&self, digest: &[u8; 32]) -> [u8; 64] {
         SigningKey::from_bytes(&self.seed).sign(&message(self.package, digest)).to_bytes()
     }
 
-    /// The signature of a head with this digest.
+    /// Returns the signature of the head that has this digest.
     #[must_use]
     pub fn sign_head(&self, digest: &[u8; 32]) -> [u8; 64] {
         SigningKey::from_bytes(&self.seed).sign(&self.head_message(digest)).to_bytes()
     }
 
-    /// Returns whether the publisher has signed a head with this digest.
+    /// Returns whether `signature` is this publisher's signature of the head that has this digest.
     #[must_use]
     pub fn signed_head(&self, digest: &[u8; 32], signature: &[u8]) -> bool {
         let key = SigningKey::from_bytes(&self.seed).verifying_key();
@@ -198,7 +198,7 @@ fn signed(key: &[u8; 32], package: Id, digest: &[u8; 32], signature: &[u8; 64]) 
     })
 }
 
-/// The bytes of a component of kind 2.
+/// Returns the region of a seal component of kind 2.
 #[must_use]
 pub fn signed_component(package: Id, keys: &[[u8; 32]], hash: Hash<'_>) -> Vec<u8> {
     let mut out = vec![0, 0, 0, 0, 2, 0, 0, 0];
@@ -211,14 +211,14 @@ pub fn signed_component(package: Id, keys: &[[u8; 32]], hash: Hash<'_>) -> Vec<u
     out
 }
 
-/// The requirement of a reader.
+/// A seal policy: the requirement of a reader.
 #[derive(Clone, Copy, Debug)]
 pub enum Policy<'t> {
-    /// Nothing.
+    /// The reader requires nothing.
     Nothing,
-    /// A digest.
+    /// The reader requires a digest.
     Digest,
-    /// A signature by one of these publishers.
+    /// The reader requires a signature by one of these publishers.
     Signature(&'t [Publisher]),
 }
 
@@ -227,7 +227,7 @@ pub enum Policy<'t> {
 pub struct Refused {
     /// The fault.
     pub fault: Fault,
-    /// The name of the case, if the fault has several.
+    /// The name of the case. One fault can have several cases.
     pub case: &'static str,
 }
 
@@ -253,10 +253,10 @@ fn plain(fault: Fault) -> Refused {
     Refused { fault, case: "" }
 }
 
-/// Judges the region of an entry.
+/// Judges the region that an entry names.
 ///
 /// # Errors
-/// Returns the first check that fails, in the order of the specification.
+/// The first check that fails, in the order of the specification.
 pub fn judge(
     file: &[u8],
     container: &Container,
@@ -273,7 +273,8 @@ pub fn judge(
         Policy::Digest => (read_component(file, container, hash), None),
         Policy::Signature(trusted) => (read_component(file, container, hash), Some(trusted)),
     };
-    // The region's start, for refusals before the place is known to be valid.
+    // Some refusals precede the check of the region's place. They state its start without checking
+    // it.
     let start = entry.base.wrapping_add(u64::from(entry.offset));
     let Some(component) = component else {
         let case = if trusted.is_some() { "unsigned" } else { "unsealed" };
@@ -327,10 +328,11 @@ pub fn judge(
     refused("denied", "stored region", start, case)
 }
 
-/// Reads a key file: whether it is private, the 32 bytes, the publisher's package.
+/// Reads a key file. The text states whether the key is private, its 32 bytes, and the publisher's
+/// package.
 ///
 /// # Errors
-/// The reason why it is not a key.
+/// The reason why the file is not a key file.
 pub fn read_key(bytes: &[u8]) -> Result<String, Fault> {
     let none = || Fault { kind: "misuse", what: "key file", at: 0 };
     if bytes.len() > 4096 {
