@@ -2,7 +2,7 @@
 
 /** The kind of an error, for programs that branch on it. */
 export type Kind =
-  /** The bytes contradict the format, or are not the published ones. */
+  /** The bytes contradict the format, or differ from the published bytes. */
   | "corrupt"
   /** The file ends inside a structure. */
   | "truncated"
@@ -12,7 +12,7 @@ export type Kind =
   | "limit"
   /** The caller asked for something impossible. */
   | "misuse"
-  /** There is no such region, or no file at the URL. */
+  /** No region has this path, or no file is at this URL. */
   | "not found"
   /** The policy refuses the bytes, or the server refuses access. */
   | "denied"
@@ -42,7 +42,10 @@ export interface OpenOptions {
   keys?: string[];
   /** The maximum number of bytes that the package may fetch. */
   maxBytes?: number;
-  /** Seconds for which a head is still accepted after its expiry. If `maxAge` is set, the expiry is checked even without keys. */
+  /**
+   * The number of seconds for which a head is accepted after its expiry. If `maxAge` is set, the
+   * expiry is checked even without keys.
+   */
   maxAge?: number;
   /** The URL of a copy of the head. */
   head?: string | URL;
@@ -65,7 +68,7 @@ export interface Stats {
   requests: number;
   /** Bytes of the bodies of their answers. */
   bytes: number;
-  /** Ranges that were read from the cache, each instead of a request. */
+  /** Ranges that were read from the cache. Each of them saved a request. */
   cacheHits: number;
   /** Requests that began while no other was in progress. */
   roundTrips: number;
@@ -115,12 +118,14 @@ export class Package {
   private constructor();
   /** The URL; empty for a local file. */
   readonly url: string;
-  /** The id of the file, in hexadecimal digits; null if the package cannot be updated in place. */
+  /** The file id, in hexadecimal digits; null if the package cannot be updated in place. */
   readonly id: string | null;
   /** The number of the publication; 0 for a package in one file. */
   readonly sequence: number;
   readonly length: number;
-  /** The key out of `keys` that signs the package, in hexadecimal digits; null if there is none. */
+  /**
+   * The key in `keys` that has signed the package, in hexadecimal digits; null if there is none.
+   */
   readonly signer: string | null;
   readonly form: "whole" | "parts";
   readonly stats: Stats;
@@ -137,7 +142,10 @@ export class Package {
   has(path: string, options?: Call): Promise<boolean>;
   /** Finds the stored bytes of a region; null if there is none. */
   locate(path: string, options?: Call): Promise<Located | null>;
-  /** Changes to the view that is published now. Resolves to true if that view is later than the current one. */
+  /**
+   * Changes to the view that is published now. Resolves to true if this view is later than the view
+   * before.
+   */
   refresh(options?: Call): Promise<boolean>;
   /** Describes the package as it is published now, as `dacti inspect --json` prints it. */
   map(options?: Call): Promise<Inspection>;

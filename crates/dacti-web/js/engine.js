@@ -13,21 +13,24 @@ export const OPEN = 0, GET = 1, STREAM = 2, NEXT = 3, LOCATE = 4, LIST = 5, REFR
   MAP = 7, GET_MANY = 8;
 /** Kinds of an answer to a slot. */
 const BEGUN = 0, BYTES = 1, END = 2, FAILED = 3;
-/** Ways in which an exchange fails. */
+/** The ways in which an exchange (a request and its answer) fails. */
 const RESET = 0, TIMEOUT = 1, UNREACHABLE = 2;
-/** The answer if the module of the tools is not loaded. */
+/** The code that a tool returns while its module is not loaded. */
 const ABSENT = 3;
-/** The longest time that a timer of JavaScript can run. */
+/** The longest time of a JavaScript timer, in milliseconds. */
 const TIMER_MAX = 0x7fffffff;
-/** An origin that no server has, for the keys of the cache. */
+/** An origin that no server has. It is a part of the keys of the cache. */
 const CACHE_ORIGIN = "https://dacti.invalid/";
 
-/** Load the modules if the caller names none. Node and the service worker replace them. */
+/**
+ * The functions that load the modules if the caller names none. Node and the service worker replace
+ * these functions.
+ */
 export const defaults = {
   load: () => fetched(new URL("./dacti.wasm", import.meta.url)),
-  /** The decoder of Brotli and the checks of signatures. */
+  /** Loads the decoder of Brotli and the checks of signatures. */
   loadTools: () => fetched(new URL("./codec.wasm", import.meta.url)),
-  /** The module with the tools, which also describes files. */
+  /** Loads the module that has these tools, and can also describe files. */
   loadInspector: () => fetched(new URL("./inspect.wasm", import.meta.url)),
 };
 
@@ -392,7 +395,10 @@ class Exchange {
   }
 }
 
-/** Ranges of parts in Cache Storage. It refuses partial answers, so each range is a whole one. */
+/**
+ * A cache of ranges of parts, in Cache Storage, which refuses partial answers. So each range is
+ * stored as a whole answer.
+ */
 export class PartCache {
   #opened;
 
@@ -410,7 +416,7 @@ export class PartCache {
       const answer = await (await this.#opened).match(CACHE_ORIGIN + key);
       return answer && new Uint8Array(await answer.arrayBuffer());
     } catch {
-      // If the storage fails, the cache acts as if it lacked the bytes.
+      // If the storage fails, the reader fetches the bytes.
       return undefined;
     }
   }

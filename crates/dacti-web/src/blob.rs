@@ -5,7 +5,7 @@ use dacti::fetch::{Fetching, Location, Remote, RemoteFile};
 use dacti::{Error, ErrorKind, HEAD_LEN, Span};
 use std::sync::Arc;
 
-/// The number of bytes of one read, when a region is streamed.
+/// The number of bytes of one read while a region is streamed.
 const READ_LEN: usize = 1 << 20;
 
 /// A file that the user has chosen.

@@ -1,9 +1,9 @@
 //! The functions that WebAssembly imports from JavaScript and exports to it.
 //!
-//! Rust marks the attributes of such functions as unsafe, because the names could collide with
-//! others in one program. No function here has an unsafe body, and none reads memory through a
-//! pointer: JavaScript writes into the buffer of [`input`], and copies the bytes that it gets
-//! before its function returns.
+//! Rust marks the attributes of such functions as unsafe, because two functions of one program
+//! could have the same name. No function here has an unsafe body or reads memory through a pointer.
+//! JavaScript writes into the buffer of [`input`]. When Rust passes bytes to JavaScript, JavaScript
+//! copies them before its function returns.
 #![expect(
     unsafe_code,
     reason = "only the attributes of imports and exports: no other way leads out of WebAssembly"

@@ -1,7 +1,7 @@
 //! The second module: the decoder of Brotli and the checks of signatures, which a page loads when
 //! the first region needs them.
 //!
-//! As in the first module, only the attributes of the exports count as unsafe.
+//! As in the first module, the lint concerns only the attributes of the exports.
 #![expect(
     unsafe_code,
     reason = "only the attributes of exports: no other way leads out of WebAssembly"
@@ -20,7 +20,7 @@ struct State {
     output: Vec<u8>,
     last: u32,
     streams: BTreeMap<u32, Box<dyn BrotliStream>>,
-    /// How many bytes the last call read and wrote.
+    /// The number of bytes that the last call read, and the number that it wrote.
     read: usize,
     written: usize,
 }

@@ -93,7 +93,7 @@ impl Objects {
     }
 }
 
-/// Records that a task can go on.
+/// The waker of all tasks: records that some task can continue.
 #[derive(Debug, Default)]
 struct Flag(AtomicBool);
 
@@ -152,7 +152,7 @@ impl Engine {
         self.run();
     }
 
-    /// Lets every task go on as far as it can.
+    /// Runs each task until it has to wait.
     fn run(&mut self) {
         let waker = Waker::from(Arc::clone(&self.flag));
         let mut context = Context::from_waker(&waker);
@@ -160,7 +160,7 @@ impl Engine {
             self.flag.0.store(false, Ordering::Relaxed);
             match Pin::new(&mut self.tasks).poll_next_unpin(&mut context) {
                 Poll::Ready(Some(())) => {}
-                // The flag is set, so one task has woken another.
+                // The flag is set, so a task has woken another task, which can continue.
                 Poll::Pending if self.flag.0.load(Ordering::Relaxed) => {}
                 Poll::Ready(None) | Poll::Pending => return,
             }
@@ -172,7 +172,7 @@ impl Engine {
 async fn done(slots: Arc<Slots>, objects: Rc<RefCell<Objects>>, task: u32, order: Order) {
     let mut done = outcome(&slots, &objects, &order).await;
     // Bytes that were in memory already are decoded without a wait for the tools. If a tool was
-    // missing then, loads the tools and does the task again.
+    // called before it was loaded, load the tools and run the task again.
     if (slots.tools().take_missed)() {
         done = match slots.load_tools().await {
             Ok(()) => outcome(&slots, &objects, &order).await,
@@ -392,7 +392,7 @@ pub(crate) mod tests {
         host.taken();
         engine.cancel(3);
         assert_eq!(host.taken(), ["stop 1"]);
-        // A late answer has no effect, and neither has a second cancellation.
+        // The task was cancelled, so a late answer and a second cancellation have no effect.
         engine.feed(1, Message::Begun(200, "\n".into()));
         engine.cancel(3);
         assert!(host.taken().is_empty());

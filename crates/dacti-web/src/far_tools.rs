@@ -1,6 +1,6 @@
-//! The tools of the second module, called through the host.
+//! The tools of the second module. This module calls them through the host.
 //!
-//! As in `boundary.rs`, only the attributes of the imports count as unsafe.
+//! As in `boundary.rs`, the lint concerns only the attributes of the imports.
 #![expect(
     unsafe_code,
     reason = "only the attributes of imports: no other way leads out of WebAssembly"
@@ -54,7 +54,7 @@ struct Stream(u32);
 
 impl BrotliStream for Stream {
     fn decompress(&mut self, stored: &[u8], out: &mut [u8]) -> BrotliStep {
-        // Each call copies stored bytes and output between the modules, at most this many of each.
+        // One call copies at most this many stored bytes, and at most this many bytes of output.
         const PIECE: usize = 64 << 10;
         let stored_len = stored.len().min(PIECE);
         let mut progress = [0_u32; 2];

@@ -7,12 +7,12 @@ use dacti::Span;
 
 /// The JavaScript around an [`Engine`](crate::Engine).
 ///
-/// Each call only starts something: it returns at once, and calls nothing of the engine. An answer
-/// is fed later, by [`Engine::feed`](crate::Engine::feed), under the number of its slot.
+/// Each function only starts its work: it returns at once, and does not call the engine. The host
+/// later passes the answer to [`Engine::feed`](crate::Engine::feed), with the number of the slot.
 pub trait Host: fmt::Debug + Send + Sync {
     /// Sends a request. `client` is the host's number for a package and its options. `fields` are
-    /// lines of the form `name: value`. `times` are the maximum times: until the answer begins,
-    /// between two pieces of it, and for all of it.
+    /// lines of the form `name: value`. `times` are three maximum times: until the answer begins,
+    /// between two pieces of the answer, and for the whole answer.
     fn send(&self, slot: u32, client: u32, url: &str, fields: &str, times: [Duration; 3]);
 
     /// Asks for the next piece of an answer's body.

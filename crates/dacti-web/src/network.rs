@@ -40,7 +40,7 @@ impl Network {
         };
         let (redirected, _) = lines.split_once('\n').unwrap_or((&lines, ""));
         let redirected = (!redirected.is_empty()).then(|| redirected.to_owned());
-        // The browser follows redirects by itself, and only says afterwards that there were some.
+        // The browser follows redirects by itself, and only tells afterwards that it did.
         if redirected.is_some() {
             hop()?;
         }

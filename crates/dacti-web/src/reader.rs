@@ -30,8 +30,8 @@ pub(crate) struct Opening {
     place: Place,
     head_url: Option<String>,
     bytes_max: Option<u64>,
-    /// How many seconds after its expiry a head is still accepted; `None` if the expiry is not
-    /// checked.
+    /// The number of seconds after its expiry for which a head is accepted; `None` if the expiry is
+    /// not checked.
     late_max: Option<u64>,
     /// The current time, in seconds since 1970.
     now: u64,
@@ -135,8 +135,9 @@ impl Reader {
         }
         let fresh = self.opening.at(now).open(slots).await?;
         let is_later = fresh.package.is_later_than(&self.package);
-        // An old head that is sent again may have another file id, and then counts as later. But
-        // the sequence of a publisher's package never falls.
+        // The caller may receive an old head again: with another file id, the old head would count
+        // as later. But the sequence of a publisher's package never falls, so a lower sequence
+        // shows the replay.
         let is_replay = !self.opening.keys.is_empty() && fresh.sequence() < self.sequence();
         Ok((is_later && !is_replay).then_some(fresh))
     }
@@ -172,8 +173,8 @@ impl Reader {
         object.end()
     }
 
-    /// Finds a region. If decoding it needs tools, makes the host load them while the bytes are
-    /// fetched.
+    /// Finds a region. If decoding the region needs tools, makes the host load them while the bytes
+    /// are fetched.
     pub(crate) async fn located_region(
         &self,
         slots: &Arc<Slots>,
@@ -182,8 +183,8 @@ impl Reader {
         let located = self.package.locate(region_name(name)).await?;
         if located.encoding != Encoding::NONE {
             slots.want_tools();
-            // A fetch of bytes waits for the tools. The bytes of the head are not fetched, so wait
-            // here.
+            // A fetch of bytes waits for the tools. The bytes of the head are in memory and need no
+            // fetch, so this function waits.
             if located.span.end <= HEAD_LEN {
                 slots.tools_if_wanted().await;
             }

@@ -17,7 +17,7 @@ pub enum Message {
     Begun(u16, String),
     /// Bytes: a piece of a body, a part of a file, or cached bytes.
     Bytes(Vec<u8>),
-    /// The end of a body or of a wait, or the cache does not have the bytes.
+    /// The end of a body or of a wait. For a read of the cache: the cache does not have the bytes.
     End,
     /// The exchange failed. The number is 0 for a broken connection, 1 for a timeout, and 2 for a
     /// server that was not reached. The text is the message of the system.

@@ -38,7 +38,7 @@ export function colours(kinds) {
     } else if (kind.startsWith("unclaimed")) {
       found.set(kind, "hsl(0 85% 66%)");
     } else {
-      // Steps near the golden ratio give neighbours different colours.
+      // The hues of neighbours differ, because each step is near the golden ratio of the circle.
       found.set(kind, `hsl(${Math.round(40 + ((step * 161) % 260))} 58% 64%)`);
       step += 1;
     }
@@ -115,7 +115,7 @@ export class ByteMap {
     this.#look(part.start - around, part.end + around);
   }
 
-  /** Goes to the part at a position. */
+  /** Shows the part at a position. */
   goTo(position) {
     this.#go(position);
     if (this.#part && (position < this.#from || position >= this.#to)) this.#centre(position);
@@ -158,7 +158,7 @@ export class ByteMap {
     const after = firstAt(this.#regions, ({ offset }) => offset > position);
     const region = this.#regions[after - 1];
     if (!region || region.offset < start) return { start, end, run };
-    // In a run of regions, the bytes between two regions are the seal of the first one.
+    // In a run of regions, the bytes between two regions are the seal of the first region.
     const next = Math.min(this.#regions[after]?.offset ?? end, end);
     return { start: region.offset, end: next, run, region };
   }

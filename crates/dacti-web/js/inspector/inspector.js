@@ -13,7 +13,9 @@ const at = (id) => document.getElementById(id);
 
 /** The start of the fragment of this page's address, if the fragment names a file. */
 const GIVEN = "#url=";
-/** The same, if `dacti inspect --serve` opens the page. That program makes the map of its file. */
+/**
+ * The start of the fragment if `dacti inspect --serve` opens the page. That program makes the map.
+ */
 const SERVED = "#served=";
 
 const view = at("view");
@@ -32,7 +34,7 @@ function say(text, isFault = false) {
   status.classList.toggle("fault", isFault);
 }
 
-/** Opens a file. Shows it, unless another file was opened meanwhile. */
+/** Opens a file. Shows it, unless the user has opened another file by then. */
 async function show(from, name, { keys = [], isServed = false } = {}) {
   const turn = (shown += 1);
   say(`Reading ${visible(name)}.`);

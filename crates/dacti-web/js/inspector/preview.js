@@ -6,7 +6,7 @@ import { bytes, dump, element, visible } from "./text.js";
 /** The maximum number of bytes of text, and of other contents, that are shown. */
 const TEXT_MAX = 64 * 1024;
 const DUMP_MAX = 4096;
-/** The longest picture that is shown. */
+/** The maximum number of bytes of a picture that is shown. */
 const PICTURE_MAX = 16 * 1024 * 1024;
 
 const PICTURES = new Map([

@@ -110,7 +110,7 @@ async function showDetail(source, detail, region, goTo) {
   }
 }
 
-/** Names the checks that the reader made before it returned a content. */
+/** Names the checks that the reader made before it returned the content of a region. */
 function checkOf({ map, keys }) {
   if (!map.seals) return "not sealed: damage would not be noticed";
   if (keys.length > 0) return "signature and digest are right";

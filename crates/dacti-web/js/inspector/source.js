@@ -2,10 +2,12 @@
 
 import { open, openContainer } from "../dacti.js";
 
-/** Kinds of errors after which the file is shown as a container, without its contents. */
+/**
+ * After an error of these kinds, the file is shown as a container, without the contents of regions.
+ */
 const READABLE = new Set(["unsupported", "corrupt", "truncated", "denied", "limit", "not found"]);
 
-/** The maximum number of bytes that one read for the map takes. */
+/** The maximum number of bytes of one read for the map. */
 const BYTES_MAX = 4096;
 
 /**

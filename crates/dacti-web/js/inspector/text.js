@@ -1,4 +1,4 @@
-// Makes small elements and texts. All texts from files are inserted as text, never as markup.
+// Makes small elements and texts. Texts from files are always inserted as text, never as markup.
 
 /** Makes an element with properties and children. */
 export function element(name, properties = {}, ...children) {
@@ -16,7 +16,7 @@ const GROUPED = new Intl.NumberFormat("en");
 /** Returns a whole number with separators. */
 export const number = (value) => GROUPED.format(value);
 
-/** Returns a length in a form for people: exact below a kibibyte, and else rounded. */
+/** Returns a length for people: exact below 1 KiB, and rounded from there on. */
 export function bytes(length) {
   if (length < 1024) return `${number(length)} B`;
   let value = length;
@@ -34,7 +34,10 @@ export const counted = (count, one, many) => `${number(count)} ${count === 1 ? o
 /** Returns a position in hexadecimal. */
 export const hex = (position) => `0x${position.toString(16)}`;
 
-/** Replaces control characters, and those that change the direction of text, by code points. */
+/**
+ * Replaces invisible characters by code points: controls, and characters that change the direction
+ * of text.
+ */
 export function visible(text) {
   return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) => {
     return `\\u{${character.codePointAt(0).toString(16)}}`;

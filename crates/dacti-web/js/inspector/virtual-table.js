@@ -4,7 +4,7 @@ import { element } from "./text.js";
 
 /** Height of a row in CSS pixels. */
 const ROW = 28;
-/** The maximum height of the rows together: well below the maximum that browsers allow. */
+/** The maximum height of all rows together, in pixels: far below the maximum of browsers. */
 const HEIGHT_MAX = 8_000_000;
 /** The number of extra rows that are drawn above and below the visible rows. */
 const SPARE = 6;
@@ -96,7 +96,7 @@ export class VirtualTable {
     return Math.max(1, Math.floor((this.#scroller.clientHeight - ROW) / ROW));
   }
 
-  /** The pixels of the scroll area for each row: less than `ROW` in tables of over 285,000 rows. */
+  /** The height of a row in the scroll area. It is below `ROW` in tables of over 285,000 rows. */
   #scale() {
     return Math.min(this.#rows.length * ROW, HEIGHT_MAX) / Math.max(this.#rows.length, 1);
   }

@@ -5,9 +5,9 @@ const worker = new URL("../dacti-worker.js", script);
 const folder = new URL("./", worker);
 const status = document.querySelector("main");
 
-/** The number of loads in a row without a worker after which this page gives up. */
+/** This page gives up after this many loads in a row without a worker. */
 const LOADS_MAX = 3;
-/** The maximum age of a load that counts as being in a row. */
+/** A load counts as being in a row if it is at most this old. */
 const IN_A_ROW_MS = 15_000;
 const LOADS = `dacti-site loads ${folder.pathname}`;
 
@@ -65,7 +65,7 @@ async function start() {
     });
     await activated(registration);
   } catch (error) {
-    // The worker's own message may arrive a little after its installation has failed.
+    // The worker's message may arrive a little after its installation has failed.
     const nothing = new Promise((resolve) => setTimeout(resolve, PATIENCE_MS, error));
     const { kind, message } = await Promise.race([told, nothing]);
     const refused = ["corrupt", "truncated", "denied"].includes(kind);

@@ -1,7 +1,7 @@
-// Keeps the head that a reader fetched, and answers a later reader with the same head.
+// Remembers the head that a reader fetched, and answers a later reader with the same head.
 //
-// A view is everything that one head leads to. So a reader that gets an old head from here reads
-// the old view, even if the server has a newer head.
+// A view is everything that one head leads to. So a reader that is given an old head reads the old
+// view, even if the server has a newer head.
 
 /** A `fetch` for one package. `head` holds the last head that it returned. */
 export class HeadFetch {
@@ -21,8 +21,8 @@ export class HeadFetch {
     const url = new URL(request.url);
     const isHead = url.origin === this.#url.origin && url.pathname === this.#url.pathname;
     if (!isHead) return fetch(request);
-    // With another query, the reader asks for the newest head, because parts of the old view are
-    // missing.
+    // If the query is a different one, the reader misses parts of the old view, and asks for the
+    // newest head.
     if (this.#kept && url.search === this.#url.search) return this.#again();
     const answer = await fetch(request);
     if (answer.ok && !this.#kept) this.head = new Uint8Array(await answer.clone().arrayBuffer());

@@ -3,8 +3,8 @@
 /**
  * Returns the region paths to try for a URL path, or null if the path cannot name a region.
  *
- * `path` is relative to the site and percent-encoded. `regions` are tried in order. If none of them
- * exists and `folder` does, its page belongs at `path/`, and its relative links need a redirect.
+ * `path` is relative to the site and percent-encoded. Try `regions` in order. If none of them
+ * exists, but `folder` does, redirect to `path/`, because the page has relative links.
  */
 export function candidates(path) {
   const parts = [];
@@ -15,7 +15,7 @@ export function candidates(path) {
     } catch {
       return null;
     }
-    // With a decoded slash, an escaped path would name the region of a different path.
+    // If a part could contain a decoded slash, it could name the region of a different path.
     if (decoded.includes("/") || decoded.includes("\0") || decoded === "." || decoded === "..") {
       return null;
     }

@@ -2,7 +2,9 @@
 
 /** The number of regions that are read at the same time. */
 const AT_ONCE = 8;
-/** The number of regions after which the state is saved: the browser may end the worker anytime. */
+/**
+ * The state is saved after this many regions, because the browser may end the worker at any time.
+ */
 const STEP = 64;
 
 /**
@@ -15,7 +17,7 @@ export async function precache(view, prefixes, store, tell) {
   if (done === "all") return;
   const listed = await view.package.list();
   const wanted = listed.filter(({ path }) => path && prefixes.some((at) => path.startsWith(at)));
-  // Neighbours in the file share requests, so the regions are read in the order of the file.
+  // Regions that lie close together share requests, so they are read in the order of the file.
   wanted.sort((a, b) => a.offset - b.offset);
   while (done < wanted.length) {
     const step = wanted.slice(done, done + STEP);

@@ -5,7 +5,10 @@ export interface ServeOptions {
   package: string | URL;
   /** Public keys, as `dacti key show` prints them. With keys, only regions that one of them has signed are served. */
   keys?: string[];
-  /** True fetches all regions ahead of time. Prefixes fetch only the regions whose paths begin with one of them. */
+  /**
+   * If true, all regions are fetched ahead of time. If prefixes are given, only regions whose paths
+   * begin with one of them.
+   */
   precache?: boolean | string[];
   /** Prefixes of paths that the server answers instead of the worker, relative to the worker's scope; `["dacti-site/"]` by default. */
   own?: string[];

@@ -12,7 +12,7 @@ import { precache } from "./precache.js";
 import { Store } from "./store.js";
 import { Views } from "./views.js";
 
-/** The minimum time between two removals of closed pages. */
+/** The minimum time between two removals of closed pages, in milliseconds. */
 const TIDY_MS = 60_000;
 /** The destinations of requests that open a document inside another document. */
 const INNER = new Set(["iframe", "frame", "embed", "object"]);
@@ -37,7 +37,7 @@ const DEFAULTS = {
  */
 export function serve(options) {
   const settings = { ...DEFAULTS, ...options };
-  // `true` stands for all regions.
+  // `true` means all regions: every path begins with the empty prefix.
   if (settings.precache === true) settings.precache = [""];
   settings.precache ||= [];
   const site = new Site(settings);
@@ -82,7 +82,8 @@ class Site {
     if (opened.form !== "parts") {
       throw new TypeError(`${this.#url} is one file: a site needs a package in parts`);
     }
-    // Without this check, an unsigned head of high sequence would block the publisher's heads.
+    // Without this check, an unsigned head with a high sequence would prevent later heads of the
+    // publisher.
     if (keys.length > 0 && !opened.signer) {
       throw new DactiError("denied", `${this.#url.pathname}: no pinned key has signed the head`);
     }
@@ -159,7 +160,7 @@ class Site {
     const opens = request.mode === "navigate";
     let view;
     if (opens && INNER.has(request.destination)) {
-      // A page and the pages inside it use one view.
+      // A page and the pages inside it use the same view.
       view = clientId ? await this.#views.ofPage(clientId) : undefined;
       view ??= await this.#views.ofUrl(request.referrer);
     }
@@ -185,7 +186,7 @@ class Site {
 
   /** Returns an answer with the header fields of the site. */
   #finished(answer, request) {
-    // An answer with any other status has no body, or was made by this worker.
+    // Answers with another status have no body, or were made by this worker.
     if (![200, 206, 404].includes(answer.status)) return answer;
     const headers = new Headers(answer.headers);
     // Without this field, a browser may show a new page with an old picture from its memory.

@@ -1,6 +1,6 @@
 // The worker's memory across restarts, in Cache Storage: heads of views, and the view of each page.
 
-/** Small values under names, in one cache of Cache Storage. */
+/** Small values with names, in one cache of Cache Storage. */
 export class Store {
   #cache;
   #base;

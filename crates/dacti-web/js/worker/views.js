@@ -4,11 +4,11 @@
 // browser may end the worker between two requests, so views and pages are kept in the store.
 
 /**
- * The time for which a page without a client is remembered after its navigation. Its client may be
- * about to appear, or the browser may keep the page so that the user can go back to it.
+ * A page without a client is remembered for this many milliseconds after its navigation. The client
+ * may not exist yet, or the browser may keep the page so that the user can return to it.
  */
 const KEPT_MS = 15 * 60_000;
-/** A page without a client is remembered only if it is one of this many newest pages. */
+/** Of the pages without a client, only those among this many newest pages are remembered. */
 const PAGES_MAX = 300;
 
 /** Returns the name of a view: a digest of its head. */
@@ -96,7 +96,7 @@ export class Views {
 
   async #restore() {
     const name = await this.#store.json("current");
-    // A view that can no longer be opened, such as one under another key, is ignored.
+    // A view that can no longer be opened is ignored, such as a view that another key has signed.
     return name && this.#view(name).catch(() => undefined);
   }
 
