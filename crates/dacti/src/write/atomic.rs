@@ -1,4 +1,4 @@
-//! A file that appears under its name complete or not at all.
+//! A file that appears under its name only when it is complete.
 
 use crate::Error;
 use std::fs::File;
@@ -14,14 +14,14 @@ pub struct AtomicFile {
 }
 
 impl AtomicFile {
-    /// Creates an empty file that becomes `path` when it is committed. Until then the old file
-    /// stays.
+    /// Creates an empty file, which gets the name `path` when it is committed. Until then, a file
+    /// that existed at `path` stays there.
     ///
     /// If `path` is a link, the link is replaced, and its target stays as it is.
     ///
     /// # Errors
-    /// `NotAFile` if `path` is a directory, a device, a pipe or a socket, which are not replaced;
-    /// `Io`.
+    /// `NotAFile` if `path` is a directory, a device, a pipe or a socket, because these are not
+    /// replaced; `Io`.
     pub fn create(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         Self::check(path)?;
@@ -29,7 +29,7 @@ impl AtomicFile {
         builder.prefix(".dacti-").suffix(".tmp");
         #[cfg(unix)]
         {
-            // The permissions of a new file; the umask restricts them.
+            // A new file gets these permissions, restricted by the umask.
             use std::os::unix::fs::PermissionsExt;
             builder.permissions(std::fs::Permissions::from_mode(0o666));
         }
@@ -39,10 +39,10 @@ impl AtomicFile {
         Ok(Self { temp, path: path.into() })
     }
 
-    /// Checks that [`create`](Self::create) would accept this path, before anything is made.
+    /// Checks that [`create`](Self::create) would accept this path. Nothing is created.
     ///
     /// # Errors
-    /// `NotAFile`, as there.
+    /// `NotAFile`, for the same paths as `create`.
     pub fn check(path: &Path) -> Result<(), Error> {
         let found = std::fs::symlink_metadata(path);
         if found.is_ok_and(|found| !found.is_file() && !found.is_symlink()) {
@@ -57,7 +57,7 @@ impl AtomicFile {
         self.temp.as_file()
     }
 
-    /// Returns the path that the file gets.
+    /// Returns the path that the file will get.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -66,14 +66,14 @@ impl AtomicFile {
     /// Syncs the file to disk and gives it its name, which replaces the old file.
     ///
     /// # Errors
-    /// `Io`. The temporary file is deleted then.
+    /// `Io`. In this case the temporary file is deleted.
     pub fn commit(self) -> Result<(), Error> {
         let path = self.path;
         let failed = |error| Error::io("write", &path, error);
         self.temp.as_file().sync_all().map_err(failed)?;
         self.temp.persist(&path).map_err(|error| Error::io("create", &path, error.error))?;
-        // The new name is on disk once the folder is synced. Systems that cannot sync folders put
-        // the name on disk without this, so an error is ignored.
+        // Once the folder is synced, the new name is on disk. Some systems cannot sync folders, but
+        // put the name on disk without this call. So an error is ignored.
         let _ = File::open(folder_of(&path)).map(|folder| folder.sync_all());
         Ok(())
     }

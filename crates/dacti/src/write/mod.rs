@@ -1,6 +1,6 @@
 //! Packs, updates and compacts packages.
 //!
-//! This module reads packages by the reading modules, which do not import it. Specification:
+//! This module uses the reading modules, but they do not use this module. Specification:
 //! `docs/spec/dacti-package.md` and `docs/spec/dacti-cdn.md`.
 
 pub(crate) mod atomic;

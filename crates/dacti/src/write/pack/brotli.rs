@@ -1,5 +1,5 @@
-//! Compresses contents with Brotli: a short content at once, with the package's dictionary if there
-//! is one, and a long content as a stream.
+//! Compresses contents with Brotli. A short content is compressed at once, with the package's
+//! dictionary if there is one. A long content is compressed as a stream.
 
 use brotli::enc::BrotliEncoderParams;
 use brotli::enc::backward_references::{AnyHasher, BrotliHasherParams, UnionHasher};
@@ -15,20 +15,20 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
 
-/// The encoder uses no dictionary below this quality.
+/// The lowest quality at which the encoder uses a dictionary.
 pub(crate) const DICTIONARY_QUALITY_MIN: u8 = 2;
 
-/// Compresses short contents one after the other, in the same memory.
+/// Compresses short contents one after the other, and uses the same memory for all of them.
 ///
-/// For each content the encoder wants a megabyte of zeros, most of it for the table of its match
-/// finder. Allocating and clearing this memory takes longer than compressing a small page.
+/// For each content the encoder needs a megabyte of zeros, most of it for the table of its match
+/// finder. To allocate and clear this memory takes longer than to compress a small page.
 #[derive(Default)]
 pub(super) struct Compressor {
     memory: Memory,
     kept: Option<Kept>,
 }
 
-/// The match finder of the last content, and the parameters that it was made for.
+/// The match finder of the last content, and the parameters for which it was made.
 struct Kept {
     hasher: UnionHasher<Memory>,
     params: BrotliHasherParams,
@@ -36,10 +36,11 @@ struct Kept {
 }
 
 impl Compressor {
-    /// Appends `content`, compressed, to `out`. The bytes do not depend on earlier contents.
+    /// Compresses `content` and appends the result to `out`. The result does not depend on earlier
+    /// contents.
     ///
-    /// An encoder that gets the whole content at once takes 4 % less time than one that gets
-    /// pieces.
+    /// An encoder that receives the whole content at once takes 4 % less time than one that
+    /// receives it in pieces.
     pub(super) fn compress(
         &mut self,
         content: &[u8],
@@ -59,13 +60,13 @@ impl Compressor {
         match shown(dictionary, content) {
             Some(shown) if !shown.is_empty() => encoder.set_custom_dictionary(shown.len(), &shown),
             Some(_) => {}
-            // A stream that refers neither to this dictionary nor to Brotli's own decodes to the
-            // same content with any dictionary.
+            // This also turns Brotli's own dictionary off. A stream that uses no dictionary decodes
+            // to the same content whatever dictionary the reader has.
             None => encoder.params.use_dictionary = false,
         }
         let compressed = compress_with(&mut encoder, content, out);
-        // The match finders of these qualities count their used slots, so clearing the counts
-        // resets them.
+        // At these qualities a match finder counts its used slots, so it is reset by clearing the
+        // counts.
         if (5..=9).contains(&quality) && is_short {
             let mut hasher = core::mem::take(&mut encoder.hasher_);
             if !matches!(hasher, UnionHasher::Uninit) {
@@ -110,11 +111,12 @@ fn compress_with(
     Ok(())
 }
 
-/// Memory for an encoder, as pieces of each type. The encoder for the next content uses it again.
+/// Memory for an encoder, as pieces of each element type. The encoder of the next content reuses
+/// it.
 #[derive(Default)]
 struct Memory(HashMap<TypeId, Vec<Box<dyn Any>>>);
 
-/// A piece of that memory.
+/// One of these pieces.
 #[derive(Debug)]
 struct Cell<T>(Vec<T>);
 
@@ -142,7 +144,7 @@ impl<T: Clone + Default + 'static> Allocator<T> for Memory {
     fn alloc_cell(&mut self, len: usize) -> Cell<T> {
         let cells = self.0.get_mut(&TypeId::of::<T>());
         let mut cell = cells.and_then(|cells| take_fitting(cells, len)).unwrap_or_default();
-        // The encoder relies on zeros.
+        // The encoder expects zeros.
         cell.clear();
         cell.resize(len, T::default());
         Cell(cell)
@@ -157,7 +159,7 @@ impl<T: Clone + Default + 'static> Allocator<T> for Memory {
 
 impl BrotliAlloc for Memory {}
 
-/// Takes the shortest cell that has room for `len` elements, or the last one.
+/// Takes the shortest cell that has room for `len` elements. If none has, takes the last cell.
 fn take_fitting<T: 'static>(cells: &mut Vec<Box<dyn Any>>, len: usize) -> Option<Vec<T>> {
     let room = |cell: &Box<dyn Any>| cell.downcast_ref::<Vec<T>>().map(Vec::capacity);
     let fitting = cells.iter().enumerate().filter(|(_, cell)| room(cell) >= Some(len));
@@ -170,13 +172,13 @@ fn take_fitting<T: 'static>(cells: &mut Vec<Box<dyn Any>>, len: usize) -> Option
 /// match finder with other parameters.
 const SHORT_LEN_MAX: usize = 1 << 20;
 
-/// Returns the dictionary in the form that the encoder may see; `None` if the content must be
-/// compressed without one.
+/// Returns the dictionary that the encoder receives; `None` if the content must be compressed
+/// without one.
 ///
 /// The encoder (crate `brotli` 8.0.4) panics if a match begins with the last byte of the dictionary
-/// continues in the content: it cuts the match to one byte, which no stream can express. So the
-/// encoder sees a different last byte, one that the content lacks. Then no match contains that
-/// byte, and the stream decodes to the same content with the true dictionary.
+/// and continues in the content. It then cuts the match to one byte, which no stream can express.
+/// So the last byte is replaced by a byte that does not occur in the content. No match can contain
+/// that byte, so the stream decodes to the same content with the true dictionary.
 fn shown<'d>(dictionary: &'d [u8], content: &[u8]) -> Option<Cow<'d, [u8]>> {
     let (Some(last), Some(first)) = (dictionary.last(), content.first()) else {
         return Some(Cow::Borrowed(dictionary));
@@ -216,8 +218,8 @@ fn params(len: u64, quality: u8, dictionary: &[u8]) -> BrotliEncoderParams {
     }
 }
 
-/// Returns the window for content of `len` bytes: just large enough to reach all of it, from 128
-/// KiB to 4 MiB. So a reader of a small region needs little memory.
+/// Returns the window for content of `len` bytes. The window is as small as possible but reaches
+/// all of the content, from 128 KiB to 4 MiB. So a reader of a small region needs little memory.
 fn window_bits(len: u64) -> i32 {
     // A window of 2^n reaches back 2^n - 16 bytes. Below 2^17 this encoder uses a match finder with
     // tables of 32 MiB for each region, which takes ten times as long as the compression itself
@@ -238,7 +240,7 @@ mod tests {
         }
     }
 
-    /// Bytes that do not compress, so that Brotli makes them longer.
+    /// Returns bytes that do not compress. Brotli makes them longer.
     fn noise(len: usize) -> Vec<u8> {
         let mut out = vec![0; len];
         blake3::Hasher::new().finalize_xof().fill(&mut out);
@@ -263,8 +265,8 @@ mod tests {
     #[test]
     fn a_match_across_the_end_of_the_dictionary_does_no_harm() {
         // spec: R-ENC-09
-        // The dictionary's last byte and the start of the content occur again and again, one after
-        // the other.
+        // In the content, the dictionary's last byte is often followed by the byte with which the
+        // content starts.
         let dictionary = [&noise(500)[..], b"<"].concat();
         let text = b"html><p>some <html><p>words <html><p>and more <html><p>".repeat(20);
         let mut all = text.clone();
@@ -311,7 +313,7 @@ mod tests {
             .collect();
         let mut again = Compressor::default();
         for quality in [0, 2, 4, 5, 6, 7, 9, 10, 11] {
-            // Each text follows other texts, and short texts also follow long ones.
+            // The reversed order makes short texts also follow long ones.
             for (i, text) in texts.iter().chain(texts.iter().rev()).enumerate() {
                 let dictionary = (i % 3 == 0).then_some(&texts[40][..]);
                 let (mut kept, mut fresh) = (Vec::new(), Vec::new());

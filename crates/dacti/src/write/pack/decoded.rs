@@ -1,4 +1,4 @@
-//! A region of another package whose content is encoded anew.
+//! A region of another package whose content is encoded again for the new package.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "Compaction".
 
@@ -37,8 +37,8 @@ impl Decoded {
         Err(self.damaged(dacti_names::Error::Mismatch { what, at, expected, found }.into()))
     }
 
-    /// Returns the cause of a failed read. If the cause is not an IO error, the error names the
-    /// region.
+    /// Returns the cause of a failed read. If the cause is not an IO error, the returned error
+    /// names the region.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ Error::Io { .. } => error,

@@ -14,23 +14,23 @@ use uuid::Uuid;
 /// Whether a package gets a digest list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DigestListChoice {
-    /// If the package has at least 1,000 regions, and the list takes less than about 1 % of the
-    /// package. With fewer regions, a reader can read the seals themselves at little cost.
+    /// A list is written if the package has at least 1,000 regions, and the list takes less than
+    /// about 1 % of the package. If there are fewer regions, a reader can read all seals at little
+    /// cost.
     #[default]
     Auto,
-    /// In every package with seals.
+    /// A list is written in every package with seals.
     Always,
-    /// Never.
+    /// No list is written.
     Never,
 }
 
 /// The minimum number of regions for which `Auto` writes a list.
 const REGIONS_MIN: u64 = 1_000;
-/// The factor by which Brotli is assumed to make texts smaller, at most.
+/// The maximum factor by which Brotli is assumed to shorten texts.
 const BROTLI_FACTOR: u64 = 8;
 
-/// Returns the length of the list of a package with `regions` regions outside the head; 0 for no
-/// list.
+/// Returns the length of the list for `regions` regions outside the head; 0 if no list is written.
 pub(super) fn len(
     options: &BuildOptions,
     regions: u64,
@@ -52,7 +52,7 @@ pub(super) fn len(
     if is_written { len } else { 0 }
 }
 
-/// Writes the list in front of the data, after the seals were written. Returns its component.
+/// Writes the list in front of the data. The seals must have been written. Returns its component.
 pub(super) fn write(
     plan: &Plan,
     written: &Written,

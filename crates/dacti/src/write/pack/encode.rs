@@ -1,4 +1,5 @@
-//! Turns inputs into stored bytes: several short inputs as one batch, a long input piece by piece.
+//! Turns inputs into stored bytes. Several short inputs form a batch; a long input is encoded piece
+//! by piece.
 
 use super::brotli;
 use super::dictionary::NewDictionary;
@@ -13,11 +14,11 @@ use daicon_core::to_u64;
 use std::io::{self, Read, Write};
 use uuid::Uuid;
 
-/// The maximum number of content bytes in a batch of short inputs, and the length of a long input's
-/// pieces.
+/// The maximum number of content bytes in a batch of short inputs. It is also the length of the
+/// pieces of a long input.
 pub(crate) const PIECE_LEN: u64 = 1 << 20;
 
-/// Bytes of a long input that are read at once.
+/// The number of bytes of a long input that are read at once.
 const READ_LEN: usize = 256 * 1024;
 
 /// An encoded region.
@@ -25,9 +26,10 @@ const READ_LEN: usize = 256 * 1024;
 pub(crate) struct Encoded {
     /// The length of its stored bytes, without the seal.
     pub(crate) stored_len: u64,
-    /// Their BLAKE3, or zeros if the encoder does not hash.
+    /// The BLAKE3 of the stored bytes, or zeros if the encoder does not hash.
     pub(crate) digest: [u8; 32],
-    /// The length of the seals after them: one for each region that shares them.
+    /// The length of the seals after the stored bytes. Each region that shares these bytes has one
+    /// seal.
     pub(crate) seals_len: u64,
 }
 
@@ -38,11 +40,12 @@ impl Encoded {
     }
 }
 
-/// Stored bytes: those of one or more whole regions, or a piece of one region.
+/// Stored bytes: one or more whole regions, or a piece of one region.
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
-    /// The regions that end in these bytes, in order. If there are none, the region goes on.
+    /// The regions that end in these bytes, in order. If it is empty, the region continues in the
+    /// next piece.
     pub(crate) ends: Vec<Encoded>,
 }
 
@@ -103,7 +106,7 @@ pub(crate) struct Encoder<'k> {
 }
 
 impl<'k> Encoder<'k> {
-    /// Encodes adjacent inputs: several short ones, or one of any length.
+    /// Encodes adjacent inputs: several short inputs, or one input of any length.
     pub(crate) fn encode(
         self,
         inputs: &[&Input],
@@ -111,7 +114,7 @@ impl<'k> Encoder<'k> {
     ) -> Result<Result<(), Error>, Stopped> {
         let len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
         match inputs {
-            // A region with the dictionary is short enough to be in memory.
+            // An input that needs the dictionary is short enough to be encoded in memory.
             [input] if len > PIECE_LEN && self.dictionary(input).is_none() => {
                 self.encode_long(input, lane)
             }
@@ -129,9 +132,9 @@ impl<'k> Encoder<'k> {
         Ok(piece.bytes)
     }
 
-    /// Fills a piece: first all stored bytes, with room for the seals between them, then the seals.
-    /// The piece's memory is used again. Copying waits for memory, and these waits overlap only if
-    /// no hashing comes between the copies.
+    /// Fills a piece. First it gets all stored bytes, with room for the seals between them, and
+    /// then the seals. The piece's memory is reused. Copying waits for memory, and these waits
+    /// overlap only if no hashing lies between the copies. So all seals are made after all copies.
     fn encode_short(self, inputs: &[&Input], mut piece: Piece) -> Result<Piece, Error> {
         piece.bytes.clear();
         piece.ends.clear();
@@ -141,10 +144,11 @@ impl<'k> Encoder<'k> {
         Ok(piece)
     }
 
-    /// Puts the stored bytes of inputs into a piece, with room for a seal after each.
+    /// Puts the stored bytes of the inputs into a piece, with room for the seals after each.
     fn put_stored(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
         if self.encoding == Encoding::NONE {
-            // Short inputs fit a piece, so this allocates at most a piece and its seals.
+            // Short inputs together fit into one piece, so this allocates at most a piece and its
+            // seals.
             let len = inputs.iter().fold(0_usize, |sum, input| {
                 let len = usize::try_from(input.len).unwrap_or(usize::MAX);
                 sum.saturating_add(len).saturating_add(self.seals_len(input))
@@ -175,8 +179,8 @@ impl<'k> Encoder<'k> {
         Ok(())
     }
 
-    /// Hashes the stored bytes in a piece, if the hashes are needed, and puts the seals into the
-    /// room that was left for them.
+    /// Hashes the stored bytes in a piece if the hashes are needed. Then puts the seals into the
+    /// room between the stored bytes.
     fn put_seals(self, inputs: &[&Input], piece: &mut Piece) -> Result<(), Error> {
         let mut rest = &mut piece.bytes[..];
         for (input, encoded) in inputs.iter().zip(&mut piece.ends) {
@@ -234,8 +238,8 @@ impl<'k> Encoder<'k> {
         self.encoding == Encoding::NONE || input.as_kept().is_some()
     }
 
-    /// Encodes one region with its seal. If the stored bytes are longer than `len_max`, only their
-    /// returned length is valid.
+    /// Encodes one region with its seal. If the stored bytes are longer than `len_max`, the
+    /// returned length is right, but the returned bytes must not be used.
     pub(super) fn encode_capped(
         self,
         input: &Input,
@@ -249,7 +253,7 @@ impl<'k> Encoder<'k> {
         }
         let mut sink = CappedSink { bytes: Vec::new(), len: 0, len_max };
         if self.is_copied(input) {
-            // The region is longer than the limit, so it need not be read.
+            // The stored bytes are longer than `len_max`, so only their length is needed.
             sink.len = input.len;
         } else {
             self.stream(input, &mut sink)?;
@@ -277,8 +281,8 @@ impl<'k> Encoder<'k> {
         self.seal_len().saturating_mul(others.saturating_add(1))
     }
 
-    /// Checks that a content that other inputs share is still the one that was compared with
-    /// theirs.
+    /// Checks that a content is unchanged since it was compared with the contents of the inputs
+    /// that share it.
     fn check_shared(self, input: &Input, content: &[u8]) -> Result<(), Error> {
         let group = self.sharing.and_then(|sharing| sharing.shared.group(input.id));
         match group {
@@ -287,7 +291,7 @@ impl<'k> Encoder<'k> {
         }
     }
 
-    /// Appends the seals of an input, and of those that share its stored bytes, to these bytes.
+    /// Appends to `bytes` the seals of an input and of all inputs that share its stored bytes.
     fn append_seals(
         self,
         input: &Input,
@@ -299,7 +303,7 @@ impl<'k> Encoder<'k> {
         self.put_region_seals(input, encoded, bytes.get_mut(stored_len..).unwrap_or_default())
     }
 
-    /// Puts the seals of an input, and of those that share its stored bytes, into `places`.
+    /// Puts the seals of an input, and of all inputs that share its stored bytes, into `places`.
     fn put_region_seals(
         self,
         input: &Input,
@@ -316,8 +320,8 @@ impl<'k> Encoder<'k> {
         Ok(())
     }
 
-    /// Puts a region's seal into `place`, which has the length of a seal. A copied region keeps its
-    /// seal if it has one and needs no new one.
+    /// Puts a region's seal into `place`, which has the length of one seal. A copied region keeps
+    /// its seal, unless it has none or needs a new one.
     fn put_seal(self, input: &Input, encoded: &Encoded, place: &mut [u8]) -> Result<(), Error> {
         let Encoded { stored_len, digest, .. } = encoded;
         // The copied region's seal is read even if it is not used, because `Kept::seal` checks the
@@ -325,7 +329,7 @@ impl<'k> Encoder<'k> {
         let kept = input.as_kept().map(|kept| kept.seal(digest)).transpose()?;
         let Some(sealing) = self.sealing else { return Ok(()) };
         if let Some(seal) = kept.filter(|seal| !seal.is_empty()) {
-            // The new package has seals of the same kind.
+            // The seal has the right length, because the new package has seals of the same kind.
             place.copy_from_slice(&seal);
         } else {
             let encoding = input.encoding(self.encoding);
@@ -341,7 +345,7 @@ impl<'k> Encoder<'k> {
         let group = self.sharing.and_then(|sharing| sharing.shared.group(input.id));
         let hasher = group.map(|_| blake3::Hasher::new());
         let mut reader = Counting { reader: input.open()?, read: 0, hasher };
-        // One more byte than expected is read, so that growth is noticed.
+        // One byte more than expected is read, to detect a file that has grown.
         let mut limited = reader.by_ref().take(input.len.saturating_add(1));
         if self.is_copied(input) {
             let mut buf = vec![0; READ_LEN];

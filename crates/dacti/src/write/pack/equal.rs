@@ -1,8 +1,9 @@
 //! Inputs with equal contents, found before anything is written.
 //!
-//! A region and the seals after it lie together, so a packer must have found all regions that share
-//! stored bytes when it writes the first of them. Contents are read only if another input has the
-//! same length, and read to their end only if their first bytes occur twice.
+//! A region's seals follow its stored bytes. So when a packer writes the first of several equal
+//! regions, it must know all regions that share these bytes. Most contents are not read for this: a
+//! content is read only if another input has the same length. It is read to its end only if another
+//! content starts with the same bytes.
 
 use super::Progress;
 use super::input::Input;
@@ -17,9 +18,9 @@ use std::io::Read;
 
 /// The number of bytes at the start of a content that are compared first.
 const START_LEN: u64 = 64 * 1024;
-/// Bytes that are hashed at once.
+/// The number of bytes that are hashed at once.
 const PIECE_LEN: usize = 256 * 1024;
-/// Inputs that a thread takes at once.
+/// The number of inputs that a thread takes at once.
 const BATCH: usize = 256;
 
 /// Inputs with the same content. Copied regions also have the same encoding.
@@ -27,18 +28,18 @@ const BATCH: usize = 256;
 pub(super) struct Equals {
     /// The BLAKE3 of their content. For copied regions, of their stored bytes.
     pub(super) hash: [u8; 32],
-    /// Their numbers, ascending. There are at least two.
+    /// The numbers of these inputs, ascending. There are at least two.
     pub(super) inputs: Vec<usize>,
 }
 
-/// A function that tells the caller about a build, and returns whether the build goes on.
+/// A function that tells the caller about a build. Its result tells whether the build continues.
 pub(super) type Tell<'t> = dyn FnMut(Progress) -> ControlFlow<()> + 't;
 
-/// Finds all inputs with equal contents, ascending by their first inputs. Inputs without bytes, hot
-/// regions and the names list are left out.
+/// Finds all inputs with equal contents, ascending by their first inputs. It leaves out inputs
+/// without bytes, hot regions and the names list.
 ///
-/// An input that cannot be read counts as unequal to all others. The build reports its error when
-/// it reads the input again.
+/// An input that cannot be read counts as unequal to all others. The build reads it again and then
+/// reports the error.
 pub(super) fn find(
     inputs: &[Input],
     threads: NonZeroUsize,
@@ -69,15 +70,16 @@ pub(super) fn find(
     Ok(equals)
 }
 
-/// Returns what copied regions must have in common beside their stored bytes.
+/// Returns the encoding tag of a copied region. Copied regions are equal only if their tags are
+/// equal.
 fn tag_of(input: &Input) -> Option<[u8; 4]> {
     input.as_kept().map(|kept| kept.located.encoding.tag())
 }
 
-/// Returns the inputs whose key probably occurs more than once.
+/// Returns the inputs whose key occurs more than once, and a few others.
 ///
-/// Two tables of bits take a fraction of the time of a sort or a map. Keys that differ may have the
-/// same bit, so some inputs are returned although their key occurs once.
+/// This uses two tables of bits, which takes a fraction of the time of a sort or a map. Different
+/// keys may have the same bit, so an input may be returned although its key occurs once.
 fn repeated(keys: Vec<(usize, u64)>) -> Vec<usize> {
     let bits = to_u64(keys.len()).saturating_mul(16).max(64).next_power_of_two();
     let words = usize::try_from(bits / 64).unwrap_or(usize::MAX);
@@ -100,7 +102,7 @@ fn repeated(keys: Vec<(usize, u64)>) -> Vec<usize> {
     keys.into_iter().filter(|(_, key)| is_repeated(*key)).map(|(i, _)| i).collect()
 }
 
-/// Returns the first bytes of a content; `None` if it cannot be read.
+/// Returns the first bytes of a content; `None` if the content cannot be read.
 fn read_start<'b>(input: &'b Input, buf: &'b mut Vec<u8>) -> Option<&'b [u8]> {
     let len = usize::try_from(input.len.min(START_LEN)).ok()?;
     if let Some(content) = input.in_memory() {
@@ -111,7 +113,8 @@ fn read_start<'b>(input: &'b Input, buf: &'b mut Vec<u8>) -> Option<&'b [u8]> {
     (buf.len() == len).then_some(&buf[..])
 }
 
-/// Returns the hash of a whole content; `None` if it cannot be read, or has another length.
+/// Returns the hash of a whole content; `None` if the content cannot be read or its length has
+/// changed.
 fn hash(input: &Input, buf: &mut Vec<u8>) -> Option<blake3::Hash> {
     if let Some(content) = input.in_memory() {
         return Some(blake3::hash(content));
@@ -136,7 +139,7 @@ impl<T> Weigh for Keys<T> {
     }
 }
 
-/// The search of the inputs of a build.
+/// The search for equal contents among the inputs of a build.
 struct Search<'s> {
     inputs: &'s [Input],
     threads: NonZeroUsize,
@@ -235,14 +238,14 @@ mod tests {
             hot,
         ];
         check(&inputs, &[(b"same", &[0, 3, 6]), (&long, &[1, 4, 7])]);
-        // A file that cannot be read any more equals no other input.
+        // After this, the file `a` cannot be read, so it equals no other input.
         std::fs::remove_file(dir.path().join("a")).unwrap();
         check(&inputs, &[(b"same", &[0, 6]), (&long, &[1, 4, 7])]);
     }
 
     #[test]
     fn many_inputs_are_sorted_out_by_their_contents() {
-        // Every third input has a content of its own, and the others have one of 50 contents.
+        // Every third input has a content that no other input has. The others share 50 contents.
         let content = |n: usize| match n % 3 {
             0 => format!("own {n:06}"),
             _ => format!("shared {:03}", n % 50),

@@ -1,5 +1,5 @@
-//! Writes the part of a package before the data, after the data are written: head, tables, layout
-//! and index.
+//! Writes the part of a package that lies before the data: head, tables, layout and index. This is
+//! done after the data are written.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout", "The compact layout".
 
@@ -24,9 +24,10 @@ use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{ComponentSpec, Region, Span, TableSpec, emit_container};
 use uuid::Uuid;
 
-/// The domain of the file id's hash.
+/// The first bytes that are hashed for the file id. They separate this hash from hashes for other
+/// purposes.
 const FILE_ID_DOMAIN: &[u8] = b"dacti-layout file id v0";
-/// Groups that are written at once.
+/// The number of groups that are written at once.
 const GROUPS_AT_ONCE: usize = 64;
 
 /// Writes the part before the data. Returns the file's final length.
@@ -84,8 +85,8 @@ pub(super) fn write(
     }
 }
 
-/// Writes the layout region, T1 with the components that never move, and T2 in its first place with
-/// the components that a fold replaces.
+/// Writes the layout region and two tables. T1 has the components that never move. T2, in its first
+/// place, has the components that a fold replaces.
 fn write_cdn_head(
     output: &mut Output,
     layout: &Layout,
@@ -103,7 +104,7 @@ fn write_cdn_head(
         output.write_at(SEAL_AT, &bytes)?;
     }
     own.extend(others);
-    // The parts region stays zero until the package is published in parts.
+    // The parts region has only zeros until the package is published in parts.
     let at = Span { start: PARTS_AT, end: PARTS_AT.saturating_add(PARTS_LEN) };
     own.push(ComponentSpec::with_region(PARTS_ID, PARTS_VERSION, region(at)?));
     let t1 = TableSpec { slots: T1_SLOTS, components: &own, ..TableSpec::default() };
@@ -112,7 +113,7 @@ fn write_cdn_head(
     output.write_at(LAYOUT_AT, &layout.emit()?)
 }
 
-/// Writes the preamble and the chain of tables in one write, up to the last table's end.
+/// Writes the preamble and all tables in one write, from the file's start to the last table's end.
 fn write_tables(output: &mut Output, tables: &[TableSpec<'_>]) -> Result<(), Error> {
     let last = tables.last().copied().unwrap_or_default();
     let end = last.at.saturating_add(last.emitted_len()?);
@@ -121,11 +122,11 @@ fn write_tables(output: &mut Output, tables: &[TableSpec<'_>]) -> Result<(), Err
     output.write_at(0, &start)
 }
 
-/// Writes the index region: its header, empty groups for updates, and the groups of all regions by
-/// id.
+/// Writes the index region: its header, empty groups for updates, and the groups that list all
+/// regions by id.
 ///
-/// Returns two values: a hasher, already fed the file id's domain and the region's bytes; and the
-/// first ids of all filled groups.
+/// Returns two values. The first is a hasher that has received the file id's domain and the bytes
+/// of the region. The second has the first id of each filled group.
 fn write_index(
     plan: &Plan,
     written: &Written,
@@ -159,8 +160,8 @@ fn write_index(
         hot.sort_unstable_by_key(|i| ids.get(*i));
         let entries = entries(&hot, 0, written, ids)?;
         let length = u8::try_from(entries.len()).unwrap_or(u8::MAX);
-        // Hot regions are encoded without the dictionary, because the first request does not bring
-        // it.
+        // Hot regions are encoded without the dictionary, because the first request of a reader
+        // does not fetch the dictionary.
         let encoding = match plan.encoding {
             Encoding::BROTLI_DICTIONARY => Encoding::BROTLI,
             encoding => encoding,
@@ -196,7 +197,7 @@ fn write_fences(
 ) -> Result<Option<ComponentSpec>, Error> {
     let IndexPlace { span, delta_groups, fences, .. } = plan.index;
     let runs = runs(&plan.parts, delta_groups);
-    // Each look-up searches every run, so readers accept only a limited number of runs.
+    // A look-up must search every run, so readers accept only a limited number of runs.
     let has_room = !fences.is_empty() && runs.len() <= RUNS_MAX;
     let stride = stride_for(&runs, fences.len()).filter(|_| has_room);
     let Some(stride) = stride else { return Ok(None) };
@@ -232,8 +233,8 @@ fn entries(
         let offset = u32::try_from(span.start.checked_sub(base)?).ok()?;
         Some(Entry::new(*id, offset, u32::try_from(span.len()).ok()?))
     };
-    // The plan limits each region's length, so that ranges stay below 4 GiB. Only a faulty encoder
-    // produces a longer region.
+    // The plan limits the length of each region, so that an id range stays below 4 GiB. Only a
+    // faulty encoder makes a longer region.
     let too_long = |i: &usize| {
         let len = written.spans.get(*i).map_or(0, Span::len);
         dacti_index::Error::from(Misuse::RegionTooLong { len })

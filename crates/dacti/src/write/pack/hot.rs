@@ -1,4 +1,4 @@
-//! Hot regions: small regions in the head, which the request that opens a package also fetches.
+//! Hot regions: small regions in the head. The request that opens a package fetches them, too.
 //!
 //! They are encoded first, because their length decides the position of the index. Specification:
 //! `docs/spec/dacti-package.md`, "Hot regions".
@@ -9,12 +9,12 @@ use crate::Error;
 use dacti_cdn::HEAD_LEN;
 use dacti_index::GROUP_ENTRIES;
 
-/// The hot regions of a package, as they are stored.
+/// The hot regions of a package, in encoded form.
 #[derive(Debug, Default)]
 pub(super) struct Hot {
-    /// Positions of their inputs, in the order in which they are stored.
+    /// The numbers of their inputs, in the order in which the regions are stored.
     pub(super) order: Vec<usize>,
-    /// Their encoded lengths and digests, in that order.
+    /// Their encoded lengths and digests, in the same order.
     pub(super) encoded: Vec<Encoded>,
     /// Their stored bytes, each followed by its seal. If they are longer than a head, some are
     /// missing.

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// Content from a reader that has at least this many bytes goes to a temporary file. Shorter
+/// If a reader gives at least this many bytes, its content is kept in a temporary file. Shorter
 /// content stays in memory.
 const SPOOL_MIN: u64 = 64 * 1024;
 
@@ -63,7 +63,7 @@ impl From<Uuid> for InputName {
     }
 }
 
-/// A range of bytes that the caller also holds.
+/// A range of bytes that the caller shares with the builder.
 #[derive(Clone)]
 struct Shared {
     whole: Arc<dyn AsRef<[u8]> + Send + Sync>,
@@ -101,9 +101,9 @@ impl<'c> Content<'c> {
         Self(Repr::File(path.into()))
     }
 
-    /// Takes a range of bytes in memory, such as one buffer or one mapped file with the contents of
-    /// many regions. Nothing is copied until the package is built. `None` if the range passes the
-    /// end of the bytes.
+    /// Takes a range of bytes in memory. For example, one buffer or one mapped file may have the
+    /// contents of many regions. Nothing is copied until the package is built. `None` if the range
+    /// extends past the end of the bytes.
     #[must_use]
     pub fn shared<T>(bytes: &Arc<T>, range: Range<usize>) -> Option<Self>
     where
@@ -114,8 +114,8 @@ impl<'c> Content<'c> {
         Some(Self(Repr::Shared(Shared { whole, range })))
     }
 
-    /// Takes all bytes of `reader`. Fewer than 64 KiB are kept in memory, and longer content goes
-    /// to a temporary file.
+    /// Takes all bytes of `reader`. Content of less than 64 KiB is kept in memory, and longer
+    /// content in a temporary file.
     #[must_use]
     pub fn reader(reader: impl Read + 'c) -> Self {
         Self(Repr::Reader(Box::new(reader)))
@@ -151,15 +151,15 @@ impl From<&Path> for Content<'_> {
     }
 }
 
-/// The paths and ids that inputs have taken, so that no path or id is used twice.
+/// The paths and ids of all inputs so far, so that none is used twice.
 ///
-/// Memory: about 30 bytes an input.
+/// Memory: about 30 bytes for each input.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
     /// The number of the input that has each id.
     ids: HashMap<Uuid, usize>,
-    /// The number of each input that has a path and an explicit id. The map's key is the id that
-    /// hashing the path gives.
+    /// The number of each input that has a path and an explicit id. Such an input is found by the
+    /// id to which its path hashes.
     paths: HashMap<Uuid, usize>,
 }
 
@@ -167,7 +167,7 @@ impl Taken {
     /// Records the path of the next input after `inputs`.
     ///
     /// # Errors
-    /// `DuplicatePath` if one of `inputs` has it.
+    /// `DuplicatePath` if one of `inputs` has the path.
     pub(crate) fn take_path(&mut self, input: &Input, inputs: &[Input]) -> Result<(), Error> {
         let Some(path) = &input.path else { return Ok(()) };
         let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
@@ -185,7 +185,7 @@ impl Taken {
     /// Records the id of the next input after `inputs`.
     ///
     /// # Errors
-    /// `DuplicateId` if one of `inputs` has it.
+    /// `DuplicateId` if one of `inputs` has the id.
     pub(crate) fn take_id(&mut self, input: &Input, inputs: &[Input]) -> Result<(), Error> {
         let first = self.ids.get(&input.id).and_then(|i| inputs.get(*i));
         if let Some(first) = first.filter(|first| first.id == input.id) {
@@ -197,7 +197,8 @@ impl Taken {
     }
 }
 
-/// The temporary file that holds the content of all long readers. The first long reader creates it.
+/// The temporary file that has the contents of all long readers. It is created for the first of
+/// them.
 #[derive(Debug, Default)]
 pub(crate) struct Spool {
     file: Option<Arc<File>>,
@@ -209,15 +210,16 @@ pub(crate) struct Spool {
 pub(crate) struct Input {
     pub(crate) path: Option<String>,
     pub(crate) id: Uuid,
-    /// Length of its content in bytes. For a copied region, this is the length of its stored bytes.
+    /// The length of its content in bytes. For a copied region, the length of its stored bytes.
     pub(crate) len: u64,
-    /// The length of its content if it is known, for the names list.
+    /// The length of its content for the names list, if this length is known.
     decoded_len: Option<u64>,
     /// The attributes that the names list keeps.
     attributes: Attributes,
-    /// Whether it lies in the head.
+    /// Whether the region lies in the head.
     pub(super) hot: bool,
-    /// Whether it is encoded with the package's dictionary, if the package's encoding is `brod`.
+    /// Whether the region is encoded with the package's dictionary, if the package's encoding is
+    /// `brod`.
     has_dictionary: bool,
     source: Source,
 }
@@ -302,7 +304,7 @@ impl Input {
         }
     }
 
-    /// Returns its encoding in a package whose default encoding is `encoding`.
+    /// Returns the encoding of this input in a package whose default encoding is `encoding`.
     pub(crate) fn encoding(&self, encoding: Encoding) -> Encoding {
         match self.as_kept() {
             Some(kept) => kept.located.encoding,
@@ -312,13 +314,14 @@ impl Input {
     }
 
     /// Returns whether a packer may encode this input with the package's dictionary. The names list
-    /// is encoded without the dictionary, so that a listing of the paths does not fetch it. Hot
-    /// regions are encoded without it, because the first request does not bring the dictionary.
+    /// is encoded without it, so that a listing of the paths does not fetch the dictionary. Hot
+    /// regions are encoded without it, because the first request of a reader does not fetch the
+    /// dictionary.
     pub(super) fn may_need_dictionary(&self) -> bool {
         self.as_kept().is_none() && self.id != NAMES_ID && !self.hot
     }
 
-    /// Chooses the package's dictionary for this input.
+    /// Marks this input to be encoded with the package's dictionary.
     pub(crate) const fn use_dictionary(&mut self) {
         self.has_dictionary = true;
     }
@@ -353,7 +356,7 @@ impl Input {
         if bytes.is_some_and(KeySearch::finds_in) { Err(self.private_key()) } else { Ok(bytes) }
     }
 
-    /// Appends the whole content, which is short, to `out`.
+    /// Appends the whole content to `out`. The content must be short.
     pub(crate) fn read_into(&self, out: &mut Vec<u8>) -> Result<(), Error> {
         if let Some(bytes) = self.checked_in_memory()? {
             out.extend_from_slice(bytes);
@@ -361,14 +364,14 @@ impl Input {
         }
         let before = out.len();
         let mut reader = self.open()?;
-        // One byte more than expected, so that growth is noticed.
+        // One byte more than expected is read, to detect a file that has grown.
         let len = self.len.saturating_add(1);
         reader.by_ref().take(len).read_to_end(out).map_err(|error| self.failed(error))?;
         let read = out.len().saturating_sub(before);
         self.check_unchanged(u64::try_from(read).unwrap_or(u64::MAX))
     }
 
-    /// Returns the whole content, which is short: from memory, or read into `buf`.
+    /// Returns the whole content from memory, or reads it into `buf`. The content must be short.
     pub(super) fn content<'b>(&'b self, buf: &'b mut Vec<u8>) -> Result<&'b [u8], Error> {
         if let Some(bytes) = self.checked_in_memory()? {
             return Ok(bytes);
@@ -391,8 +394,8 @@ impl Input {
             Source::Shared(shared) => Box::new(shared.bytes()),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
-                // The metadata come from the open file, because the path may lead to another file
-                // by now.
+                // The metadata are taken from the open file, because the path may now lead to
+                // another file.
                 let found = file.metadata().map_err(|error| self.failed(error))?;
                 self.check_same(path, *modified, &found)?;
                 Box::new(file)
@@ -461,7 +464,7 @@ impl Input {
         }
     }
 
-    /// Adds the origin of this input to an error of the system.
+    /// Adds the origin of this input to an IO error.
     pub(crate) fn failed(&self, error: io::Error) -> Error {
         if error
             .get_ref()
@@ -558,19 +561,22 @@ impl Source {
 }
 
 /// Returns whether the length that the system reports for a file may be wrong, as for files in
-/// `/proc` and `/sys`. An empty file counts, too: it is read at once and gives no bytes.
+/// `/proc` and `/sys`. This includes all empty files: they are read at once, which gives no bytes
+/// if they are really empty.
 fn is_made_on_read(path: &Path, metadata: &Metadata) -> bool {
     metadata.len() == 0 || is_of_kernel(path, metadata)
 }
 
-/// Returns whether a file is in a file system whose files the kernel writes while they are read.
+/// Returns whether a file lies in a file system whose files the kernel generates when they are
+/// read.
 #[cfg(target_os = "linux")]
 fn is_of_kernel(path: &Path, metadata: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     /// `/proc`, `/sys`, and the file systems below `/sys`: debugging, tracing, security, cgroups.
     const MAGICS: [u64; 7] =
         [0x9fa0, 0x6265_6572, 0x6462_6720, 0x7472_6163, 0x7363_6673, 0x0027_e0eb, 0x6367_7270];
-    // Such a file occupies no block of a disk, so other files rarely need the call of `statfs`.
+    // Such a file occupies no block of a disk. So `statfs` is called only for files without blocks,
+    // which are rare elsewhere.
     let found = (metadata.blocks() == 0).then(|| rustix::fs::statfs(path).ok()).flatten();
     let magic = found.and_then(|found| u64::try_from(found.f_type).ok());
     magic.is_some_and(|magic| MAGICS.contains(&magic))
@@ -586,7 +592,7 @@ impl Spool {
         self.take_from(reader, Path::new("a reader or its temporary file"))
     }
 
-    /// Takes all bytes of a reader, which messages call `name`.
+    /// Takes all bytes of a reader. Messages refer to the reader as `name`.
     fn take_from(&mut self, reader: &mut dyn Read, name: &Path) -> Result<(Source, u64), Error> {
         let failed = |action| move |error| Error::io(action, name, error);
         let mut start = Vec::new();
@@ -600,8 +606,8 @@ impl Spool {
             let file = Arc::new(tempfile::tempfile().map_err(failed("create"))?);
             Arc::clone(self.file.insert(file))
         };
-        // The bytes are written at `self.end`, which moves only after success. So the next reader
-        // overwrites the bytes of a reader that failed.
+        // The bytes are written at `self.end`, which is increased only after success. So if a
+        // reader fails, the next reader overwrites its bytes.
         let at = self.end;
         let mut len = 0_u64;
         let mut piece = start;

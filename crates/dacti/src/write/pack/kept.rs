@@ -1,4 +1,4 @@
-//! A region that is copied from another package: its unchanged stored bytes, with their seal.
+//! A region that is copied from another package. Its stored bytes and its seal stay unchanged.
 //!
 //! Nothing is encoded here. Specification: `docs/spec/dacti-package.md`, "Compaction".
 
@@ -14,7 +14,7 @@ use dacti_seal::{Hashes, Seal, digest_of_hash};
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// Decoded bytes that are checked at once.
+/// The number of decoded bytes that are checked at once.
 const DECODED_LEN: usize = 64 * 1024;
 
 /// A package whose regions are copied.
@@ -27,7 +27,7 @@ pub(crate) struct KeptFrom {
     explainer: Explainer,
     /// The maximum number of bytes to which an unsealed region may decode.
     decoded_len_max: u64,
-    /// The bytes to which all unsealed regions together may still decode.
+    /// The number of bytes to which all unsealed regions together may still decode.
     total: Total,
 }
 
@@ -39,7 +39,7 @@ impl KeptFrom {
 
     /// Returns the package as a source of these regions.
     pub(crate) fn new(package: &Package, regions: &[Located]) -> Self {
-        // The policy of the package's reader is ignored: if a region has a digest, the digest is
+        // The policy of the package's reader is ignored. If a region has a digest, the digest is
         // checked.
         let trust = Arc::new(Trust::new(package.view().seals_read().cloned()));
         let (source, view) = (Arc::clone(package.source()), Arc::clone(package.shared_view()));
@@ -60,7 +60,7 @@ impl KeptFrom {
     }
 }
 
-/// A region of such a package.
+/// A region of a package whose regions are copied.
 #[derive(Debug, Clone)]
 pub(crate) struct Kept {
     pub(crate) from: Arc<KeptFrom>,
@@ -86,8 +86,8 @@ impl Kept {
         let located = self.located.within(self.from.source.len());
         let located = located.map_err(|error| self.damaged(error.into()))?;
         let sealed = self.from.trust.verifier(located).map_err(|error| self.damaged(error))?;
-        // A decoder checks only regions without a digest, because a digest proves more. A region
-        // without a digest and in an unknown encoding cannot be checked.
+        // A decoder checks only regions without a digest, because a digest is a stronger proof. A
+        // region that has no digest and an unknown encoding cannot be checked.
         let is_brotli = [Encoding::BROTLI, Encoding::BROTLI_DICTIONARY].contains(&located.encoding);
         let decoder = (sealed.seals_span(0).is_none() && is_brotli)
             .then(|| Decoder::new(&located, self.from.decoded_len_max))
@@ -99,8 +99,8 @@ impl Kept {
         Ok(KeptReader { kept: self, decoder, at: located.span.start })
     }
 
-    /// Returns the seal that is copied with the region, and checks it against `hash`, the hash of
-    /// the stored bytes. The result is empty if the region has no seal or gets a new one.
+    /// Checks `hash`, the hash of the stored bytes, against the region's seal. Returns the seal to
+    /// copy. The result is empty if the region has no seal or gets a new one.
     pub(super) fn seal(&self, hash: &[u8; 32]) -> Result<Vec<u8>, Error> {
         let KeptFrom { trust, view, source, explainer, .. } = &*self.from;
         let located = self.located;
@@ -132,7 +132,7 @@ impl Kept {
         Error::Damaged { name: self.name.clone(), fault: Box::new(fault) }
     }
 
-    /// Returns the original error of a read that was wrapped in an IO error.
+    /// Returns the original error of a read, if an IO error wraps it.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ (Error::Io { .. } | Error::TotalTooLong { .. }) => error,
@@ -141,7 +141,7 @@ impl Kept {
     }
 }
 
-/// The stored bytes of a region of another package.
+/// A reader of the stored bytes of a region of another package.
 #[derive(Debug)]
 pub(super) struct KeptReader<'k> {
     kept: &'k Kept,
@@ -151,7 +151,7 @@ pub(super) struct KeptReader<'k> {
 }
 
 impl KeptReader<'_> {
-    /// Decodes bytes and drops the content, only to check the bytes.
+    /// Decodes bytes to check them, and drops the content.
     fn judge(&mut self, mut stored: &[u8]) -> io::Result<()> {
         let Some(decoder) = &mut self.decoder else { return Ok(()) };
         let mut out = vec![0; DECODED_LEN];

@@ -50,11 +50,12 @@ use uuid::Uuid;
 /// The layout of a new package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LayoutChoice {
-    /// For files that are published and updated: with room in the head, and padding to the slice
-    /// length.
+    /// For files that are published and updated. The head has room for updates, and the file is
+    /// padded to the slice length.
     #[default]
     Cdn,
-    /// For files that never change: without room or padding, and with equal contents stored once.
+    /// For files that never change. There is no room for updates and no padding, and equal contents
+    /// are stored once.
     Compact,
 }
 
@@ -66,7 +67,7 @@ pub enum EncodingChoice {
     /// not make the package smaller, the packer reads the input twice.
     #[default]
     Auto,
-    /// As they are.
+    /// Contents are stored as they are.
     None,
     /// Brotli, even if it makes the package larger.
     Brotli,
@@ -77,22 +78,24 @@ pub enum EncodingChoice {
 pub struct BuildOptions {
     /// The layout.
     pub layout: LayoutChoice,
-    /// For the `cdn` layout: the file's length is padded to a multiple of this number of bytes. A
-    /// power of two from 4 KiB to 1 GiB.
+    /// For the `cdn` layout: the file's length is padded to a multiple of this number of bytes. It
+    /// must be a power of two from 4 KiB to 1 GiB.
     pub slice_len: u64,
-    /// For the `cdn` layout: the updates for which the head gets room. If this is `None`, or if
-    /// there are hot regions, the head gets room for the usual amount of updates.
+    /// For the `cdn` layout: the updates that the caller expects, for which the head gets room. If
+    /// this is `None`, or if there are hot regions, the head gets room for the usual amount of
+    /// updates.
     pub expect: Option<ExpectedUpdates>,
     /// For the `cdn` layout: whether each region gets a digest, by which a reader detects damaged
     /// and stale bytes. A digest costs 32 bytes for each region.
     pub seals: bool,
     /// For the `cdn` layout with seals: whether equal contents are stored once for up to 16
-    /// regions. A reader then fetches up to 15 more seals with each region. Contents of equal
-    /// length are read twice, to compare them. If contents are equal, readers older than this
-    /// format refuse the package. The `compact` layout always stores equal contents once.
+    /// regions. A reader then fetches up to 15 more seals with each region. To compare contents of
+    /// equal length, the packer reads them twice. If equal contents are found, older readers, which
+    /// do not know this format, refuse the package. The `compact` layout always stores equal
+    /// contents once.
     pub share: bool,
-    /// For the `cdn` layout with seals: whether the package lists its digests in one place. A
-    /// client that holds an earlier version finds the changed regions by that list.
+    /// For the `cdn` layout with seals: whether the package lists its digests in one place. With
+    /// this list, a client that has an earlier version finds the regions that changed.
     pub digest_list: DigestListChoice,
     /// The encoding.
     pub encoding: EncodingChoice,
@@ -104,7 +107,8 @@ pub struct BuildOptions {
     pub dictionary: DictionaryChoice,
     /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
-    /// The limit of bytes that are encoded but not yet written. It does not change the package.
+    /// The maximum number of bytes that are encoded but not yet written. It does not change the
+    /// package.
     pub in_flight_max: usize,
 }
 
@@ -129,13 +133,13 @@ impl Default for BuildOptions {
 /// The progress of a build.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
-    /// The number of regions written, including the names list.
+    /// The number of regions written so far, including the names list.
     pub regions: u64,
     /// The number of all regions, including the names list.
     pub regions_total: u64,
-    /// The bytes of content of the regions written.
+    /// The number of bytes of content of the regions written so far.
     pub bytes: u64,
-    /// The bytes of content of all regions.
+    /// The number of bytes of content of all regions.
     pub bytes_total: u64,
 }
 
@@ -144,24 +148,26 @@ pub struct Progress {
 pub struct Built {
     /// The file's length in bytes.
     pub len: u64,
-    /// Regions, without the names list.
+    /// The number of regions, without the names list.
     pub regions: u64,
-    /// The bytes of content of these regions.
+    /// The number of bytes of content of these regions.
     pub content_len: u64,
-    /// The stored bytes of these regions. Bytes that regions share count once for each region.
+    /// The number of stored bytes of these regions. Bytes that regions share count once for each
+    /// region.
     pub stored_len: u64,
-    /// The stored bytes of the names list.
+    /// The number of stored bytes of the names list.
     pub names_len: u64,
-    /// The stored bytes of the dictionary; 0 if there is none.
+    /// The number of stored bytes of the dictionary; 0 if there is none.
     pub dictionary_len: u64,
-    /// The bytes that the dictionary saves, minus its own length, as estimated from a sample; 0 if
-    /// no dictionary was trained.
+    /// The number of bytes that the dictionary saves, minus its own length. It is estimated from a
+    /// sample; 0 if no dictionary was trained.
     pub dictionary_saves: u64,
-    /// The bytes that a reader fetches to get its first region, if that region has the average
-    /// length: the head, one index block if the index continues after the head, the dictionary and
-    /// the region.
+    /// The number of bytes that a reader fetches to get its first region, if that region has the
+    /// average length. They include the head, one index block if the index continues after the
+    /// head, the dictionary and the region.
     pub first_get_len: u64,
-    /// The stored bytes that were not written, because an equal region was written before.
+    /// The number of stored bytes that were not written, because an equal region was written
+    /// before.
     pub shared_len: u64,
     /// The encoding of the regions.
     pub encoding: Encoding,
@@ -189,8 +195,8 @@ pub(crate) struct Draft<'d> {
 }
 
 impl Draft<'_> {
-    /// Returns the id of each region, and the BLAKE3 hash that its stored bytes had before they
-    /// were written.
+    /// Returns the id of each region, and the BLAKE3 hash of its stored bytes. The hash was
+    /// computed before the bytes were written.
     pub(crate) fn hashes(&self) -> impl Iterator<Item = (Uuid, [u8; 32])> {
         let ids = self.hot.iter().chain(self.order).filter_map(|i| self.ids.get(*i));
         ids.zip(self.digests).flat_map(|(id, hash)| {
@@ -200,7 +206,7 @@ impl Draft<'_> {
     }
 }
 
-/// Collects regions and builds a package of them.
+/// Collects regions and builds a package from them.
 #[derive(Debug, Default)]
 pub struct PackageBuilder {
     options: BuildOptions,
@@ -223,8 +229,8 @@ impl PackageBuilder {
         Self { options, ..Self::default() }
     }
 
-    /// Signs every region with `key`, for the publisher's package of that key. A signature costs 64
-    /// bytes for each region.
+    /// Signs every region with `key`. The publisher's package is the one that the key names. A
+    /// signature costs 64 bytes for each region.
     ///
     /// The same key and input give the same bytes. Signatures need the `cdn` layout, with seals.
     pub fn sign(&mut self, key: SecretKey) -> &mut Self {
@@ -232,16 +238,17 @@ impl PackageBuilder {
         self
     }
 
-    /// Uses this dictionary for the regions that Brotli encodes. It may be a file of strings that
+    /// Uses this dictionary for the regions that Brotli encodes. It may consist of strings that
     /// occur in many regions. It may also be the [dictionary](crate::Package::read_dictionary) of
-    /// an earlier package: then equal contents get the same stored bytes as there.
+    /// an earlier package. In that case, equal contents get the same stored bytes as in the earlier
+    /// package.
     ///
     /// Hot regions, and contents of about 4 MiB or more, are compressed without it. The dictionary
     /// is written even if it saves nothing, unless the package stores its regions without Brotli.
     ///
     /// # Errors
-    /// A dictionary without bytes, of more than 1 MiB, or with a private key in it; a quality below
-    /// 2.
+    /// A dictionary that has no bytes, has more than 1 MiB, or contains a private key; a quality
+    /// below 2.
     pub fn set_dictionary(&mut self, dictionary: Vec<u8>) -> Result<&mut Self, Error> {
         let quality = self.options.quality;
         if quality < brotli::DICTIONARY_QUALITY_MIN {
@@ -257,7 +264,8 @@ impl PackageBuilder {
     ///
     /// # Errors
     /// An invalid path; a path or id that was added before; a reserved id; a file that is not
-    /// regular; content of 4 GiB or more; errors of the system. Nothing is added then.
+    /// regular; content of 4 GiB or more; errors of the system. If there is an error, nothing is
+    /// added.
     pub fn add<'c>(
         &mut self,
         name: impl Into<InputName>,
@@ -275,7 +283,8 @@ impl PackageBuilder {
     /// about 50 kB of stored bytes in all.
     ///
     /// # Errors
-    /// The errors of [`add`](Self::add). Whether the region fits is known only at the build.
+    /// The errors of [`add`](Self::add). Only the build finds out whether the region fits into the
+    /// head.
     pub fn add_hot<'c>(
         &mut self,
         name: impl Into<InputName>,
@@ -300,7 +309,7 @@ impl PackageBuilder {
         self.inputs.is_empty()
     }
 
-    /// Builds the package as the file `path`, which appears whole or not at all.
+    /// Builds the package as the file `path`, which appears only when it is complete.
     ///
     /// # Errors
     /// The errors of [`build_with`](Self::build_with).
@@ -308,12 +317,12 @@ impl PackageBuilder {
         self.build_with(path, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Does the same as [`build`](Self::build), and calls `progress` from this thread. The build
-    /// stops if `progress` returns `Break`.
+    /// Does the same as [`build`](Self::build), and calls `progress` on the calling thread. The
+    /// build stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// Impossible options; more regions than an index holds; a file that changed; errors of the
-    /// system. A file that existed at `path` stays unchanged then.
+    /// Impossible options; more regions than an index can list; a file that changed; errors of the
+    /// system. If there is an error, a file that existed at `path` stays unchanged.
     pub fn build_with(
         self,
         path: impl AsRef<Path>,
@@ -322,9 +331,10 @@ impl PackageBuilder {
         self.build_checked(path.as_ref(), progress, |_| Ok(()))
     }
 
-    /// Builds the package and writes it to `out`, from front to back: a pipe, a socket, a hasher.
+    /// Builds the package and writes it to `out` from front to back. So `out` may be a pipe, a
+    /// socket or a hasher.
     ///
-    /// The head can be written only after everything else, so the package is first built in an
+    /// The head can be written only after everything else. So the package is first built in an
     /// unnamed temporary file and then copied. The system's folder for temporary files needs space
     /// for the whole package. Memory is limited as in [`build`](Self::build). Nothing is written to
     /// `out` before the package is complete.
@@ -417,8 +427,9 @@ impl PackageBuilder {
         Ok(Assembled { block_len, plan, written, ids, len })
     }
 
-    /// Stores with Brotli if that makes the package smaller, and otherwise without encoding. If the
-    /// hot regions fit into the head with only one of these two encodings, that encoding is used.
+    /// Stores regions with Brotli if that makes the package smaller, and otherwise without
+    /// encoding. If the hot regions fit into the head with only one of these two encodings, that
+    /// encoding is used.
     fn store_shorter(
         &self,
         equals: &[Equals],
@@ -443,8 +454,8 @@ impl PackageBuilder {
         output.truncate(0)?;
         let stored = self.store(Encoding::NONE, equals, output, progress);
         match (stored, too_long) {
-            // The hot regions are too long in both forms. The error of the shorter form is
-            // returned.
+            // The hot regions are too long with both encodings. The error with the smaller length
+            // is returned.
             (
                 Err(Error::HotTooLong { bytes, .. }),
                 Some(too_long @ Error::HotTooLong { bytes: compressed, .. }),
@@ -453,7 +464,7 @@ impl PackageBuilder {
         }
     }
 
-    /// Plans with an encoding and writes the data by that plan.
+    /// Makes the plan for one encoding, and writes the data by that plan.
     fn store(
         &self,
         encoding: Encoding,
@@ -491,8 +502,8 @@ impl PackageBuilder {
         Plan::new(&self.inputs, hot, options, seal_len, encoding, dictionary, equals)
     }
 
-    /// Trains a dictionary if the options ask for one, and marks the regions that are encoded with
-    /// the dictionary.
+    /// Trains a dictionary if the options ask for one. Marks the regions that are encoded with a
+    /// dictionary.
     fn choose_dictionary(&mut self) -> Result<(), Error> {
         let Self { inputs, options, dictionary, .. } = self;
         if options.encoding == EncodingChoice::None {
@@ -519,8 +530,8 @@ impl PackageBuilder {
     }
 
     fn encoder<'k>(&'k self, encoding: Encoding, hash_pool: &'k HashPool) -> Encoder<'k> {
-        // The compact layout finds equal contents by their hashes, and copied bytes are checked
-        // against their digests.
+        // The compact layout needs hashes to find equal contents. Copied regions need hashes to
+        // check their bytes against their digests.
         let hashes = self.options.layout == LayoutChoice::Compact
             || self.inputs.iter().any(|input| input.as_kept().is_some());
         let (quality, sealing) = (self.options.quality, self.sealing());
@@ -556,15 +567,16 @@ impl PackageBuilder {
         self.kept_seals = seals;
     }
 
-    /// Copies a region as it is stored in another package, into the head if it is `hot` and has the
-    /// chosen encoding.
+    /// Copies a region as it is stored in another package. If it is `hot` and has the chosen
+    /// encoding, it is placed into the head.
     pub(crate) fn keep(&mut self, path: Option<String>, kept: Kept, hot: bool) {
         let mut input = Input::kept(path, kept);
         input.hot = hot;
         self.inputs.push(input);
     }
 
-    /// Adds a region of another package whose content, of `len` bytes, is encoded anew.
+    /// Adds a region of another package whose content is encoded again. The content has `len`
+    /// bytes.
     pub(crate) fn recode(
         &mut self,
         path: Option<String>,
@@ -578,8 +590,8 @@ impl PackageBuilder {
         Ok(())
     }
 
-    /// Copies a names list as it is stored in another package. `explicit_ids` tells whether it
-    /// gives explicit ids.
+    /// Copies a names list as it is stored in another package. `explicit_ids` tells whether the
+    /// list gives explicit ids.
     pub(crate) fn keep_names(&mut self, kept: Kept, explicit_ids: bool) {
         self.names_list = Some((Input::kept(None, kept), explicit_ids));
     }

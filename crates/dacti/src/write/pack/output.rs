@@ -1,5 +1,5 @@
-//! The package during a build, in a file or in memory. The data are appended first, and the bytes
-//! before the data are written last.
+//! The package during a build, in a file or in memory. The data are appended first. The part before
+//! the data is written last.
 
 use crate::fetch::source::{read_file_at, read_full_of, write_file_at};
 use crate::{AtomicFile, Error};
@@ -9,17 +9,17 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
-/// The shortest run of zeros that becomes a hole, in bytes: a few allocation units of common file
-/// systems.
+/// The length in bytes of the shortest run of zeros that becomes a hole. It is a few allocation
+/// units of common file systems.
 const HOLE_LEN: usize = 64 * 1024;
 const HOLE: &[u8] = &[0; HOLE_LEN];
 
 const TEMPORARY: &str = "a temporary file";
 
-/// The file is synced each time that it has grown by this many bytes, while the build continues.
+/// While the build continues, the file is synced each time that it has grown by this many bytes.
 const EARLY_LEN: u64 = 16 << 20;
 
-/// Bytes that are copied at once to the caller's writer.
+/// The number of bytes that are copied at once to the caller's writer.
 const COPY_LEN: u64 = 256 * 1024;
 
 /// The package during a build, and the file or memory that it grows in.
@@ -36,7 +36,7 @@ pub(super) struct Output {
 enum Place {
     /// A file that gets its name at the end.
     Named(AtomicFile),
-    /// A file without a name. The package is copied from it at the end.
+    /// A file without a name, from which the package is copied at the end.
     Unnamed(File),
     Memory(Vec<u8>),
 }
@@ -47,7 +47,7 @@ impl Output {
         Ok(Self::at(Place::Named(AtomicFile::create(path)?)))
     }
 
-    /// Builds a temporary file, to be copied.
+    /// Builds in a temporary file, from which the package is copied later.
     pub(super) fn unnamed() -> Result<Self, Error> {
         let file = tempfile::tempfile();
         let file = file.map_err(|error| Error::io("create", TEMPORARY.as_ref(), error))?;
@@ -68,7 +68,7 @@ impl Output {
         self.end
     }
 
-    /// Appends bytes. Long runs of zeros become holes; other bytes are written at once.
+    /// Appends bytes. Long runs of zeros become holes; all other bytes are written at once.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let mut rest = bytes;
         while !rest.is_empty() {
@@ -86,7 +86,8 @@ impl Output {
         Ok(())
     }
 
-    /// Syncs a named file while it grows, so that the disk is not idle until the end.
+    /// Syncs a named file while it grows. Otherwise the disk would be idle until the end of the
+    /// build.
     fn sync_early(&mut self) {
         let Place::Named(file) = &self.place else { return };
         if self.end.saturating_sub(self.early_at) >= EARLY_LEN {
@@ -110,7 +111,7 @@ impl Output {
         written.map_err(self.failed("write"))
     }
 
-    /// Reads bytes that were written, all of `buf`.
+    /// Fills `buf` with bytes that were written at `at`.
     pub(super) fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<(), Error> {
         let read = |file: &File, buf: &mut [u8]| {
             let filled = read_full_of(|at, buf| read_file_at(file, at, buf), at, buf)?;
@@ -155,8 +156,8 @@ impl Output {
     pub(super) fn finish(&mut self, len: u64) -> Result<(), Error> {
         self.set_len(len)?;
         self.end = len;
-        // The system reports a failed write only once. If the sync thread received the error, the
-        // last sync does not see it.
+        // The system reports a failed write only once. If it reported the error to the sync thread,
+        // the last sync succeeds. So the thread's error is checked here.
         self.early.take().map_or(Ok(()), Early::finish).map_err(self.failed("write"))
     }
 
@@ -188,7 +189,7 @@ impl Output {
         out.flush().map_err(failed)
     }
 
-    /// Returns the package, if it was built in memory.
+    /// Returns the package if it was built in memory, otherwise no bytes.
     pub(super) fn into_memory(self) -> Vec<u8> {
         match self.place {
             Place::Memory(memory) => memory,
@@ -246,8 +247,8 @@ struct Early {
 }
 
 impl Early {
-    /// Starts the thread. Returns `None` if no thread can be started; then the file is synced only
-    /// at its end.
+    /// Starts the thread. Returns `None` if no thread can be started. In that case the file is
+    /// synced only at its end.
     fn start(file: &File) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (asked, asks) = sync_channel(1);
@@ -257,7 +258,7 @@ impl Early {
     }
 
     fn ask(&self) {
-        // If the thread has not begun the previous request yet, that request is enough.
+        // If the previous request is still waiting, one sync is enough for both.
         let _ = self.asked.try_send(());
     }
 

@@ -1,26 +1,26 @@
-//! Runs jobs on several threads and hands over their results in the order of the jobs, with bounded
-//! memory.
+//! Runs jobs on several threads with bounded memory, and hands over their results in the order of
+//! the jobs.
 //!
-//! The order makes the output independent of the number of threads. The job whose turn it is may
-//! always have one result waiting. Beyond that, all jobs share one limit. So there can be neither a
-//! deadlock nor unbounded memory.
+//! The order makes the output independent of the number of threads. All jobs share one limit on the
+//! results that wait. One exception prevents a deadlock: the job whose results are handed over next
+//! may always have one waiting result.
 
 use crate::Error;
 use core::num::NonZeroUsize;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-/// A result of a job; `weight` is the memory that it takes while it waits.
+/// A result of a job.
 pub(crate) trait Weigh {
-    /// Returns the approximate memory in bytes.
+    /// Returns the approximate number of bytes of memory that the result takes while it waits.
     fn weight(&self) -> usize;
 }
 
-/// The jobs were stopped because another job failed. The error of that job is returned.
+/// A job was stopped because another job failed. The other job's error is reported to the caller.
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
-/// Takes the results of one job.
+/// The way by which one job hands over its results.
 #[derive(Debug)]
 pub(crate) struct Lane<'s, T: Weigh> {
     shared: &'s Shared<T>,
@@ -46,22 +46,22 @@ struct State<T> {
     stopped: bool,
     made: BTreeMap<usize, VecDeque<T>>,
     ended: BTreeMap<usize, Result<(), Error>>,
-    /// Results that were taken and given back. Their memory is used again.
+    /// Results that `take` returned for reuse of their memory.
     spare: Vec<T>,
 }
 
 impl<T> State<T> {
-    /// Returns whether the job has no result that waits.
+    /// Returns whether no result of the job waits.
     fn is_empty(&self, job: usize) -> bool {
         self.made.get(&job).is_none_or(VecDeque::is_empty)
     }
 }
 
-/// The maximum number of taken results that are kept for reuse.
+/// The maximum number of returned results that are kept for reuse.
 const SPARE_MAX: usize = 8;
 
-/// Runs `jobs` jobs on `threads` threads. `take` gets their results, job by job, on the calling
-/// thread. It may give a result back, and later jobs fill that result again.
+/// Runs `jobs` jobs on `threads` threads. `take` receives their results, job by job, on the calling
+/// thread. If it returns a result, later jobs reuse the memory of that result.
 ///
 /// # Errors
 /// The first error in the order of the jobs, or the error of `take`.
@@ -90,7 +90,8 @@ pub(crate) fn run<T: Weigh + Send>(
     };
     std::thread::scope(|scope| {
         crate::threads::start(scope, threads.get().min(jobs), || || shared.work(&work))?;
-        // The jobs stop even if `take` fails or panics: the threads must not wait for it.
+        // If `take` fails or panics, the jobs are stopped, because they would wait for `take`
+        // forever.
         let stop = StopOnDrop(&shared);
         let result = shared.take_all(take);
         drop(stop);
@@ -99,13 +100,13 @@ pub(crate) fn run<T: Weigh + Send>(
 }
 
 impl<T: Weigh> Lane<'_, T> {
-    /// Returns a taken result for reuse. It still has its old content.
+    /// Returns a result to reuse. It still has its old content.
     pub(crate) fn spare(&self) -> Option<T> {
         self.shared.lock().spare.pop()
     }
 
-    /// Hands over a result. Waits while too many bytes are in progress, unless this job has its
-    /// turn and none of its results waits.
+    /// Hands over a result. Waits while the waiting results take too much memory, unless this is
+    /// the job whose turn it is and none of its results waits.
     pub(crate) fn put(&self, made: T) -> Result<(), Stopped> {
         let weight = made.weight();
         let shared = self.shared;
@@ -133,8 +134,8 @@ impl<T: Weigh> Lane<'_, T> {
 
 impl<T: Weigh> Shared<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
-        // A panic elsewhere does not corrupt the state: every change is a single assignment under
-        // the lock. The panic itself is repeated when the threads are joined.
+        // A panic in another thread does not corrupt the state, because every change is a single
+        // assignment under the lock. When the threads are joined, the panic is raised again.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -148,7 +149,7 @@ impl<T: Weigh> Shared<T> {
                 self.made.notify_all();
             }
         }
-        // This line is reached only without a panic, so the other threads must not stop.
+        // Without a panic, the other threads must not stop.
         core::mem::forget(stop);
     }
 
@@ -182,7 +183,7 @@ impl<T: Weigh> Shared<T> {
                     ended?;
                     break;
                 } else if state.stopped {
-                    // A thread panicked; the scope repeats the panic.
+                    // A thread panicked, and the scope raises the panic again.
                     return Ok(());
                 } else {
                     state = self.made.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -193,7 +194,7 @@ impl<T: Weigh> Shared<T> {
     }
 }
 
-/// Stops all jobs if its scope is left early.
+/// Stops all jobs when it is dropped.
 struct StopOnDrop<'s, T: Weigh>(&'s Shared<T>);
 
 impl<T: Weigh> Drop for StopOnDrop<'_, T> {
@@ -300,7 +301,7 @@ mod tests {
                 Ok(Ok(()))
             },
             |taken| {
-                // This is enough time for the job to make more results than the limit allows.
+                // Meanwhile the job has enough time to make more results than the limit allows.
                 for _ in 0..100 {
                     std::thread::yield_now();
                 }
@@ -310,7 +311,7 @@ mod tests {
             },
         )
         .unwrap();
-        // Three results wait, one is being made, and one is being taken.
+        // At most three results wait. One more is being made, and one is being taken.
         assert!(most <= 5, "{most}");
     }
 
@@ -332,7 +333,8 @@ mod tests {
             },
         )
         .unwrap();
-        // At most three results are in progress: being made, waiting, being taken.
+        // At most three results exist at once: one is made, one waits, and one is taken. So each is
+        // reused often.
         assert!(taken.iter().max() >= Some(&10), "{taken:?}");
     }
 

@@ -1,9 +1,9 @@
-//! Decides, before a byte is read, in which order regions are stored and which groups list them.
+//! Decides in which order regions are stored and which groups list them, before any region is read.
 //!
-//! Regions are stored in path order and listed in id order. Past 4 GiB the ids are cut into ranges
-//! that are stored one after the other, so that the offsets of a group reach its regions.
-//! Specification:
-//! `docs/spec/dacti-package.md`, "Ids and sizes", "Past 4 GiB".
+//! Regions are stored in path order and listed in id order. If the data have more than 4 GiB, the
+//! ids are cut into ranges. The regions of a range are stored together, so that the 32-bit offsets
+//! of a group reach all its regions. Specification: `docs/spec/dacti-package.md`, "Ids and sizes",
+//! "Past 4 GiB".
 
 use super::equal::Equals;
 use super::hot::Hot;
@@ -23,27 +23,28 @@ use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) encoding: Encoding,
-    /// Numbers of the inputs in the order in which they are stored. Of inputs that share stored
-    /// bytes, only the first is in this order.
+    /// The numbers of the inputs in the order in which they are stored. If inputs share stored
+    /// bytes, only the first of them is in this order.
     pub(super) data_order: Vec<usize>,
     /// The inputs that share stored bytes.
     pub(super) shared: Shared,
-    /// The regions that lie in the head. They are in no other order or range.
+    /// The regions that lie in the head. The other orders and ranges do not have them.
     pub(super) hot: Hot,
     /// The id ranges, as positions in `data_order`.
     pub(super) ranges: Vec<IdRange>,
-    /// Numbers of the inputs in the order of the index: by encoding, then by id, without hot ones.
+    /// The numbers of the inputs in the order of the index: by encoding, then by id. Hot regions
+    /// are left out.
     pub(super) id_order: Vec<usize>,
     /// The parts of `id_order`, each of which has its own groups.
     pub(super) parts: Vec<Part>,
     pub(super) index: IndexPlace,
-    /// The digest list, in front of the data, absolute; empty for none.
+    /// The absolute span of the digest list, in front of the data. It is empty if there is none.
     pub(super) digest_list: Span,
-    /// The absolute start of the data: the dictionary, and then the first region.
+    /// The absolute start of the data. First is the dictionary, then the first region.
     pub(super) data_at: u64,
-    /// The stored dictionary with its seal; empty if there is none.
+    /// The stored bytes of the dictionary with its seal; empty if there is none.
     pub(super) dictionary: Vec<u8>,
-    /// The length of all contents, with the names list.
+    /// The length of all contents, including the names list.
     pub(super) content_len: u64,
     /// Whether the package gets the names component.
     pub(super) names_component: bool,
@@ -52,24 +53,25 @@ pub(super) struct Plan {
 /// Regions of one encoding in one id range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Part {
-    /// Number of the id range.
+    /// The number of the id range.
     pub(super) range: usize,
     pub(super) encoding: Encoding,
     /// The position of the first region in `id_order`.
     pub(super) first: usize,
-    /// How many regions there are.
+    /// The number of regions.
     pub(super) count: usize,
 }
 
 impl Part {
-    /// Returns the number of groups that list them.
+    /// Returns the number of groups that list the regions.
     pub(super) const fn groups(&self) -> usize {
         self.count.div_ceil(GROUP_ENTRIES)
     }
 }
 
 impl Plan {
-    /// Makes the plan for `inputs`: the names list, and then the others in path order.
+    /// Makes the plan for `inputs`. These are the names list first, and then the others in path
+    /// order.
     pub(super) fn new(
         inputs: &[Input],
         hot: Hot,
@@ -140,18 +142,21 @@ impl Plan {
     }
 }
 
-/// Returns the maximum number of bytes that each region and its seal use up in an id range.
+/// Returns, for each region, the maximum number of bytes that it takes in an id range with its
+/// seal.
 fn lens_max(inputs: &[Input], encoding: Encoding, seal_len: u64) -> Vec<u64> {
-    // This is one pass in input order, because random accesses in id order would wait for memory.
+    // The inputs are visited in their own order. Random accesses, in id order, would wait for
+    // memory.
     let len_max = |input: &Input| {
-        // A copied region keeps its stored length, which is its `len`, in any encoding.
+        // A copied region is stored as it is, in any encoding. So its stored length is its `len`.
         let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
         taken_len_max(input.len, encoding, seal_len)
     };
     inputs.iter().map(len_max).collect()
 }
 
-/// Returns the groups of `parts` as runs, one for each encoding, from group number `next` on.
+/// Returns the groups of `parts` as runs, one for each encoding. `next` is the number of the first
+/// group.
 pub(super) fn runs(parts: &[Part], mut next: u32) -> Vec<RunSpec> {
     let mut runs = Vec::new();
     for run in parts.chunk_by(|a, b| a.encoding == b.encoding) {
@@ -163,7 +168,7 @@ pub(super) fn runs(parts: &[Part], mut next: u32) -> Vec<RunSpec> {
     runs
 }
 
-/// Returns where the one table of the `compact` layout ends, without fences.
+/// Returns the end of the only table of the `compact` layout, if the package has no fences.
 fn compact_tables_end(components: u64) -> u64 {
     COMPONENT_ENTRY_LEN
         .saturating_mul(components)
@@ -173,8 +178,8 @@ fn compact_tables_end(components: u64) -> u64 {
 
 /// Returns the numbers of the inputs by id. An id that occurs twice is an error.
 fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
-    // Ids compare by their 16 bytes, in text order. They are sorted with their numbers, because
-    // looking them up for each comparison takes longer.
+    // Ids compare by their 16 bytes, in text order. Each id is sorted together with its number,
+    // because a look-up of the id for each comparison takes longer.
     let mut ids: Vec<_> = inputs.iter().map(|input| input.id).zip(0_usize..).collect();
     ids.sort_unstable();
     for pair in ids.windows(2) {
@@ -187,9 +192,9 @@ fn id_order(inputs: &[Input]) -> Result<Vec<usize>, Error> {
     Ok(ids.into_iter().map(|(_, i)| i).collect())
 }
 
-/// Returns the numbers of the inputs as they are stored: range by range, in path order inside each.
-/// The returned ranges are those of this order, which lacks inputs that share the stored bytes of
-/// an earlier one.
+/// Returns the numbers of the inputs in the order in which they are stored: range by range, and in
+/// path order within a range. If an input shares the stored bytes of an earlier one, this order
+/// leaves it out. The returned ranges refer to this order.
 fn data_order(
     id_order: &[usize],
     ranges: &[IdRange],
@@ -217,16 +222,17 @@ fn data_order(
     (stored, stored_ranges)
 }
 
-/// Sorts regions from id order into the order of the index. In a package of one encoding, the order
-/// stays the same. Copied regions in other encodings get one run for each encoding, in the order of
-/// the encoding tags.
+/// Sorts regions from id order into the order of the index. If all regions have one encoding, the
+/// order stays the same. If copied regions have other encodings, there is one run for each
+/// encoding, in the order of the encoding tags.
 fn parts(
     inputs: &[Input],
     id_order: Vec<usize>,
     ranges: &[IdRange],
     encoding: Encoding,
 ) -> (Vec<usize>, Vec<Part>) {
-    // This is one pass in input order, because random accesses in id order would wait for memory.
+    // The inputs are visited in their own order. Random accesses, in id order, would wait for
+    // memory.
     let tags: Vec<_> = inputs.iter().map(|input| input.encoding(encoding).tag()).collect();
     let tag = |i: &usize| tags.get(*i).copied().unwrap_or(encoding.tag());
     let mut keyed = Vec::new();
@@ -251,23 +257,23 @@ fn parts(
     (keyed.into_iter().map(|(.., i)| i).collect(), parts)
 }
 
-/// Returns the maximum number of bytes that a region and its seal use up in an id range.
+/// Returns the maximum number of bytes that a region takes in an id range with its seal.
 ///
-/// A seal may pass the range's end, because no entry has a seal's offset. So a region of the
-/// maximum length fits into a range.
+/// A seal may extend past the range's end, because no entry has the offset of a seal. So a region
+/// of the maximum length fits into a range.
 fn taken_len_max(len: u64, encoding: Encoding, seal_len: u64) -> u64 {
     let stored = stored_len_max(len, encoding);
     let taken = stored.saturating_add(seal_len);
     taken.min(REGION_LEN_MAX.max(stored))
 }
 
-/// Returns the maximum number of bytes to which Brotli or no encoding turns `len` bytes of content.
+/// Returns the maximum number of stored bytes for `len` bytes of content in this encoding.
 fn stored_len_max(len: u64, encoding: Encoding) -> u64 {
     if encoding == Encoding::NONE {
         return len;
     }
-    // Brotli stores incompressible bytes in blocks of at least 16 KiB, each with a few more bytes.
-    // This allows four bytes for each 16 KiB.
+    // Brotli stores incompressible bytes in blocks of at least 16 KiB, and adds a few bytes to
+    // each. Four additional bytes are allowed for each 16 KiB.
     let blocks = len >> 12;
     len.saturating_add(blocks).saturating_add(64).min(REGION_LEN_MAX)
 }
@@ -279,8 +285,8 @@ mod tests {
 
     #[test]
     fn ranges_are_stored_one_by_one_in_path_order() {
-        // Inputs 0 to 4 in path order; by id they are 4 2 0 3 1. Each has two gigabytes, so two fit
-        // a range.
+        // Inputs 0 to 4 are in path order, which is 4 2 0 3 1 in id order. Each has two gigabytes,
+        // so two of them fit into a range.
         let id_order = [4, 2, 0, 3, 1];
         let ranges = id_ranges([2_000_000_000; 5]).unwrap();
         let (order, same) = data_order(&id_order, &ranges, &Shared::default());

@@ -14,24 +14,26 @@ use uuid::Uuid;
 pub(crate) struct Group {
     /// The BLAKE3 of their content. For copied regions, of their stored bytes.
     pub(crate) hash: [u8; 32],
-    /// The numbers of all inputs after the first in data order, ascending.
+    /// The numbers of the other inputs, ascending. The first input in data order is left out.
     pub(crate) others: Vec<usize>,
 }
 
 /// All groups of a package.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
-    /// The groups by the ids of their first inputs.
+    /// The groups. Each is found by the id of its first input.
     groups: HashMap<Uuid, Group>,
-    /// For each input that is not the first of its group: how many seals lie before its own.
+    /// The number of seals between the stored bytes and an input's own seal. The first input of a
+    /// group has no entry here.
     seals_before: HashMap<usize, u64>,
     /// The number of regions of the largest group; 0 without groups.
     count_max: u32,
 }
 
 impl Shared {
-    /// Forms groups of at most 16 inputs in one id range, because the entries of another range do
-    /// not reach the stored bytes. `id_order` has the numbers of the inputs by id.
+    /// Forms groups of at most 16 inputs. All inputs of a group lie in one id range, because
+    /// entries of another range cannot reach the stored bytes. `id_order` has the numbers of the
+    /// inputs by id.
     pub(super) fn of(
         equals: &[Equals],
         inputs: &[Input],
@@ -76,7 +78,7 @@ impl Shared {
         self.count_max.max(1)
     }
 
-    /// Returns whether an input's stored bytes are those of an earlier input in data order.
+    /// Returns whether an input shares the stored bytes of an earlier input in data order.
     pub(super) fn is_other(&self, input: usize) -> bool {
         self.seals_before(input) > 0
     }
@@ -86,14 +88,14 @@ impl Shared {
         self.seals_before.get(&input).copied().unwrap_or(0)
     }
 
-    /// Returns the numbers of the inputs after the first of a group, which has this id.
+    /// Returns the numbers of the other inputs of a group, whose first input has this id.
     pub(super) fn others(&self, first: Uuid) -> &[usize] {
         self.group(first).map_or(&[], |group| &group.others)
     }
 
     /// Returns the group whose first input has this id.
     pub(super) fn group(&self, first: Uuid) -> Option<&Group> {
-        // Most packages have no groups.
+        // Most packages have no groups, so this saves most look-ups.
         if self.groups.is_empty() { None } else { self.groups.get(&first) }
     }
 }
@@ -112,7 +114,7 @@ fn ranges_of(inputs: usize, id_order: &[usize], ranges: &[IdRange]) -> Vec<usize
     range_of
 }
 
-/// The groups of a package together with its inputs.
+/// The groups of a package and the inputs to which their numbers refer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sharing<'s> {
     pub(crate) shared: &'s Shared,

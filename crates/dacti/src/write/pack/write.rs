@@ -21,16 +21,17 @@ pub(super) struct Written {
     pub(super) spans: Vec<Span>,
     /// The absolute start of each id range's data.
     pub(super) bases: Vec<u64>,
-    /// Digests of the stored bytes: first those of hot regions, then the others in data order. If
-    /// the encoder does not hash, they are zeros.
+    /// Digests of the stored bytes. Those of hot regions are first, followed by the others in data
+    /// order. If the encoder does not hash, they are zeros.
     pub(super) digests: Vec<[u8; 32]>,
     /// The length of the stored dictionary, and its BLAKE3.
     pub(super) dictionary: Option<(u64, [u8; 32])>,
-    /// The digest of all stored bytes as one, for a package without seals that has a file id.
+    /// One digest of all stored bytes together, in a package that has a file id but no seals.
     pub(super) whole: Option<[u8; 32]>,
-    /// The stored bytes of all regions. Bytes that regions share count for each of them.
+    /// The number of stored bytes of all regions. Bytes that regions share count once for each
+    /// region.
     pub(super) stored_len: u64,
-    /// The part of `stored_len` that was not written, because an equal region was written before.
+    /// The number of these bytes that were not written, because an equal region was written before.
     pub(super) shared_len: u64,
 }
 
@@ -71,7 +72,7 @@ pub(super) fn data(
 }
 
 /// Cuts the inputs, in data order, into batches of at most one piece's length. A longer input is a
-/// batch of its own. No batch crosses the border of an id range.
+/// batch of its own. No batch has inputs of two id ranges.
 pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usize>> {
     let mut batches = Vec::new();
     for range in ranges {
@@ -79,8 +80,8 @@ pub(crate) fn batches(in_order: &[&Input], ranges: &[IdRange]) -> Vec<Range<usiz
         let end = range.first.saturating_add(range.count);
         for i in range.first..end {
             let input_len = in_order.get(i).map_or(0, |input| input.len);
-            // Each file counts 256 bytes more than its length, because opening a file takes time
-            // even if it is empty.
+            // For each input, 256 bytes are added to its length, because opening a file takes time
+            // even if the file is empty.
             len = len.saturating_add(input_len).saturating_add(256);
             if len > PIECE_LEN && start < i {
                 batches.push(start..i);
@@ -104,12 +105,12 @@ struct DataWriter<'w> {
     range: usize,
     /// The length of the seal after each hot region.
     seal_len: u64,
-    /// Hashes all stored bytes together, if regions are not hashed one by one.
+    /// The hash of all stored bytes together, if regions are not hashed one by one.
     whole: Option<blake3::Hasher>,
     /// The start of the region that is being written.
     region_at: u64,
-    /// Positions of the stored bytes in this id range, by which equal bytes are found; `None` if
-    /// equal regions are stored separately.
+    /// The positions of stored bytes in this id range, to find equal bytes; `None` if equal regions
+    /// are stored separately.
     shared: Option<HashMap<Encoded, u64>>,
 }
 
@@ -178,7 +179,7 @@ impl<'w> DataWriter<'w> {
         }
     }
 
-    /// Writes the dictionary, in front of all regions.
+    /// Writes the dictionary in front of all regions.
     fn take_dictionary(&mut self, dictionary: Option<&NewDictionary>) -> Result<(), Error> {
         let Some(dictionary) = dictionary else { return Ok(()) };
         let len = u64::try_from(dictionary.stored().len()).unwrap_or(u64::MAX);
@@ -197,7 +198,7 @@ impl<'w> DataWriter<'w> {
             whole.update(&piece.bytes);
         }
         match &piece.ends[..] {
-            // A piece of a long region that continues in the next piece.
+            // This piece belongs to a long region that continues in the next piece.
             [] => self.output.append(&piece.bytes)?,
             [encoded] => {
                 self.output.append(&piece.bytes)?;
@@ -242,7 +243,7 @@ impl<'w> DataWriter<'w> {
             self.written.bases.push(self.region_at);
             self.range = self.range.saturating_add(1);
             if let Some(shared) = &mut self.shared {
-                // The groups of this range do not reach bytes of another range.
+                // The groups of the new range cannot reach stored bytes of earlier ranges.
                 shared.clear();
             }
         }
@@ -253,7 +254,7 @@ impl<'w> DataWriter<'w> {
         self.shared.as_ref()?.get(encoded).copied()
     }
 
-    /// Records the position of a region that is complete.
+    /// Records the position of a region that is now complete.
     fn end_region(&mut self, encoded: Encoded, first_at: Option<u64>) {
         let at = first_at.unwrap_or(self.region_at);
         if first_at.is_some() {

@@ -1,5 +1,5 @@
-//! The dictionary of a new package: given by the caller, taken over from another package, or
-//! trained on a sample of the contents.
+//! The dictionary of a new package. The caller gives it, or it is copied from another package, or
+//! it is trained on a sample of the contents.
 //!
 //! Specification: `docs/spec/dacti-index.md`, "The dictionary".
 
@@ -22,14 +22,15 @@ use daicon_core::to_u64;
 /// Whether a new package gets a dictionary that is trained on its contents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum DictionaryChoice {
-    /// No.
+    /// No dictionary is trained.
     #[default]
     None,
-    /// Yes, if a sample of the contents shows that it makes the package at least 5 % smaller.
+    /// A dictionary is trained if a sample of the contents shows that it makes the package at least
+    /// 5 % smaller.
     Auto,
 }
 
-/// The maximum distance, in bytes, over which a stream of a packer can refer back.
+/// The maximum distance, in bytes, over which a stream that a packer writes can refer back.
 const WINDOW_LEN_MAX: u64 = (1 << 22) - 16;
 
 /// The dictionary of a package that is being written: its content and its stored bytes.
@@ -39,11 +40,11 @@ pub(crate) struct NewDictionary {
     /// The stored bytes, and their BLAKE3.
     stored: Vec<u8>,
     stored_hash: [u8; 32],
-    /// The seal that is copied with it; `None` for a new seal.
+    /// The seal that is copied with the dictionary; `None` if it gets a new seal.
     seal: Option<Vec<u8>>,
     is_kept: bool,
-    /// The bytes that it saves, minus its own length, as estimated from a sample; 0 if there was no
-    /// sample.
+    /// The number of bytes that the dictionary saves, minus its own length. It is estimated from a
+    /// sample; 0 if there was no sample.
     pub(super) saves: u64,
 }
 
@@ -71,7 +72,7 @@ impl NewDictionary {
         Ok(Self { dictionary, stored, stored_hash, seal: None, is_kept: false, saves: 0 })
     }
 
-    /// Takes over the dictionary of another package, as it is stored there.
+    /// Copies the dictionary of another package as it is stored there.
     ///
     /// # Errors
     /// Damaged bytes; errors of the source.
@@ -84,13 +85,13 @@ impl NewDictionary {
         Ok(Self { dictionary, stored, stored_hash, seal, is_kept: true, saves: 0 })
     }
 
-    /// Returns the dictionary of a package that is updated. It is not stored again.
+    /// Returns the dictionary of a package that is updated. The update does not store it again.
     pub(crate) fn of_package(dictionary: Dictionary) -> Self {
         let (stored, stored_hash) = (Vec::new(), [0; 32]);
         Self { dictionary, stored, stored_hash, seal: None, is_kept: true, saves: 0 }
     }
 
-    /// Returns whether the dictionary came from an existing package. Regions that are copied from
+    /// Returns whether the dictionary belongs to an existing package. Regions that are copied from
     /// that package may need it.
     pub(crate) const fn is_kept(&self) -> bool {
         self.is_kept

@@ -1,7 +1,7 @@
-//! Trains the dictionary of a new package on a sample of its contents, and decides by another
-//! sample whether the dictionary makes the package smaller.
+//! Trains the dictionary of a new package on a sample of its contents. Another sample decides
+//! whether the dictionary makes the package smaller.
 //!
-//! The sample depends on the inputs alone, so the same input gives the same dictionary.
+//! The samples depend only on the inputs, so the same input gives the same dictionary.
 
 use super::train::train;
 use super::{NewDictionary, WINDOW_LEN_MAX};
@@ -10,31 +10,32 @@ use crate::write::pack::brotli;
 use crate::write::pack::input::Input;
 use daicon_core::to_u64;
 
-/// A dictionary is trained on one part in `TRAINED_PART` of all contents, but at least on
-/// `TRAINED_LEN_MIN` and at most on `TRAINED_LEN_MAX` bytes.
+/// A dictionary is trained on one of every `TRAINED_PART` bytes of all contents, but on at least
+/// `TRAINED_LEN_MIN` and at most `TRAINED_LEN_MAX` bytes.
 const TRAINED_LEN_MAX: u64 = 8 << 20;
 const TRAINED_LEN_MIN: u64 = 512 << 10;
 const TRAINED_PART: u64 = 16;
-/// A dictionary is judged by compressing one part in `JUDGED_PART` of all contents, but at least
-/// `JUDGED_LEN_MIN` and at most `JUDGED_LEN_MAX` bytes.
+/// To judge a dictionary, one of every `JUDGED_PART` bytes of all contents is compressed, but at
+/// least `JUDGED_LEN_MIN` and at most `JUDGED_LEN_MAX` bytes.
 const JUDGED_LEN_MAX: u64 = 1 << 20;
 const JUDGED_LEN_MIN: u64 = 64 << 10;
 const JUDGED_PART: u64 = 128;
 /// The maximum number of bytes of one content in a sample.
 const PIECE_LEN_MAX: u64 = 64 << 10;
-/// A package with fewer bytes of content gets no dictionary.
+/// The minimum number of bytes of content for which a dictionary is trained.
 const CONTENT_LEN_MIN: u64 = 128 << 10;
 /// The lengths of dictionaries that are tried.
 const LENS: [usize; 3] = [8 << 10, 32 << 10, 96 << 10];
-/// A longer dictionary replaces a shorter one if it makes the package smaller by at least one part
-/// in this many.
+/// A longer dictionary replaces a shorter one if it makes the package smaller by at least
+/// 1/`LONGER_PART`.
 const LONGER_PART: u64 = 100;
-/// A dictionary is used if it makes the package smaller by at least one part in this many.
+/// A dictionary is used if it makes the package smaller by at least 1/`USED_PART`.
 const USED_PART: u64 = 20;
-/// Bytes that a region takes besides its stored bytes: an entry of the index, a digest, a name.
+/// The number of bytes that a region takes besides its stored bytes, for its index entry, digest
+/// and name.
 const REGION_LEN: u64 = 120;
 
-/// Contents in a sample, one after the other.
+/// Contents in a sample, stored one after the other.
 #[derive(Debug, Default)]
 struct Sample {
     bytes: Vec<u8>,
@@ -42,13 +43,13 @@ struct Sample {
 }
 
 impl Sample {
-    /// Samples about `len` bytes, evenly spread over the inputs, and removes the sampled inputs
-    /// from the list.
+    /// Takes a sample of about `len` bytes, evenly spread over the inputs. Removes the sampled
+    /// inputs from the list.
     fn take(inputs: &mut Vec<&Input>, len: u64) -> Result<Self, Error> {
         let piece_len = |input: &Input| input.len.min(PIECE_LEN_MAX);
         let all = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(piece_len(input)));
-        // A piece is sampled when `step` times its length has passed, so the sample has one byte in
-        // `step`.
+        // The sample has one of every `step` bytes. To spread it evenly, an input is sampled
+        // whenever `step` times its length has passed.
         let step = all.div_ceil(len.max(1)).max(1);
         let (mut passed, mut taken) = (0_u64, Vec::new());
         inputs.retain(|input| {
@@ -76,7 +77,7 @@ impl Sample {
         starts.zip(&self.ends).filter_map(|(start, end)| self.bytes.get(start..*end))
     }
 
-    /// Returns the sum of the lengths of the pieces when each is compressed alone.
+    /// Returns the total compressed length of the pieces. Each piece is compressed alone.
     fn compressed_len(&self, quality: u8, dictionary: Option<&[u8]>) -> Result<u64, Error> {
         let (mut len, mut out) = (0_u64, Vec::new());
         let mut compressor = brotli::Compressor::default();
@@ -91,8 +92,8 @@ impl Sample {
     }
 }
 
-/// Trains a dictionary for inputs, in the order of their paths. Returns `None` if no dictionary
-/// makes the package small enough.
+/// Trains a dictionary for inputs, which are in path order. Returns `None` if no dictionary makes
+/// the package small enough.
 ///
 /// # Errors
 /// An input that cannot be read.
@@ -148,13 +149,13 @@ struct Estimate {
     sampled_len: u64,
     /// The length of the contents that may have the dictionary.
     content_len: u64,
-    /// The other bytes of the package: the contents that cannot use the dictionary, without
-    /// compression, and the index, digests and names.
+    /// The length of the rest of the package: the contents that cannot use the dictionary, as if
+    /// they were not compressed, and the index, digests and names.
     others: u64,
 }
 
 impl Estimate {
-    /// Returns the length if all contents compress as the sample does.
+    /// Returns the length of the package if all contents compress like the sample.
     fn package_len(&self, compressed_len: u64) -> u64 {
         let scaled = u128::from(compressed_len).saturating_mul(self.content_len.into());
         let scaled = scaled.checked_div(self.sampled_len.into()).unwrap_or_default();

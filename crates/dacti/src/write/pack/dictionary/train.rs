@@ -1,23 +1,26 @@
-//! Trains a dictionary: chooses the segments of the samples whose short strings occur in the
-//! largest number of samples.
+//! Trains a dictionary. It consists of those segments of the samples whose short strings occur in
+//! the most samples.
 //!
-//! The method is that of FASTCOVER in zstd's `lib/dictBuilder/fastcover.c`, after Liao, Petri,
-//! Moffat and Wirth, "Effective Construction of Relative Lempel-Ziv Dictionaries" (WWW 2016).
-//! Unlike there, a string counts once for each sample that contains it, because a compressor finds
-//! repetitions within one content by itself. The code uses only integers, so every machine chooses
-//! the same segments.
+//! The method is FASTCOVER of zstd (`lib/dictBuilder/fastcover.c`), after Liao, Petri, Moffat and
+//! Wirth, "Effective Construction of Relative Lempel-Ziv Dictionaries" (WWW 2016). In contrast to
+//! zstd, a string counts once for each sample that contains it, because a compressor finds
+//! repetitions within one content without a dictionary. The code uses only integers, so every
+//! machine chooses the same segments.
 
 /// The length of the strings that are counted.
 const STRING_LEN: usize = 8;
-/// The table of counts has 2 to this power slots. Few strings share a slot.
+/// The table of counts has two to this power slots. There are enough slots that few strings share
+/// one.
 const TABLE_BITS: u32 = 20;
 /// The length of the segments that are chosen.
 const SEGMENT_LEN: usize = 512;
-/// An epoch, the part of the samples from which a segment is chosen, has at least this length.
+/// The minimum length of an epoch, the part of the samples from which one segment is chosen at a
+/// time.
 const EPOCH_LEN_MIN: usize = 10 * SEGMENT_LEN;
 
 /// Returns a dictionary of at most `len` bytes for contents like the samples. `ends` has the end of
-/// each sample. The best segments are at the dictionary's end, where references to them are short.
+/// each sample. The best segments are at the dictionary's end, because references to them are
+/// shorter there.
 ///
 /// Memory: 8 MiB for the counts, and four bytes for each byte of the samples.
 pub(super) fn train(samples: &[u8], ends: &[usize], len: usize) -> Vec<u8> {
@@ -67,14 +70,14 @@ fn slots(samples: &[u8]) -> Vec<u32> {
     samples.windows(STRING_LEN).map(slot).collect()
 }
 
-/// Returns, for each slot, the number of samples with a string of that slot, minus one. A string
-/// that only one sample contains has no value in a dictionary.
+/// Returns, for each slot, the number of samples with a string of that slot, minus one. One is
+/// subtracted because a string that occurs in only one sample has no value in a dictionary.
 fn counts(slots: &[u32], ends: &[usize]) -> Vec<u32> {
     let mut counts = vec![0_u32; 1 << TABLE_BITS];
     let mut seen = vec![0_u32; 1 << TABLE_BITS];
     let mut start = 0;
     for (number, end) in (1_u32..).zip(ends) {
-        // The strings that reach into the next sample are left out.
+        // Strings that extend into the next sample are left out.
         let whole = end.saturating_sub(STRING_LEN.saturating_sub(1)).max(start);
         for slot in slots.get(start..whole).unwrap_or_default() {
             let slot = to_index(*slot);
@@ -101,14 +104,14 @@ fn epochs(strings: usize, len: usize) -> Vec<(usize, usize)> {
     starts.map(|start| (start, start.saturating_add(epoch_len))).collect()
 }
 
-/// Slides over an epoch, and counts how often each slot occurs in the window.
+/// A window that slides over an epoch, and counts how often each slot occurs in it.
 struct Window {
     in_window: Vec<u16>,
 }
 
 impl Window {
-    /// Returns the part of an epoch whose distinct strings have the largest sum of counts, without
-    /// strings of count 0 at its ends; `None` if all counts are 0.
+    /// Returns the part of an epoch whose distinct strings have the largest sum of counts. Strings
+    /// of count 0 at its ends are cut off. `None` if all counts are 0.
     fn best(
         &mut self,
         slots: &[u32],
@@ -149,14 +152,16 @@ impl Window {
         Some((at.saturating_add(first), at.saturating_add(last).saturating_add(1)))
     }
 
-    /// Counts a string that enters the window. Returns whether it is the first of its slot there.
+    /// Counts a string that enters the window. Returns whether it is the only one of its slot in
+    /// the window.
     fn enter(&mut self, slot: u32) -> bool {
         let Some(times) = self.in_window.get_mut(to_index(slot)) else { return false };
         *times = times.saturating_add(1);
         *times == 1
     }
 
-    /// Counts a string that leaves the window. Returns whether it was the last of its slot.
+    /// Removes a string that leaves the window. Returns whether it was the last of its slot in the
+    /// window.
     fn leave(&mut self, slot: u32) -> bool {
         let Some(times) = self.in_window.get_mut(to_index(slot)) else { return false };
         *times = times.saturating_sub(1);
