@@ -53,7 +53,7 @@ impl Barriers {
         ))
     }
 
-    /// Opens a package for writing, with its caches.
+    /// Opens a package for an update, with the barriers that the options ask for.
     pub(crate) fn open(
         &self,
         package: &Path,

@@ -1,5 +1,5 @@
-//! Finds the files to pack, and decides about entries that are not a regular file with a plain
-//! name.
+//! Finds the files to pack, and decides about special entries: links, hidden files, and names that
+//! a package cannot have.
 
 use crate::outcome::Failure;
 use crate::output::{counted, printable, shown};
@@ -159,7 +159,7 @@ impl Collector {
     /// Finds the files of an input: a file, or all files below a folder.
     pub(crate) fn collect(&self, input: &Path) -> Result<Collected, Failure> {
         let mut collected = Collected::default();
-        // A link on the command line stands for the file or folder that it leads to.
+        // If the command line names a link, the file or folder that the link leads to is packed.
         let metadata = std::fs::metadata(input).map_err(|error| cannot_read(input, &error))?;
         if metadata.is_dir() {
             self.walk(input, &mut collected)?;
@@ -207,14 +207,13 @@ impl Collector {
             folders.meet(entry.depth(), kind.is_dir());
             if kind.is_dir() {
                 ignores.enter(entry.depth(), entry.path())?;
-                // With --include, files are judged one by one, together with the names of their
-                // folders.
+                // With --include, the names of folders are judged later, together with each file.
                 if self.include.is_empty() {
                     path_of(relative, entry.path())?;
                 }
                 continue;
             }
-            // The files in a folder that a link leads to may match a pattern.
+            // A pattern may match files in the folder that a link leads to.
             if self.includes(relative) || (kind.is_symlink() && entry.path().is_dir()) {
                 self.take_met(relative, &entry, collected)?;
             } else {
@@ -243,7 +242,7 @@ impl Collector {
             left_out.leftovers = left_out.leftovers.saturating_add(1);
             return true;
         }
-        // Only this program reads the file, so a package does not need it.
+        // Only this program reads the ignore file, so a package does not need it.
         if entry.file_name() == IGNORE_FILE {
             return true;
         }
@@ -306,7 +305,7 @@ impl Collector {
     }
 
     /// Returns whether patterns leave out a path. Patterns of the command line take precedence over
-    /// those of files, and patterns of a deeper folder over those of the folders around it.
+    /// patterns of files, and patterns of a deeper folder over patterns of the folders around it.
     fn excludes(&self, relative: &Path, is_dir: bool, path: &Path, ignores: &Ignores) -> bool {
         let verdict = self.exclude.verdict(relative, is_dir);
         verdict.or_else(|| ignores.verdict(path, is_dir)).unwrap_or_default()
@@ -317,8 +316,8 @@ impl Collector {
         self.include.is_empty() || self.include.takes_file(relative)
     }
 
-    /// Returns whether a walk failed at an entry that is left out anyway, such as a link to a
-    /// missing file or to a folder around it.
+    /// Returns whether a walk failed at an entry that the filters leave out anyway. Such an entry
+    /// may be a link to a missing file, or to a folder around the link.
     fn is_unwanted(&self, root: &Path, ignores: &Ignores, error: &walkdir::Error) -> bool {
         let Some(path) = error.path() else { return false };
         let relative = relative(root, path);
@@ -332,16 +331,18 @@ impl Collector {
     /// Returns whether an entry of a walk is the output itself, or a link to it.
     fn is_output(&self, entry: &DirEntry) -> bool {
         let Some(output) = &self.output else { return false };
-        // The name is compared first: that decides most cases without a call to the system.
+        // The names are compared first, because this decides most cases without a call to the
+        // system.
         (entry.path_is_symlink() || output.file_name() == Some(entry.file_name()))
             && files::is_at(entry.path(), output)
     }
 }
 
-/// The names of files below the inputs. A pattern may be such a name.
+/// The names of the files below the inputs, to find out whether a pattern is the name of a file.
 struct Names<'i> {
     inputs: &'i [&'i Path],
-    /// Names in any folder that look like patterns. Most folders have none.
+    /// Those names of files and folders, without their folders, that look like patterns. Most
+    /// inputs have none.
     odd: OnceCell<HashSet<String>>,
 }
 
@@ -377,7 +378,7 @@ impl Ignores {
         if file.is_file() {
             self.0.push((depth, patterns::read(&file, folder)?));
         } else if file.symlink_metadata().is_ok() {
-            // Its patterns may leave out secrets, so it is not passed over.
+            // Its patterns may leave out secrets, so an unusable file of patterns is an error.
             let what = "is not a file of patterns: remove it, or put a file in its place";
             return Err(Failure::Failed(format!("{} {what}", shown(&file))));
         }
@@ -413,8 +414,8 @@ fn symlink(file: &Path) -> Failure {
     })
 }
 
-/// Returns whether a file has the name of a temporary file of this program. Such a file is left if
-/// a run is killed.
+/// Returns whether a file has the name of a temporary file of this program. A run that is killed
+/// leaves such a file behind.
 pub(crate) fn is_leftover(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
     name.starts_with(".dacti-") && name.ends_with(".tmp")

@@ -48,7 +48,7 @@ impl Dictionary {
         let Some(path) = self.file() else { return Ok(None) };
         let failed = |error| Failure::Failed(format!("cannot read {}: {error}", shown(path)));
         let mut bytes = Vec::new();
-        // Reads one byte more than allowed, to find out whether the file is too long.
+        // This reads one byte more than allowed, to find out whether the file is too long.
         let file = File::open(path).map_err(failed)?;
         file.take(DICTIONARY_LEN_MAX.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
         if !bytes.starts_with(SIGNATURE) {

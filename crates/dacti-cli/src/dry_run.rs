@@ -38,10 +38,10 @@ struct Spent {
     bytes: u64,
 }
 
-/// Prints the cost of reading the index and the names list, and the text `then`, which names the
-/// reads that follow.
+/// Prints the cost of reading the index and the names list. Then prints the text `then`, which
+/// describes the later reads.
 ///
-/// To plan the reads, this looks up the entry of the names list.
+/// To plan these reads, this function looks up the index entry of the names list.
 pub(crate) fn print_list(
     path: &Path,
     package: &Package,

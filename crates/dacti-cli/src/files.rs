@@ -100,8 +100,8 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Returns the place of a path, with all links to its folder followed. A link in the last part is
-/// not followed, because a file that is renamed to this path replaces the link and not its target.
+/// Returns the path with all links to its folder followed. A link in the last part is not followed,
+/// because a file that is renamed to this path replaces the link, and not the target of the link.
 pub(crate) fn place(path: &Path) -> Option<PathBuf> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_symlink()) {
         return path.canonicalize().ok();
@@ -121,7 +121,7 @@ pub(crate) fn is_at(path: &Path, place: &Path) -> bool {
 pub(crate) fn owner(path: &Path) -> Option<String> {
     use std::os::unix::fs::MetadataExt;
     let found = std::fs::metadata(path).ok()?;
-    // This folder belongs to the user of this process.
+    // The folder `/proc/self` belongs to the user of this process.
     let own = std::fs::metadata("/proc/self").ok().map(|own| own.uid());
     (own != Some(found.uid())).then(|| format!("the user with the id {}", found.uid()))
 }

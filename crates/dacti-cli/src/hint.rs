@@ -23,7 +23,8 @@ pub(crate) fn of_finding(finding: &Finding) -> String {
 /// Finds the option that helps against an error.
 fn option(error: &(dyn Error + 'static)) -> Option<&'static str> {
     let mut next = Some(error);
-    // The loop ends, because each step goes to a cause, and the chain of causes is finite.
+    // The loop ends, because each step continues with the cause of an error, and the chain of
+    // causes is finite.
     while let Some(error) = next {
         if let Some(PackageError::TotalTooLong { .. }) = error.downcast_ref() {
             return Some("--max-total BYTES");

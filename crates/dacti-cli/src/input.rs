@@ -32,7 +32,8 @@ impl Source {
         if is_pipe(&file) { Self::Pipe(file) } else { Self::File(file) }
     }
 
-    /// Returns the content of a source that can be read only once, from front to back.
+    /// Returns the content of the source. Standard input and pipes can be read only once, from
+    /// front to back.
     pub(crate) fn content(&self) -> Result<Content<'static>, Failure> {
         match self {
             Self::Standard => Ok(Content::reader(std::io::stdin())),
@@ -86,8 +87,8 @@ impl Input {
     }
 }
 
-/// Splits at the first equals sign without a backslash before it. In the first part, a backslash is
-/// dropped if an equals sign or another backslash follows it.
+/// Splits at the first equals sign without a backslash before it. In the part before this sign,
+/// drops each backslash that precedes an equals sign or another backslash.
 fn split(text: &str) -> Option<(String, &str)> {
     let (mut path, mut chars) = (String::new(), text.char_indices().peekable());
     while let Some((at, c)) = chars.next() {

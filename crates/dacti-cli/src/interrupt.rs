@@ -11,11 +11,12 @@ use std::sync::{Arc, LazyLock, Once};
 /// One flag for each signal.
 static ASKED: LazyLock<[(i32, Arc<AtomicBool>); 2]> =
     LazyLock::new(|| [SIGINT, SIGTERM].map(|signal| (signal, Arc::default())));
-/// The signal that was seen first; 0 for none.
+/// The signal that this program noticed first; 0 for none.
 static SEEN: AtomicI32 = AtomicI32::new(0);
 
 /// Starts listening: the first signal asks the work to stop, and the second ends the program. A
-/// second call does nothing: with two pairs of handlers, the first signal would end the program.
+/// second call does nothing, because each signal would run both pairs of handlers, so the first
+/// signal would end the program.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(register);
@@ -23,9 +24,9 @@ pub(crate) fn listen() {
 
 fn register() {
     for (signal, asked) in &*ASKED {
-        // The order matters. A signal runs both handlers in this order: the first one ends the
-        // program if the flag is set already, and the second one sets the flag. If no handler can
-        // be set, a signal ends the program at once, as by default.
+        // A signal runs these two handlers in the order of their registration. The first handler
+        // ends the program if the flag is set already. The second handler sets the flag. If no
+        // handler can be registered, a signal ends the program at once, as by default.
         let _ = flag::register_conditional_default(*signal, Arc::clone(asked));
         let _ = flag::register(*signal, Arc::clone(asked));
     }

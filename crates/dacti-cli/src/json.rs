@@ -25,7 +25,8 @@ pub(crate) struct Found {
 pub(crate) type Regions = HashMap<String, (Uuid, Span)>;
 
 impl Found {
-    /// Returns the finding that regions overlap in a part of their bytes. It names one such region.
+    /// Returns the finding that some regions overlap in a part of their bytes. It names one of
+    /// these regions.
     pub(crate) fn of_overlap(found: &Overlapping<'_>) -> Self {
         let Overlapping { region, message } = found;
         Self {

@@ -54,7 +54,7 @@ fn is_executable(found: &Metadata) -> Option<bool> {
     Some(found.permissions().mode() & 0o100 != 0)
 }
 
-/// Returns `None`: the system has no such bit.
+/// Returns `None`, because this system has no such bit.
 #[cfg(not(unix))]
 const fn is_executable(_: &Metadata) -> Option<bool> {
     None
@@ -101,7 +101,7 @@ pub(crate) fn text(kept: Time) -> String {
 fn date(days: i64) -> Option<(i64, i64, i64)> {
     /// The days of 400 years, after which the calendar repeats.
     const ERA: i64 = 146_097;
-    // Counts days from 1 March of the year 0, so that a leap day is the last day of a year.
+    // Counts days from 1 March of the year 0, so that the leap day is the last day of a year.
     let days = days.checked_add(719_468)?;
     let (era, of_era) = (days.div_euclid(ERA), days.rem_euclid(ERA));
     let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;

@@ -1,6 +1,6 @@
 //! Key files: the public keys that a reader trusts, and the private key that signs.
 //!
-//! A private key that other users can read is refused, as ssh does. Specification:
+//! This program refuses a private key that other users can read, as ssh does. Specification:
 //! `docs/spec/dacti-seal.md`, "Key files".
 
 use crate::outcome::Failure;
@@ -27,8 +27,8 @@ pub(crate) struct Trust {
 }
 
 impl Trust {
-    /// Returns the package with a seal policy: if keys are given, it refuses regions that none of
-    /// them has signed.
+    /// Returns the package with a seal policy. If keys are given, the policy refuses regions that
+    /// none of these keys has signed.
     pub(crate) fn applied(&self, package: Package) -> Result<Package, Failure> {
         if self.keys.is_empty() {
             return Ok(package);
@@ -101,7 +101,8 @@ pub(crate) fn read_either(path: &Path) -> Result<(PublicKey, bool), Failure> {
     }
 }
 
-/// Reads the UUID of a publisher's package, with hyphens. The nil UUID stands for no package.
+/// Reads the UUID of a publisher's package, with hyphens. Refuses the nil UUID, which means that
+/// there is no package.
 pub(crate) fn package_id(text: &str) -> Result<Uuid, String> {
     let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
     Uuid::parse_str(text)
@@ -114,7 +115,7 @@ fn open(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| cannot_read(path, &error))
 }
 
-/// Reads the text of a key file, up to the longest valid length.
+/// Reads the text of a key file, but no more bytes than the longest valid text has.
 fn read_text(path: &Path, file: &File) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let len_max = u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);
@@ -129,7 +130,8 @@ fn check_owner_only(path: &Path, file: &File) -> Result<(), Failure> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The mode comes from the open file, because another file may have taken its name.
+        // The mode is that of the open file, because another file may have replaced it under its
+        // name.
         let found = file.metadata().map_err(|error| cannot_read(path, &error))?;
         let mode = found.permissions().mode() & 0o777;
         if found.is_file() && mode & 0o077 != 0 {

@@ -8,11 +8,11 @@ use std::path::Path;
 /// How a verb has succeeded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// All work was done.
+    /// The verb has done all its work.
     Done,
-    /// Some work was not done, and messages have named it.
+    /// The verb has not done all its work. Messages have named the rest.
     Loss,
-    /// All work was done, and the exit code tells that the packages differ.
+    /// The verb has done all its work, and the exit code tells that the packages differ.
     Differs,
 }
 
@@ -78,7 +78,7 @@ impl Failure {
     }
 }
 
-/// Returns the message for a file that is not a package. It names the kind of the file.
+/// Returns the message for a file that is not a package. The message names the kind of the file.
 fn container_fault(package: &Path, fault: &daicon_core::Error) -> String {
     let shown = shown(package);
     if let daicon_core::Error::NotDaicon { found } = fault
@@ -105,8 +105,8 @@ fn told(error: &dacti::Error) -> String {
     }
 }
 
-/// Returns the text of a fault in a region's content. If an option allows longer content, it is
-/// named.
+/// Returns the text of a fault in a region's content. If an option would allow longer content, the
+/// text names the option.
 pub(crate) fn content_fault(error: &io::Error) -> String {
     with_option(&hint::told(error), error.get_ref().and_then(|error| error.downcast_ref()))
 }
@@ -139,7 +139,8 @@ impl From<dacti::Error> for Failure {
     }
 }
 
-/// An IO error without further context is about standard output: errors of files name their file.
+/// An IO error without further context concerns standard output, because errors of files name their
+/// file.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {

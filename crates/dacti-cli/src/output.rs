@@ -54,7 +54,7 @@ pub(crate) fn warning(message: &dyn Display) {
 /// At most this many messages of one kind are printed. A hostile package can cause millions.
 const SHOWN_MAX: usize = 100;
 
-/// Prints the first of many errors. `hint` says where the rest can be found.
+/// Prints the first of many errors. `hint` tells the user how to see the other errors.
 pub(crate) fn errors<M: Display>(messages: impl Iterator<Item = M>, hint: &str) {
     lines("error: ", messages, hint);
 }
@@ -74,7 +74,7 @@ pub(crate) fn fences_fault(package: &Package, talk: Talk) {
 
 fn lines<M: Display>(prefix: &str, mut messages: impl Iterator<Item = M>, hint: &str) {
     let mut out = BufWriter::new(io::stderr().lock());
-    // If standard error is closed, messages are lost; there is no other place for them.
+    // If standard error is closed, messages are lost, because there is no other place for them.
     for message in messages.by_ref().take(SHOWN_MAX) {
         let _ = writeln!(out, "dacti: {prefix}{}", printable(&message.to_string()));
     }
@@ -96,8 +96,9 @@ fn line(prefix: &str, message: &dyn Display) {
     let _ = writeln!(io::stderr().lock(), "dacti: {prefix}{message}");
 }
 
-/// Returns a text that is safe on a terminal: invisible characters, and those that move the cursor,
-/// are escaped. If any is escaped, backslashes are too, so that no two names look the same.
+/// Returns a text that is safe on a terminal: invisible characters and characters that move the
+/// cursor are escaped. If a character is escaped, backslashes are escaped as well, so that no two
+/// names look the same.
 ///
 /// A second application changes nothing.
 pub(crate) fn printable(text: &str) -> String {
@@ -124,8 +125,8 @@ pub(crate) fn place(path: &Path) -> String {
     Location::from(path).to_string()
 }
 
-/// Returns a text in quotes. It may be a URL that was given in the wrong place, which is shown
-/// without its secrets.
+/// Returns a text in quotes. If the text is a URL that was given in the wrong place, its secrets
+/// are left out.
 pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", Location::from(text).to_string())
 }
@@ -135,9 +136,9 @@ pub(crate) fn serialize_place<S: serde::Serializer>(path: &Path, to: S) -> Resul
     to.serialize_str(&place(path))
 }
 
-/// Returns whether a character is visible. `std` escapes the invisible ones: controls, format
-/// characters such as those that turn the direction of text, line separators, odd blanks, and
-/// unassigned code points. A mark that combines with the letter before it is visible.
+/// Returns whether a character is visible. `std` escapes the invisible characters: controls, format
+/// characters (such as those that change the direction of text), line separators, unusual blanks,
+/// and unassigned code points. A mark that combines with the letter before it is visible.
 fn is_plain(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
@@ -205,7 +206,8 @@ mod tests {
 
     #[test]
     fn letters_of_all_scripts_are_shown() {
-        // Letters with marks that have no composed form, and an emoji with its variation selector.
+        // These texts have letters with marks that have no composed form, and an emoji with its
+        // variation selector.
         for text in
             ["हिन्दी", "ภาษาไทย", "עברית", "日本語", "x\u{323}\u{307}", "\u{2764}\u{fe0f}", "'\"\\"]
         {

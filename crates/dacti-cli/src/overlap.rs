@@ -6,7 +6,7 @@ use dacti::{Listed, Package};
 /// A warning about regions that overlap in a part of their bytes.
 #[derive(Debug)]
 pub(crate) struct Overlapping<'l> {
-    /// The second region of the first overlapping pair.
+    /// The second region of the first pair that overlaps.
     pub(crate) region: &'l Listed,
     pub(crate) message: String,
 }

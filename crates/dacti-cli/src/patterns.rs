@@ -28,7 +28,7 @@ struct Pattern {
 impl Patterns {
     /// Reads the patterns of an option.
     ///
-    /// `exists` returns whether a file or folder has a name. Its arguments are a path, and whether
+    /// `exists(path, rooted)` returns whether a file or folder has this name. `rooted` says whether
     /// the path starts at the root.
     pub(crate) fn new(
         option: &'static str,
@@ -49,8 +49,8 @@ impl Patterns {
         self.patterns.is_empty()
     }
 
-    /// Returns whether the patterns take a path. The last pattern that matches decides; `None` if
-    /// none matches.
+    /// Returns whether the patterns include a path. The last pattern that matches decides. Returns
+    /// `None` if no pattern matches.
     pub(crate) fn verdict(&self, path: &Path, is_dir: bool) -> Option<bool> {
         let normal = dacti_names::normalize(&path.to_string_lossy()).into_owned();
         let mut verdict = None;
@@ -94,8 +94,8 @@ pub(crate) fn read(file: &Path, folder: &Path) -> Result<Gitignore, Failure> {
     builder.build().map_err(|error| failed(&error))
 }
 
-/// Compiles a pattern of the command line. Gitignore reads a faulty glob as a plain name; on the
-/// command line it is an error.
+/// Compiles a pattern of the command line. Gitignore reads a faulty glob as a plain name, but on
+/// the command line such a glob is an error.
 fn matcher(line: &str) -> Result<Gitignore, ignore::Error> {
     if let Err(error) = globset::Glob::new(line.trim_start_matches('!')) {
         return Err(ignore::Error::Glob { glob: Some(line.into()), err: error.kind().to_string() });

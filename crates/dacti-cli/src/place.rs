@@ -42,8 +42,8 @@ impl PublishArgs {
         place(dest, self.head_max_age)
     }
 
-    /// Returns options that sign with `key`. Without one, `unsigned` lets a signed head be
-    /// replaced.
+    /// Returns options that sign with `key`. If there is no key, `unsigned` allows an unsigned head
+    /// to replace a signed one.
     pub(crate) fn options(&self, key: Option<SecretKey>, unsigned: bool) -> PublishOptions {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
         PublishOptions {
@@ -92,8 +92,8 @@ fn place(dest: &Path, head_max_age: u32) -> Result<Place, Failure> {
     }
 }
 
-/// Returns whether a package is published in parts: it lies in an object store, or its file is a
-/// head.
+/// Returns whether a package is published in parts: either it lies in an object store, or its file
+/// is a head.
 pub(crate) fn is_published(package: &Path) -> bool {
     if Location::from(package).is_url() {
         return true;
@@ -131,8 +131,8 @@ pub(crate) enum Rewritten {
 }
 
 impl Rewritten {
-    /// Returns the place of the new package: `output` if it is given. Otherwise it is the place of
-    /// the old package, which must be published in parts.
+    /// Returns the place of the new package: `output`, if it is given. Otherwise the new package
+    /// replaces the old one, which must be published in parts.
     pub(crate) fn new(
         package: &Path,
         output: Option<&Path>,

@@ -26,7 +26,8 @@ impl Bar {
             bar.set_style(style);
         }
         bar.set_message(what);
-        // A quiet bar must never become visible, so it is marked as shown already.
+        // A quiet bar must never become visible. It counts as shown already, so it is not shown
+        // later.
         Self { inner: bar, start: Instant::now(), shown: talk == Talk::Quiet }
     }
 

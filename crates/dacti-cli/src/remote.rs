@@ -98,8 +98,8 @@ pub(crate) fn url(package: &Path) -> Option<String> {
     kind_and_url(package).map(|(_, url)| url)
 }
 
-/// Returns the URL of a package, and its kind: a server or an object store. Returns `None` for a
-/// path, and for a URL with any other scheme.
+/// Returns the URL of a package, and the kind of place: a server or an object store. Returns `None`
+/// for a path, and for a URL with any other scheme.
 fn kind_and_url(package: &Path) -> Option<(LocationKind, String)> {
     let location = Location::from(package);
     let is_known = matches!(location.kind(), LocationKind::Server | LocationKind::Store);
@@ -171,7 +171,7 @@ impl Remote {
         Ok((Package::from_source(source, limits)?, Costs(Count::None)))
     }
 
-    /// Opens a package whose reads are counted, and limited as the options say.
+    /// Opens a package whose reads are counted. The options may limit these reads.
     fn counted(&self, source: Arc<dyn ReadAt>, limits: Limits) -> Result<(Package, Costs), Error> {
         let (reads, bytes) = (self.max_requests, self.max_bytes);
         let [reads, bytes] = [reads, bytes].map(|max| max.unwrap_or(u64::MAX));
@@ -275,7 +275,8 @@ impl Remote {
 }
 
 impl Costs {
-    /// Returns how many requests (or file reads) and bytes were spent; zeros if not counted.
+    /// Returns the number of requests (or file reads) and of bytes so far; zeros if they are not
+    /// counted.
     pub(crate) fn spent(&self) -> (u64, u64) {
         match &self.0 {
             Count::None => (0, 0),
@@ -284,7 +285,7 @@ impl Costs {
         }
     }
 
-    /// Prints the cost if --stats asks for it. A file that was read whole is always reported.
+    /// Prints the cost if --stats asks for it. If a server sent the whole file, always says so.
     pub(crate) fn tell(&self, remote: &Remote) {
         if let Count::Url(source) = &self.0
             && source.is_whole()

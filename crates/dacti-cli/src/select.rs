@@ -1,7 +1,7 @@
 //! Finds the regions that the paths, ids and patterns of the command line mean.
 //!
-//! A text that names a region means only that region. Other texts are read as patterns. Unicode is
-//! converted to form C first, because file names of some systems are in another form.
+//! A text that names a region means only that region. Other texts are read as patterns. All texts
+//! are converted to Unicode form C first, because file names of some systems are in another form.
 
 use crate::outcome::Failure;
 use crate::output::{quoted, shown};
@@ -64,9 +64,10 @@ pub(crate) fn path(text: &str) -> Cow<'_, str> {
     dacti_names::normalize(text)
 }
 
-/// Moves the regions that a pattern means out of `listed`: all of them if there is no pattern.
+/// Removes the regions that a pattern means from `listed`, and returns them. Without a pattern,
+/// returns all regions.
 ///
-/// The other regions stay in `listed`, for the message if none matches.
+/// The other regions stay in `listed`. A message about a pattern that matches nothing needs them.
 pub(crate) fn take(text: Option<&str>, listed: &mut Vec<Listed>) -> Result<Vec<Listed>, Failure> {
     let Some(text) = text else { return Ok(core::mem::take(listed)) };
     let pattern = Pattern::new(text, listed.iter().map(Listed::name))?;
@@ -101,7 +102,7 @@ pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> 
 /// Advice for messages: how to find the names of regions.
 pub(crate) const LIST: &str = "list the regions with `dacti ls`";
 
-/// Suggests a path instead of one that names no region.
+/// Suggests a path that is similar to a path that names no region.
 pub(crate) fn meant<'p>(
     text: &str,
     paths: impl Iterator<Item = &'p str> + Clone,
@@ -116,7 +117,8 @@ pub(crate) fn meant<'p>(
     near.min().map(|(_, path)| format!("did you mean {path:?}? If not, {LIST}"))
 }
 
-/// Returns the distance of a path from the wanted one; less is nearer. `None` if it is too far.
+/// Returns the distance of a path from the wanted one: the smaller, the more similar. `None` if
+/// they are not similar.
 fn nearness(wanted: &str, path: &str) -> Option<usize> {
     let last = |path: &str| path.rsplit('/').next().unwrap_or(path).to_lowercase();
     let stem = |name: &str| match name.rsplit_once('.') {
@@ -134,7 +136,7 @@ fn nearness(wanted: &str, path: &str) -> Option<usize> {
     if stem(&name) == stem(&wanted_name) {
         return Some(2);
     }
-    // One typing mistake in the whole path.
+    // The paths differ by one typing mistake.
     (edits_at_most_one(&lower, &wanted_lower)).then_some(3)
 }
 

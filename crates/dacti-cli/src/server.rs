@@ -28,8 +28,8 @@ pub(crate) fn run(
         } else {
             server
         };
-        // Listens for signals before the address is printed, because a script may send one as soon
-        // as it reads the address.
+        // The program listens for signals before it prints the address, because a script may send a
+        // signal as soon as it reads the address.
         let stop = stop().map_err(|error| failed("listen for signals", &error))?;
         let mut out = std::io::stdout();
         writeln!(out, "{}", url(&server))?;
@@ -40,7 +40,7 @@ pub(crate) fn run(
         server.run(stop).await;
         Ok(Outcome::Done)
     });
-    // Does not wait for threads that a disk blocks.
+    // The shutdown does not wait for threads that a disk blocks.
     runtime.shutdown_background();
     outcome
 }
@@ -66,7 +66,7 @@ fn stop() -> std::io::Result<impl Future<Output = ()>> {
 #[expect(clippy::unnecessary_wraps, reason = "elsewhere it can fail")]
 fn stop() -> std::io::Result<impl Future<Output = ()>> {
     Ok(async {
-        // Without signals, the user ends the program by other means.
+        // If the system delivers no signals, the user ends the program by other means.
         if signal::ctrl_c().await.is_err() {
             core::future::pending().await
         }

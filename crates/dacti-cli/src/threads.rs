@@ -23,7 +23,7 @@ pub(crate) fn start<'scope, Work: FnOnce() + Send + 'scope>(
         match Builder::new().spawn_scoped(scope, work()) {
             Ok(_) => {}
             Err(error) if started == 0 => return Err(error),
-            // The threads that have started do the work of the missing ones.
+            // The system has no more threads. The threads that have started do all the work.
             Err(_) => break,
         }
     }

@@ -14,7 +14,7 @@ pub(crate) struct MaxTotal {
 }
 
 impl MaxTotal {
-    /// Returns limits with this one.
+    /// Returns `limits` with this limit set.
     pub(crate) fn applied(self, limits: Limits) -> Limits {
         Limits { total_len_max: self.bytes, ..limits }
     }

@@ -153,7 +153,7 @@ enum Stored {
 }
 
 impl Options {
-    /// Opens the package, and locks out other writers from here on.
+    /// Opens the package, and prevents other writers from changing it until the update ends.
     ///
     /// `inputs` are the files that the verb reads. A saved plan must not replace one of them.
     pub(crate) fn open(
@@ -183,8 +183,8 @@ impl Options {
         };
         if let Some(key) = key {
             match update.sign(key) {
-                // The key signs the head of a published package, whether its regions are signed or
-                // not.
+                // The head of a published package is signed with the key, even if the package's
+                // regions are not signed.
                 Err(dacti::Error::Update(UpdateFault::NotSigned))
                     if place::is_published(package) => {}
                 signed => drop(signed.map_err(failed)?),
@@ -196,7 +196,7 @@ impl Options {
         Ok(update)
     }
 
-    /// Opens a package that is published in parts. The new head is signed by `key`, too.
+    /// Opens a package that is published in parts. `key` also signs the new head.
     fn open_published(
         &self,
         package: &Path,
@@ -272,7 +272,7 @@ impl Options {
             return self.save(out, &summary, &planned, talk);
         }
         if self.json {
-            // The object is printed last, because it says that the update is done.
+            // The object is printed last, because it says that the update was carried out.
             self.carry_out(package, planned, &summary, talk)?;
             output::json(&mut io::stdout().lock(), &summary.applied())?;
         } else {

@@ -1,8 +1,8 @@
 //! The files for browsers that are part of this program: the reader as WebAssembly, the service
 //! worker, the first page of a site, and the inspector.
 //!
-//! `cargo xtask web --embed` builds them and packs them into one package, which is committed, so
-//! that building this program needs no WebAssembly toolchain.
+//! `cargo xtask web --embed` builds these files and packs them into one package. The package is
+//! committed, so a build of this program needs no WebAssembly toolchain.
 
 use crate::outcome::Failure;
 use dacti::Package;

@@ -23,7 +23,7 @@ pub(crate) struct Summary {
     replaced: usize,
     removed: usize,
     unchanged: usize,
-    /// Bytes of the head that a package in parts uploads beside the block.
+    /// Number of bytes of the head, which a package in parts uploads in addition to the block.
     head_uploaded: u64,
     changes: Vec<ChangeLine>,
     plans: Vec<PlanLine>,

@@ -139,7 +139,7 @@ fn look_at_all(
     Ok((served, findings))
 }
 
-/// Returns a random number for a query, so that no cache has an answer to the query.
+/// Returns a random number for a query. No cache has an answer for a URL with this query.
 fn nonce() -> Result<u64, Failure> {
     getrandom::u64().map_err(|error| Failure::Failed(format!("no random numbers: {error}")))
 }

@@ -155,7 +155,7 @@ impl Args {
         Ok(Outcome::Done)
     }
 
-    /// Returns how contents are encoded anew.
+    /// Returns the options for encoding contents anew; `None` if stored bytes are copied.
     fn recompress(&self) -> Result<Option<Recompress>, Failure> {
         if !self.recompress {
             return Ok(None);

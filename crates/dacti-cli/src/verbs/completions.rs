@@ -20,7 +20,8 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn run(self) -> Result<Outcome, Failure> {
-        // The script is made in memory, because the generator panics if standard output is closed.
+        // The script is made in memory first, because the generator panics if standard output is
+        // closed.
         let mut script = Vec::new();
         generate(self.shell, &mut Cli::command(), "dacti", &mut script);
         let mut out = output::stdout();

@@ -107,8 +107,8 @@ fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
 
-/// Returns a function that turns an error of a file into a failure. If an option allows the input,
-/// the message names it.
+/// Returns a function that turns an error of a file into a failure. If an option would accept the
+/// input, the message names the option.
 fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
     move |error| match error {
         ReadError::Io(error) if error.kind() == io::ErrorKind::BrokenPipe => Failure::OutputClosed,
@@ -117,7 +117,7 @@ fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
         }
         ReadError::Io(error) => {
             let (name, told) = (shown(path), hint::told(&error));
-            // The error of a URL names it.
+            // The error of a URL already names the URL.
             let is_named = told.starts_with(&format!("{name}: "));
             Failure::Failed(if is_named { told } else { format!("{name}: {told}") })
         }
@@ -125,8 +125,7 @@ fn failed(path: &Path) -> impl Fn(ReadError) -> Failure + '_ {
     }
 }
 
-/// Returns the end of an error message: the option that accepts such an input, or nothing if there
-/// is no such option.
+/// Returns the end of an error message: the option that would accept the input, or an empty text.
 fn way_out(error: &Error) -> &'static str {
     match error {
         Error::UnknownHash { .. } | Error::DigestLength { .. } => {
@@ -177,7 +176,8 @@ fn open_stream(
     Ok(Reader::with_options(in_order(source, what, talk), &reading.options()))
 }
 
-/// The target of an archive: a file that appears whole or not at all, or standard output.
+/// The target of an archive: standard output, or a file that gets its name only when it is
+/// complete.
 enum Sink {
     File(io::BufWriter<AtomicFile>),
     Standard(io::Stdout),
@@ -267,7 +267,7 @@ impl<W: Write> Write for Watched<W> {
 /// The number of bytes of one read, if each read is a request.
 const REQUEST_LEN: usize = 4 << 20;
 
-/// Returns the bytes of a source in order, with a progress bar.
+/// Returns the bytes of a source in order. Shows a progress bar.
 fn in_order(source: Source, what: &'static str, talk: Talk) -> Box<dyn Read> {
     let total = source.len().unwrap_or(0);
     let len = if source.is_remote() { REQUEST_LEN } else { 128 << 10 };

@@ -94,14 +94,15 @@ impl Args {
                 (false, true) => package.unverified_readers_at([located]).plan().clone(),
                 (false, false) => package.readers_at([located]).plan().clone(),
             };
-            // A run for a single region does not read the head again at its end.
+            // A run that reads one region does not read the head again at its end, so the plan
+            // leaves that read out.
             plan.look = None;
             dry_run::print(&self.package, &plan, 0, &costs, self.json)?;
             costs.tell(&self.remote);
             return Ok(Outcome::Done);
         }
         if self.output.is_some() {
-            // Without a file, an interrupted run leaves nothing to clean up.
+            // Only a run that writes a file leaves something to clean up after a signal.
             interrupt::listen();
         }
         let content = self.content(&package, located);
@@ -126,14 +127,14 @@ impl Args {
         Ok(Outcome::Done)
     }
 
-    /// Returns a reader of the content. A file gets its name only after all of its content is
-    /// verified. Standard output gets no byte before all content is verified.
+    /// Returns a reader of the content. A file gets its name only after all content is verified.
+    /// Standard output gets bytes only after all content is verified.
     fn content(&self, package: &Package, located: Located) -> Result<Box<dyn Read>, Error> {
         Ok(match (self.raw, self.is_to_file(), self.trust.is_required()) {
             (true, true, _) => Box::new(package.unverified_stored_reader_at(located)?),
             (true, false, _) => Box::new(package.stored_reader_at(located)?),
             (false, true, _) => Box::new(package.unverified_reader_at(located)?),
-            // This reader type refuses a region without a signature, because one is required.
+            // If a signature is required, this reader refuses a region without one.
             (false, false, true) => Box::new(package.verified_reader_at(located)?),
             (false, false, false) => Box::new(package.reader_at(located)?),
         })
@@ -149,7 +150,8 @@ impl Args {
         Failure::Failed(format!("{}: no region {name}: {meant}", output::shown(&self.package)))
     }
 
-    /// Suggests another name, from the list of a package on disk, which costs no request.
+    /// Suggests another name, if the package is on disk: there, reading the names list costs no
+    /// request.
     fn meant(&self, package: &Package) -> Option<String> {
         if remote::url(&self.package).is_some() || !self.remote.is_unbounded() {
             return None;
@@ -158,8 +160,8 @@ impl Args {
         select::meant(&self.region, listed.iter().filter_map(|listed| listed.path.as_deref()))
     }
 
-    /// Refuses an output that is the package itself, or to which `-o` cannot write. Call it before
-    /// anything is read.
+    /// Refuses an output that is the package itself, or to which `-o` cannot write. Call this
+    /// before anything is read.
     fn check_output(&self) -> Result<(), Failure> {
         let output = self.output.as_deref().filter(|output| output.as_os_str() != "-");
         let mut inputs: Vec<&Path> = self.trust.files().collect();
@@ -233,7 +235,7 @@ impl Args {
     }
 }
 
-/// Fills `buf`, or a part of it if the content ends. Returns the number of bytes.
+/// Reads until `buf` is full or the content ends. Returns the number of bytes.
 fn read_start(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -130,7 +130,7 @@ fn write_both(
 ) -> Result<(), Failure> {
     write_new(public_at, &public.to_text(), 0o666)?;
     write_new(private_at, &private.to_text(), 0o600).inspect_err(|_| {
-        // The public file was written just now, and is useless without the private file.
+        // The public file that was just written is useless without the private file.
         let _ = std::fs::remove_file(public_at);
     })
 }
@@ -149,7 +149,7 @@ fn write_new(path: &Path, text: &str, mode: u32) -> Result<(), Failure> {
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let mut builder = tempfile::Builder::new();
-    // A killed run can leave a file of this name, and `pack` leaves it out.
+    // If a run is killed, it leaves a file of this name. `pack` leaves such files out.
     builder.prefix(".dacti-").suffix(".tmp");
     #[cfg(unix)]
     {

@@ -94,7 +94,7 @@ impl Args {
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
-        // If a part of the names list is lost, the wanted region may be one that has lost its name.
+        // If a part of the names list is lost, the wanted region may have lost its name with it.
         if let Some(pattern) = self.pattern.filter(|_| wanted.is_empty() && faults.is_empty()) {
             return Err(select::nothing_matches(&self.package, &pattern, &listed));
         }

@@ -151,7 +151,7 @@ impl Args {
         let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
         if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.is_empty()) {
             output::errors(faults.iter(), "");
-            // If names are lost, the wanted region may be one that has lost its name.
+            // If names are lost, the wanted region may have lost its name with them.
             if !faults.is_empty() {
                 let shown = output::shown(&self.package);
                 let what = "names are lost, and no other name matches";
@@ -202,8 +202,8 @@ impl Args {
     }
 
     /// Returns the regions to write, in the order of their stored bytes, so that the package is
-    /// read from front to back. Names are judged in the order of the listing, in which paths
-    /// precede ids.
+    /// read from front to back. Names are checked in the order of the listing, which has paths
+    /// before ids.
     fn jobs(&self, listed: Vec<Listed>) -> Result<Vec<Job>, Failure> {
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
@@ -234,8 +234,8 @@ impl Args {
         Ok(jobs)
     }
 
-    /// Returns the limits on folders. A tree of real files has fewer folders than files, so the
-    /// default number is large enough.
+    /// Returns the limits on folders. The default number of folders is large enough, because a tree
+    /// of real files has fewer folders than files.
     fn folder_limits(&self, regions: usize) -> FolderLimits {
         let by_default = u64::try_from(regions).unwrap_or(u64::MAX).saturating_mul(4);
         let count_max = self.max_folders.unwrap_or(by_default.saturating_add(10_000));
@@ -314,8 +314,8 @@ impl Args {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        // Fails if a fault of the server ended the run, or if another package has replaced this
-        // one.
+        // This fails if an error of the server ended the run, or if another package has replaced
+        // this one.
         readers.finish().map_err(|error| {
             output::errors(summary.refused.iter().map(Refused::line), ": --json has all");
             Failure::with(&self.package, &error)

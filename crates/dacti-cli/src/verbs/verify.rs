@@ -84,7 +84,7 @@ impl Args {
 
     fn print(&self, report: &Report, talk: Talk) {
         let rest = ": --json has all";
-        // The name of a removed region stays in the names list, which is not a fault.
+        // After a region was removed, its name stays in the names list, which is not a fault.
         let is_name = |finding: &&Finding| matches!(finding, Finding::NameWithoutRegion { .. });
         let (names, findings): (Vec<_>, Vec<_>) = report.findings.iter().partition(is_name);
         let (losses, odd): (Vec<_>, Vec<_>) =

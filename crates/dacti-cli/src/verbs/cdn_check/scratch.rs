@@ -14,7 +14,8 @@ use std::time::Instant;
 /// The paths of the two regions. The first holds the version; the second never changes.
 const VERSION: &str = "version";
 const DATA: &str = "data";
-/// Longer than the files that readers may fetch whole, so that readers must ask for ranges.
+/// The length of the second region. It exceeds the length of files that readers may fetch whole, so
+/// readers must request ranges.
 const DATA_LEN: usize = 3 << 20;
 /// The time between two reads of a place.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -165,7 +166,7 @@ fn version_at(url: &str, options: &HttpOptions) -> Result<Vec<u8>, Error> {
     package.get(VERSION)
 }
 
-/// Returns a finding if a request with a new query is answered with the old head.
+/// Sends a request with a new query. Returns a finding if a cache answers it with the old head.
 fn past_caches(asker: &HttpAsker, url: &str, head: &[u8]) -> Result<Option<HostFinding>, Failure> {
     let nonce = super::nonce()?;
     let joint = if url.contains('?') { '&' } else { '?' };
@@ -183,7 +184,7 @@ fn past_caches(asker: &HttpAsker, url: &str, head: &[u8]) -> Result<Option<HostF
     }))
 }
 
-/// Waits until a place shows the update of the package in parts.
+/// Waits until the package in parts shows the update at a place.
 fn in_parts(
     url: &str,
     options: &HttpOptions,
@@ -225,8 +226,8 @@ fn in_parts(
     })
 }
 
-/// Reads the updated file through a cache. The head is read from the first place, so it may be
-/// newer than the cache's bytes.
+/// Reads the updated file through a cache. The head is read from the first place, so it may refer
+/// to bytes that the cache does not have yet.
 fn in_place(
     url: &str,
     head_url: Option<String>,

@@ -66,7 +66,7 @@ pub(super) enum Links {
     Skip,
 }
 
-/// The choices about entries of folders, and the counts of entries left out.
+/// The rules about entries of folders, and the counts of entries that were left out.
 #[derive(Debug)]
 pub(super) struct Guards {
     pub(super) links: Links,

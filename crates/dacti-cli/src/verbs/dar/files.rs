@@ -251,8 +251,9 @@ impl Summary {
     }
 }
 
-/// Returns an archive that is read without requests. A remote DAG is first copied to a temporary
-/// file by few requests, because files are not read in the order in which their blocks are stored.
+/// Returns an archive that is read without requests. If the archive is remote, the DAG is first
+/// copied to a temporary file by few requests, because the files are not read in the order in which
+/// their blocks are stored.
 fn local(archive: Archive<Source>, cid: &Cid, talk: Talk) -> Result<Archive<Source>, ReadError> {
     if !archive.source().is_remote() {
         return Ok(archive);
@@ -264,8 +265,8 @@ fn local(archive: Archive<Source>, cid: &Cid, talk: Talk) -> Result<Archive<Sour
     Archive::open(Source::of_file(file))
 }
 
-/// Returns why an entry cannot be written under its name. `first` says that no earlier entry of the
-/// folder has this name.
+/// Returns why an entry cannot be written under its name. `first` tells whether the entry is the
+/// first one of its folder with this name.
 fn name_fault(name: &[u8], path: &str, first: bool) -> Option<&'static str> {
     match core::str::from_utf8(name) {
         Err(_) => Some("the name is not UTF-8"),
@@ -335,8 +336,8 @@ impl Writing<'_> {
                 summary.note(&job.path, refusal)?;
             }
         }
-        // Links are written last, so that no file is written through a link. Then the modes and
-        // times of folders are set, from the innermost folder on.
+        // Links are written last, so that no file is written through a link. The modes and times of
+        // folders follow, the innermost folders first.
         for job in jobs.iter().filter(|job| job.node == Kind::Symlink) {
             match self.symlink(job, store) {
                 Ok(()) => summary.symlinks = summary.symlinks.saturating_add(1),

@@ -158,12 +158,12 @@ impl BlockStore for Places<'_> {
     }
 }
 
-/// The blocks of a DAG in the order of a walk, which is the order in which a writer asks for them.
-/// Each block is read once.
+/// The blocks of a DAG in the order of a walk. A writer asks for them in the same order. Each block
+/// is read once.
 struct Walked<'a> {
     walk: Walk<'a, Source>,
-    /// The next block of the walk. If the writer asks for another block first, that block is
-    /// missing.
+    /// The next block of the walk. If the writer asks for a different block, the walk did not find
+    /// that block.
     next: Option<(Cid, Vec<u8>)>,
     bar: Bar,
     done: u64,
@@ -205,8 +205,8 @@ impl BlockStore for Indexed<'_> {
     }
 }
 
-/// Returns the CID of the top of the DAG. This is `cid`, or the first root without it. If a path is
-/// given, the path leads from there to the top.
+/// Returns the CID of the top of the DAG. A walk begins at `cid`, or at the first root if `cid` is
+/// not given. If a path is given, the walk follows it to the top.
 pub(super) fn top(
     archive: &Archive<Source>,
     shown: &Path,

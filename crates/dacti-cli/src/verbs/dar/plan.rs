@@ -1,5 +1,5 @@
-//! `--dry-run` of the verbs that read archives and CARs: prints the bytes that a run would read
-//! instead of the run's result.
+//! `--dry-run` of the verbs that read archives and CARs: instead of doing the work, prints the
+//! bytes that a run would read.
 
 use super::source::Source;
 use super::{Reading, failed, open, open_archive, shown};

@@ -58,7 +58,8 @@ impl Args {
         }
         let mut source = open(&self.archive, &self.reading, talk)?;
         if source.is_remote() {
-            // Blocks are read again one by one, and each read would be a request.
+            // The blocks are read a second time, one by one. Without a copy, each read would be a
+            // request.
             source = copied(source, talk).map_err(|error| failed(&self.archive)(error.into()))?;
         }
         let total = ReadAt::len(&source).unwrap_or(0);

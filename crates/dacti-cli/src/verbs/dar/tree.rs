@@ -1,5 +1,5 @@
-//! Local files and folders as a UnixFS DAG: their blocks, and the place from which the bytes of
-//! each block are read.
+//! A UnixFS DAG of local files and folders: its blocks, and the place from which the bytes of each
+//! block are read.
 //!
 //! A first pass computes CIDs and keeps inner nodes in memory. The bytes of a file are read again,
 //! and checked, when its block is written.
@@ -64,7 +64,7 @@ impl Tree {
 
     /// Adds a file or a folder that the command line names. Returns its root.
     pub(super) fn add(&mut self, path: &Path) -> Result<Cid, Failure> {
-        // A link on the command line stands for its target.
+        // If the command line names a link, the target of the link is added.
         let found = fs::metadata(path).map_err(|error| cannot_read(path, &error))?;
         if found.is_dir() {
             return Ok(self.folder(path, DEPTH_MAX)?.cid);
@@ -161,7 +161,7 @@ impl Tree {
         Ok(self.build(|builder| builder.file(leaves, &metadata)))
     }
 
-    /// Reads a file and names its leaves; `None` if the file contains a private key.
+    /// Reads a file and computes its leaves; `None` if the file contains a private key.
     fn leaves(&mut self, path: &Path) -> Result<Option<Vec<Item>>, std::io::Error> {
         let number = self.files.len();
         self.files.push(path.into());
@@ -172,8 +172,8 @@ impl Tree {
         loop {
             let mut chunk = Vec::new();
             source.by_ref().take(u64::from(self.profile.chunk_len)).read_to_end(&mut chunk)?;
-            // If the file's length is a multiple of the chunk length, the last read is empty. It is
-            // not a leaf.
+            // If the file's length is a multiple of the chunk length, the last read is empty, and
+            // makes no leaf.
             if chunk.is_empty() && !leaves.is_empty() {
                 return Ok(Some(leaves));
             }

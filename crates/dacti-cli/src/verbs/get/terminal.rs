@@ -1,6 +1,7 @@
 //! Passes only text to a terminal, piece by piece.
 
-/// At most this many bytes are held back for the next piece: a character without its last byte.
+/// The maximum number of bytes that are held back for the next piece: a character of four bytes
+/// without its last byte.
 const CUT_MAX: usize = 3;
 
 /// The error for bytes that are not text.
@@ -14,8 +15,8 @@ pub(super) struct TextOnly {
 }
 
 impl TextOnly {
-    /// Returns the text of a piece and of the bytes that were held back before it. A character that
-    /// is cut at the end, or a last carriage return, is held back.
+    /// Returns the text of a piece, with the bytes before it that were held back. If the piece ends
+    /// with an incomplete character or a carriage return, this part is held back in turn.
     pub(super) fn pass(&mut self, piece: &[u8]) -> Result<Vec<u8>, Binary> {
         let mut bytes = core::mem::take(&mut self.held);
         bytes.extend_from_slice(piece);
@@ -32,15 +33,15 @@ impl TextOnly {
         if is_text(&bytes, &self.held) { Ok(bytes) } else { Err(Binary) }
     }
 
-    /// Checks that the text may end here.
+    /// Checks that no incomplete text is held back.
     pub(super) fn end(&self) -> Result<(), Binary> {
         if self.held.is_empty() { Ok(()) } else { Err(Binary) }
     }
 }
 
-/// Returns whether bytes may be shown. They must be UTF-8, have no control characters except tabs
-/// and line ends, and no characters that turn the direction of text. A carriage return without a
-/// line feed could overwrite the line.
+/// Returns whether bytes may be shown. The bytes must be UTF-8. They must not have characters that
+/// change the direction of text, or control characters except tabs and line ends. A carriage return
+/// needs a line feed after it, because otherwise it could overwrite the line.
 fn is_text(bytes: &[u8], next: &[u8]) -> bool {
     let Ok(text) = core::str::from_utf8(bytes) else { return false };
     let mut chars = text.chars().peekable();
@@ -49,7 +50,8 @@ fn is_text(bytes: &[u8], next: &[u8]) -> bool {
             '\n' | '\t' => true,
             '\r' => match chars.peek() {
                 Some(after) => *after == '\n',
-                // Any bytes that were held back follow, and they are not a line feed.
+                // The bytes that are held back follow this carriage return, and do not begin with a
+                // line feed.
                 None => next.is_empty(),
             },
             c => !c.is_control() && !turns_text(c),
@@ -70,7 +72,7 @@ fn turns_text(c: char) -> bool {
 mod tests {
     use super::{Binary, TextOnly};
 
-    /// Passes the bytes in pieces of each length, which must all give the same result.
+    /// Passes the bytes in pieces of each length. All lengths must give the same result.
     #[track_caller]
     fn check(bytes: &[u8], text: bool) {
         for len in 1..=bytes.len().max(1) {

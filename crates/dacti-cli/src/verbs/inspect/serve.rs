@@ -43,15 +43,15 @@ pub(super) fn run(
     let mut random = [0; 16];
     getrandom::fill(&mut random)
         .map_err(|error| Failure::Failed(format!("cannot make a random address: {error}")))?;
-    // The random folder keeps other programs of this machine, and pages in the browser, from
-    // guessing the address.
+    // The name of the folder is random, so that other programs and pages on this machine cannot
+    // guess the address.
     let mut site = site.below(&Hex(&random).to_string());
     let files = WebFiles::open()?;
     for path in files.below("module/")? {
         let content = files.get(&format!("module/{path}"))?;
         site = site.with_page(format!("{PAGES}/{path}"), content);
     }
-    // This program makes the map, so the page need not load a module that makes maps.
+    // This program makes the map, so the page does not load the module that could make it.
     let map = serde_json::to_vec(&inspection()?).map_err(std::io::Error::other)?;
     site = site.with_page(format!("{PAGES}/inspector/map.json"), map);
     let mut options = Options::default();

@@ -9,13 +9,14 @@ use std::io::{self, Write};
 
 /// Rows of a grid.
 const ROWS: u32 = 64;
-/// Lengths in units of the picture: width and height of a row, height of a line of text, margin.
+/// Lengths in units of the picture: width of a row, height of a row, height of a line of text,
+/// margin.
 const WIDTH: f64 = 1024.0;
 const ROW: f64 = 6.0;
 const LINE: f64 = 18.0;
 const MARGIN: f64 = 16.0;
-/// Narrower rectangles are skipped. This limits the number of rectangles in a row, however many
-/// claims there are.
+/// Narrower rectangles are not drawn. This limits the number of rectangles in a row, even if there
+/// are many claims.
 const NARROW: f64 = 0.25;
 
 /// Draws the map of a file.
@@ -70,7 +71,7 @@ fn kinds(claims: &[Claim]) -> BTreeMap<Claimant, (String, u64)> {
             Claimant::Unclaimed => "#d00000".into(),
             Claimant::NotLookedAt => "#ffffff".into(),
             _ => {
-                // Steps by the golden angle give neighbours different colours.
+                // The hues of neighbours differ, because each step is near the golden angle.
                 hue = hue.wrapping_add(137) % 360;
                 format!("hsl({hue},60%,55%)")
             }
@@ -113,7 +114,7 @@ fn grid(
     Ok(())
 }
 
-/// Returns `part` of `whole`, as exactly as a picture needs it.
+/// Returns the share of `part` in `whole`. A small rounding error does not matter in a picture.
 #[expect(clippy::cast_precision_loss, reason = "a picture is less exact than that")]
 fn share(part: u64, whole: u64) -> f64 {
     part as f64 / whole as f64

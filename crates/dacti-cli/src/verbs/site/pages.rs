@@ -44,8 +44,8 @@ struct Module {
 }
 
 impl Pages<'_> {
-    /// Writes the files into a folder. The worker comes after the modules that it names, and the
-    /// pages come last.
+    /// Writes the files into a folder: first the modules, then the worker, which names them, and
+    /// the pages last.
     pub(super) fn write(&self, files: &WebFiles, out: &Path) -> Result<(), Failure> {
         let own = out.join(FOLDER);
         let text = files.text("site/modules.json")?;

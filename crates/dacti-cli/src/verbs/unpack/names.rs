@@ -1,6 +1,6 @@
 //! Decides which names can be written side by side below one folder, from the names alone.
 //!
-//! Memory grows with the bytes of the names, and not with the folders that they pass through.
+//! The memory depends on the length of the names, and not on the number of folders in them.
 
 use super::reason::Reason;
 use core::cmp::Ordering;
@@ -12,16 +12,16 @@ use unicase::UniCase;
 pub(in crate::verbs) struct Portability {
     /// Whether names that Windows cannot have are refused.
     pub(in crate::verbs) reserved: bool,
-    /// Whether, of names that only differ in case, all but the first are refused.
+    /// Whether names that differ only in case are refused, except the first of them.
     pub(in crate::verbs) case: bool,
 }
 
 /// The maximum numbers of folders.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::verbs) struct FolderLimits {
-    /// The number of folders, one inside the other, that one file may be in.
+    /// The maximum number of nested folders around one file.
     pub(in crate::verbs) depth_max: usize,
-    /// The number of folders in all.
+    /// The maximum number of folders in all.
     pub(in crate::verbs) count_max: u64,
 }
 
@@ -102,7 +102,7 @@ fn key(name: &str, fold_case: bool) -> Cow<'_, str> {
     Cow::Owned(dacti_names::normalize(&folded).into_owned())
 }
 
-/// Compares paths so that a folder's content follows the name of the folder.
+/// Compares paths so that the paths in a folder follow the name of the folder.
 fn compare(a: &str, b: &str) -> Ordering {
     let ranked = |byte: u8| (byte != b'/', byte);
     a.bytes().map(ranked).cmp(b.bytes().map(ranked))
@@ -119,7 +119,7 @@ fn count_folders<'p>(paths: impl Iterator<Item = &'p str>) -> u64 {
     let mut count = 0_u64;
     for path in paths {
         let common = path.bytes().zip(before.bytes()).take_while(|(a, b)| a == b).count();
-        // Slashes in the common part belong to folders that were counted before.
+        // The common part has only folders that were counted before.
         let own = path.as_bytes().get(common..).unwrap_or_default();
         let new = own.iter().filter(|byte| **byte == b'/').count();
         count = count.saturating_add(u64::try_from(new).unwrap_or(u64::MAX));
@@ -206,7 +206,7 @@ mod tests {
         check(&["a", "A/b"], false, &[false, false]);
         check(&["a", "A/b"], true, &[true, false]);
         check(&["A/B", "a/b/c"], true, &[true, false]);
-        // In the order of their bytes, these names lie between a folder's name and its content.
+        // By their bytes alone, these names would lie between the folder's name and its content.
         check(&["a", "a.txt", "a-b", "a/b"], false, &[true, false, false, false]);
         // A refused name makes no folder, so the file `a` can be written.
         let portability = Portability { reserved: true, case: true };

@@ -1,6 +1,6 @@
 //! The folder that regions are written into.
 //!
-//! Every access goes through a handle of the folder, which no link in it can leave.
+//! Every access uses a handle of the folder, so no link in the folder can lead out of it.
 
 mod tree;
 
@@ -93,7 +93,8 @@ impl Place {
 
 /// Writes files below a folder, one after the other.
 ///
-/// The folder of the last file stays open, because the next file most often lies in it or below.
+/// The folder of the last file stays open, because the next file is most often in the same folder
+/// or below it.
 #[derive(Debug)]
 pub(in crate::verbs) struct Writer<'p> {
     place: &'p Place,
@@ -192,7 +193,7 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>, buf: &mut [u8]) -> Resu
     }
 }
 
-/// Returns whether an error of the system concerns this file only, or all files.
+/// Returns whether an error of the system prevents this file only, or all files.
 fn refusal(error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::StorageFull

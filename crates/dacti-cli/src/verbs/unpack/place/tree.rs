@@ -12,7 +12,7 @@ use std::time::SystemTime;
 /// The mode and the time that an archive records of a file or folder.
 #[derive(Debug, Clone, Copy, Default)]
 pub(in crate::verbs) struct Recorded {
-    /// Permission bits. Only the nine bits for owner, group and others are applied.
+    /// Permission bits. Only the nine bits for owner, group and others have an effect.
     pub(in crate::verbs) mode: Option<u32>,
     pub(in crate::verbs) modified: Option<SystemTime>,
     /// Whether everyone who may read the file may also run it.
@@ -101,9 +101,9 @@ fn link(_: &cap_std::fs::Dir, _: &str, _: &Path) -> io::Result<()> {
 
 /// Returns the reason why a link would lead out of the place.
 ///
-/// The folder of the link is not a link itself. A target must first climb, at most to the place,
-/// and then only descend. Such a target stays in the place, even if it passes through other links,
-/// because the same check applies to them.
+/// The folder of the link is not a link itself. The target must first go up, not above the place,
+/// and after that only down. Such a target lies in the place, even if it passes through other
+/// links, because these links obey the same rule.
 fn leads_out(path: &str, target: &str) -> Option<String> {
     let mut depth = Path::new(path).components().count().saturating_sub(1);
     let mut descends = false;
