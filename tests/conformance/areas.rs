@@ -1,5 +1,5 @@
-//! The fixtures of formats, path look-ups, fences, seals, key files and compaction, compared with
-//! the crates.
+//! Compares the crates with the fixtures of formats, paths, fences, seals, key files and
+//! compaction.
 
 use crate::package::package_verdict;
 use crate::support::{self, container_verdict, id_of, read, uuid_of, verdict};
@@ -65,7 +65,8 @@ fn fixtures_of_formats() {
 fn paths(file: &[u8]) -> Result<String, String> {
     let mut out = String::new();
     for path in PATHS {
-        // Each path gets a newly opened package, so that no look-up uses results of an earlier one.
+        // Each path gets a newly opened package. Otherwise, a look-up could use what an earlier
+        // look-up read.
         let package = Package::from_bytes(file.to_vec()).map_err(told)?;
         let found = package.find(path).map(|found| found.map(|found| id_of(found.id)));
         out += &dump::path(path, found.map_err(told));
@@ -90,7 +91,8 @@ fn lookup_verdict(error: &dacti_lookup::Error) -> String {
     )
 }
 
-/// Returns the position of an id's entry by a search, in the delta groups or in the runs.
+/// Returns the position of the entry that counts for an id. Searches the delta groups first, and
+/// then the runs with their fences. Returns `None` for a removal.
 fn search(file: &[u8], index: Span, lookup: &Lookup<'_>, id: Id) -> Result<Option<u64>, String> {
     let told = |error: dacti_lookup::Error| lookup_verdict(&error);
     let groups = lookup.delta_groups();
@@ -161,7 +163,7 @@ fn a_package_whose_fences_are_refused_is_read_by_its_index() {
         for (id, entry) in seen.regions() {
             let found = package.find(uuid_of(id)).expect("it is found by a scan, or by fences");
             let at = found.map(|found| found.at);
-            // In an unsorted block, a look-up may miss ids.
+            // If a block is out of order, a look-up in it may miss ids.
             let sorted = !fixture.verdict.contains("lookup block");
             assert!(at == Some(entry.at) || !sorted, "{}: {at:?}", fixture.name);
         }
@@ -190,8 +192,8 @@ fn policy_of(policy: Policy<'_>) -> SealPolicy {
     }
 }
 
-/// Returns the verdict of a refusal. Several cases of the specification share a verdict, so their
-/// name follows it.
+/// Returns the verdict on a refused region. Several cases of the specification have the same
+/// verdict, so the name of the case follows.
 fn refusal(error: &Error) -> String {
     use dacti_seal::Error as E;
     let case = match error {
@@ -258,7 +260,7 @@ fn fixtures_of_key_files() {
 // Compaction
 // ------------------------------------------------------------------------------------------
 
-/// The verdict of a refused compaction.
+/// Returns the verdict on a package whose compaction was refused.
 fn compaction_verdict(package: &Package, error: &Error) -> String {
     match error {
         Error::Damaged { fault, .. } => package_verdict(fault),
@@ -328,11 +330,11 @@ fn fixtures_of_signing() {
 fn paths_are_normalised_by_the_unicode_that_the_specification_names() {
     // spec: R-PATH-01
     assert_eq!(unicode_normalization::UNICODE_VERSION, (18, 0, 0));
-    // U+0378 is unassigned, so normalisation does not compose or reorder it.
+    // Unicode has not assigned U+0378, so normalisation neither composes it nor moves it.
     for path in ["\u{378}", "a\u{378}", "\u{378}\u{301}"] {
         let id = dacti::region_id(path).map(id_of);
         assert_eq!(id, Ok(path_id(path)), "{path:?}");
     }
-    // A letter and its mark are refused if they have a composed form.
+    // A letter followed by a mark is refused if Unicode has a composed form of them.
     assert!(dacti::region_id("e\u{301}").is_err());
 }

@@ -1,8 +1,8 @@
-//! `dacti_cdn::check` on plans that break a law. It refuses every plan for which the simulation
-//! shows corruption, and names the broken law.
+//! Calls `dacti_cdn::check` with plans that break a law. The check must refuse every plan for which
+//! the simulation shows corruption, and must name the broken law.
 //!
-//! Each plan is made by the planner and then changed in one way. Its digests and lengths are
-//! recomputed, so that the plan breaks the law and not a checksum.
+//! The planner makes each plan, and the test changes it in one way. Then the test computes the
+//! plan's digests and lengths again, so that the plan breaks only the law.
 
 use crate::cdn_cases::{before, content, edges, filled, foreign, prove_all, put, remove};
 use crate::cdn_planner::{Planned, Update, built, snapshot};
@@ -15,11 +15,11 @@ use dacti_tests::edit::{Published, Sealing};
 use daicon_core::Span;
 use std::collections::BTreeSet;
 
-/// The steps of a plan that a test changes.
+/// The steps of a plan, which a test can change.
 type Steps = Vec<Step>;
 
-/// Recomputes all fields that depend on the steps: length and head digest after each step, the old
-/// bytes at every write, and the bytes that barriers probe in the head.
+/// Computes all fields again that depend on the steps: the length and the head's digest after each
+/// step, the old bytes of every write, and the bytes of the head that barriers compare.
 fn restate(planned: &mut Planned) {
     let mut head = planned.snapshot.head().to_vec();
     let mut len = planned.snapshot.len();
@@ -72,17 +72,18 @@ fn reserve_of(steps: &mut Steps) -> &mut Reserve {
     reserves.next().expect("a reserve")
 }
 
-/// Returns a step that writes these bytes into the head.
+/// Returns a step that writes these bytes into a reserve of the head.
 fn reserve(at: u64, after: Vec<u8>) -> Step {
     let action = Action::Reserve(Reserve { at, before: vec![0; after.len()], after });
     Step { action, after: State { len: 0, head: Digest::default() } }
 }
 
-/// A way to break a law.
+/// A change that breaks a law.
 struct Broken {
     what: &'static str,
     law: Law,
-    /// Whether the simulation shows a corrupt view. If not, the plan only breaks the law.
+    /// Whether the simulation shows a corrupt view. If it does not, the plan breaks the law without
+    /// harm.
     corrupt: bool,
     change: fn(&mut Steps),
 }
@@ -115,7 +116,8 @@ const BROKEN: [Broken; 12] = [
         change: |steps| {
             let at = position(steps, |action| matches!(action, Action::Switch(_)));
             steps.remove(at - 1);
-            // The barrier on the append alone proves nothing about the head.
+            // The barrier after the append compares only appended bytes, so it proves nothing about
+            // the head.
             let at = position(steps, |action| matches!(action, Action::Append(_)));
             let landed = steps.remove(at + 1);
             steps.insert(at, landed);
@@ -142,7 +144,7 @@ const BROKEN: [Broken; 12] = [
         law: Law::W5,
         corrupt: false,
         change: |steps| {
-            // Shortens the padding.
+            // Makes the padding shorter, so that the append does not end with a slice.
             let pieces = &mut append_of(steps).pieces;
             pieces.last_mut().expect("padding").span.end -= 512;
         },
@@ -164,7 +166,7 @@ const BROKEN: [Broken; 12] = [
         law: Law::W3,
         corrupt: true,
         change: |steps| {
-            // One switch writes base, encoding and length.
+            // A single switch writes the base, the encoding and the length of a group.
             let at = position(steps, |action| matches!(action, Action::Switch(_)));
             let (before, rest) = steps.split_at_mut(at);
             let Action::Switch(switch) = &mut rest[0].action else { unreachable!() };
@@ -193,7 +195,8 @@ const BROKEN: [Broken; 12] = [
         what: "a published entry taken away",
         law: Law::W1,
         corrupt: true,
-        // In a small package the index ends with the head, and its last group lists all regions.
+        // In a small package, the index ends with the head. The last group of the index has the
+        // entries of all regions.
         change: |steps| steps.insert(1, reserve(65_536 - 6136 + 12, vec![20])),
     },
     Broken {
@@ -209,7 +212,7 @@ fn empty_barrier() -> Step {
     Step { action, after: State { len: 0, head: Digest::default() } }
 }
 
-/// Moves the append, and every offset that points to it.
+/// Moves an append by some bytes, and changes every offset that leads to it.
 fn shift(steps: &mut Steps, by: i64) {
     let append = append_of(steps);
     append.at = append.at.wrapping_add_signed(by);
@@ -237,7 +240,8 @@ fn shift(steps: &mut Steps, by: i64) {
     }
 }
 
-/// A package that is longer than any slice, without digests. Its next update needs an empty group.
+/// Returns a package without digests that is longer than the longest slice. Its next update needs
+/// an empty group.
 fn package() -> Published {
     filled(built(24, 1 << 20, Sealing::None), 7, 0)
 }
@@ -246,7 +250,7 @@ fn package() -> Published {
 fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     // spec: R-CDN-10, R-CDN-11, R-CDN-12, R-CDN-13, R-CDN-14, R-CDN-17, R-CDN-40
     let package = package();
-    // Together the slots lie in two slices of 4 KiB.
+    // The new entries take slots in two slices of 4 KiB.
     let edits: Vec<_> = (0..180).map(|i| put(&format!("wide/{i}"), 1, 40)).collect();
     let update = Update::from(edits);
     let planned = Planned::new(&package, &update, &UpdatePolicy::default());
@@ -267,8 +271,8 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     }
 }
 
-/// If nothing is appended, only the first barrier protects a place of T2 that was in use one plan
-/// ago.
+/// A plan without an append has only its first barrier to protect a place of T2. The place was in
+/// use before the previous plan.
 #[test]
 fn first_barrier_alone_guards_a_place_that_was_in_force() {
     // spec: R-CDN-10, R-CDN-17
@@ -300,7 +304,8 @@ fn first_barrier_alone_guards_a_place_that_was_in_force() {
 #[test]
 fn plan_for_the_file_before_a_crash_is_refused() {
     // spec: R-CDN-10, R-CDN-40, R-CDN-41
-    // Bytes that an interrupted plan wrote after the old end must not be used again.
+    // An interrupted plan has written bytes after the end of the file. A later plan must not write
+    // at the same positions.
     let mut package = package();
     let update = Update::from(vec![put("dir1/file1.bin", 1, 1)]);
     let mut planned = Planned::new(&package, &update, &UpdatePolicy::default());
@@ -329,8 +334,8 @@ fn check_refuses_folds_and_tables_that_lose_something() {
         assert_eq!(planned.plan.strategy, strategy);
         let at = position(&planned.plan.steps, |action| matches!(action, Action::Reserve(_)));
         let Action::Reserve(table) = &planned.plan.steps[at].action else { unreachable!() };
-        // Changes each byte of the new table's base, extension offset, count and components, one at
-        // a time.
+        // Changes one byte of the new table at a time: of its base, its extension offset, its count
+        // or its components.
         let count = u32::from_le_bytes(table.after[20..24].try_into().expect("four bytes"));
         let mut caught = 0;
         for byte in (0..16).chain(20..24 + 28 * count as usize) {
@@ -342,7 +347,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
                 caught += 1;
                 continue;
             }
-            // The check accepted the plan, so it must not harm a reader.
+            // The check accepts this plan, so the plan must harm no reader.
             let mut after = package.clone();
             let plans = vec![planned.run(&mut after, &update)];
             let case = before(format!("byte {byte}"), &package, plans);
@@ -351,7 +356,7 @@ fn check_refuses_folds_and_tables_that_lose_something() {
             assert!(total.breaches.is_empty(), "{strategy}, byte {byte} of the table: {total}");
         }
         println!("{strategy}: {caught} changed bytes of the new table refused");
-        // Changes the digest of each derived piece, and a byte of each inline piece.
+        // Changes the digest of each derived piece, and one byte of each inline piece.
         for i in 0..append_of(&mut planned.plan.steps.clone()).pieces.len() {
             let mut planned = planned.clone();
             match &mut append_of(&mut planned.plan.steps).pieces[i].content {

@@ -1,4 +1,4 @@
-//! Runs plans of the crates' planner as steps of the simulation, with the same caches.
+//! Plays plans of the crates' planner as steps of the simulation, with the simulation's caches.
 
 use crate::cdn_cases::content;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -15,12 +15,12 @@ use daicon_core::{Span, Version};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// The publisher of signed packages.
+/// Returns the key of the publisher of signed packages.
 pub fn key() -> SecretKey {
     SecretKey::from_seed(&[42; 32], Uuid::from_u128(0x51))
 }
 
-/// A package that the facade has built.
+/// Returns a package of `files` regions that the facade has built.
 pub fn built(files: usize, slice_len: u64, sealing: Sealing) -> Published {
     built_with(files, slice_len, sealing, Kind::Plain)
 }
@@ -44,7 +44,7 @@ pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, kind: Kind) ->
                 Kind::Shared if i % 2 == 1 => content("shared", 0, 700),
                 _ => content(&path, 0, [0, 1, 31, 700, 4096, 5000, 9000, 17_000][i % 8]),
             };
-            // In large packages, all files are short.
+            // Large packages have only short files.
             (path, if files > 100 { bytes[..bytes.len().min(40)].to_vec() } else { bytes })
         })
         .collect();
@@ -71,16 +71,16 @@ pub fn built_with(files: usize, slice_len: u64, sealing: Sealing, kind: Kind) ->
     Published::new(std::fs::read(path).expect("just built"), model_of(&files), sealing)
 }
 
-/// The edits.
+/// The edits of an update.
 #[derive(Clone, Debug, Default)]
 pub struct Update {
-    /// Regions.
+    /// Puts and removals of regions.
     pub edits: Vec<Edit>,
     /// Whether new regions are stored as Brotli streams.
     pub brotli: bool,
-    /// New components: regions, or data in a table.
+    /// New components. Their content is a region, or data in a table.
     pub components: Vec<(Id, Vec<u8>)>,
-    /// Whether the names component must get the flag for explicit ids.
+    /// Whether the update sets the flag for explicit ids in the names component.
     pub explicit_ids: bool,
 }
 
@@ -90,24 +90,24 @@ impl From<Vec<Edit>> for Update {
     }
 }
 
-/// A plan of the crates, with everything that an executor needs.
+/// A plan of the crates, and everything that an executor needs for it.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// The plan.
     pub plan: dacti_cdn::Plan,
-    /// The state for which it was made.
+    /// The snapshot for which the plan was made.
     pub snapshot: Snapshot,
-    /// The new bytes of each edit.
+    /// The new bytes of each edit, with their seals.
     pub payload: Vec<Vec<u8>>,
 }
 
-/// Returns the snapshot that the crates' planner sees.
+/// Returns the snapshot that the planner gets for this file.
 pub fn snapshot(file: &[u8], scanned: bool) -> Snapshot {
     let read = |span: Span| file[span.start as usize..(span.end as usize).min(file.len())].to_vec();
     snapshot_of(file.len() as u64, read, scanned)
 }
 
-/// Returns the snapshot of a file of length `len`.
+/// Returns the snapshot of a file of `len` bytes. `read` returns bytes of the file.
 fn snapshot_of(len: u64, read: impl Fn(Span) -> Vec<u8>, scanned: bool) -> Snapshot {
     let mut reader = SnapshotReader::new(len);
     while let Some(want) = reader.want() {
@@ -125,12 +125,13 @@ fn snapshot_of(len: u64, read: impl Fn(Span) -> Vec<u8>, scanned: bool) -> Snaps
 }
 
 impl Planned {
-    /// Plans an update of a package and checks the plan, without carrying it out.
+    /// Makes and checks the plan of an update. Does not carry it out.
     pub fn new(package: &Published, update: &Update, policy: &UpdatePolicy) -> Self {
         Self::seen_by(package, update, policy, |scanned| snapshot(&package.file, scanned))
     }
 
-    /// Plans an update of a file of which `package` has only the first part, and checks the plan.
+    /// Makes and checks the plan of an update. `package` may have only the first bytes of the file;
+    /// `snapshot` describes the whole file.
     fn seen_by(
         package: &Published,
         update: &Update,
@@ -193,7 +194,8 @@ impl Planned {
         planned
     }
 
-    /// Returns the steps as writes. Pieces with gaps between them are separate writes.
+    /// Returns the steps as writes of the simulation. If pieces have a gap between them, they are
+    /// separate writes.
     pub fn ops(&self) -> Vec<Op> {
         let mut derived = BTreeMap::new();
         if let Ok(Some(new)) = Derived::of(&self.plan, &self.snapshot) {
@@ -231,7 +233,7 @@ impl Planned {
         ops
     }
 
-    /// Carries out the plan, and records its changes.
+    /// Carries out the plan on the package, and applies the edits to its model.
     pub fn run(&self, package: &mut Published, update: &Update) -> Plan {
         package.model.components.extend(update.components.iter().cloned());
         let name = format!("{} by the planner", self.plan.strategy);
@@ -239,7 +241,7 @@ impl Planned {
     }
 }
 
-/// Returns the seal of a region: its digest, and in a signed package a signature.
+/// Returns the seal of a region: a digest and, in a signed package, a signature.
 fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8> {
     let digest = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
     match sealing {
@@ -251,12 +253,13 @@ fn behind(sealing: Sealing, id: Id, encoding: [u8; 4], stored: &[u8]) -> Vec<u8>
     }
 }
 
-/// Plans and applies an update by a policy.
+/// Plans an update by a policy, and carries it out.
 pub fn update_with(package: &mut Published, update: &Update, policy: &UpdatePolicy) -> Plan {
     Planned::new(package, update, policy).run(package, update)
 }
 
-/// Plans successive updates of a package zero-filled to `len`. None may need the names list.
+/// Plans several updates of a package, one after the other. Zeros follow the package's bytes up to
+/// `len`. No update may need the names list.
 pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<Plan> {
     let mut package = package.clone();
     let mut origin = Origin::new(&package.file, len);
@@ -275,8 +278,7 @@ pub fn update_sparse(package: &Published, len: u64, updates: &[Update]) -> Vec<P
         let ops = planned.ops();
         ops.iter().enumerate().for_each(|(i, op)| origin.run(0, i, op));
         let name = format!("{} by the planner", planned.plan.strategy);
-        // The steps are not applied to `package.file`, because the file would become as long as
-        // `len`.
+        // The steps are not applied to `package.file`, because they would make it as long as `len`.
         plans.push(Plan { ops, ..package.finish(&name, Vec::new(), &update.edits) });
         package.file = front;
     }

@@ -1,5 +1,5 @@
-//! Oddities of real CARs: identity CIDs, truncated digests, padding, unsorted map keys, and both
-//! versions of one CID. The CARs are in `fixtures/dar_car`.
+//! Oddities of real CARs: identity CIDs, truncated digests, padding, map keys out of order, and one
+//! block under both versions of its CID. The CARs are in `fixtures/dar_car`.
 
 use crate::dar_support::{block, cid, leaf, node, plan, read_options, stream, walk, write};
 use dacti_dar::{Archive, CarStream, Cid, CidList, Error, ErrorKind, FromCar, LinkOrder, Misuse};
@@ -29,7 +29,8 @@ fn format_error<T>(result: Result<T, ReadError>) -> Error {
     }
 }
 
-/// Returns roots and blocks, keyed by CIDv1: conversion may change a CID's version.
+/// Returns the roots and the blocks of a CAR. The keys are the CIDs in version 1, because a
+/// conversion may change the version of a CID.
 fn blocks(bytes: &[u8], allow_padding: bool) -> (CidList, BTreeMap<Vec<u8>, Vec<u8>>) {
     let options = ReadOptions { allow_padding, ..ReadOptions::default() };
     let mut stream = CarStream::new(bytes, &options);
@@ -42,8 +43,8 @@ fn blocks(bytes: &[u8], allow_padding: bool) -> (CidList, BTreeMap<Vec<u8>, Vec<
     (roots, blocks)
 }
 
-/// Converts a CAR to DAR and back. Checks that roots and blocks are the same, and that random
-/// access finds each block.
+/// Converts a CAR to DAR and back. Checks that the roots and the blocks stay the same, and that
+/// random access finds each block.
 #[track_caller]
 fn check(name: &str, count: usize, roots: usize, missing: usize) -> FromCar {
     let bytes = car(name);
@@ -67,7 +68,7 @@ fn check(name: &str, count: usize, roots: usize, missing: usize) -> FromCar {
     report
 }
 
-// The counts of sections come from a separate reader, written for this purpose.
+// The expected counts come from another program, which was written only to count sections.
 // spec: R-DARCAR-01, R-DARCAR-04, R-DARLNK-01, R-DARLNK-02
 #[test]
 fn cars_of_gateways_and_nodes_go_there_and_back() {
@@ -80,17 +81,17 @@ fn cars_of_gateways_and_nodes_go_there_and_back() {
     check("go-car-rw-blockstore-v2.car", 3, 3, 0);
     check("ipld-selector-adl-v2-dag-json.car", 5, 1, 0);
     check("kubo-dagstat-v2.car", 4, 1, 0);
-    // Its 11 sections have 10 blocks: one block is stored under both versions of its CID.
+    // The CAR has 11 sections, but 10 blocks: one block is stored under both versions of its CID.
     check("kubo-subdomains-sha2-512.car", 10, 1, 0);
     check("single-layer-hamt-with-multi-block-files.car", 243, 1, 0);
     check("subdir-with-mixed-block-files.car", 10, 1, 0);
     check("subdir-with-two-single-block-files.car", 4, 1, 0);
-    // The CAR has one block of a directory. The blocks to which it links are missing.
+    // The CAR has only the block of a directory, and lacks the blocks to which it links.
     let report = check("kubo-partial-entity-cidv0.car", 1, 1, report_missing());
     assert!(report.further_roots.is_empty());
 }
 
-/// Returns the number of distinct links of the one block in `kubo-partial-entity-cidv0.car`.
+/// Returns the number of different links in the only block of `kubo-partial-entity-cidv0.car`.
 fn report_missing() -> usize {
     let bytes = car("kubo-partial-entity-cidv0.car");
     let links: std::collections::BTreeSet<&[u8]> = bytes
@@ -111,12 +112,13 @@ fn zeros_after_the_last_section_need_permission() {
         let what = Structure::CarSection;
         assert_eq!(error, Error::Invalid { what, at, wrong: Wrong::Empty }, "{name}");
         check(name, count, 1, 0);
-        // A byte that is not zero within the padding is still refused.
+        // Even if padding is allowed, a padding byte other than zero is refused.
         let mut bytes = car(name);
         *bytes.last_mut().expect("not empty") = 1;
         assert_eq!(format_error(convert(&bytes, true)), error, "{name}");
     }
-    // A CAR v2 states the end of its blocks. Zeros before that end are padding, too.
+    // A CAR v2 states the position at which its blocks end. Zeros before that position are padding,
+    // too.
     let block = leaf(b"block");
     let v1 = reference::car_v1(&[], [(&block.cid, &block.data)]);
     let len = v1.len() as u64 + 7;
@@ -152,13 +154,13 @@ fn headers_of_cars_may_have_their_keys_in_any_order() {
 #[test]
 fn digests_are_proved_whole_or_cut() {
     check("sha256-cut20.car", 3, 1, 0);
-    // A truncated digest detects a flipped byte of the block.
+    // A truncated digest also detects a flipped bit of the block.
     let mut bytes = car("sha256-cut20.car");
     let at = bytes.windows(5).position(|window| window == b"short").expect("it is there");
     bytes[at] ^= 1;
     let error = format_error(convert(&bytes, false));
     assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(at as u64)));
-    // A digest of 19 bytes proves nothing, and the error says so.
+    // A digest of less than 20 bytes proves nothing. The error says so.
     let digest = reference::digest(reference::SHA2_256, b"x");
     let name = |len: usize| [&[1, 0x55, 0x12, len as u8][..], &digest[..len]].concat();
     for (len, known) in [(0, false), (19, false), (20, true), (31, true)] {
@@ -174,7 +176,8 @@ fn digests_are_proved_whole_or_cut() {
         let error = Error::DigestLength { what, at, code: 0x12, len: len as u16, most };
         assert_eq!(format_error(read), error);
     }
-    // Repeats the test with threads: 8,192 blocks with truncated digests, and then a wrong one.
+    // The same with threads: 8,192 blocks have right digests of truncated length, and the block
+    // after them has a wrong digest.
     let mut writer = Writer::with_options(Vec::new(), &threads()).expect("a vector");
     for number in 0..8192_u32 {
         let data = number.to_be_bytes().repeat(20);
@@ -214,15 +217,16 @@ fn every_hash_function_proves_and_refuses() {
 // spec: R-DARLNK-03, R-DARLNK-06, R-DARCAR-07
 #[test]
 fn identity_cids_of_any_length_that_is_allowed() {
-    // A section of 100 bytes under an identity CID is kept as a root.
+    // A section of 100 bytes under an identity CID becomes a root of the archive.
     let report = check("ident-section-100.car", 3, 1, 0);
     assert_eq!(report.further_roots.len(), 1);
     check("ident-long-json.car", 3, 1, 0);
-    // The root is an identity CID of 112 bytes, of a file with two chunks that the CAR lacks.
+    // The root is an identity CID of 112 bytes. Its content is a file of two chunks, which the CAR
+    // lacks.
     let report = check("ident-root-112.car", 1, 1, 2);
     assert_eq!((report.absent_roots.len(), report.further_roots.len()), (1, 1));
-    // The blocks to which such a root links become roots of the archive. The root's DAG is found
-    // through its links.
+    // If a root is an identity CID, the blocks to which its content links become roots of the
+    // archive. Random access finds the DAG of the identity root through these links.
     let (one, two, other) = (leaf(b"one"), leaf(b"two"), leaf(b"other"));
     let content = reference::dag_cbor(&[7; 3000], &[two.cid.clone(), one.cid.clone()]);
     let top = reference::cid_v1(reference::DAG_CBOR, 0, &content);
@@ -248,8 +252,9 @@ fn long_identity_roots_stand_in_marks_and_trailer() {
         writer.root(&top, &[]).expect("it is new");
         writer.block(&cid(&below.cid), &below.data).expect("it is linked");
         let (bytes, _) = writer.finish().expect("a vector");
-        // The expected bytes, by hand: mark, CID, block and end mark; then the trailer's root list
-        // with count, CID and offset 0.
+        // These bytes were written by hand. The archive starts with the root's mark, its CID, the
+        // block and the end mark. The trailer has the list of roots: their count, the CID and the
+        // offset 0.
         let frames = [&b"dar\x01\x80\x01"[..], &top.to_bytes(), &[10], b"below", &[3]].concat();
         assert!(bytes.starts_with(&frames));
         let trailer = [&[2][..], &top.to_bytes(), &[0]].concat();
@@ -266,7 +271,7 @@ fn long_identity_roots_stand_in_marks_and_trailer() {
             assert_eq!(error.kind(), ErrorKind::Truncated, "{len} {cut}");
         }
     }
-    // A CID that is longer than the limit.
+    // This CID is longer than the limit.
     let long = [&[1, 1, 0x55, 0][..], &uvarint(4097), &[0; 5000]].concat();
     let bytes = [&b"dar\x01\x80"[..], &long].concat();
     let error = format_error(Reader::new(&bytes[..]).verify());
@@ -299,7 +304,7 @@ fn both_versions_of_a_cid_find_one_block() {
         }
         let order = [top.cid.clone(), first.clone(), below.cid.clone()];
         assert_eq!(walk(&archive, &top.cid).expect("good"), order);
-        // The two versions of one CID cannot both be roots.
+        // The two versions of a CID are the same root, so the second one is refused as a duplicate.
         let mut writer = Writer::new(Vec::new()).expect("a vector");
         writer.root(&cid(&first), &v0.data).expect("it is new");
         let error = format_error(writer.root(&cid(&second), &v0.data));
@@ -328,9 +333,9 @@ fn mst(left: Option<&Block>, entries: &[(&Block, Option<&Block>)]) -> Block {
     Block { cid, data, links }
 }
 
-// Repositories of the AT protocol order the links of a node by their keys: first the left subtree,
-// then each record and the subtree after it. In the node's bytes, the entries precede the link to
-// the left subtree.
+// Repositories of the AT protocol order the links of a node by key. The link to the left subtree is
+// the first. Then each record follows, and after it the subtree with the next keys. In the node's
+// bytes, however, the entries precede the link to the left subtree.
 // spec: R-DARHDR-05
 #[test]
 fn merkle_search_trees_in_the_order_of_their_keys() {
@@ -361,8 +366,8 @@ fn merkle_search_trees_in_the_order_of_their_keys() {
     assert_eq!(read, order);
     let archive = Archive::open(&bytes[..]).expect("good");
     assert_eq!(walk(&archive, &root.cid).expect("good"), order[1..]);
-    // The CAR has its blocks in another order. The conversion gets the option for the order of
-    // keys, and copies keep that order.
+    // The sections of the CAR have another order. The conversion gets the order of keys as an
+    // option, and copies of the archive keep this order.
     let sections = all.iter().rev().map(|block| (&block.cid, &block.data));
     let car = reference::car_v1(std::slice::from_ref(&commit.cid), sections);
     let (dar, _) = from_car(&car[..], Vec::new(), &options).expect("good");
@@ -372,7 +377,8 @@ fn merkle_search_trees_in_the_order_of_their_keys() {
         dacti_dar::copy(&mut Reader::new(&dar[..]), Vec::new(), &WriteOptions::default())
             .expect("good");
     assert_eq!(stream(&copied).expect("good").len(), 9);
-    // An undefined order is refused. So is the order of bytes, which these frames contradict.
+    // An order with an undefined number is refused. The order of bytes is also refused, because the
+    // frames are in another order.
     let mut wrong = bytes.clone();
     wrong[7] = 2;
     let what = Structure::LinkOrder;
@@ -393,7 +399,7 @@ fn the_length_of_an_archive_without_marks_is_that_of_its_file() {
     assert_eq!(summary.len, bytes.len() as u64);
 }
 
-// The archives were made by hand from the CARs.
+// The expected archives were made from the CARs by hand.
 // spec: R-DARCAR-01, R-DARCAR-02, R-DARCAR-03, R-DARCAR-05, R-DARCAR-06, R-DARCAR-07, R-DARCAR-08
 #[test]
 fn cars_become_the_archives_of_the_fixtures() {

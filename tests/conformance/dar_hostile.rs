@@ -1,4 +1,4 @@
-//! Invalid archives: truncated, with flipped bits, inconsistent, too deep, too large.
+//! Invalid archives: truncated, with flipped bits, inconsistent, nested too deep, or too large.
 
 use crate::dar_support::{
     Counted, Random, block, cid, leaf, node, plan, read_options, stream, tree, tree_plan, walk,
@@ -22,8 +22,8 @@ fn verify(bytes: &[u8]) -> Result<Summary, ReadError> {
     Reader::with_options(bytes, &read_options()).verify()
 }
 
-/// Returns three archives: of a CAR with a missing block, of nested DAGs with an index, and a very
-/// small one.
+/// Returns three archives: one made from a CAR that lacks a block, one of nested DAGs with an
+/// index, and a very small one.
 fn archives() -> Vec<(Plan, Vec<u8>)> {
     let (a, b, hole) = (leaf(b"a"), leaf(&[7; 300]), leaf(b"hole"));
     let inner = node(b"inner", &[&a, &hole, &b]);
@@ -61,7 +61,8 @@ fn truncation_at_every_byte() {
 fn truncation_is_named() {
     let (_, bytes) = archives().swap_remove(2);
     let at = |len: usize| format_error(verify(&bytes[..len])).expect("it is cut").to_string();
-    // Lengths in this archive: magic 4, list 1, mark 1, CID 36, length 1, block 1, end mark 1.
+    // The archive has the magic (4 bytes), the list (1), a mark (1), a CID (36), a length (1), a
+    // block (1) and the end mark (1).
     assert_eq!(at(2), "magic at 0x0: needs 64 bytes, but the archive ends at 0x2");
     assert_eq!(at(20), "root mark at 0x5: needs 114 bytes, but the archive ends at 0x14");
     assert_eq!(at(42), "frame at 0x2a: needs 1 bytes, but the archive ends at 0x2a");
@@ -89,8 +90,8 @@ fn flips_of_every_bit_of_an_archive() {
             match verify(&flipped) {
                 Err(_) => {}
                 Ok(summary) => {
-                    // Digests protect all bytes of blocks, but not the header. A change of the
-                    // header appears in the summary.
+                    // Digests protect the blocks, but not the header. If a flipped bit changes the
+                    // header, the summary must show the change.
                     assert_ne!(summary, good, "{at} {bit}");
                     shown.push(at);
                 }
@@ -107,13 +108,13 @@ fn flips_of_every_bit_of_an_archive() {
             }
         }
     }
-    // The list of the CAR's roots starts at byte 4. It has two CIDs of 36 bytes, with five bytes
-    // before each.
+    // The list of the CAR's roots starts at byte 4. It has two CIDs of 36 bytes, and each CID
+    // follows five other bytes.
     let header = 4..4 + 2 + 2 * 41;
     assert!(shown.iter().all(|at| header.contains(at)), "{shown:?}");
 }
 
-/// Returns the start of an archive: magic, empty list, then `items`.
+/// Returns the first bytes of an archive: the magic, an empty list, and `items`.
 fn begun(items: &[&[u8]]) -> Vec<u8> {
     [b"dar\x01\x80", &items.concat()[..]].concat()
 }
@@ -154,7 +155,7 @@ fn frames_that_cannot_be() {
     let long = rooted(&one, &[&svarint(1000), b"short"]);
     let (what, end) = (Structure::Block, long.len() as u64);
     check(&long, Error::Truncated { what, at: at + 2, needed: 1000, end });
-    // A block that no link names is refused, and so is a mark that is not allowed at its place.
+    // A reader refuses a block to which no link leads, and a mark where no mark may be.
     check(&rooted(&one, &[&frame(b"two")]), invalid(FRAME, at, Wrong::Unexpected));
     check(&rooted(&one, &[&frame(b"one")]), invalid(FRAME, at, Wrong::Unexpected));
     check(&rooted(&one, &[&svarint(-3)]), invalid(FRAME, at, Wrong::Mark));
@@ -210,13 +211,14 @@ fn back_references_that_cannot_be() {
     for target in [one_at + 1, one_at - 1, 5, 6] {
         reference_at(&[&first, &second], target, Wrong::NotAFrame);
     }
-    // The target is a block, but no link refers to it here.
+    // The back-reference leads to a block, but the next link of the DAG leads to another block.
     reference_at(&[&first, &second], one_at + 4, Wrong::UnexpectedReference);
     reference_at(&[&first, &second, &svarint(-one_at)], one_at, Wrong::UnexpectedReference);
     reference_at(&[&first], 42, Wrong::UnexpectedReference);
 }
 
-/// Returns a block that links to itself, by an unknown hash function.
+/// Returns a block that links to itself. This is possible because readers do not know its hash
+/// function.
 fn own_tail() -> Block {
     let cid = [uvarint(1), uvarint(reference::DAG_CBOR), uvarint(0x99), vec![4, 1, 2, 3, 4]];
     let cid = cid.concat();
@@ -246,8 +248,8 @@ fn links_that_loop() {
     let read = Reader::with_options(&bytes[..], &trust).verify().expect("as written");
     assert_eq!((read.blocks, read.unproven), (1, 1));
 
-    // Random access finds the loop, too. The index states the end of the subtree, and a
-    // back-reference within the subtree leads to its root.
+    // Random access also finds the loop. The index states where the subtree ends, and a
+    // back-reference inside the subtree leads to the subtree's own root.
     let mut plan = Plan { index: true, ..Plan::default() };
     plan.store.insert(looped.cid.clone(), looped.clone());
     plan.roots.push(looped.cid.clone());
@@ -301,13 +303,13 @@ fn indexes_that_mislead() {
         Archive::open(bytes)?.get(&cid(&block.cid))
     };
     let record = |i: usize| bucket.at as usize + i * 24;
-    // Exchange two records. Every look-up that reads them reports the fault.
+    // Exchanges two records. Every look-up that reads them reports the fault.
     let mut unsorted = bytes.clone();
     unsorted[record(0)..record(2)].rotate_left(24);
     let unsorted_error = invalid(Structure::IndexRecord, record(1) as u64, Wrong::Unsorted);
     assert_eq!(format_error(get(&unsorted, &blocks[0])), Some(unsorted_error));
     assert!(verify(&unsorted).is_err());
-    // A duplicate record does not affect look-ups, but verification refuses the index.
+    // Repeats a record. Look-ups still work, but verification refuses the index.
     let mut twice = bytes.clone();
     twice.copy_within(record(0)..record(1), record(1));
     for block in &blocks {
@@ -316,7 +318,8 @@ fn indexes_that_mislead() {
         }
     }
     assert!(verify(&twice).is_err());
-    // Wrong offsets, and lengths and subtrees that extend past the end of the blocks.
+    // Sets the fields of the index's records to wrong offsets, and to lengths of blocks and
+    // subtrees that exceed the end of the blocks.
     for (field, len) in [(8, 6), (14, 4), (18, 6)] {
         for value in [0_u64, 1, 4, 5, 100, 1 << 20, index_at, index_at - 1, (1 << 48) - 1] {
             let mut wrong = bytes.clone();
@@ -418,7 +421,7 @@ fn blocks_of_noise_have_links_or_none() {
             assert!(found.len() <= data.len());
         }
     }
-    // Deeply nested lists, up to the maximum length of a block, must not exhaust the stack.
+    // Decoding nested lists of the maximum length of a block must not exhaust the stack.
     for (byte, codec) in [(0x81, reference::DAG_CBOR), (b'[', reference::DAG_JSON)] {
         let mut found = vec![];
         links(codec, &vec![byte; 1 << 20], LinkOrder::Bytes, &mut found);
@@ -432,7 +435,7 @@ fn on_a_small_stack<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static)
     thread.expect("a thread").join().expect("it does not panic")
 }
 
-/// Returns a chain of blocks, the root first.
+/// Returns a chain of `len` blocks. The first block is the root, and each block links to the next.
 fn chain(len: u32) -> Vec<Block> {
     let mut blocks: Vec<Block> = vec![];
     for number in 0..len {
@@ -484,8 +487,8 @@ fn a_million_roots() {
     let archive = Archive::open(&source).expect("as written");
     let block = leaf(&7_u32.to_be_bytes());
     assert_eq!(archive.get(&cid(&block.cid)).expect("as written"), Some(block.data));
-    // The list of roots has 40 MB, and is read only on request. So no read here is longer than 64
-    // KiB.
+    // The list of roots has 40 MB, and the reader reads it only on request. So all reads before the
+    // request are short.
     assert!(source.reads.borrow().iter().all(|(_, len)| *len <= 64 << 10));
     assert_eq!(archive.roots().expect("as written").len(), 1_000_000);
     let limits = Limits { roots_max: 1000, ..Limits::default() };

@@ -1,4 +1,4 @@
-//! Packages with a dictionary: packed, read in every way, damaged, updated, compacted.
+//! Packages with a dictionary. They are packed, read in every way, damaged, updated and compacted.
 
 mod noting;
 
@@ -40,15 +40,15 @@ fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// Bytes that do not compress.
+/// Returns pseudo-random bytes, which do not compress.
 fn noise(seed: u64, len: usize) -> Vec<u8> {
     let mut out = vec![0; len];
     blake3::Hasher::new().update(&seed.to_le_bytes()).finalize_xof().fill(&mut out);
     out
 }
 
-/// Returns the bytes that all pages share. They compress badly, so the stored length shows whether
-/// a page uses the dictionary.
+/// Returns the bytes that all pages have in common. They compress badly alone, so the stored length
+/// of a page shows whether it uses the dictionary.
 fn shared() -> Vec<u8> {
     noise(7, 3000)
 }
@@ -62,7 +62,7 @@ fn paths(count: usize) -> Vec<String> {
     (0..count).map(|n| format!("page {n}.html")).collect()
 }
 
-/// Packs pages with the shared bytes as the dictionary.
+/// Packs `count` pages. The dictionary is the bytes that they have in common.
 fn packed(count: usize, options: BuildOptions) -> Vec<u8> {
     packed_with(count, options, |builder| {
         builder.set_dictionary(shared()).expect("it is short enough");
@@ -86,7 +86,8 @@ fn open(file: &[u8]) -> Package {
     Package::from_bytes(file).expect("it is sound")
 }
 
-/// Returns the file without its dictionary component: the component gets an unknown UUID.
+/// Replaces the UUID of the dictionary component by an unknown UUID. For readers, the file then
+/// lacks the component.
 fn without_component(mut file: Vec<u8>) -> Vec<u8> {
     let id = DICTIONARY_ID.to_bytes_le();
     let at = file.windows(16).position(|bytes| bytes == id).expect("it has the component");
@@ -172,7 +173,8 @@ fn the_reference_reads_the_same_dictionary_contents_and_digests() {
             }
         }
         assert_eq!(seen, 300);
-        // The dictionary is hashed first, then the regions in the order of the data.
+        // The file id is a hash. It covers the dictionary first, and then the regions in the order
+        // of their data.
         stored_all.sort_unstable();
         stored_all.insert(0, (at, at + len));
         let Some(layout) = by::read_layout(&file, &container).expect("it is sound") else {
@@ -202,7 +204,7 @@ fn a_region_costs_itself_and_the_dictionary_once() {
     let place = package.view().dictionary().expect("it is there").expect("it is inside");
     let place_of = |path: &str| sealed(package.locate(path).expect("it is there").span);
     reads();
-    // Listing does not read the dictionary.
+    // Listing the regions does not read the dictionary.
     assert_eq!(package.list().expect("it is sound").len(), 40);
     assert!(reads().iter().all(|read| *read != sealed(place)));
     let expected = [sealed(place), place_of("page 3.html")];
@@ -259,11 +261,11 @@ fn a_faulty_dictionary_is_reported_with_its_place() {
     let id = DICTIONARY_ID.to_bytes_le();
     let entry = file.windows(16).position(|bytes| bytes == id).expect("it has the component");
     let at = format!("brotli stream at {:#x}", place.start);
-    // Stored bytes that are truncated, not a Brotli stream, or outside the file.
+    // The stored bytes of the dictionary are truncated, no Brotli stream, or outside the file.
     check(&|file| file[entry + 24..][..4].copy_from_slice(&9_u32.to_le_bytes()), &at);
     check(&|file| file[place.start as usize] = 0x11, &at);
     check(&|file| file[entry + 20..][..4].fill(0xff), "component region");
-    // A dictionary that decodes to more bytes than the format allows.
+    // The dictionary decodes to more bytes than the format allows.
     let mut long = Vec::new();
     let params = brotli::enc::BrotliEncoderParams::default();
     brotli::BrotliCompress(&mut &vec![0; (1 << 20) + 1][..], &mut long, &params).expect("memory");
@@ -283,7 +285,8 @@ fn no_flipped_bit_gives_wrong_bytes() {
     let data_at = open(&file).view().dictionary().expect("it is there").expect("sound").start;
     assert!(data_at == 65_536 && end > 65_536);
     let (mut refused, mut read) = (0, 0);
-    // Most bytes of the head are zeros that readers ignore. For those, only some bits are flipped.
+    // Most bytes of the head are zeros that readers ignore. Of these bytes, only some bits are
+    // flipped.
     for at in 0..end {
         let is_used = file[at] != 0 || !(1600..65_536).contains(&at);
         for bit in if is_used { 0..8 } else { at % 8..at % 8 + 1 } {
@@ -311,7 +314,8 @@ fn no_flipped_bit_gives_wrong_bytes() {
 fn another_dictionary_is_noticed_by_the_seals() {
     // spec: R-SEAL-20
     let file = packed(2, OPTIONS);
-    // A sealed dictionary of the same stored length, as an attacker could replace it.
+    // An attacker could replace the dictionary by another one of the same stored length, with its
+    // own right seal.
     let other = packed_with(2, OPTIONS, |builder| {
         builder.set_dictionary(noise(8, 3000)).expect("it is short enough");
     });
@@ -359,7 +363,7 @@ fn a_dictionary_that_does_not_pay_is_not_used() {
     assert!(!has(&|n| noise(n, 3000), 100), "contents without anything in common");
     assert!(!has(&|n| page(n as usize), 20), "too little to save anything");
     assert!(has(&|n| page(n as usize), 100));
-    // One long region makes up most of the package. Such a region does not use the dictionary.
+    // Most bytes of the package belong to one long region, which would not use a dictionary.
     let mostly_long = |n: u64| if n == 0 { noise(0, 9 << 20) } else { page(n as usize) };
     assert!(!has(&mostly_long, 100));
 }
@@ -438,7 +442,7 @@ fn updates_use_the_dictionary_and_compaction_keeps_it() {
         assert_eq!(compacted.proof.regions, 6);
         let new = Package::open(&new_path).expect("it is sound");
         assert_eq!(dictionary(&new), before);
-        // A packer makes the same file from the same contents and dictionary.
+        // Packing the same contents with the same dictionary gives the same file.
         let mut builder = PackageBuilder::new(options);
         builder.set_dictionary(shared()).expect("it is short enough");
         for (n, name) in paths(5).into_iter().enumerate() {
@@ -486,12 +490,13 @@ fn contents_are_encoded_anew_with_another_dictionary() {
         for (n, path) in paths(300).iter().enumerate() {
             assert!(new.get(path.as_str()).expect("sound") == page(n));
         }
-        // A packer with these contents makes the same file.
+        // Packing these contents gives the same file.
         let auto = BuildOptions { dictionary: DictionaryChoice::Auto, ..options };
         assert!(std::fs::read(&out).expect("it is there") == packed_with(300, auto, |_| {}));
         let plain = dir.path().join("plain");
         recompress(&new, Recompress::Plain, &plain);
-        // Without a dictionary, Brotli does not make these pages smaller.
+        // Without a dictionary, these pages do not become smaller with Brotli, so the encoding
+        // `Auto` stores them without encoding.
         let by_choice = BuildOptions { encoding: EncodingChoice::Auto, ..options };
         assert!(std::fs::read(&plain).expect("it is there") == packed_with(300, by_choice, |_| {}));
         let with = dir.path().join("with");

@@ -1,5 +1,5 @@
-//! `dacti serve` as a gateway: the cases of the trustless gateway specification, on DAGs that other
-//! projects made. This file finds the expected blocks with its own code.
+//! `dacti serve` as a gateway: the cases of the trustless gateway specification, with DAGs that
+//! other projects made. Code of this file, not of the crates, finds the expected blocks.
 
 use crate::dar_cli::Folder;
 use dacti_dar::{WriteOptions, from_car};
@@ -12,7 +12,7 @@ use std::path::Path;
 /// The bytes of a CID.
 pub type CidBytes = Vec<u8>;
 
-/// Reads a varint. Returns the number, and the bytes after it.
+/// Reads a varint. Returns its number, and the bytes after it.
 fn varint(bytes: &[u8]) -> (u64, &[u8]) {
     let (mut value, mut at) = (0, 0);
     loop {
@@ -29,7 +29,8 @@ fn take(bytes: &[u8], len: u64) -> (&[u8], &[u8]) {
     bytes.split_at(usize::try_from(len).unwrap())
 }
 
-/// Reads a CID whose hash function computes a digest. Returns the CID, and the bytes after it.
+/// Reads a CID with a hash function that computes a digest, which excludes identity CIDs. Returns
+/// the CID, and the bytes after it.
 fn cid(bytes: &[u8]) -> (&[u8], &[u8]) {
     let rest = if bytes[..2] == [0x12, 0x20] {
         bytes
@@ -42,7 +43,7 @@ fn cid(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at(bytes.len() - rest.len())
 }
 
-/// Reads a CAR: its header, and its sections in order.
+/// Reads a CAR. Returns its header, and its sections in order.
 pub fn car(bytes: &[u8]) -> (Vec<u8>, Vec<(CidBytes, Vec<u8>)>) {
     let (len, rest) = varint(bytes);
     let (head, mut rest) = take(rest, len);
@@ -57,7 +58,7 @@ pub fn car(bytes: &[u8]) -> (Vec<u8>, Vec<(CidBytes, Vec<u8>)>) {
     (head.to_vec(), sections)
 }
 
-/// Returns the fields of a protobuf message that hold bytes.
+/// Returns those fields of a protobuf message that hold bytes, with their numbers.
 fn fields(mut bytes: &[u8]) -> Vec<(u64, &[u8])> {
     let mut found = vec![];
     while !bytes.is_empty() {
@@ -77,14 +78,15 @@ pub struct Dag {
 }
 
 impl Dag {
-    /// The blocks of a CAR. The first one is the root.
+    /// Reads the blocks of a CAR. The first block is the root.
     pub fn of(name: &str) -> Self {
         let (_, sections) = car(&fixture(name));
         let root = sections[0].0.clone();
         Self { blocks: sections.into_iter().collect(), root }
     }
 
-    /// Returns the names and CIDs of a DAG-PB block's links. Blocks of other codecs have none here.
+    /// Returns the name and the CID of each link of a DAG-PB block. Blocks of other codecs count as
+    /// blocks without links.
     pub fn links(&self, cid: &[u8]) -> Vec<(String, CidBytes)> {
         if cid[0] == 1 && cid[1] != 0x70 {
             return vec![];
@@ -103,7 +105,8 @@ impl Dag {
         links.filter(|(found, _)| found == name).map(|(_, cid)| cid).next().expect(name)
     }
 
-    /// Returns a block and all blocks below it, depth-first, each as often as it is linked.
+    /// Returns a block and all blocks below it, in depth-first order. A block that is linked
+    /// several times occurs several times.
     pub fn all(&self, cid: &[u8]) -> Vec<CidBytes> {
         let mut found = vec![cid.to_vec()];
         for (_, link) in self.links(cid) {
@@ -112,8 +115,8 @@ impl Dag {
         found
     }
 
-    /// Returns the shards of a sharded folder on the way to a name, and the entry's CID. It
-    /// searches all shards instead of hashing the name.
+    /// Returns the shards of a sharded folder that lead to a name, and then the CID of the name's
+    /// entry. It searches all shards instead of hashing the name.
     fn in_shards(&self, shard: &[u8], name: &str) -> Option<Vec<CidBytes>> {
         for (found, link) in self.links(shard) {
             if found.len() == 2 {
@@ -127,7 +130,7 @@ impl Dag {
         None
     }
 
-    /// The blocks of a sharded folder, depth-first.
+    /// Returns the blocks of a sharded folder in depth-first order.
     fn shards(&self, shard: &[u8]) -> Vec<CidBytes> {
         let mut found = vec![shard.to_vec()];
         for (name, link) in self.links(shard) {
@@ -148,14 +151,14 @@ pub fn text(cid: &[u8]) -> String {
     crate::dar_support::cid(cid).to_string()
 }
 
-/// The program, serving a folder of archives.
+/// The program `dacti serve`, which serves a folder of archives.
 pub struct Site {
     served: Served,
     pub folder: Folder,
 }
 
 impl Site {
-    /// Serves archives that are made from CARs.
+    /// Serves archives that are made from CARs of these names.
     pub fn of(cars: &[&str]) -> Self {
         let options = WriteOptions { index: true, ..WriteOptions::default() };
         let mut files = vec![];
@@ -189,8 +192,8 @@ impl Site {
         self.ask("GET", path, fields)
     }
 
-    /// Requests a CAR. Fails unless the answer has exactly these blocks in this order, with the
-    /// right bytes.
+    /// Requests a CAR. Checks that the answer has exactly the expected blocks, in this order and
+    /// with the right bytes.
     #[track_caller]
     fn check(&self, dag: &Dag, path: &str, fields: &str, expected: &[CidBytes]) -> Answer {
         let answer = self.get(path, fields);
@@ -215,7 +218,7 @@ const MIXED: &str = "subdir-with-mixed-block-files";
 const MISSING: &str = "file-3k-and-3-blocks-missing-block";
 const COPIES: &str = "dir-with-duplicate-files";
 
-/// The file of 1,026 bytes in the DAG of mixed files.
+/// Returns the file of 1,026 bytes from the DAG of mixed files: its CID and its blocks.
 fn multiblock(dag: &Dag) -> (CidBytes, Vec<CidBytes>) {
     let file = dag.child(&dag.child(&dag.root, "subdir"), "multiblock.txt");
     let all = dag.all(&file);
@@ -231,7 +234,8 @@ fn case_1_a_file_by_its_path() {
     let file = dag.child(&folder, "ascii.txt");
     let expected = [dag.root.clone(), folder, file];
     site.check(&dag, &format!("/ipfs/{root}/subdir/ascii.txt?format=car"), "", &expected);
-    // Repeats the request with the `Accept` field instead of the query, and with a doubled slash.
+    // Sends the same request with an `Accept` field instead of a query, and with a double slash in
+    // the path.
     let accept = "Accept: application/vnd.ipld.car\r\n";
     site.check(&dag, &format!("/ipfs/{root}//subdir/%61scii.txt"), accept, &expected);
 }
@@ -246,10 +250,10 @@ fn case_2_a_path_through_dag_cbor() {
     site.check(&dag, &path, "", &[document.clone(), file.clone()]);
     let path = format!("/ipfs/{}/document/files/single?format=car", text(&dag.root));
     site.check(&dag, &path, "", &[dag.root.clone(), document.clone(), file]);
-    // With the scope `entity`, a document is one block.
+    // With the scope `entity`, the answer has only one block for a document.
     let path = format!("/ipfs/{}/document?format=car&dag-scope=entity", text(&dag.root));
     site.check(&dag, &path, "", &[dag.root.clone(), document.clone()]);
-    // This path ends inside the document, so it leads to no link.
+    // This path ends at a map inside the document instead of at a link.
     let answer = site.get(&format!("/ipfs/{}/files?format=car", text(&document)), "");
     assert_eq!(answer.status, 501);
     let answer = site.get(&format!("/ipfs/{}/files/none?format=car", text(&document)), "");
@@ -262,7 +266,7 @@ fn case_3_a_name_that_is_not_there() {
     let path = format!("/ipfs/{}/subdir/i-do-not-exist", text(&dag.root));
     let answer = site.get(&format!("{path}?format=car"), "");
     assert_eq!(answer.status, 404);
-    // The answer names the path that is missing.
+    // The error names the path that leads nowhere.
     assert_eq!(String::from_utf8(answer.body).unwrap(), format!("nothing is at {path}\n"));
     assert_eq!(answer.fields["cache-control"], "no-store");
 }
@@ -295,8 +299,8 @@ fn case_7_a_file_in_a_sharded_folder() {
         let all = [shards.to_vec(), dag.all(file)].concat();
         site.check(&dag, &format!("/ipfs/{root}/{name}?format=car"), "", &all);
     }
-    // The folder as an entity consists of all its shards, without its files. A byte range has no
-    // effect on a folder.
+    // A folder as an entity has all its shards, and none of its files. For a folder, a byte range
+    // has no effect.
     let shards = dag.shards(&dag.root);
     assert!(shards.len() > 10);
     for more in ["dag-scope=entity", "dag-scope=entity&entity-bytes=0:*", "entity-bytes=5:9"] {
@@ -326,8 +330,8 @@ fn cases_10_and_11_ranges_of_a_file() {
     let (site, dag) = (Site::of(&[MIXED]), Dag::of(MIXED));
     let (file, blocks) = multiblock(&dag);
     let path = format!("/ipfs/{}?format=car&dag-scope=entity", text(&file));
-    // For each range, the numbers of the leaves in it. Each leaf has 256 bytes, and the last one
-    // has 2.
+    // Each case has a byte range and the numbers of the leaves that it covers. A leaf has 256
+    // bytes, and the last leaf has 2.
     let mut tags = vec![];
     for (bytes, leaves) in [
         ("512:*", 3..6),
@@ -340,13 +344,13 @@ fn cases_10_and_11_ranges_of_a_file() {
         ("255:256", 1..3),
         ("1025:99999", 5..6),
         ("-1:-1", 5..6),
-        // A range that ends before it begins is empty, so only the root block is sent.
+        // This range ends before it begins, so it is empty. The answer has only the root block.
         ("9:8", 1..1),
     ] {
         let expected = [&blocks[..1], &blocks[leaves]].concat();
         let answer = site.check(&dag, &format!("{path}&entity-bytes={bytes}"), "", &expected);
         tags.push(answer.field("etag").to_owned());
-        // `entity-bytes` implies the scope `entity`.
+        // A query with `entity-bytes` implies the scope `entity`.
         let implied = format!("/ipfs/{}?format=car&entity-bytes={bytes}", text(&file));
         site.check(&dag, &implied, "", &expected);
     }
@@ -358,7 +362,7 @@ fn cases_10_and_11_ranges_of_a_file() {
         let answer = site.get(&format!("{path}&entity-bytes={bytes}"), "");
         assert_eq!(answer.status, status, "{bytes}");
     }
-    // A raw block can have byte ranges, too.
+    // Requests for a raw block can also have a byte range.
     let leaf = text(&blocks[1]);
     let path = format!("/ipfs/{leaf}?format=car&entity-bytes=");
     site.check(&dag, &format!("{path}5:9"), "", &blocks[1..2]);
@@ -390,8 +394,8 @@ fn cases_13_to_15_blocks_that_repeat() {
         (path.clone(), accept("y"), &all, "y"),
         (path.clone(), accept("n"), &once, "n"),
         (format!("{path}?format=car"), accept("y"), &all, "y"),
-        // Without a preference, each block is sent once. Depth-first order also satisfies "any
-        // order".
+        // If the client states no preference, the answer has each block once. Depth-first order is
+        // one of the orders that "unknown order" allows.
         (format!("{path}?format=car"), String::new(), &once, "n"),
         (path.clone(), "Accept: application/vnd.ipld.car; order=unk\r\n".into(), &once, "n"),
         // The query takes precedence over the `Accept` field.
@@ -406,7 +410,7 @@ fn cases_13_to_15_blocks_that_repeat() {
         let answer = site.check(&dag, &path, &fields, expected);
         assert_eq!(answer.field("content-type"), kind(dups), "{path}");
     }
-    // Requests a file whose leaf precedes the folder in the archive.
+    // The archive holds this leaf before the folder. Requesting the leaf alone must work.
     let file = text(&all[1]);
     site.check(&dag, &format!("/ipfs/{file}?format=car"), "", &all[1..2]);
 }
@@ -414,7 +418,7 @@ fn cases_13_to_15_blocks_that_repeat() {
 #[test]
 fn identity_cids_are_blocks_without_a_section() {
     let (site, dag) = (Site::of(&[TWO_FILES]), Dag::of(TWO_FILES));
-    // The first CID is the probe in the specification. The second is in the conformance tests of
+    // The first CID is the probe of the specification. The second is from the conformance tests for
     // gateways.
     for (name, content) in [
         ("bafkqaaa", ""),
@@ -441,7 +445,7 @@ fn both_versions_of_a_cid_name_a_block() {
         let answer = site.get(&format!("/ipfs/{cid}?format=raw"), "");
         assert_eq!(answer.body, dag.blocks[&dag.root], "{cid}");
     }
-    // CIDs in other bases work, too.
+    // The program also accepts CIDs in other bases.
     let answer = site.get(&format!("/ipfs/F{}?format=raw", hex(&other.to_bytes())), "");
     assert_eq!(answer.body, dag.blocks[&dag.root]);
 }
@@ -452,7 +456,8 @@ fn hex(bytes: &[u8]) -> String {
 
 #[test]
 fn the_archives_of_a_site_are_one_store() {
-    // The archives hold two halves of one DAG: a folder without its files, and the files.
+    // Each archive holds a half of one DAG: one has the folders without their files, and one has
+    // the files.
     let dag = Dag::of(MIXED);
     let folder = dag.child(&dag.root, "subdir");
     let upper = [dag.root.clone(), folder.clone()];

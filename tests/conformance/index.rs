@@ -1,5 +1,5 @@
-//! The index: `dacti-index` compared with fixtures and with the reference, counts of reads, and
-//! decoding under limits.
+//! Compares `dacti-index` with fixtures and with the reference. Also counts its reads, and decodes
+//! with limits.
 
 use crate::support::{self, container_verdict, fixtures, id_of, index_verdict, read, uuid_of};
 use dacti_index::{
@@ -13,7 +13,7 @@ use daicon_core::{Format, Requirement, Span, TableWalker, Version};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
-/// The index component's region in a file, by `daicon-core`.
+/// Returns the region of a file's index component, as `daicon-core` reads it.
 pub fn index_span(file: &[u8]) -> Result<Span, String> {
     let len = file.len() as u64;
     let mut walker = TableWalker::new(Some(len));
@@ -30,7 +30,7 @@ pub fn index_span(file: &[u8]) -> Result<Span, String> {
     component.span_within(len).map_err(|error| container_verdict(&error))
 }
 
-/// The spans that a machine wanted, in order.
+/// The spans that a machine wanted, in the order of its requests.
 type Wants = Vec<(u64, u64)>;
 
 /// Returns the entries that our reader finds in an index, and the spans that it wanted.
@@ -77,7 +77,7 @@ fn entries_of(group: &Group<'_>, number: u32) -> Vec<EntrySeen> {
     group.entries().iter().enumerate().map(seen).collect()
 }
 
-/// Searches for one id. Returns its place, and the spans that the search wanted.
+/// Searches for an id. Returns the place of the region, and the spans that the search wanted.
 pub fn find(file: &[u8], region: Span, id: by::Id) -> (Result<Option<Located>, String>, Wants) {
     let mut wants = Vec::new();
     let mut run = || -> Result<Option<Located>, dacti_index::Error> {
@@ -92,7 +92,8 @@ pub fn find(file: &[u8], region: Span, id: by::Id) -> (Result<Option<Located>, S
     (result, wants)
 }
 
-/// Returns the content of a region by our decoder, decoded in three ways that must agree.
+/// Returns the content of a region. Our decoder decodes it in three ways, which must have the same
+/// result.
 pub fn content(file: &[u8], located: &Located, cap: u64) -> Result<Vec<u8>, String> {
     let located = located.within(file.len() as u64).map_err(|error| index_verdict(&error))?;
     let stored = read(file, located.span.start, located.span.end);
@@ -109,7 +110,7 @@ pub fn content(file: &[u8], located: &Located, cap: u64) -> Result<Vec<u8>, Stri
     whole
 }
 
-/// Index, entries and regions of a file, as a fixture's dump.
+/// Returns the index, the entries and the regions of a file, in the form of a fixture's dump.
 pub fn dump_of(file: &[u8]) -> Result<String, String> {
     let region = index_span(file)?;
     let index = walk(file, region).0?;
@@ -136,7 +137,8 @@ pub fn dump_of(file: &[u8]) -> Result<String, String> {
     Ok(out + &removals)
 }
 
-/// Returns the start of the bytes that an id's removal names. The index must contain this removal.
+/// Returns the start of the bytes that the removal of an id names. The index must have this
+/// removal.
 fn removal(file: &[u8], region: Span, id: by::Id) -> Result<u64, String> {
     let mut reader = IndexReader::new(region).map_err(|error| index_verdict(&error))?;
     while let Some(want) = reader.want() {
@@ -173,7 +175,8 @@ fn the_entry_that_counts_is_found_in_every_fixture() {
     }
 }
 
-/// Returns an index with `lengths` entries in its groups, at the start of a file, with ids from 1.
+/// Returns an index whose groups have these numbers of entries. It starts at the start of a file,
+/// and its ids count up from 1.
 fn counted(lengths: &[u8]) -> Vec<u8> {
     let mut next = 0;
     let groups: Vec<_> = lengths
@@ -229,7 +232,7 @@ fn a_file_that_ends_early_is_named_without_its_length() {
             ..8 => Err("error truncated index header at 0x0"),
             8..24 => Err("error truncated group header at 0x8"),
             24..72 => Err("error truncated group entries at 0x18"),
-            // The rest of a group after its entries is not read.
+            // The reader does not read the bytes of a group after the group's entries.
             _ if len < at => Err("error truncated group header at 0x1800"),
             _ if len < at + 16 => Err("error truncated group header at 0x1800"),
             _ if len < at + 40 => Err("error truncated group entries at 0x1810"),
@@ -438,8 +441,8 @@ proptest! {
     ) {
         // spec: R-ORD-07
         let sizes: Vec<_> = sizes.iter().map(|size| u64::from(*size >> (4 * scale))).collect();
-        // The expected ranges, computed by hand: a new range starts at each region that would make
-        // the sum exceed 2^32 - 1.
+        // The test computes the expected ranges with a simple loop. A region starts a new range if
+        // the sum of the sizes would otherwise exceed 2^32 - 1.
         let mut expected: Vec<(usize, usize, u64)> = Vec::new();
         for (i, size) in sizes.iter().enumerate() {
             match expected.last_mut() {
@@ -462,7 +465,7 @@ fn what_32_bits_cannot_say_is_refused() {
     assert!(id_ranges([u64::from(u32::MAX)]).is_ok());
     let expected = Misuse::RegionTooLong { len: 1 << 32 };
     assert_eq!(id_ranges([1, 1 << 32]), Err(expected.into()));
-    // With 699,962 groups, the index region has the maximum size that 32 bits can state.
+    // With 699,962 groups, the index region has the maximum length that its 32-bit size allows.
     assert!(
         8 + GROUP * 699_962 <= u64::from(u32::MAX) && 8 + GROUP * 699_963 > u64::from(u32::MAX)
     );

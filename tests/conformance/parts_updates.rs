@@ -1,4 +1,4 @@
-//! Publications and updates in sequence, with failures at every operation.
+//! Publications and updates one after the other, with failures at every operation of the store.
 
 use crate::store::{Fate, Memory, NAME, Op};
 use dacti::publish::{
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 type Model = BTreeMap<String, Vec<u8>>;
 
-/// A package of `count` regions, in a file.
+/// Makes a package of `count` regions, as a file.
 pub fn package(dir: &TempDir, count: usize) -> (PathBuf, Model) {
     let path = dir.path().join("one.dacti-pack");
     let options =
@@ -42,7 +42,7 @@ pub fn content(n: usize, version: usize) -> Vec<u8> {
     bytes
 }
 
-/// A store to which a package of `count` regions is published.
+/// Returns a store, after publishing a package of `count` regions to it.
 pub fn published(count: usize) -> (Memory, Model) {
     let dir = tempfile::tempdir().unwrap();
     let (path, model) = package(&dir, count);
@@ -70,8 +70,8 @@ pub fn put(store: &Memory, model: &mut Model, files: &[(&str, &[u8])]) {
     model.extend(files.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.to_vec())));
 }
 
-/// Fails unless the published package has these contents, both by the reference, which first
-/// assembles the file, and by our reader, which reads the parts.
+/// Checks that the published package has these contents. Reads it in two ways: the reference
+/// assembles the whole file from the parts, and our reader reads the parts.
 #[track_caller]
 pub fn assert_holds(store: &Memory, model: &Model) {
     let file = store.assembled();
@@ -112,7 +112,8 @@ fn an_update_is_one_part_and_the_head() {
     let puts: Vec<_> = ops.iter().filter(|op| matches!(op, Op::Put(..) | Op::Replace(_))).collect();
     let [Op::Put(part, len), Op::Replace(name)] = puts[..] else { panic!("{ops:?}") };
     assert!(part.starts_with("p.dacti-pack.parts/") && name == NAME);
-    // The part is uploaded before the head. It has two contents with digests, and a names segment.
+    // The part is uploaded before the head. It has the two contents with their digests, and a names
+    // segment.
     assert!((7 + 8 + 2 * 32..400).contains(len), "{len} bytes");
     let after = head(&store);
     assert_eq!((after.region.sequence, after.region.entries.len()), (2, 2));
@@ -121,7 +122,7 @@ fn an_update_is_one_part_and_the_head() {
     assert_eq!(block.start, before.region.end.next_multiple_of(8));
     assert_eq!((block.len, after.region.end), (*len as u64, block.start + block.len));
     assert_holds(&store, &model);
-    // The publisher needs few reads to make the plan.
+    // To make the plan, the publisher reads few objects.
     let gets = ops.iter().filter(|op| matches!(op, Op::Get(_))).count();
     assert!(gets <= 5, "{ops:?}");
 }
@@ -137,7 +138,8 @@ fn a_removal_folds_and_a_later_publication_continues() {
     assert_holds(&store, &model);
     put(&store, &mut model, &[("file/4", b"back again")]);
     assert_holds(&store, &model);
-    // Updates of a local copy can be published, and updates of the published package can be pulled.
+    // An update of a local copy can be published. An update of the published package can be pulled
+    // into the copy.
     let dir = tempfile::tempdir().unwrap();
     let copy = dir.path().join("copy");
     pulled(&store, &copy, CopyState::New);
@@ -202,7 +204,7 @@ fn a_copy_is_brought_up_to_date_by_the_bytes_that_it_lacks() {
     assert_eq!(pulled(&store, &copy, CopyState::Grown), block);
     assert!(block * 10 < all);
     assert_eq!(pulled(&store, &copy, CopyState::Same), 0);
-    // The pull detects an altered part, and leaves the copy unchanged.
+    // `pull` detects that a part was altered, and does not change the copy.
     put(&store, &mut model, &[("file/2", b"changed too")]);
     let before = std::fs::read(&copy).unwrap();
     let name = part_name(&store, 2);
@@ -225,7 +227,7 @@ fn every_altered_byte_of_a_part_is_found_by_a_verification() {
         package.verify(None, &mut |_| ControlFlow::Continue(())).unwrap()
     };
     assert!(verified().is_whole());
-    // The first part ends with padding, which belongs to no region.
+    // The last bytes of the first part are padding. They belong to no region.
     let name = part_name(&store, 0);
     let whole = store.bytes(&name).unwrap();
     assert_eq!(whole.last(), Some(&0));
@@ -269,7 +271,8 @@ fn every_operation_fails_once_and_the_same_command_ends_well() {
                 break;
             }
             failures += 1;
-            // Whatever error the publisher got, readers see the old package or the new one.
+            // Whether or not the publisher got an error, readers see either the whole old package
+            // or the whole new one.
             match (&result, head(&store).region.sequence) {
                 (Ok(()), 2) | (Err(_), 2) => assert_holds(&store, &after),
                 (Err(_), 1) => assert_holds(&store, &model),
@@ -326,13 +329,14 @@ fn a_history_that_went_another_way_is_not_overwritten() {
     let replacing = PublishOptions { replace: true, ..PublishOptions::default() };
     publish_file(&path, &by_default).unwrap();
     put(&store, &mut model, &[("a", b"put into the bucket")]);
-    // Both histories have the same length, so only digests show that they differ.
+    // Both histories have the same number of publications, so only digests show that they differ.
     let mut local = Update::open(&other, UpdateOptions::default()).unwrap();
     local.put("b", b"put into the file ..".to_vec()).unwrap();
     local.plan().unwrap().apply().unwrap();
     let error = publish_file(&other, &by_default).unwrap_err();
     assert!(matches!(error, Error::Publish(PublishFault::Diverged { .. })), "{error}");
-    // The file is an earlier state of the published package. Publishing it would lose the update.
+    // The file is an earlier state of the published package. Publishing it again would undo the
+    // update.
     let error = publish_file(&path, &by_default).unwrap_err();
     assert!(matches!(error, Error::Publish(PublishFault::Diverged { .. })), "{error}");
     assert_holds(&store, &model);
@@ -340,7 +344,7 @@ fn a_history_that_went_another_way_is_not_overwritten() {
     assert_eq!((done.standing, done.sequence), (Standing::Replaced, 3));
     model.remove("a");
     assert_holds(&store, &model);
-    // Replacing another package needs the same option.
+    // If the published package is another one, replacing it needs the same option.
     let elsewhere = tempfile::tempdir().unwrap();
     let (another, another_model) = package(&elsewhere, 3);
     let error = publish_file(&another, &by_default).unwrap_err();
@@ -377,7 +381,7 @@ fn five_hundred_updates_keep_the_list_short_and_the_uploads_few() {
     assert_holds(&store, &model);
     let heads = 500 * 65_536;
     assert!(uploaded + heads <= 5 * (blocks + heads), "{uploaded} bytes for {blocks}");
-    // Every archived head still leads to its package, although later updates merged entries.
+    // Every archived head leads to its own version, although later updates merged parts.
     let versions = history(&store.place()).unwrap();
     assert!(versions.len() > 5, "{}", versions.len());
     for version in &versions {
@@ -400,7 +404,7 @@ fn a_collection_keeps_what_any_head_names() {
     let place = store.place();
     let day = Duration::from_secs(86_400);
     assert!(!history(&place).unwrap().is_empty());
-    // No object is old enough to be deleted.
+    // The collection deletes nothing, because no object is old enough.
     let collected = collect(&place, 7 * day, false).unwrap();
     assert_eq!((collected.heads.len(), collected.parts.len()), (0, 0));
     store.age(8 * day);
@@ -413,7 +417,7 @@ fn a_collection_keeps_what_any_head_names() {
     assert!(store.names().len() < names.len());
     assert_holds(&store, &model);
     assert_eq!(store.assembled_of("v1.dacti-pack"), first, "a tag keeps its parts");
-    // Objects of other programs are not deleted.
+    // The collection does not delete objects of other programs.
     store.set("p.dacti-pack.parts/readme.txt", b"not ours".to_vec());
     store.age(8 * day);
     collect(&place, 7 * day, false).unwrap();
@@ -433,8 +437,8 @@ fn a_copy_of_a_head_is_a_version_and_a_rollback() {
     let old = model.clone();
     put(&store, &mut model, &[("file/0", b"a bad release")]);
     let end = head(&store).region.end;
-    // Rolling back publishes the first version again, with a higher sequence. Positions are not
-    // used again.
+    // A rollback publishes the first version again, under a higher sequence. It does not reuse
+    // positions of the newer version.
     let copy = place.sibling("v1.dacti-pack").unwrap();
     assert_eq!(tag(&copy, None, NAME, &options).unwrap(), 3);
     assert_holds(&store, &old);
@@ -443,7 +447,7 @@ fn a_copy_of_a_head_is_a_version_and_a_rollback() {
     put(&store, &mut model, &[("file/0", b"a better release")]);
     assert!(head(&store).region.entries.last().unwrap().start >= end);
     assert_holds(&store, &model);
-    // An update of a copy begins a history with its own file id.
+    // An update of the copy starts a history of its own, with a new file id.
     let file_id = head(&store).file_id;
     let mut update = Update::at_place(&copy, UpdateOptions::default(), options).unwrap();
     update.put("file/1", b"of the copy".to_vec()).unwrap();
@@ -482,7 +486,7 @@ fn a_signed_head_stays_signed_or_is_refused() {
     assert!(matches!(error, Error::Publish(PublishFault::NeedsKey { .. })), "{error}");
     open(&signed).unwrap();
     assert!(is_signed(&store));
-    // A reader with the key accepts the head, and refuses it if the head is unsigned or has
+    // A reader with the key accepts a signed head. It refuses a head that is unsigned or has
     // expired.
     let read = || {
         let sequence = head(&store).region.sequence;
@@ -498,7 +502,7 @@ fn a_signed_head_stays_signed_or_is_refused() {
     assert!(read().unwrap_err().to_string().starts_with("head at 0x0: is not signed"));
 }
 
-/// One publisher of a race, which puts one region.
+/// A publisher that takes part in a race. It puts one region.
 pub struct Publisher {
     pub place: Place,
     pub name: String,
@@ -513,7 +517,7 @@ impl Publisher {
     }
 }
 
-/// Reads every region of the version with this sequence, without retries.
+/// Reads every region of the version with this sequence. No read may need a retry.
 pub fn assert_reads(store: &Memory, sequence: u64) -> Package {
     let place = Place::new(Arc::new(store.copy()), NAME).unwrap();
     let package = open_version(&place, sequence, Limits::default()).unwrap();

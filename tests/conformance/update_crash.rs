@@ -1,5 +1,5 @@
-//! Updates that are interrupted at every call that changes the file. The package is then the old or
-//! the new one, no region is lost, and the update can be resumed.
+//! Interrupts updates at every call that changes the file. After each interruption, the package
+//! must be the complete old package or the complete new one, and the update can be resumed.
 
 use crate::support::Random;
 use crate::update_files::{Disk, EIO, ENOSPC, Fault, Faulty};
@@ -16,13 +16,13 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use uuid::Uuid;
 
-/// A package and its edits.
+/// A package, and an update of it.
 #[derive(Clone, Copy)]
 pub struct Scenario {
     pub name: &'static str,
-    /// Makes the package.
+    /// A function that makes the package.
     package: fn(&Path),
-    /// The edits.
+    /// A function that adds the edits to the update.
     pub change: fn(&mut Update),
     strategy: &'static str,
 }
@@ -75,7 +75,7 @@ fn folded(path: &Path) {
     });
 }
 
-/// A package whose first table has no free slot.
+/// Makes a package whose first table has no free slot.
 fn full(path: &Path) {
     updated(path);
     for n in 0..14 {
@@ -86,7 +86,7 @@ fn full(path: &Path) {
 }
 
 fn put_three(update: &mut Update) {
-    // This region is so long that it takes two writes.
+    // This region is long, so it takes two writes.
     static LONG: OnceLock<Vec<u8>> = OnceLock::new();
     update.put("new/long", LONG.get_or_init(|| bytes(1_100_000, 1)).clone()).unwrap();
     update.put("new/short", bytes(50, 2)).unwrap();
@@ -114,15 +114,15 @@ fn put_255(update: &mut Update) {
     }
 }
 
-/// The content of a package, by the reference. Regions are by id, without the names list.
-/// Components have the content of their regions.
+/// The content of a package, as the reference reads it. Regions have their ids as keys, and the
+/// names list is left out. The content of a component is the content of its region.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Holds {
     regions: BTreeMap<by::Id, Vec<u8>>,
     components: BTreeSet<(by::Id, [u8; 8])>,
 }
 
-/// The components whose data every fold changes.
+/// The components whose content changes with every fold.
 const MOVING: [by::Id; 2] = [by::INDEX, by::LOOKUP];
 
 fn holds(file: &[u8]) -> Holds {
@@ -138,7 +138,7 @@ fn holds(file: &[u8]) -> Holds {
     }
 }
 
-/// Returns the regions that the facade lists, by name.
+/// Returns the regions that the facade lists, with their names as keys.
 fn listed(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let package = Package::from_bytes(file.to_vec()).expect("it opens");
     let listed = package.list().expect("it is listed");
@@ -149,7 +149,7 @@ fn listed(file: &[u8]) -> BTreeMap<String, Vec<u8>> {
 /// The expected results of a scenario.
 pub struct Expected {
     pub old: Vec<u8>,
-    /// The package after an update without interruption.
+    /// The package after the update, if nothing interrupts it.
     pub new: Vec<u8>,
     plans: Vec<Plan>,
     holds: [Holds; 2],
@@ -175,14 +175,14 @@ impl Expected {
         Self { old, new, plans, holds, listed }
     }
 
-    /// Returns the number of barriers of all plans.
+    /// Returns the number of barriers in all plans of the update.
     pub fn barriers(&self) -> usize {
         let steps = self.plans.iter().flat_map(|plan| &plan.steps);
         steps.filter(|step| matches!(step.action, Action::Barrier(_))).count()
     }
 
-    /// Checks that a package after an interruption is the undamaged old or new one. Returns whether
-    /// it is the new one.
+    /// Checks that a package after an interruption is the undamaged old package or the undamaged
+    /// new one. Returns whether it is the new one.
     #[track_caller]
     pub fn check(&self, left: &[u8], when: &str) -> bool {
         let found = holds(left);
@@ -193,7 +193,8 @@ impl Expected {
         is_new
     }
 
-    /// Checks that no byte of the old package has changed, except by switches and in the reserve.
+    /// Checks that the bytes of the old package are unchanged. Only switches and reserves may
+    /// change bytes.
     #[track_caller]
     fn check_old_bytes(&self, left: &[u8], when: &str) {
         let mut allowed = vec![false; self.old.len()];
@@ -210,7 +211,8 @@ impl Expected {
         }
     }
 
-    /// Resumes the update on two copies: from the saved plan, and from the start.
+    /// Resumes the update on two copies of the file: in one from the saved plan, in the other by
+    /// repeating the update.
     #[track_caller]
     pub fn check_resumed(&self, scenario: &Scenario, left: &[u8], dir: &Path, when: &str) {
         let path = dir.join("resumed.dacti-pack");
@@ -229,8 +231,8 @@ impl Expected {
         )
         .unwrap_or_else(|e| panic!("{when}: {e}"));
         if is_new {
-            // The update is complete. Repeating an update that removes regions or adds components
-            // would be an error.
+            // The package is the new one, so the update must not be repeated: it would fail if it
+            // removes regions or adds components.
             return;
         }
         (scenario.change)(&mut update);
@@ -250,15 +252,15 @@ impl Expected {
         );
     }
 
-    /// Checks the old bytes after the head. In the head, a repeated update may write to other
-    /// positions than the interrupted one.
+    /// Checks the bytes of the old package after the head. Bytes of the head may differ: a repeated
+    /// update may use other slots than the interrupted one.
     #[track_caller]
     fn check_old_bytes_but_reserve(&self, bytes: &[u8], when: &str) {
         assert!(bytes[65_536..self.old.len()] == self.old[65_536..], "{when}: old bytes changed");
     }
 }
 
-/// Runs an update on a file, and returns how it ended.
+/// Runs an update of a file, and returns its result.
 pub fn run(file: Arc<dyn UpdateFile>, dir: &Path, change: fn(&mut Update)) -> Result<(), Error> {
     let mut update = Update::of_file(file, dir.join("package"), UpdateOptions::default())?;
     change(&mut update);
@@ -335,7 +337,7 @@ fn a_disk_that_loses_what_was_not_synced_has_the_old_package_or_the_new() {
     }
 }
 
-/// The task of a child process: a scenario, a call and a fault.
+/// The environment variable that gives a child process its task: a scenario, a call and a fault.
 const CHILD: &str = "DACTI_TESTS_CRASH";
 
 #[test]
@@ -389,7 +391,8 @@ fn no_two_contents_of_the_head_share_a_second() {
         let dir = tempfile::tempdir().unwrap();
         let expected = Expected::of(scenario, dir.path());
         let disk = Disk::new(expected.old.clone(), usize::MAX);
-        // This update sets times ahead of the clock, because it takes less than a second.
+        // Each content of the head gets a modification time in another second. This update takes
+        // less than a second, so it sets times in the future.
         run(Arc::clone(&disk) as Arc<dyn UpdateFile>, dir.path(), scenario.change).unwrap();
         let mut update = Update::of_file(
             Arc::clone(&disk) as Arc<dyn UpdateFile>,
@@ -420,8 +423,8 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
         let at = switch.at as usize;
         let changed: Vec<_> =
             (0..switch.after.len()).filter(|i| switch.before[*i] != switch.after[*i]).collect();
-        // A switch has at most eight aligned bytes, of which at most four change. Disks and
-        // processors write such bytes at once.
+        // A switch writes at most eight aligned bytes, and changes at most four of them. Disks and
+        // processors write such bytes in one piece.
         assert!(switch.after.len() <= 8 && at.is_multiple_of(switch.after.len()));
         assert!(changed.len() <= 4, "{changed:?}");
         for torn in 0..=switch.after.len() {
@@ -433,7 +436,7 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
             if whole {
                 expected.check(&left, &when);
             } else {
-                // Only one byte of the extension offset was written, so readers refuse the file.
+                // Only a part of the extension offset was written, so readers refuse the file.
                 assert!(Package::from_bytes(left.clone()).is_err(), "{when}");
             }
             let path = dir.path().join("torn.dacti-pack");
@@ -445,12 +448,12 @@ fn a_switch_that_is_torn_at_any_byte_is_the_old_one_the_new_one_or_taken_up_agai
     }
 }
 
-/// Removes all steps.
+/// Removes all steps of a plan.
 fn take_steps(plan: &mut Value) {
     plan["steps"] = Value::Array(Vec::new());
 }
 
-/// Moves a reserve to the last possible position.
+/// Sets the position of a reserve to the last possible position.
 fn set_last_position(plan: &mut Value) {
     let steps = plan["steps"].as_array_mut().unwrap();
     let mut reserves = steps.iter_mut().filter_map(|step| step["action"].get_mut("reserve"));
@@ -473,7 +476,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     let error = told(saved.apply(&path, Extent::Step(99)));
     assert!(error.contains("there is no step 99"), "{error}");
 
-    // Another program has changed a byte of the head.
+    // Another program has changed a byte of the head since the plan was made.
     let mut other = expected.old.clone();
     other[2000] ^= 1;
     fs::write(&path, &other).unwrap();
@@ -482,7 +485,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     assert!(error.contains("its head has the digest"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
-    // Another program has appended to the file.
+    // Another program has appended bytes to the file since the plan was made.
     let mut other = expected.old.clone();
     other.extend([7; 4096]);
     fs::write(&path, &other).unwrap();
@@ -490,7 +493,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
     assert!(error.contains("do not belong to this plan"), "{error}");
     assert!(fs::read(&path).unwrap() == other, "nothing was written");
 
-    // Altered plans, each with the fault that it causes.
+    // The saved plan is changed in several ways. Each change causes the fault beside it.
     fs::write(&path, &expected.old).unwrap();
     let json: Value = serde_json::from_slice(&fs::read(&plan).unwrap()).unwrap();
     let changes = [
@@ -508,7 +511,7 @@ fn a_saved_plan_refuses_another_file_other_bytes_and_another_turn() {
         assert!(fs::read(&path).unwrap() == expected.old, "nothing was written");
     }
 
-    // The plan's data file has been altered.
+    // A byte of the plan's data file is changed.
     let data = dir.path().join("saved.plan.data");
     let mut bytes = fs::read(&data).unwrap();
     bytes[100] ^= 1;

@@ -1,9 +1,9 @@
-//! A package is updated while eight readers read it through a cache. No reader gets a wrong byte,
-//! or an error that stays.
+//! Updates a package while eight readers read it through a cache. No reader may get a wrong byte,
+//! or an error that repeating does not remove.
 //!
-//! Half of the readers take the head from the origin and the rest from the cache. No other mix of a
-//! cache's locations is worse for a reader. The update does not wait for any cache: it is published
-//! as fast as the disk allows.
+//! Half of the readers fetch the head from the origin and the rest from the cache. Of all mixes
+//! that locations of a cache can cause, this is the worst for a reader. An update waits for no
+//! cache, so it is published as fast as the disk allows.
 
 use dacti::fetch::{HttpOptions, Stats};
 use dacti::update::{Update, UpdateOptions};
@@ -25,16 +25,16 @@ const REGIONS: usize = 40;
 /// The state of a package when the updates begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Start {
-    /// As it was packed.
+    /// The package is as it was packed.
     Fresh,
-    /// With room for a few updates, so that one of the following updates folds.
+    /// The package has room for a few updates, so one of the next updates folds.
     NearlyFull,
-    /// Folded before: each update folds.
+    /// The package was folded before, so each update folds.
     Folded,
 }
 
-/// Returns a region's content in a version. The content shows the version, and whether it is
-/// complete.
+/// Returns the content of a region in a version. A reader can see from the content which version it
+/// is, and whether it is complete.
 pub(super) fn content(region: usize, version: u64) -> Vec<u8> {
     let len = 200 + region * 1_500;
     let mut bytes = format!("region {region} version {version}\n").into_bytes();
@@ -53,8 +53,8 @@ pub(super) fn version_of(region: usize, bytes: &[u8]) -> Option<u64> {
     (bytes == content(region, version)).then_some(version)
 }
 
-/// Reads a pseudo-random one of the `regions` regions of a view, and advances the state `pick`.
-/// Returns the region's number and its version.
+/// Reads a region of a view, and returns the region's number and its version. `pick` is the state
+/// of a pseudo-random sequence that chooses one of the `regions` regions.
 pub(super) fn read_next(package: &Package, regions: usize, pick: &mut usize) -> (usize, u64) {
     *pick = pick.wrapping_mul(25_214_903_917).wrapping_add(11) % (1 << 40);
     let region = *pick / 7 % regions;
@@ -68,7 +68,7 @@ pub(super) fn path(region: usize) -> String {
     format!("files/{region:03}")
 }
 
-/// A package whose regions are all in version 0.
+/// Packs a package whose regions have version 0.
 fn pack(at: &Path, start: Start) {
     let (encoding, share) = (EncodingChoice::None, false);
     let options = BuildOptions { encoding, share, ..BuildOptions::default() };
@@ -76,14 +76,15 @@ fn pack(at: &Path, start: Start) {
     for region in 0..REGIONS {
         builder.add(path(region).as_str(), content(region, 0)).unwrap();
     }
-    // These files make the index too long for the head.
+    // These further regions make the index longer than the head.
     for other in 0..3_000 {
         builder.add(format!("others/{other}").as_str(), vec![b'x'; 20]).unwrap();
     }
     builder.build(at).unwrap();
     match start {
         Start::Fresh => {}
-        // Eight groups of 255 entries: all but a few entries are used.
+        // The package has eight delta groups of 255 entries. Each update takes 252 entries of a
+        // group.
         Start::NearlyFull => {
             for _ in 0..8 {
                 put(at, (0..252).map(|other| (format!("others/{other}"), vec![b'y'; 20])));
@@ -92,7 +93,7 @@ fn pack(at: &Path, start: Start) {
         Start::Folded => {
             let mut update = Update::open(at, UpdateOptions::default()).unwrap();
             update.remove("others/2999").unwrap();
-            // An update that only removes does not fold.
+            // A removal alone would not fold, so the update also puts a region.
             update.put("others/2998", vec![b'z'; 20]).unwrap();
             update.plan().unwrap().apply().unwrap();
         }
@@ -108,7 +109,7 @@ fn put(at: &Path, regions: impl Iterator<Item = (String, Vec<u8>)>) {
     update.plan().unwrap().apply().unwrap();
 }
 
-/// Puts all regions in a new version by `dacti put`, as people do.
+/// Puts all regions in a new version with the verb `dacti put`.
 fn put_by_program(package: &Path, folder: &Path, version: u64) {
     for region in 0..REGIONS {
         let file = folder.join(path(region));
@@ -120,18 +121,19 @@ fn put_by_program(package: &Path, folder: &Path, version: u64) {
     assert!(output.status.success(), "{output:?}");
 }
 
-/// Prints a row of a table, and keeps it for the page if that is wanted.
+/// Prints a row of a table. If `DACTI_LAB_ROWS` names a folder, also appends the row to a file
+/// there.
 pub(super) fn tell(table: &str, row: &str) {
     eprintln!("{row}");
     if let Some(rows) = std::env::var_os("DACTI_LAB_ROWS") {
         let rows = Path::new(&rows).join(table);
         let mut rows = fs::OpenOptions::new().create(true).append(true).open(rows).unwrap();
-        // One write, because other tests append rows at the same time.
+        // The row is one write, because other tests append to the same file at the same time.
         rows.write_all(format!("{row}\n").as_bytes()).unwrap();
     }
 }
 
-/// The results of the readers of one cache.
+/// What the readers of one cache got.
 #[derive(Debug, Default)]
 struct Met {
     opened: AtomicU64,
@@ -145,8 +147,8 @@ impl Met {
         *sum = sum.and(stats);
     }
 
-    /// Returns a row of the table in `docs/caches.md`. Wrong bytes and errors have no column,
-    /// because any of them fails the test.
+    /// Returns a row of the table in `docs/caches.md`. The table has no columns for wrong bytes and
+    /// for errors, because these fail the test.
     fn row(&self, cache: &str, start: Start, lifetimes: Lifetimes, updates: u64) -> String {
         let start = match start {
             Start::Fresh => "fresh",
@@ -171,8 +173,8 @@ impl Met {
     }
 }
 
-/// Opens the package again and again, and reads regions by each view, some of them after the view
-/// is old.
+/// Opens the package again and again. Reads regions by each view, some of them when the view is no
+/// longer the newest.
 fn read(
     url: &str,
     head_url: Option<String>,
@@ -189,16 +191,17 @@ fn read(
         options.session.backoff_millis_max = 100;
         let (package, source) = Package::open_url_with(url, &options).unwrap();
         met.opened.fetch_add(1, Ordering::Relaxed);
-        // One update replaces all regions, so all regions of a view have one version.
+        // Each update replaces all regions, so all regions of a view have the same version.
         let mut seen = None;
         for _ in 0..12 {
             let (region, version) = read_next(&package, REGIONS, &mut pick);
             assert_eq!(*seen.get_or_insert(version), version, "half an update");
-            // The update in progress may be visible before it is announced as published.
+            // Readers may see an update a little before `published` counts it.
             assert!(version <= *published.read().unwrap() + 1, "from the future");
             met.read.fetch_add(1, Ordering::Relaxed);
             if head_url.is_some() {
-                // The head comes from the origin, so it is never older than one seen before.
+                // This reader fetches heads from the origin, so no head may be older than an
+                // earlier one.
                 let newest = newest.entry(region).or_default();
                 assert!(version >= *newest, "the view went back");
                 *newest = version;
@@ -208,7 +211,7 @@ fn read(
     }
 }
 
-/// Runs updates for some time, with readers behind `edge`, and prints a row of the table.
+/// Updates a package for some time while readers read it through `edge`. Prints a row of the table.
 fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Duration) {
     let (lab, cache) = match before {
         Before::Nginx => (Lab::start(lifetimes), edge.name().into()),
@@ -236,8 +239,8 @@ fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Dur
         }
         let started = Instant::now();
         while started.elapsed() < time && !over.load(Ordering::Relaxed) {
-            // Waits until readers have read the previous version a few times, however busy the
-            // machine is.
+            // Waits until readers have read the previous version a few times, so that the test does
+            // not depend on the speed of the machine.
             let read = met.read.load(Ordering::Relaxed);
             while met.read.load(Ordering::Relaxed) < read + 60 && !over.load(Ordering::Relaxed) {
                 std::thread::yield_now();
@@ -252,7 +255,7 @@ fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Dur
     tell("updates", &met.row(&cache, start, lifetimes, updates));
 }
 
-/// Ends the other threads when one ends, even by a panic.
+/// When dropped, ends all threads. So the others end if one thread ends, even by a panic.
 pub(super) struct Over<'o>(pub(super) &'o AtomicBool);
 
 impl Drop for Over<'_> {
@@ -261,11 +264,11 @@ impl Drop for Over<'_> {
     }
 }
 
-/// Caches that keep heads for seconds, and those that keep everything for an hour.
+/// Lifetimes of heads: two seconds, and an hour. In both cases, caches keep data for a year.
 const SHORT: Lifetimes = Lifetimes { head: 2, data: 31_536_000 };
 const LONG: Lifetimes = Lifetimes { head: 3_600, data: 31_536_000 };
 
-/// The origin behind a cache.
+/// The kind of origin before which a cache stands.
 #[derive(Debug, Clone, Copy)]
 enum Before {
     Nginx,
@@ -282,7 +285,8 @@ fn matrix(before: Before, edge: Edge) {
     }
     let starts: &[_] = match before {
         Before::Nginx => &[Start::Fresh, Start::NearlyFull, Start::Folded],
-        // Only the origin differs here, and these updates include both kinds.
+        // This origin differs only in the server. A nearly full package has both kinds of updates,
+        // those that fold and those that do not.
         Before::Serve => &[Start::NearlyFull],
     };
     for &start in starts {

@@ -1,37 +1,38 @@
-//! An encoder of DAR and CAR archives that shares no code with the crate. It follows only
-//! `docs/spec/dar.md`, is recursive and has no limits. Tests compare it with the crate.
+//! An encoder of DAR and CAR archives, with which tests compare the crate. It follows only
+//! `docs/spec/dar.md`, and shares no code with the crate. It is recursive and has no limits.
 
 use sha2::{Digest, Sha256, Sha512};
 use sha3::{Sha3_256, Sha3_512};
 use std::collections::BTreeMap;
 
-/// A CID's bytes.
+/// The bytes of a CID.
 pub type CidBytes = Vec<u8>;
 
-/// A block of a test's DAG.
+/// A block of a DAG.
 #[derive(Debug, Clone)]
 pub struct Block {
     /// Its CID.
     pub cid: CidBytes,
     /// Its bytes.
     pub data: Vec<u8>,
-    /// Its links, in order. An identity CID is replaced by the links of its content.
+    /// The CIDs of its links, in order. If a link is an identity CID, the links of its content
+    /// stand in its place.
     pub links: Vec<CidBytes>,
 }
 
-/// Multicodec code of raw blocks.
+/// The multicodec code of raw blocks.
 pub const RAW: u64 = 0x55;
-/// See [`RAW`].
+/// The multicodec code of DAG-PB blocks.
 pub const DAG_PB: u64 = 0x70;
-/// See [`RAW`].
+/// The multicodec code of DAG-CBOR blocks.
 pub const DAG_CBOR: u64 = 0x71;
-/// See [`RAW`].
+/// The multicodec code of DAG-JSON blocks.
 pub const DAG_JSON: u64 = 0x129;
 
-/// Multihash codes that tests use.
+/// The multihash code of SHA-256.
 pub const SHA2_256: u64 = 0x12;
 
-/// LEB128.
+/// Returns a number as an unsigned LEB128 varint.
 pub fn uvarint(mut value: u64) -> Vec<u8> {
     let mut out = vec![];
     while value >= 128 {
@@ -42,13 +43,13 @@ pub fn uvarint(mut value: u64) -> Vec<u8> {
     out
 }
 
-/// Writes zigzag LEB128, by the arithmetic of its definition.
+/// Returns a number as a zigzag LEB128 varint, computed as the definition says.
 pub fn svarint(value: i128) -> Vec<u8> {
     let folded = if value >= 0 { value * 2 } else { -value * 2 - 1 };
     uvarint(u64::try_from(folded).expect("64 bits"))
 }
 
-/// A digest by multihash code.
+/// Returns the digest of `data`, by the hash function with this multihash code.
 pub fn digest(hash: u64, data: &[u8]) -> Vec<u8> {
     match hash {
         0x00 => data.to_vec(),
@@ -61,18 +62,18 @@ pub fn digest(hash: u64, data: &[u8]) -> Vec<u8> {
     }
 }
 
-/// A CIDv1.
+/// Returns a CIDv1.
 pub fn cid_v1(codec: u64, hash: u64, data: &[u8]) -> CidBytes {
     let digest = digest(hash, data);
     [uvarint(1), uvarint(codec), uvarint(hash), uvarint(digest.len() as u64), digest].concat()
 }
 
-/// A CIDv0.
+/// Returns a CIDv0.
 pub fn cid_v0(data: &[u8]) -> CidBytes {
     [vec![0x12, 0x20], digest(SHA2_256, data)].concat()
 }
 
-/// Returns the same CID in the other version; `None` if only version 1 can name the block.
+/// Returns the same CID in the other version, or `None` if the CID has no version 0.
 pub fn other_version(cid: &[u8]) -> Option<CidBytes> {
     match cid {
         [0x12, 0x20, ..] => Some([&[1, 0x70], cid].concat()),
@@ -98,7 +99,7 @@ fn cbor_link(cid: &[u8]) -> Vec<u8> {
     [vec![0xd8, 0x2a], cbor_head(2, cid.len() as u64 + 1), vec![0], cid.to_vec()].concat()
 }
 
-/// A DAG-CBOR list: a byte string, then the links.
+/// Returns a DAG-CBOR list: a byte string, then the links.
 pub fn dag_cbor(payload: &[u8], links: &[CidBytes]) -> Vec<u8> {
     let mut out = cbor_head(4, links.len() as u64 + 1);
     out.extend(cbor_head(2, payload.len() as u64));
@@ -107,7 +108,7 @@ pub fn dag_cbor(payload: &[u8], links: &[CidBytes]) -> Vec<u8> {
     out
 }
 
-/// A DAG-PB node: links without names or sizes, then data.
+/// Returns a DAG-PB node: links without names or sizes, then data.
 pub fn dag_pb(payload: &[u8], links: &[CidBytes]) -> Vec<u8> {
     let mut out = vec![];
     for link in links {
@@ -118,28 +119,29 @@ pub fn dag_pb(payload: &[u8], links: &[CidBytes]) -> Vec<u8> {
     out
 }
 
-/// A DAG-JSON list: a text of hexadecimal digits, then the links as texts from the caller.
+/// Returns a DAG-JSON list: a text of hexadecimal digits, then the links, whose text the caller
+/// gives.
 pub fn dag_json(payload: &[u8], links: &[String]) -> Vec<u8> {
     let hex: String = payload.iter().map(|byte| format!("{byte:02x}")).collect();
     let links: String = links.iter().map(|link| format!(",{{\"/\":\"{link}\"}}")).collect();
     format!("[\"{hex}\"{links}]").into_bytes()
 }
 
-/// The parts of an archive.
+/// The content of an archive to write.
 #[derive(Debug, Default, Clone)]
 pub struct Plan {
-    /// The available blocks. Links to other blocks lead to missing blocks.
+    /// The blocks to write. A link to any other block leads to a missing block.
     pub store: BTreeMap<CidBytes, Block>,
-    /// The roots, all of them in the store, each once.
+    /// The roots, without duplicates. The store must have their blocks.
     pub roots: Vec<CidBytes>,
-    /// Element 0 of the header.
+    /// The roots of the CAR, which are element 0 of the header.
     pub car_roots: Option<Vec<CidBytes>>,
-    /// The number of an order of links, for element 1 of the header.
+    /// The number of the order of links, which is element 1 of the header.
     pub link_order: Option<u64>,
     /// Whether the archive has an index.
     pub index: bool,
-    /// Whether to write like the first implementation: without marks, offsets of roots, and an
-    /// index.
+    /// Whether to write an archive like the first implementation: without marks, offsets of roots,
+    /// and an index.
     pub first_implementation: bool,
 }
 
@@ -155,20 +157,20 @@ struct Placed {
 pub struct Encoded {
     /// The archive.
     pub bytes: Vec<u8>,
-    /// CIDs in written order.
+    /// The CIDs of the blocks, in the order in which they were written.
     pub order: Vec<CidBytes>,
     placed: BTreeMap<CidBytes, Placed>,
 }
 
 impl Encoded {
-    /// Returns the frame offset and the subtree length of a block.
+    /// Returns the offset of a block's frame and the length of the block's subtree.
     pub fn place(&self, cid: &[u8]) -> (u64, u64) {
         let placed = &self.placed[cid];
         (placed.offset as u64, placed.subtree_len as u64)
     }
 }
 
-/// Builds an archive.
+/// Writes an archive.
 pub fn encode(plan: &Plan) -> Encoded {
     let mut out = Encoded { bytes: b"dar\x01".to_vec(), ..Encoded::default() };
     let elements = match (&plan.car_roots, plan.link_order) {
@@ -219,7 +221,7 @@ pub fn encode(plan: &Plan) -> Encoded {
 }
 
 fn emit(plan: &Plan, cid: &CidBytes, out: &mut Encoded) {
-    // The two versions of a CID name one block.
+    // A CID of version 0 and the same CID of version 1 name the same block.
     let versions = [Some(cid.clone()), other_version(cid)];
     if let Some(placed) = versions.iter().flatten().find_map(|cid| out.placed.get(cid)) {
         let offset = placed.offset as i128;
@@ -240,14 +242,15 @@ fn emit(plan: &Plan, cid: &CidBytes, out: &mut Encoded) {
     out.placed.get_mut(cid).expect("just placed").subtree_len = out.bytes.len() - offset;
 }
 
-/// Reads a varint that this file wrote.
+/// Reads a varint that this file wrote. Returns the number, and the bytes after the varint.
 fn take(bytes: &[u8]) -> (u64, &[u8]) {
     let len = bytes.iter().position(|byte| *byte < 128).expect("it ends") + 1;
     let value = bytes[..len].iter().rev().fold(0, |sum, byte| sum * 128 + u64::from(byte % 128));
     (value, &bytes[len..])
 }
 
-/// Splits a CID into version, codec, hash function and digest length, and the digest.
+/// Splits a CID into four numbers and the digest. The numbers are the version, the codec, the hash
+/// function and the length of the digest.
 fn parts(cid: &[u8]) -> ([u64; 4], &[u8]) {
     if cid[0] == 0x12 {
         return ([0, DAG_PB, SHA2_256, 32], &cid[2..]);
@@ -283,7 +286,7 @@ fn index(encoded: &Encoded) -> Vec<u8> {
     [records, directory, directory_len.to_be_bytes().to_vec(), b"dix\x01".to_vec()].concat()
 }
 
-/// A CAR v1.
+/// Returns a CAR v1.
 pub fn car_v1<'b>(
     roots: &[CidBytes],
     blocks: impl IntoIterator<Item = (&'b CidBytes, &'b Vec<u8>)>,
@@ -303,7 +306,7 @@ pub fn car_v1<'b>(
     out
 }
 
-/// A CAR v2 around a CAR v1, with the sorted index that such files have.
+/// Returns a CAR v2 that contains a CAR v1 and the sorted index that such files have.
 pub fn car_v2<'b>(
     roots: &[CidBytes],
     blocks: impl IntoIterator<Item = (&'b CidBytes, &'b Vec<u8>)>,
@@ -317,8 +320,8 @@ pub fn car_v2<'b>(
         out.extend(number.to_le_bytes());
     }
     out.extend(&data);
-    // MultihashIndexSorted (0x0401): for each hash function and each record width, records of
-    // digest and offset.
+    // The index has the type MultihashIndexSorted (0x0401). For each hash function and each width
+    // of records, it has records of a digest and an offset.
     out.extend(uvarint(0x0401));
     let mut records = vec![];
     let mut offset =

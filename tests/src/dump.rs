@@ -1,7 +1,7 @@
-//! The lines of an `.expect` file from the third line on. Each line describes one structure.
+//! Writes the lines of an `.expect` file from the third line on. Each line describes one structure.
 //!
-//! The source of the values does not matter here. The reference reader writes the committed lines,
-//! and the conformance tests write the same lines from the results of our crates.
+//! The reference reader writes the committed lines. The conformance tests write lines from the
+//! results of our crates, which must be equal.
 
 use crate::reference::{Id, text};
 use std::fmt::{Display, Write as _};
@@ -9,31 +9,31 @@ use std::fmt::{Display, Write as _};
 /// The maximum length of content that a dump decodes, in bytes.
 pub const CAP: u64 = 1 << 20;
 
-/// The head of a file.
+/// Writes the preamble and the length of a file.
 #[must_use]
 pub fn head(format: &Id, major: u16, minor: u16, len: u64) -> String {
     format!("format {} {major}.{minor} length {len}\n", text(format))
 }
 
-/// A table of the chain.
+/// Writes a table of the chain.
 #[must_use]
 pub fn table(at: u64, base: u64, extension: u64, count: u32) -> String {
     format!("table {at:#x} base {base:#x} extension {extension:#x} count {count}\n")
 }
 
-/// The component that counts for its UUID, with its region.
+/// Writes a component without its duplicates, and the component's region.
 #[must_use]
 pub fn component(at: u64, id: &Id, (major, minor): (u16, u16), (start, len): (u64, u64)) -> String {
     format!("component {at:#x} {} {major}.{minor} region {start:#x}+{len}\n", text(id))
 }
 
-/// An entry of a table that an earlier one has replaced.
+/// Writes a duplicate entry of a table, and the position of the first entry, which counts instead.
 #[must_use]
 pub fn ignored(at: u64, first_at: u64) -> String {
     format!("ignored {at:#x} for {first_at:#x}\n")
 }
 
-/// The region of a package in parts, without its list of parts, and the package's length.
+/// Writes the region of the parts component, without its list of parts, and the package's length.
 #[must_use]
 pub fn parts(
     prefix: &str,
@@ -48,57 +48,57 @@ pub fn parts(
     )
 }
 
-/// An entry of the list of parts.
+/// Writes an entry of the list of parts.
 #[must_use]
 pub fn part((start, len): (u64, u64), exponent: u8, digest: &[u8; 32]) -> String {
     let digest: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
     format!("part {start:#x}+{len} exponent {exponent} {digest}\n")
 }
 
-/// An extension offset that leads back.
+/// Writes an extension offset that leads back to an earlier table.
 #[must_use]
 pub fn looped(to: u64) -> String {
     format!("loop to {to:#x}\n")
 }
 
-/// A reserved field that is not zero.
+/// Writes a reserved field that is not zero.
 #[must_use]
 pub fn reserved(at: u64, value: u32) -> String {
     format!("reserved {at:#x} is {value:#x}\n")
 }
 
-/// An index.
+/// Writes an index.
 #[must_use]
 pub fn index((start, len): (u64, u64), groups: u32) -> String {
     format!("index {start:#x}+{len} groups {groups}\n")
 }
 
-/// Writes an entry of a group, whether or not it is the entry that counts for its id.
+/// Writes an entry of a group. It need not be the entry that counts for its id.
 #[must_use]
 pub fn entry(at: u64, id: &Id, group: u32, offset: u32, size: u32) -> String {
     format!("entry {at:#x} {} group {group} {offset:#x}+{size}\n", text(id))
 }
 
-/// Writes a current region. `content` is `None` if its encoding is unknown.
+/// Writes a region by the entry that counts. `content` is `None` if the encoding is unknown.
 #[must_use]
 pub fn region(id: &Id, (start, len): (u64, u64), tag: [u8; 4], content: Option<&[u8]>) -> String {
     let content = content.map_or_else(|| "not decoded".to_owned(), bytes);
     format!("region {} {start:#x}+{len} {} {content}\n", text(id), tag.escape_ascii())
 }
 
-/// A removal that counts, and the position of its seal.
+/// Writes a removal that counts, and the position of its seal.
 #[must_use]
 pub fn removal(id: &Id, at: u64) -> String {
     format!("removal {} {at:#x}\n", text(id))
 }
 
-/// A name.
+/// Writes a name.
 #[must_use]
 pub fn name(path: &str, id: &Id, length: u64) -> String {
     format!("name {} {} hint {length:#x}\n", path.as_bytes().escape_ascii(), text(id))
 }
 
-/// The attributes of a file; empty if the file has none.
+/// Writes the attributes of a file. Returns an empty text if there are none.
 #[must_use]
 pub fn kept(time: Option<(i64, u32)>, program: Option<bool>) -> String {
     let time = time.map_or(String::new(), |(s, n)| format!("  modified {s}.{n:09}\n"));
@@ -106,20 +106,20 @@ pub fn kept(time: Option<(i64, u32)>, program: Option<bool>) -> String {
     time + &program
 }
 
-/// A layout.
+/// Writes a layout.
 #[must_use]
 pub fn layout(file_id: &Id, slice: u64, end: u64, deltas: u32, keys: (u32, u32)) -> String {
     let id = text(file_id);
     format!("layout {id} slice {slice} end {end} deltas {deltas} keys {}+{}\n", keys.0, keys.1)
 }
 
-/// A requirement that is met.
+/// Writes a requirement of a format that the file meets.
 #[must_use]
 pub fn met(id: &Id, (major, minor): (u16, u16), at: u64) -> String {
     format!("requires {} met by {major}.{minor} at {at:#x}\n", text(id))
 }
 
-/// Writes the result of looking up a path: the id of a region, nothing, or a fault.
+/// Writes the result of looking up a path: a region's id, "nothing", or a fault.
 #[must_use]
 pub fn path(path: &str, found: Result<Option<Id>, impl Display>) -> String {
     match found {
@@ -129,19 +129,19 @@ pub fn path(path: &str, found: Result<Option<Id>, impl Display>) -> String {
     }
 }
 
-/// Writes the reason why no fences can be used.
+/// Writes why the fences cannot be used.
 #[must_use]
 pub fn no_lookup(why: &str) -> String {
     format!("lookup {why}\n")
 }
 
-/// A lookup region.
+/// Writes a lookup region.
 #[must_use]
 pub fn lookup((start, len): (u64, u64), index_at: u64) -> String {
     format!("lookup {start:#x}+{len} index {index_at:#x}\n")
 }
 
-/// A run and its fences.
+/// Writes a run and its fences.
 #[must_use]
 pub fn run(at: u64, first: u64, groups: u64, stride: u64, fences: &[[u8; 8]]) -> String {
     let mut out = format!("run {at:#x} first {first} groups {groups} stride {stride} fences");
@@ -151,7 +151,7 @@ pub fn run(at: u64, first: u64, groups: u64, stride: u64, fences: &[[u8; 8]]) ->
     out + "\n"
 }
 
-/// Writes the result of a search by fences: the entry that counts, or nothing.
+/// Writes the result of a search with fences: the entry that counts, or "nothing".
 #[must_use]
 pub fn search(id: &Id, entry_at: Option<u64>) -> String {
     match entry_at {
@@ -160,7 +160,7 @@ pub fn search(id: &Id, entry_at: Option<u64>) -> String {
     }
 }
 
-/// The reason why a package has no seals.
+/// Writes why a package has no seals.
 #[must_use]
 pub fn seals(why: &str) -> String {
     format!("seals {why}\n")
@@ -180,13 +180,13 @@ pub fn seals_of((seal_len, seals_max): (u64, u64), package: &Id, keys: &[[u8; 32
     out + "\n"
 }
 
-/// Writes a reader's verdict on a region under a policy.
+/// Writes the verdict on a region under a seal policy.
 #[must_use]
 pub fn judged(id: &Id, policy: &str, told: &str) -> String {
     format!("judge {} by {policy}: {told}\n", text(id))
 }
 
-/// The file that a compactor made.
+/// Writes the length and the hash of a file that compaction made.
 #[must_use]
 pub fn compacted(len: u64, hash: &[u8; 32]) -> String {
     let mut out = format!("compacted {len} bytes, BLAKE3 ");
@@ -196,7 +196,7 @@ pub fn compacted(len: u64, hash: &[u8; 32]) -> String {
     out + "\n"
 }
 
-/// Writes content: the bytes if they are few, otherwise their number and their FNV-1a hash.
+/// Returns short content as it is, and long content as its length and its FNV-1a hash.
 fn bytes(content: &[u8]) -> String {
     if content.len() <= 64 {
         return format!("\"{}\"", content.escape_ascii());

@@ -10,38 +10,38 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 const TARGET: &str = "wasm32-unknown-unknown";
-/// Debian's compiler, which comes with the sources of its own standard library.
+/// Debian's Rust compiler. Debian also has a package with the sources of its standard library.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
-/// The sources of the JavaScript, which are copied into the npm package.
+/// The folder of the JavaScript sources. They are copied into the npm package.
 const SOURCES: &str = "crates/dacti-web/js";
-/// The folders of these sources that become folders of the npm package.
+/// The folders of these sources that the npm package has, too.
 const FOLDERS: &[&str] = &["inspector", "worker"];
 const NPM_SOURCES: &str = "crates/dacti-web/npm";
-/// The folder in which the npm package is made.
+/// The folder in which the npm package is assembled.
 pub const NPM: &str = "target/web/npm";
-/// The modules, and the features of `dacti-web` in them.
+/// The WebAssembly modules. Each has its features of `dacti-web`.
 const MODULES: &[(&str, &str)] = &[
     ("dacti.wasm", "reader"),
     ("codec.wasm", "codec"),
-    // This module contains the tools.
+    // The module for tools that inspect packages.
     ("inspect.wasm", "map,codec"),
 ];
-/// A panic would be a fault of ours, so it stops the module without a message. Nothing prints
-/// `Debug`.
+/// A panic would be our fault, so it ends the module without a message. Formats of `Debug` are not
+/// needed, because nothing prints them.
 const SMALL_FLAGS: &str =
     "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=shallow";
 const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Programs that the check starts, and Debian's packages of them.
+/// The programs that the check starts, each with its Debian package.
 const PROGRAMS: &[(&str, &str)] =
     &[("/usr/bin/chromium", "chromium"), ("/usr/bin/node", "nodejs"), ("/usr/bin/npm", "npm")];
 
-/// The maximum sums of bytes, after Brotli: of the files that a page loads before its first region,
-/// and of all files for reading. The aims are 60,000 and 200,000; docs/guide/browser.md explains
-/// the difference.
+/// The maximum sums of bytes after Brotli: for the files that a page loads before its first region,
+/// and for all files of the reader. The goals are 60,000 and 200,000 bytes; docs/guide/browser.md
+/// explains why the limits are higher.
 const FIRST_LEN_MAX: u64 = 240_000;
 const READER_LEN_MAX: u64 = 315_000;
-/// The files that a page loads first. `codec.wasm` is loaded when it is needed.
+/// The files that a page loads first. A page loads `codec.wasm` only if it needs it.
 const FIRST: &[&str] = &["dacti.js", "engine.js", "error.js", "media.js", "dacti.wasm"];
 const LATER: &[&str] = &["codec.wasm"];
 
@@ -69,7 +69,7 @@ fn check(context: &Context) -> Result<Outcome> {
     }
     check_sizes(&context.root.join(NPM))?;
     embed::check(context, &context.root.join(NPM))?;
-    // Deno is a package of npm.
+    // Deno comes as an npm package.
     let deno = context.root.join("tests/web");
     run(Command::new("npm").current_dir(deno).args(["ci", "--silent", "--no-fund"]))?;
     let mut tests = of_workspace(context);
@@ -77,7 +77,7 @@ fn check(context: &Context) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Builds the npm package, and packs the files that dacti embeds.
+/// Builds the npm package, and packs the files that `dacti` embeds.
 fn embed_it(context: &Context) -> Result<Outcome> {
     if let skipped @ Outcome::Skipped(_) = build(context)? {
         return Ok(skipped);
@@ -86,7 +86,7 @@ fn embed_it(context: &Context) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Prints the size of each file after Brotli, and fails if a sum exceeds its maximum.
+/// Prints the length of each file after Brotli. Fails if a sum exceeds its maximum.
 fn check_sizes(npm: &Path) -> Result {
     let mut sums = [0_u64; 2];
     for (files, sum) in [FIRST, LATER].into_iter().zip(&mut sums) {
@@ -108,7 +108,8 @@ fn check_sizes(npm: &Path) -> Result {
     judge("bounds on sizes are passed", &findings)
 }
 
-/// Returns the length of a file after Brotli at its best quality, as hosts store it.
+/// Returns the length of a file after Brotli at the highest quality, which hosts use for stored
+/// files.
 fn brotli_len(path: &Path) -> Result<u64> {
     const SCRIPT: &str = "const { constants, brotliCompressSync } = require('zlib'); \
         const params = { [constants.BROTLI_PARAM_LGWIN]: 22 }; \
@@ -118,7 +119,7 @@ fn brotli_len(path: &Path) -> Result<u64> {
     said.trim().parse().map_err(|_| format!("node: no number: {said}").into())
 }
 
-/// Serves a folder. It has a page that reads a package of this project's documents.
+/// Serves a folder with a page. The page reads a package of this project's documents.
 fn demo(context: &Context) -> Result<Outcome> {
     if let skipped @ Outcome::Skipped(_) = build(context)? {
         return Ok(skipped);
@@ -167,11 +168,12 @@ fn build(context: &Context) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// A compiler with a standard library for WebAssembly, or with the sources of one.
+/// How a compiler gets its standard library for WebAssembly.
 enum Toolchain {
-    /// The target is installed.
+    /// The target is installed, with its standard library.
     Installed,
-    /// Debian's compiler, with the linker of the toolchain in use.
+    /// Debian's compiler builds the standard library from its sources. It uses the linker of the
+    /// toolchain in use.
     Debian { linker: PathBuf },
 }
 
@@ -194,7 +196,7 @@ impl Toolchain {
         Ok(Some(Self::Debian { linker: rustlib.join(host).join("bin/rust-lld") }))
     }
 
-    /// Builds the module, and returns the path of the file.
+    /// Builds a module, and returns the path of its file.
     fn module(&self, context: &Context, features: &str) -> Result<PathBuf> {
         let mut command = context.cargo(["build", "--release", "--lib", "-p", "dacti-web"]);
         command.args(["--target", TARGET, "--no-default-features", "--features", features]);
@@ -216,7 +218,7 @@ impl Toolchain {
     }
 }
 
-/// Returns settings that build for size those crates that the release profile builds for speed.
+/// Returns settings for size for those crates that the release profile optimises for speed.
 fn small(root: &Path) -> Result<Vec<String>> {
     let manifest = fs::read_to_string(root.join("Cargo.toml"));
     let manifest = manifest.map_err(|error| format!("Cargo.toml: {error}"))?;
@@ -227,7 +229,7 @@ fn small(root: &Path) -> Result<Vec<String>> {
     Ok(exceptions.collect())
 }
 
-/// Makes a module small.
+/// Makes a module smaller with a tool that optimises WebAssembly.
 fn optimize(from: &Path, to: &Path) -> Result {
     let features = [
         "--enable-bulk-memory",
@@ -242,7 +244,7 @@ fn optimize(from: &Path, to: &Path) -> Result {
     run(command.arg(from))
 }
 
-/// Copies the files of a folder, but not its folders.
+/// Copies the files of a folder. It leaves out the folders inside.
 fn copy_files(from: &Path, to: &Path) -> Result {
     fs::create_dir_all(to).map_err(|error| format!("{}: {error}", to.display()))?;
     let entries = fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))?;
@@ -260,7 +262,7 @@ fn copy(from: &Path, to: &Path) -> Result {
     Ok(())
 }
 
-/// Writes `inline.js`, an entry that contains the modules of the reader.
+/// Writes `inline.js`, an entry of the npm package that contains the modules of the reader.
 fn write_inline(npm: &Path) -> Result {
     let text_of = |name: &str| {
         let path = npm.join(name);

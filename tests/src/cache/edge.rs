@@ -1,15 +1,16 @@
-//! The contents of an edge's cache: for each slice the states in which it can have fetched it.
+//! The cache of an edge: for each slice, the states of the file that the cached bytes can have.
 
 use super::origin::{HEAD, Origin};
 
-/// How old a slice outside the head may be.
+/// How old the cached bytes of a slice may be, if the slice lies after the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Age {
-    /// As old as the last barrier allows, like the head's slices.
+    /// No older than the last barrier allows. The same holds for slices of the head.
     Renewed,
-    /// Fetched at any earlier moment and never fetched again: data that is cached as immutable.
+    /// Of any earlier moment, because the cache never fetches these bytes again. They are cached as
+    /// immutable.
     Kept,
-    /// Neither the slice nor the head is cached; all bytes come from the origin.
+    /// Nothing is cached: all bytes, also those of the head, are the origin's present ones.
     Fresh,
 }
 
@@ -18,63 +19,63 @@ pub enum Age {
 pub struct Edge {
     /// Its slice length.
     pub slice: u64,
-    /// How old its data may be.
+    /// How old its cached bytes may be.
     pub age: Age,
 }
 
-/// One slice's contribution to an answer.
+/// The bytes that one slice contributes to an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
-    /// Number of the slice.
+    /// The number of the slice.
     pub slice: u64,
-    /// The moment at which it was fetched.
+    /// The moment at which the cache fetched the slice.
     pub moment: usize,
-    /// If the slice was written while it was fetched: the offset from which its bytes are of a
-    /// later moment, and that moment.
+    /// If the origin was writing while the cache fetched the slice: the offset of the first byte
+    /// that is of a later moment, and that moment.
     pub torn: Option<(u64, usize)>,
-    /// The wanted bytes; `None` if the slice does not have all of them.
+    /// The wanted bytes, or `None` if the slice lacks some of them.
     pub bytes: Option<Vec<u8>>,
 }
 
 impl Part {
-    /// Returns whether its bytes differ from the present ones.
+    /// Returns whether the bytes of this part differ from the present bytes, which `now` has.
     #[must_use]
     pub fn is_old(&self, now: &Self) -> bool {
         self.bytes != now.bytes
     }
 }
 
-/// A head, and the slices that it was made of.
+/// A head, and a description of the slices from which it was assembled.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Their hash.
+    /// The hash of these bytes.
     pub hash: [u8; 32],
-    /// The number of its slices that are not of the present state.
+    /// The number of slices that are older than the present state.
     pub old: usize,
-    /// The slices that are not of the present state, as text.
+    /// A description of these slices.
     pub told: String,
 }
 
-/// The heads that an edge can answer with.
+/// The heads that an edge can have as answers.
 #[derive(Debug)]
 pub struct Heads {
     /// The heads, without duplicates.
     pub heads: Vec<Head>,
-    /// The number of mixes of slices that were built.
+    /// The number of mixes of slices that were assembled.
     pub mixes: u64,
-    /// Whether there were more mixes than were built.
+    /// Whether further mixes exist that were not assembled.
     pub sampled: bool,
 }
 
-/// The maximum number of mixes of one head that are built one by one.
+/// The maximum number of mixes of one head that are assembled.
 const MIXES_MAX: usize = 4096;
-/// The maximum number of positions at which a slice is torn, for each pair of states.
+/// The maximum number of torn states of a slice that are tried for each pair of moments.
 const TEARS_MAX: usize = 24;
 
 impl Edge {
-    /// Returns the first and the last moment at which an edge can have fetched a slice, if it
+    /// Returns the first and the last moment at which an edge can have fetched a slice, if the edge
     /// answers at `moment`.
     fn window(self, origin: &Origin, moment: usize, slice: u64) -> (usize, usize) {
         match self.age {
@@ -84,8 +85,8 @@ impl Edge {
         }
     }
 
-    /// Returns the states in which an edge can hold a range within one slice: first the present
-    /// state, then other distinct states, then torn ones.
+    /// Returns the states in which an edge can hold a range within one slice. The present state is
+    /// the first. Other states follow, without duplicates, and then torn states.
     #[must_use]
     pub fn parts(self, origin: &Origin, moment: usize, at: u64, len: u64) -> Vec<Part> {
         let slice = at / self.slice;
@@ -113,8 +114,8 @@ impl Edge {
         out
     }
 
-    /// Returns one of the answers that edges of this kind can give, with up to three tears in each
-    /// slice; `None` if a slice is short. `pick(n)` chooses a number below `n`.
+    /// Returns one possible answer of an edge of this kind. Each slice has up to three tears.
+    /// Returns `None` if a slice is too short. `pick(n)` returns a number below `n`.
     pub fn sample(
         self,
         origin: &Origin,
@@ -129,8 +130,8 @@ impl Edge {
             let mut bytes = origin.read(then, at, len)?;
             let mut start = 0;
             for _ in 0..pick(4) {
-                // The slice was read in ascending order during a write, so all words after a
-                // certain position are of a later moment.
+                // The cache fetched the slice in ascending order while the origin was writing. So
+                // all words from some position on are of a later moment.
                 then += pick(top - then + 1);
                 start += pick(bytes.len() - start);
                 let cut = (at as usize + start).next_multiple_of(8) - at as usize;
@@ -158,8 +159,9 @@ impl Edge {
         out
     }
 
-    /// Returns every head that an edge can answer with at a moment: all combinations of whole
-    /// states, and each torn slice with the other slices in the present or the oldest state.
+    /// Returns every head with which an edge can answer at a moment. These are all combinations of
+    /// slices without tears, and each torn slice with all other slices in their present or their
+    /// oldest state.
     #[must_use]
     pub fn heads(self, origin: &Origin, moment: usize) -> Heads {
         let ranges = self.cut(0, HEAD);
@@ -216,7 +218,8 @@ fn assemble(slices: &[Vec<Part>], choice: &[usize]) -> Head {
 }
 
 impl Head {
-    /// A head, and the slices that it was made of.
+    /// Returns a head of these bytes. `told` describes its `old` slices, which are older than the
+    /// present state.
     #[must_use]
     pub fn new(bytes: Vec<u8>, old: usize, told: String) -> Self {
         let hash = *blake3::hash(&bytes).as_bytes();
@@ -237,8 +240,9 @@ impl std::fmt::Display for Part {
     }
 }
 
-/// Returns the answers that an origin can give during a write. It reads in ascending order, so the
-/// start of an answer is not newer than its end. A word of eight aligned bytes is never torn (W3).
+/// Returns the torn bytes that an origin can answer with during a write. It reads in ascending
+/// order, so the end of an answer is as new as its start, or newer. It never tears an aligned word
+/// of eight bytes (W3).
 fn tear(older: &Part, newer: &Part, at: u64) -> Vec<Part> {
     let (Some(front), Some(back)) = (&older.bytes, &newer.bytes) else { return Vec::new() };
     let word = |i: usize| (at + i as u64) / 8;
@@ -250,7 +254,7 @@ fn tear(older: &Part, newer: &Part, at: u64) -> Vec<Part> {
             last = Some(word(i));
         }
     }
-    // A tear before the first difference would change nothing.
+    // A tear before the first byte that differs would have no effect.
     let step = cuts.len().div_ceil(TEARS_MAX).max(1);
     let torn = |cut: &usize| {
         let bytes = [&front[..*cut], &back[*cut..]].concat();

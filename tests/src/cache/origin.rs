@@ -1,16 +1,16 @@
-//! The origin: one file in all its states, from the first write to the last, in pages.
+//! The origin: one file in the state after each write. It keeps the file in pages.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Length of the head, which a reader fetches as one range.
+/// The length of the head, which readers fetch as one range.
 pub const HEAD: u64 = 65_536;
-/// Bytes of a page. Every slice length is a multiple of it.
+/// The length of a page in bytes. The length of a slice is a multiple of it.
 const PAGE: u64 = 4096;
 
 type Page = Arc<[u8]>;
 
-/// A step of a plan, as bytes.
+/// A step of a plan, with its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Op {
     /// Writes bytes after the end of the file.
@@ -20,14 +20,14 @@ pub enum Op {
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Writes bytes of the head that no reader uses before the switch.
+    /// Writes bytes of the head to which no view leads before the switch.
     Reserve {
         /// The position of the first byte.
         at: u64,
         /// The bytes.
         bytes: Vec<u8>,
     },
-    /// Waits until no edge answers with a head from before this step.
+    /// Waits until every edge answers with a head that is at least as new as this step.
     Barrier,
     /// Writes the field that publishes the plan.
     Switch {
@@ -38,31 +38,31 @@ pub enum Op {
     },
 }
 
-/// A moment between two writes.
+/// The state of the file after a write, before the next write.
 #[derive(Clone, Debug)]
 pub struct Moment {
-    /// The moment of the last barrier that has passed.
+    /// The moment of the last barrier. Edges answer with no older head.
     pub floor: usize,
-    /// The number of the plan, from 1; 0 before the first.
+    /// The number of the plan that wrote last, counted from 1, or 0 before the first plan.
     pub plan: usize,
-    /// The last write.
+    /// A description of the last write.
     pub label: String,
-    /// Whether the last write completed a step of the plan.
+    /// Whether the last write completed a step.
     pub whole: bool,
 }
 
-/// A file with all its states.
+/// A file in all its states.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The contents of each page, each with the moment at which it was written. A page without
-    /// contents is zero.
+    /// The contents of each page, each with the moment of its write. A page that is missing here is
+    /// zeros.
     pages: BTreeMap<u64, Vec<(usize, Page)>>,
     lens: Vec<u64>,
     moments: Vec<Moment>,
 }
 
 impl Origin {
-    /// Creates a file of which every cache has the present state: `file`, then zeros up to `len`.
+    /// Creates a file from `file` and zeros up to `len`. At first, every cache has this state.
     #[must_use]
     pub fn new(file: &[u8], len: u64) -> Self {
         let pages = file.chunks(PAGE as usize).enumerate().filter(|(_, page)| {
@@ -80,26 +80,26 @@ impl Origin {
         }
     }
 
-    /// All moments.
+    /// Returns all moments, from the first to the last.
     #[must_use]
     pub fn moments(&self) -> &[Moment] {
         &self.moments
     }
 
-    /// The last moment.
+    /// Returns the last moment.
     #[must_use]
     pub fn now(&self) -> usize {
         self.moments.len() - 1
     }
 
-    /// The file's length at a moment.
+    /// Returns the length of the file at a moment.
     #[must_use]
     pub fn len(&self, moment: usize) -> u64 {
         self.lens[moment]
     }
 
-    /// Does one step. A switch is one write if it lies in one aligned word. Other steps are several
-    /// writes.
+    /// Carries out one step. A switch within one aligned word is a single write. Other steps are
+    /// several writes, so that readers see the states between them.
     pub fn run(&mut self, plan: usize, number: usize, op: &Op) {
         let (name, at, bytes, cuts) = match op {
             Op::Barrier => {
@@ -129,7 +129,7 @@ impl Origin {
         self.lens.push(len);
     }
 
-    /// Writes bytes as a state of the present moment.
+    /// Writes bytes. They belong to the present moment.
     fn write(&mut self, mut at: u64, mut bytes: &[u8]) {
         let now = self.now();
         while !bytes.is_empty() {
@@ -145,7 +145,8 @@ impl Origin {
         }
     }
 
-    /// Returns `len` bytes at `at` in their state at a moment; `None` if the file was shorter then.
+    /// Returns `len` bytes at `at`, as they were at a moment. Returns `None` if the file was
+    /// shorter then.
     #[must_use]
     pub fn read(&self, moment: usize, at: u64, len: u64) -> Option<Vec<u8>> {
         let end = at + len;
@@ -164,15 +165,14 @@ impl Origin {
         Some(out)
     }
 
-    /// Returns the moments of `from..=to` at which the state of a range can have changed, oldest
-    /// first. `from` is always the first of them.
+    /// Returns those moments of `from..=to` at which a range may have changed, in ascending order.
+    /// The first is always `from`.
     #[must_use]
     pub fn changes(&self, (from, to): (usize, usize), at: u64, len: u64) -> Vec<usize> {
         let end = at + len;
         let pages = self.pages.range(at / PAGE..end.div_ceil(PAGE));
         let written = pages.flat_map(|(_, states)| states.iter().map(|(moment, _)| *moment));
-        // A new length changes the range only if it reaches the end of the range for the first
-        // time.
+        // If the file grows, the range changes only when the file first reaches the range's end.
         let grown = (1..self.lens.len()).filter(|i| self.lens[i - 1] < end && self.lens[*i] >= end);
         let mut out: Vec<_> = written.chain(grown).filter(|m| from < *m && *m <= to).collect();
         out.push(from);
@@ -182,8 +182,8 @@ impl Origin {
     }
 }
 
-/// Returns the positions at which a long write is interrupted: somewhere inside, at a boundary, at
-/// its end.
+/// Returns the lengths after which a long write is interrupted: a third, about two thirds at a
+/// multiple of `boundary`, and the full length.
 fn thirds(len: usize, boundary: usize) -> Vec<usize> {
     let mut cuts = vec![len / 3, len * 2 / 3 / boundary * boundary, len];
     cuts.retain(|cut| *cut > 0);
@@ -192,8 +192,8 @@ fn thirds(len: usize, boundary: usize) -> Vec<usize> {
     cuts
 }
 
-/// Returns the points at which a switch is interrupted: only between aligned words of eight bytes
-/// (W3).
+/// Returns the lengths after which a switch is interrupted: only at borders of aligned words of
+/// eight bytes (W3).
 fn words(at: u64, len: usize) -> Vec<usize> {
     let mut cuts: Vec<_> = (1..len).filter(|cut| (at + *cut as u64).is_multiple_of(8)).collect();
     cuts.push(len);

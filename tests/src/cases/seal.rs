@@ -1,7 +1,7 @@
-//! Fixtures of seals: the verdict on each region under each policy.
+//! Fixtures of seals: the verdict on each region under each seal policy.
 //!
-//! Every package here can be read, so every `.expect` file begins with `ok`. The `judge` lines
-//! below `ok` give the verdict on each region under each policy.
+//! The container and the index of every package here are good, so every `.expect` file begins with
+//! `ok`. The `judge` lines after `ok` state the verdict on each region under each seal policy.
 
 use super::{Case, good};
 use crate::reference::seals::{
@@ -12,27 +12,28 @@ use crate::reference::{
     seal_component, small, table,
 };
 
-/// The position of the seal component, after the index, in every file.
+/// The position of the seal component in every file. The component follows the index.
 const COMPONENT_AT: u64 = 108 + 8 + GROUP;
 
 fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// Returns a region with its seal: stored bytes, digest, and a signature if there is a signer.
+/// Returns a region with its seal: the stored bytes, a digest, and a signature if there is a
+/// signer.
 fn sealed(id: Id, bytes: &[u8], signer: Option<&Publisher>) -> Vec<u8> {
     let digest = seal(id, NONE, bytes, &blake3);
     let signature = signer.map_or([0; 64], |signer| signer.sign(&digest));
     [bytes, &digest, &signature].concat()
 }
 
-/// Returns the component of the specification's publisher.
+/// Returns the seal component of the specification's example publisher.
 fn own() -> Vec<u8> {
     signed_component(EXAMPLE.package, &[EXAMPLE.key()], &blake3)
 }
 
-/// Returns a package of a seal component and the data after it. The offsets of entries count from
-/// the data's start.
+/// Returns a package with this seal component and the data after it. The offsets in `entries` count
+/// from the start of the data.
 fn package(seals: &[u8], entries: &[(u32, u32, u32)], data: &[u8]) -> Vec<u8> {
     let base = COMPONENT_AT + seals.len() as u64;
     let entries = entries
@@ -55,10 +56,10 @@ fn with_group(seals: &[u8], group: Group, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Length of a sealed region of five bytes.
+/// The length of a region of five bytes with its signed seal.
 const LEN: u32 = 5 + 96;
 
-/// Returns two signed regions, `hello` and `world`. `change` alters the data.
+/// Returns a package of two signed regions, `hello` and `world`. `change` can alter their data.
 fn two(seals: &[u8], signer: &Publisher, change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut data =
         [sealed(small(1), b"hello", Some(signer)), sealed(small(2), b"world", Some(signer))]
@@ -67,7 +68,8 @@ fn two(seals: &[u8], signer: &Publisher, change: impl FnOnce(&mut Vec<u8>)) -> V
     package(seals, &[(1, 0, 5), (2, LEN, 5)], &data)
 }
 
-/// Does the same as `two`, but alters the component and computes its digest again.
+/// Returns the package of `two` after changing the component. The component's digest is then
+/// computed again.
 fn component_changed(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut seals = own();
     seals.truncate(64);
@@ -83,8 +85,8 @@ const ORDER: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10,
 ];
 
-/// Adds the group's order to a scalar. A reader that does not check the scalar's range accepts the
-/// result as a signature, too.
+/// Adds the group's order to a scalar. If a reader does not check the range of scalars, it accepts
+/// the result as a second form of the signature.
 fn unreduced(scalar: &mut [u8]) {
     let mut carry = 0_u16;
     for (byte, add) in scalar.iter_mut().zip(ORDER) {
@@ -94,9 +96,9 @@ fn unreduced(scalar: &mut [u8]) {
     }
 }
 
-/// Returns a package in which the regions `first` to `last` share the bytes `sea`. Each has a seal
-/// after them, and `max` is the number of seals that the component states. The region `alone`
-/// follows. `change` alters the seals.
+/// Returns a package in which the regions `first` to `last` share the stored bytes `sea`. A seal
+/// for each of them follows. `max` is the maximum number of seals that the component states. The
+/// region `alone` follows the seals. `change` can alter the seals.
 fn shared(
     signer: Option<&Publisher>,
     ids: std::ops::RangeInclusive<u32>,
@@ -124,7 +126,7 @@ fn seal_of(id: u32, bytes: &[u8], signer: Option<&Publisher>) -> Vec<u8> {
     [&digest[..], &signature].concat()
 }
 
-/// A third key, for the publisher's package of the example.
+/// A publisher with a third key, for the example's publisher's package.
 const THIRD: Publisher = Publisher { seed: [7; 32], ..EXAMPLE };
 
 pub(super) const CASES: &[Case] = &[
@@ -183,7 +185,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("seal_shared_without_the_seal_of_one", "R-SEAL-16, R-SEAL-23", || {
         shared(Some(&EXAMPLE), 1..=3, 3, |seals| {
-            // The second seal is that of a region that no entry lists.
+            // Replaces the second seal with a seal for an id that no entry has.
             seals[96..192].copy_from_slice(&seal_of(50, b"sea", Some(&EXAMPLE)));
         })
     }),
@@ -194,7 +196,8 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("seal_shared_with_a_repeated_digest", "R-SEAL-23, R-SEAL-15", || {
         shared(Some(&EXAMPLE), 1..=2, 4, |seals| {
-            // The first seal of region 2 has a wrong signature, and the second has a right one.
+            // Two seals have the digest of region 2. The first has a wrong signature, the second a
+            // right one.
             let mut wrong = seal_of(2, b"sea", Some(&EXAMPLE));
             wrong[40] ^= 1;
             seals.splice(96..96, wrong);
@@ -205,7 +208,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("seal_shared_and_cut", "R-SEAL-10, R-SEAL-22", || {
         let mut out = shared(Some(&EXAMPLE), 1..=2, 2, |_| ());
-        // The file ends within the second seal of `sea`, before `alone`.
+        // The file ends within the second seal after `sea`. So it also lacks the region `alone`.
         out.truncate((COMPONENT_AT + 96 + 3 + 191) as usize);
         out
     }),
@@ -234,7 +237,7 @@ pub(super) const CASES: &[Case] = &[
     good("seal_component_of_kind_5", "R-SEAL-03, R-SEAL-19", || {
         component_changed(|seals| seals[4] = 5)
     }),
-    // Cases of the places of seals.
+    // Cases of seals that are cut off, missing or in other places.
     good("seal_cut", "R-SEAL-10", || two(&own(), &EXAMPLE, |data| _ = data.pop())),
     good("seal_missing_at_the_end", "R-SEAL-10", || {
         two(&own(), &EXAMPLE, |data| data.truncate(LEN as usize + 5))
@@ -303,7 +306,7 @@ pub(super) const CASES: &[Case] = &[
     good("seal_for_another_package_than_the_component_names", "R-SEAL-06, R-SEAL-15", || {
         two(&own(), &ELSEWHERE, |_| ())
     }),
-    // Cases of a faulty component, which is not treated as missing.
+    // Cases of faulty seal components. A faulty component does not count as missing.
     good("seal_component_of_version_1", "R-SEAL-03, R-SEAL-19", || {
         component_changed(|seals| seals[0] = 1)
     }),
@@ -333,15 +336,17 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("seal_component_past_the_file", "R-REG-02, R-SEAL-19", || {
         let mut out = two(&own(), &EXAMPLE, |_| ());
-        // The component's offset lies 20 bytes into the second entry; its size follows. The region
-        // now ends one byte after the file.
+        // Changes the offset of the second component's region, so that the region ends one byte
+        // after the end of the file. The offset lies 20 bytes after the start of the component's
+        // entry.
         let len = out.len() as u32;
         out[100..104].copy_from_slice(&(len - 95).to_le_bytes());
         out
     }),
     good("seal_component_whose_end_wraps", "R-REG-01, R-SEAL-19", || {
         let mut out = two(&own(), &EXAMPLE, |_| ());
-        // Changes the table's region base, and the index's offset to compensate for it.
+        // Changes the table's region base. The offset of the index changes, too, so that the index
+        // stays at its position.
         out[28..36].copy_from_slice(&(u64::MAX - 200).to_le_bytes());
         out[72..76].copy_from_slice(&200_u32.to_le_bytes());
         out[76..80].copy_from_slice(&0_u32.to_le_bytes());
@@ -349,7 +354,7 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("seal_component_of_version_0_2", "R-SEAL-11, R-VER-02", || {
         let mut out = two(&own(), &EXAMPLE, |_| ());
-        // Changes the minor version of the second entry.
+        // Changes the minor version of the second component.
         out[98] = 2;
         out
     }),

@@ -1,4 +1,4 @@
-//! A server that runs until it is dropped.
+//! Programs of the lab, and servers that run until they are dropped.
 
 use std::fs::{self, File};
 use std::io;
@@ -7,18 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// The maximum time that a server may take to start listening, and to end.
+/// The maximum time that a server may take to start listening, and the maximum time that it may
+/// take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// A program that the lab needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Tool {
-    /// Its name.
+    /// The name of its executable file.
     pub program: &'static str,
     /// The Debian package that contains it.
     pub package: &'static str,
-    /// A plugin that it needs. The same package may contain the plugin.
+    /// The path of a plugin that the program needs, if any.
     plugin: Option<&'static str>,
 }
 
@@ -36,21 +37,21 @@ impl Tool {
         plugin: Some("/usr/lib/trafficserver/modules/slice.so"),
     };
 
-    /// Node.js, which runs other projects' clients.
+    /// Node.js, which runs clients of other projects.
     pub const NODE: Self = Self { program: "node", package: "nodejs", plugin: None };
-    /// npm, which downloads these clients.
+    /// npm, which downloads clients of other projects.
     pub const NPM: Self = Self { program: "npm", package: "npm", plugin: None };
 
-    /// Python, whose `http.server` has no ranges.
+    /// Python. Its `http.server` does not support ranges.
     pub const PYTHON: Self = Self { program: "python3", package: "python3", plugin: None };
-    /// moto, a stand-in for S3. `pip install 'moto[server]'`.
+    /// moto, a server that behaves like S3. `pip install 'moto[server]'` installs it.
     pub const MOTO: Self = Self { program: "moto_server", package: "moto[server]", plugin: None };
 
     /// wrk, a load generator.
     pub const WRK: Self = Self { program: "wrk", package: "wrk", plugin: None };
 
-    /// Returns the program's path, if the program is installed. It also searches folders of
-    /// servers, which are often missing from a user's `PATH`.
+    /// Returns the program's path, or `None` if the program is not installed. It also searches
+    /// folders for servers, which a user's `PATH` often lacks.
     #[must_use]
     pub fn find(self) -> Option<PathBuf> {
         if self.plugin.is_some_and(|plugin| !Path::new(plugin).is_file()) {
@@ -63,7 +64,8 @@ impl Tool {
 
     /// Returns the command that installs the program.
     fn install(self) -> String {
-        // Packages of pip name the features that they need in brackets.
+        // A package of pip can name optional features in brackets. Names of Debian's packages have
+        // no brackets.
         let is_python = self.package.contains('[');
         let by = if is_python { "pip install" } else { "apt-get install" };
         format!("{by} {}", self.package)
@@ -72,7 +74,7 @@ impl Tool {
     /// Returns a command for the program, without arguments.
     ///
     /// # Errors
-    /// `NotFound`, with the name of the package to install.
+    /// `NotFound`. The error names the package to install.
     pub fn command(self) -> io::Result<Command> {
         let found = self.find().ok_or_else(|| {
             let hint = format!("{}: {}", self.program, self.install());
@@ -82,8 +84,8 @@ impl Tool {
     }
 }
 
-/// Returns whether one of `tools` is not installed, and prints the command that installs it. The
-/// test then ends.
+/// Returns whether one of `tools` is missing, and prints the command that installs it. If so, the
+/// calling test returns without testing.
 ///
 /// # Panics
 /// If a tool is missing and the environment variable `CI` is set, because CI must run every test.
@@ -94,7 +96,8 @@ pub fn missing(tools: &[Tool]) -> bool {
     !missing.is_empty() && skipped(&missing.join("; "))
 }
 
-/// Prints the command that installs what a test needs. The test then ends. Returns `true`.
+/// Prints the command that installs what a test needs, and returns `true`. The calling test then
+/// returns without testing.
 ///
 /// # Panics
 /// If the environment variable `CI` is set.
@@ -105,7 +108,7 @@ pub fn skipped(install: &str) -> bool {
     true
 }
 
-/// A server in the foreground. Dropping it ends the server and every process that the server
+/// A server in the foreground. Dropping it ends the server and all processes that the server has
 /// started.
 #[derive(Debug)]
 pub struct Server {
@@ -114,10 +117,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts `command`, whose output goes to a file in `dir`, and waits until it listens.
+    /// Starts a server, and waits until it listens. Its output goes to a file in `dir`.
     ///
     /// # Errors
-    /// An error of the system, or a server that does not listen in time.
+    /// An error of the system, or a timeout if the server does not listen in time.
     pub fn start(mut command: Command, dir: &Path, address: SocketAddr) -> io::Result<Self> {
         let log = dir.join("output");
         let output = File::create(&log)?;
@@ -139,7 +142,7 @@ impl Server {
         Ok(server)
     }
 
-    /// Where it listens.
+    /// Returns the address at which the server listens.
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address

@@ -1,18 +1,18 @@
-//! The lookup component: fences, and the results of a search by fences alone.
+//! The lookup component: its fences, and searches that use only fences.
 //!
-//! Specification: `docs/spec/dacti-lookup.md`.
+//! It follows `docs/spec/dacti-lookup.md`.
 
 use super::{
     Container, EntrySeen, Fault, GONE, GROUP, Id, Index, LOOKUP, fault, id_at, region, u32_at,
     u64_at,
 };
 
-/// A run as its record says, with its fences.
+/// A run, as its record describes it, and its fences.
 #[derive(Clone, Debug)]
 pub struct Run {
     /// The position of its record.
     pub at: u64,
-    /// Its first group.
+    /// The number of its first group.
     pub first: u64,
     /// The number of its groups.
     pub groups: u64,
@@ -27,15 +27,15 @@ pub struct Run {
 /// A lookup region.
 #[derive(Clone, Debug)]
 pub struct Lookup {
-    /// Start and length.
+    /// Its start and its length.
     pub region: (u64, u64),
-    /// The start of the index that it belongs to.
+    /// The start of the index for which the fences were written.
     pub index_at: u64,
     /// The runs, newest first.
     pub runs: Vec<Run>,
 }
 
-/// Reads the lookup region of a container; `None` if there is none.
+/// Reads the lookup region of a container. Returns `None` if there is no lookup component.
 ///
 /// # Errors
 /// The first fault.
@@ -105,10 +105,11 @@ pub fn read_lookup(file: &[u8], container: &Container) -> Result<Option<Lookup>,
 }
 
 impl Lookup {
-    /// Returns whether the fences belong to this index.
+    /// Returns whether the fences were written for this index.
     ///
     /// # Errors
-    /// If they belong to it but do not end with it.
+    /// If the fences were written for this index, but the last run does not end with its last
+    /// group.
     pub fn is_of(&self, index: &Index) -> Result<bool, Fault> {
         if index.region.1 == 0 || index.region.0 != self.index_at {
             return Ok(false);
@@ -119,10 +120,10 @@ impl Lookup {
         }
     }
 
-    /// Compares each fence of a run with the previous one.
+    /// Checks that no fence of a run is smaller than the fence before it.
     ///
     /// # Errors
-    /// The first fence that is smaller.
+    /// The first fence that is smaller than the fence before it.
     pub fn check_order(&self) -> Result<(), Fault> {
         for run in &self.runs {
             for (i, pair) in run.fences.windows(2).enumerate() {
@@ -135,8 +136,8 @@ impl Lookup {
     }
 }
 
-/// Searches for a region: first in the delta groups, then in each run by its fences. It checks
-/// every block that it reads, although a reader may skip the check for a block that contains the
+/// Searches for a region: first in the delta groups, then in each run with its fences. It checks
+/// every block that it reads. The specification lets readers skip this check if the block has the
 /// id.
 ///
 /// # Errors
@@ -151,7 +152,7 @@ pub fn search(
     Ok(found.filter(|found| found.encoding != GONE))
 }
 
-/// The entry that counts for an id. The entry may be a removal.
+/// Returns the entry that counts for an id. It may be a removal.
 fn search_entry(
     file: &[u8],
     index: &Index,
@@ -160,7 +161,7 @@ fn search_entry(
 ) -> Result<Option<EntrySeen>, Fault> {
     let deltas = lookup.runs.first().map_or(0, |run| run.first);
     let delta = |entry: &&EntrySeen| u64::from(entry.group) < deltas && entry.id == *id;
-    // The entry that counts is the last one in the first group that has the id.
+    // In the first group that has the id, the last entry with the id counts.
     let newest = index.entries.iter().filter(delta).map(|entry| entry.group).min();
     let in_newest = |entry: &&EntrySeen| delta(entry) && Some(entry.group) == newest;
     if let Some(found) = index.entries.iter().rfind(in_newest) {
@@ -191,8 +192,8 @@ fn search_run(
             false => fault("corrupt", "lookup block", at),
         };
     }
-    // Search backwards from the last block that can contain the id. A block whose fence is smaller
-    // than the id ends the search.
+    // The search starts with the last block that can have the id, and goes backwards. It ends at a
+    // block whose fence is below the id's prefix, or whose first id is below the id.
     for block in (0..not_above).rev() {
         let entries = check_block(file, index, lookup, run, block)?;
         if let Some(found) = entries.iter().find(|entry| entry.id == *id) {
@@ -205,8 +206,8 @@ fn search_run(
     Ok(None)
 }
 
-/// Returns the entries of a block, after checking that it begins with its fence, ascends, and ends
-/// before the next block's first id.
+/// Returns the entries of a block. Checks that its first id has the fence as prefix, that its ids
+/// ascend, and that its last id is below the first id of the next block.
 fn check_block(
     file: &[u8],
     index: &Index,
@@ -242,7 +243,7 @@ fn check_block(
     Ok(entries)
 }
 
-/// The id of a group's first entry.
+/// Returns the id of a group's first entry.
 fn first_of(file: &[u8], index: u64, group: u64) -> Result<Id, Fault> {
     let at = index + 8 + GROUP * group;
     if file[at as usize + 12] == 0 {

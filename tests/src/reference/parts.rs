@@ -1,26 +1,26 @@
-//! Packages in parts: the head, and the whole package that a head and its objects form.
+//! Packages in parts: their heads, and the whole package that a head and its objects form.
 //!
-//! Specification: `docs/spec/dacti-parts.md`.
+//! It follows `docs/spec/dacti-parts.md`.
 
 use super::{Fault, LAYOUT, PACKAGE, PARTS, fault, id_at, read_container, u16_at, u32_at, u64_at};
 
-/// Length of a head.
+/// The length of a head.
 pub const HEAD: u64 = 65_536;
-/// Position of the region in a new package.
+/// The position of the parts component's region in a new package.
 pub const REGION_AT: u64 = 1536;
-/// Length of the region.
+/// The length of the region.
 pub const REGION: u64 = 2048;
 
 /// An entry of the list of parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its first position.
+    /// The first position of the part.
     pub start: u64,
-    /// Its length.
+    /// The length of the part.
     pub len: u64,
-    /// The piece exponent.
+    /// The piece exponent, which gives the length of the pieces.
     pub exponent: u8,
-    /// The hash of its bytes.
+    /// The hash of the part's bytes.
     pub digest: [u8; 32],
 }
 
@@ -29,34 +29,34 @@ pub struct Entry {
 pub struct Region {
     /// The first bytes of the hash of the head's name.
     pub name: [u8; 6],
-    /// The folder of the objects.
+    /// The prefix: the folder of the objects.
     pub prefix: Vec<u8>,
     /// The list of parts.
     pub entries: Vec<Entry>,
-    /// Seconds since 1970.
+    /// The time at which the head expires, in seconds since 1970. 0 means that it never expires.
     pub expiry: u64,
-    /// The number of the publication.
+    /// The sequence.
     pub sequence: u64,
-    /// The lowest position of the next block.
+    /// The lowest position at which the next block may start.
     pub end: u64,
-    /// The digest as it is in the head.
+    /// The head's digest, as the region states it.
     pub digest: [u8; 32],
-    /// The signature as it is in the head.
+    /// The head's signature, as the region states it.
     pub signature: Vec<u8>,
 }
 
-/// A head.
+/// A head of a package in parts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The region.
+    /// The region of the parts component.
     pub region: Region,
     /// The file id.
     pub file_id: [u8; 16],
-    /// Length of the package.
+    /// The length of the package.
     pub len: u64,
 }
 
-/// The region's bytes, with digest and signature as they are given.
+/// Returns the bytes of a region. Its digest and its signature may be wrong.
 #[must_use]
 pub fn region(region: &Region) -> Vec<u8> {
     let mut out = vec![0; REGION as usize];
@@ -77,8 +77,8 @@ pub fn region(region: &Region) -> Vec<u8> {
     out
 }
 
-/// Converts the head of a package in one file into a head in parts: sets the version, the region
-/// and the digest, and the signature that `sign` makes of the digest.
+/// Converts the head of a package in one file to a head of a package in parts. Sets the version,
+/// the region, the digest, and the signature, which `sign` computes from the digest.
 pub fn head_in_parts(
     one_file: &[u8],
     parts: &Region,
@@ -198,10 +198,11 @@ fn is_plain(prefix: &[u8]) -> bool {
     })
 }
 
-/// The package in one file that a head and its objects form. Ranges without a part are zeros.
+/// Returns the package in one file that a head and its objects form. If no part covers a range, its
+/// bytes are zeros.
 ///
 /// # Panics
-/// If an object is missing, has another length, or if its bytes have another hash.
+/// If an object is missing, or if its length or its hash is not the one that the head states.
 #[must_use]
 pub fn assemble(
     head: &[u8],
@@ -230,7 +231,7 @@ pub fn assemble(
     file
 }
 
-/// Returns whether a file is the head of a package in parts.
+/// Returns whether these bytes begin with the head of a package in parts.
 #[must_use]
 pub fn is_in_parts(head: &[u8]) -> bool {
     head.len() >= 28 && id_at(head, 8) == PACKAGE && (u16_at(head, 24), u16_at(head, 26)) == (0, 2)
