@@ -1,9 +1,9 @@
 //! Cuts the bytes that the blocking reader has read into batches of whole frames. A thread hashes
 //! the blocks of a batch before the machine reaches them.
 //!
-//! The machine judges each frame as usual and reuses only the hash. At the first incomplete or
-//! unusual frame, the cutting stops for good. From there on, the machine computes all hashes
-//! itself.
+//! The machine still judges each frame, and reuses only the hash of the block. At the first
+//! incomplete or unusual frame, this code stops cutting batches for good. From there on, the
+//! machine computes all hashes itself.
 
 use alloc::collections::VecDeque;
 use core::mem;
@@ -22,7 +22,7 @@ use crate::window::Window;
 #[derive(Debug, Default)]
 struct Lot {
     batch: Batch,
-    /// The position of the frames in the batch's bytes.
+    /// The range of the frames within the batch's bytes.
     frames: Range<usize>,
     /// The archive offset of the first frame.
     start: u64,
@@ -34,14 +34,15 @@ pub(crate) struct Ahead {
     /// Whether a thread may be started.
     allowed: bool,
     thread: Option<HashThread>,
-    /// The position and the archive offset of each batch that the thread holds, oldest first.
+    /// For each batch that the thread holds, oldest first: the range of its frames, and their
+    /// archive offset.
     places: VecDeque<(Range<usize>, u64)>,
     lot: Lot,
     next_piece: usize,
     block_len_max: u64,
     /// The hash function of the last block. The next block probably uses the same function.
     code: Option<u64>,
-    /// Whether cutting has stopped for good.
+    /// Whether no further batch will be cut.
     stopped: bool,
     error: Option<io::Error>,
 }
@@ -99,7 +100,7 @@ impl Ahead {
         Ok(true)
     }
 
-    /// Returns the bytes from offset `pos` on that [`Self::fill`] loaded.
+    /// Returns the bytes that [`Self::fill`] loaded, from archive offset `pos` on.
     pub(crate) fn bytes(&self, pos: u64) -> &[u8] {
         self.lot.bytes(pos)
     }

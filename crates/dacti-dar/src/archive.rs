@@ -1,7 +1,7 @@
 //! Random access: the trailer, the roots, and one block by its CID through the index.
 //!
-//! Reads the end of the source, then only the ranges that a caller asks for. Every block that it
-//! returns is proved. To prove the whole archive, read all of it.
+//! Reads the end of the source, and then only the ranges that a caller needs. Proves every block
+//! that it returns. The rest of the archive is not proved, unless the caller reads all of it.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -36,8 +36,9 @@ pub struct Archive<S> {
 }
 
 impl<S: ReadAt> Archive<S> {
-    /// Opens an archive by one read of at most 64 KiB. A long list of roots can move the directory
-    /// of the index before those bytes; two more reads follow then, at most.
+    /// Opens an archive. Usually this takes one read of at most 64 KiB at the end of the source. If
+    /// a long list of roots pushes the directory of the index out of this range, up to two more
+    /// reads follow.
     ///
     /// # Errors
     /// A fault of the trailer, or an error of the source.
@@ -74,8 +75,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(archive)
     }
 
-    /// Reads the directory, which ends at the trailer. The lengths in the directory prove where the
-    /// index starts, so the start of the index is not read.
+    /// Reads the directory, which ends at the trailer. The lengths in the directory show where the
+    /// index starts, so this does not read the start of the index.
     fn read_buckets(&self, index_at: u64) -> Result<Vec<IndexBucket>, ReadError> {
         let what = Structure::IndexDirectory;
         let tail_at = self.trailer_at.saturating_sub(TAIL_LEN);
@@ -153,13 +154,13 @@ impl<S: ReadAt> Archive<S> {
         &self.options
     }
 
-    /// Returns the offset of the index or, without an index, of the trailer. The frames end there
-    /// or earlier.
+    /// Returns the offset of the index, or of the trailer if there is no index. All frames lie
+    /// before this offset.
     pub(crate) fn frames_end(&self) -> u64 {
         self.index_at.unwrap_or(self.trailer_at)
     }
 
-    /// Reads a range, from the tail if the tail holds it.
+    /// Reads a range. Copies it from the tail in memory if it lies there.
     pub(crate) fn read(&self, span: ByteRange) -> Result<Vec<u8>, ReadError> {
         if span.start >= self.tail_at {
             let from = usize::try_from(span.start.saturating_sub(self.tail_at)).ok();
@@ -242,7 +243,7 @@ impl<S: ReadAt> Archive<S> {
         let (count, len) = varint::read_signed(&bytes)
             .map_err(|fault| Error::varint(fault, what, self.trailer_at, end))?;
         let mut pos = start.saturating_add(len as u64);
-        // A CID takes at least four bytes.
+        // Each CID takes at least four bytes.
         let most = end.saturating_sub(pos) / 4;
         let found = count.cast_unsigned();
         let limit = u64::from(self.options.limits.roots_max);
@@ -294,7 +295,7 @@ impl<S: ReadAt> Archive<S> {
     pub fn candidates(&self, cid: &Cid) -> Result<Vec<BlockPlace>, ReadError> {
         let prefix = Prefix::of(cid);
         let mut found = Vec::new();
-        // Both versions of a CID name one block.
+        // The two versions of a CID name the same block.
         for prefix in core::iter::once(prefix).chain(prefix.other_version()) {
             if let Some(bucket) = self.buckets()?.iter().find(|bucket| bucket.prefix == prefix) {
                 self.search(*bucket, cid.digest(), &mut found)?;
@@ -329,7 +330,8 @@ impl<S: ReadAt> Archive<S> {
         found: &mut Vec<BlockPlace>,
     ) -> Result<(), ReadError> {
         let mut search = Search::new(bucket, digest);
-        // One read can hold more records than the limit: see `Search::feed`.
+        // The limit is at most 1,024 here, because one read can hold more records: see
+        // `Search::feed`.
         let found_max = self.options.limits.candidates_max.min(1024);
         while let Step::Read { record, count } = search.step() {
             let len = count.saturating_mul(index::RECORD_LEN);
@@ -378,8 +380,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(None)
     }
 
-    /// Reads the block at a place, if the block has that CID. Returns `None` if the block there is
-    /// a different one, whose digest begins with the same bytes.
+    /// Reads the block at a place. Returns `None` if the block there does not have this CID, but
+    /// only a digest that begins with the same bytes.
     ///
     /// # Errors
     /// A fault of the block, or an error of the source.
@@ -440,8 +442,8 @@ impl<S: ReadAt> Archive<S> {
         })
     }
 
-    /// Returns the offset of the first frame and the machine for an archive without marks; `None`
-    /// if the archive has marks.
+    /// For an archive without marks, returns the offset of the first frame, and the machine that
+    /// reads the frames. Returns `None` if the archive has marks.
     fn unmarked(&self) -> Result<Option<(u64, StreamReader)>, ReadError> {
         if self.has_marks()? {
             return Ok(None);
@@ -456,7 +458,7 @@ impl<S: ReadAt> Archive<S> {
 
 fn read_root(bytes: &[u8], at: u64, end: u64, offsets: bool) -> Result<(Root, usize), Error> {
     let what = Structure::RootList;
-    // A root that needs bytes beyond the list's end proves that the list's count is wrong.
+    // If a root needs bytes after the end of the list, the count of the list is wrong.
     let wrong = Error::invalid(what, at, Wrong::Cid);
     let (cid, cid_len) = Cid::read(bytes).map_err(|fault| match fault {
         CidFault::DigestTooLong(found) => Error::Unsupported { what, at, found },

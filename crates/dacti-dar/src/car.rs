@@ -58,7 +58,7 @@ enum State {
         at: u64,
         len: u64,
     },
-    /// Zeros that began at this offset.
+    /// Reading zeros, which began at this offset.
     Padding {
         at: u64,
     },
@@ -158,7 +158,7 @@ impl CarReader {
     }
 
     pub(crate) fn step(&mut self, bytes: &[u8]) -> Result<Option<CarStep>, Error> {
-        // Bytes past the end that a CAR v2 states do not belong to its blocks.
+        // Bytes after the end that a CAR v2 states are not part of its blocks.
         let left = self.end.map_or(u64::MAX, |end| end.saturating_sub(self.pos));
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         let bytes = bytes.get(..left.min(bytes.len())).unwrap_or_default();
@@ -199,7 +199,8 @@ impl CarReader {
             let bytes = bytes.get(from..)?.first_chunk::<8>()?;
             Some(u64::from_le_bytes(*bytes))
         };
-        // 16 bytes of characteristics, then data offset, data size, index offset.
+        // The header has 16 bytes of characteristics, and then data offset, data size and index
+        // offset.
         let (Some(at), Some(size), Some(_)) = (number(16), number(24), number(32)) else {
             return Err(self.truncated(what, self.pos, V2_HEADER_LEN, bytes));
         };
@@ -405,7 +406,7 @@ impl<R: Read> CarStream<R> {
             self.window.fill(want.start, want.len)?;
             self.machine.step(self.window.bytes())?;
         }
-        // A list of millions of roots needs much memory; free it.
+        // A list of millions of roots needs much memory, so this frees the memory.
         self.window.shrink();
         Ok(self.machine.header())
     }

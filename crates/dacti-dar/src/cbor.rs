@@ -79,7 +79,7 @@ pub(crate) fn items_len(bytes: &[u8], items: u64) -> Attempt<usize> {
     walk(bytes, items, |_| true)
 }
 
-/// Does the same as [`items_len`], and passes every item to `judge`, also the contents of lists,
+/// Does the same as [`items_len`], and passes every item to `judge`, including the items in lists,
 /// maps and tags. The walk ends if `judge` returns false. Text need not be UTF-8.
 pub(crate) fn walk<'b>(
     bytes: &'b [u8],

@@ -109,8 +109,8 @@ impl Prefix {
         version_and_codec.saturating_add(varint::len(self.hash)).saturating_add(digest)
     }
 
-    /// Returns the CID of this prefix and a digest; `None` if the prefix states another digest
-    /// length.
+    /// Returns the CID with this prefix and this digest; `None` if the prefix states a different
+    /// length of the digest.
     pub(crate) fn with(self, digest: &[u8]) -> Option<Cid> {
         let fits = self.is_valid() && digest.len() == usize::from(self.digest_len);
         fits.then(|| Cid { prefix: self, digest: Digest::new(digest) })
@@ -196,7 +196,7 @@ impl Cid {
         }
     }
 
-    /// Tells whether the CID carries its block within itself.
+    /// Tells whether this is an identity CID, which contains its block.
     #[must_use]
     pub fn is_identity(&self) -> bool {
         self.prefix.hash == IDENTITY
@@ -294,7 +294,7 @@ impl From<varint::Fault> for CidFault {
     }
 }
 
-/// The error of bytes or text that is not a CID, or that is a CID which this crate cannot hold.
+/// The error for bytes or text that are not a CID, or are a CID that this crate cannot hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CidError {
@@ -478,7 +478,7 @@ mod tests {
         let long = Cid::new_identity(0x55, &[7; 300]).unwrap().to_bytes();
         let text = multibase::encode(Base::Base58Btc, &long);
         assert_eq!(text.parse::<Cid>(), Err(CidError::Invalid));
-        // A CID of version 0 has no sign of its base.
+        // The multibase form of a CID of version 0 is not valid.
         let text = multibase::encode(Base::Base32Lower, v0.to_bytes());
         assert_eq!(text.parse::<Cid>(), Err(CidError::Invalid));
         for wrong in ["", "Q", "bafy", "nonsense"] {

@@ -115,7 +115,8 @@ impl<S: ReadAt> BlockStore for PlacedStore<S> {
 /// Makes a DAR from a CAR of version 1 or 2. The CAR's roots are written first, in their order.
 /// Then follow the blocks that these roots do not reach: some of them become further roots.
 ///
-/// Memory: 66 to 133 bytes for each distinct block to find it, and as much again to write it.
+/// Memory: 66 to 133 bytes for each distinct block to find it again, and the same amount to write
+/// it.
 ///
 /// # Errors
 /// A fault of the CAR, a limit, an error of the source or the sink.
@@ -218,8 +219,8 @@ fn write_links<W: Write, S: ReadAt>(
     Ok(())
 }
 
-/// Writes the blocks that no root reached. Blocks to which no other such block links are written
-/// first. The rest form loops, which only unchecked hashes can make.
+/// Writes the blocks that no root reached. It begins with blocks to which no other such block
+/// links. The remaining blocks form loops, which are possible only with unchecked hashes.
 pub(crate) fn write_rest<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
     store: &mut PlacedStore<S>,

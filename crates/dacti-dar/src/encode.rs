@@ -37,9 +37,9 @@ pub struct WriteOptions {
     /// The maximum number of missing blocks that the summary lists.
     pub missing_max: u32,
     /// Lets threads help: one computes the digest of all CIDs, and [`Writer`](crate::Writer) uses
-    /// another to check blocks against their CIDs. The writer then reports a block that does not
-    /// match its CID on a later call. The writer has then failed: neither the block nor any later
-    /// byte reaches the sink. Archives below about 256 KiB start no thread.
+    /// another to check blocks against their CIDs. If a block does not match its CID, the writer
+    /// then reports this only on a later call, and has failed. Neither the block nor any later byte
+    /// reaches the sink. Archives below about 256 KiB start no thread.
     pub threads: bool,
 }
 
@@ -60,17 +60,18 @@ pub enum Placed {
     Inline,
 }
 
-/// When a block is checked against its CID.
+/// The time at which a block is checked against its CID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Proof {
-    /// The encoder checks it, before it places the block.
+    /// The encoder checks the block before it places the block.
     Now,
-    /// The caller checks it, before the bytes leave the process.
+    /// The caller checks the block before the bytes leave the process.
     Later,
 }
 
 impl Proof {
-    /// Blocks of unknown hashes are checked now, because the encoder refuses or trusts them.
+    /// Returns the time of the check for blocks of this prefix. Blocks with unknown hash functions
+    /// are checked at once, because the encoder must refuse or trust them.
     fn allowed(self, prefix: &Prefix) -> Self {
         if hash_is_known(prefix.hash, prefix.digest_len) { self } else { Self::Now }
     }
@@ -86,7 +87,7 @@ pub struct Encoder {
     head: Vec<u8>,
     /// The height of the stack just above the link that [`Self::expected`] returns.
     cursor: usize,
-    /// The waiting links above that height.
+    /// The waiting links above that height, which were skipped.
     skipped: SkippedLinks,
     /// Blocks that were refused because of a skipped link.
     refused: HashSet<Cid>,
@@ -153,8 +154,8 @@ impl Encoder {
     }
 
     /// Skips the link that [`Self::expected`] returns. The archive does not record the skip. The
-    /// skipped link's block can still be added, until a block is added for a link deeper in the
-    /// stack.
+    /// block of the skipped link can still be added, but only until a block is added for a link
+    /// below it in the stack.
     pub fn skip(&mut self) {
         self.skipped.insert(&self.order, self.cursor);
         self.cursor = self.order.link_below(self.cursor).map_or(0, |(_, start)| start);
@@ -255,8 +256,8 @@ impl Encoder {
     ///
     /// # Errors
     /// [`Misuse::OutOfOrder`], [`Misuse::WrongCid`], [`Misuse::AmbiguousSkip`], [`Misuse::Loop`],
-    /// [`Misuse::Identity`], [`Misuse::Finished`]: nothing was written, and more blocks can be
-    /// added. An unknown hash, a limit.
+    /// [`Misuse::Identity`] or [`Misuse::Finished`]: nothing was written, and more blocks can be
+    /// added. Also an unknown hash, or a limit.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, Error> {
         Ok(self.place_block(cid, data, Proof::Now)?.0)
     }
@@ -290,12 +291,13 @@ impl Encoder {
         Ok((Placed::Written { at }, proof))
     }
 
-    /// Returns the waiting link by which a reader takes the block. The link must name the block.
+    /// Returns the waiting link to which a reader assigns the block. The link must name the block.
     fn link_of(&mut self, cid: &Cid, data: &[u8], proof: Proof) -> Result<(Taken, Proof), Error> {
         let Some(taken) = self.expected_link(cid) else {
             return Ok((self.fit(cid, data)?, Proof::Now));
         };
-        // If the expected link names the block, a reader can only take a skipped link instead.
+        // If the expected link names the block, a reader assigns the block either to that link or
+        // to a skipped one.
         if self.skipped.is_empty() && proof.allowed(&Prefix::of(cid)) == Proof::Later {
             return Ok((taken, Proof::Later));
         }
@@ -315,7 +317,7 @@ impl Encoder {
         Ok((taken, Proof::Now))
     }
 
-    /// Returns the link that [`Self::expected`] names, if that link names the block.
+    /// Returns the waiting link that [`Self::expected`] describes, if that link names the block.
     fn expected_link(&self, cid: &Cid) -> Option<Taken> {
         self.order.link_at(self.cursor).filter(|link| self.order.is_taken(link, cid))
     }
@@ -460,7 +462,7 @@ impl Encoder {
     }
 }
 
-/// Tells why no waiting link takes a block.
+/// Returns why no waiting link takes a block.
 fn why_not(cid: &Cid, hashed: &mut Hashed<'_>) -> Misuse {
     let prefix = Prefix::of(cid);
     match hashed.fits(prefix.hash, cid.digest()) {

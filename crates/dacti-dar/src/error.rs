@@ -27,9 +27,9 @@ pub enum Structure {
     RootMark,
     /// The index as a whole.
     Index,
-    /// One of its records.
+    /// One record of the index.
     IndexRecord,
-    /// The list of its buckets.
+    /// The list of the index's buckets.
     IndexDirectory,
     /// The trailer as a whole.
     Trailer,
@@ -109,9 +109,9 @@ pub enum Wrong {
     VarintOverflow,
     /// A varint that is longer than necessary.
     VarintNotMinimal,
-    /// Not a CID.
+    /// Bytes that are not a CID.
     Cid,
-    /// Not DAG-CBOR of the expected form.
+    /// Bytes that are not DAG-CBOR of the expected form.
     Cbor,
     /// A mark in the wrong place, or an undefined mark.
     Mark,
@@ -172,7 +172,7 @@ pub enum Misuse {
     /// A skipped link names the same bytes by another CID, and a reader could not tell the two
     /// links apart. Write the block as a root of its own.
     AmbiguousSkip,
-    /// The block would contain itself.
+    /// The block would contain itself, directly or through other blocks.
     Loop,
     /// A repeat of a block that was never written.
     NeverWritten,
@@ -218,7 +218,7 @@ pub enum Error {
         what: Structure,
         /// Its offset.
         at: u64,
-        /// The number of bytes needed from that offset on, as far as known.
+        /// The number of bytes that are needed from that offset on. It may be a lower bound.
         needed: u64,
         /// The offset at which the bytes end.
         end: u64,

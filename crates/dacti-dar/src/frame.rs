@@ -13,8 +13,8 @@ pub(crate) const MARK_ROOT: i64 = -1;
 pub(crate) const MARK_END: i64 = -2;
 /// An index follows: its length, then the index.
 pub(crate) const MARK_INDEX: i64 = -3;
-/// The lowest mark. As back-references, the marks would name a place inside the magic, so they are
-/// free for this use.
+/// The lowest mark. Read as back-references, the numbers of the marks would point into the magic,
+/// where no frame can be. So they are free for marks.
 pub(crate) const MARK_LOWEST: i64 = -4;
 
 /// The length of a SHA3-512.
@@ -27,7 +27,7 @@ pub(crate) const FRAMES_AT_MIN: u64 = 5;
 /// The index offset of an archive without one.
 pub(crate) const NO_INDEX: i64 = -1;
 
-/// Appends the trailer's fixed end.
+/// Appends the end of the trailer, which has a fixed length.
 pub(crate) fn push_footer(
     out: &mut Vec<u8>,
     digest: &[u8; 64],

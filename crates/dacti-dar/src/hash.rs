@@ -98,7 +98,8 @@ pub(crate) fn digest_head(digest: &[u8]) -> u64 {
     u64::from_be_bytes(head)
 }
 
-/// The bytes of one block, and the digests that were computed of them. No digest is computed twice.
+/// The bytes of a block, and the digests of them that were computed so far. No digest is computed
+/// twice.
 pub(crate) struct Hashed<'a> {
     data: &'a [u8],
     first: Option<Multihash<DIGEST_LEN_MAX>>,
@@ -112,13 +113,13 @@ impl<'a> Hashed<'a> {
         Self::with(data, None)
     }
 
-    /// Does the same as [`Self::new`], with a digest of the same bytes that was computed before.
+    /// Does the same as [`Self::new`], with a digest of these bytes that the caller has already
+    /// computed.
     pub(crate) fn with(data: &'a [u8], first: Option<Multihash<DIGEST_LEN_MAX>>) -> Self {
         Self { data, first, others: Vec::new(), work: 0 }
     }
 
-    /// Does the same as [`Self::new`], with all the digests of a block whose bytes are not
-    /// available.
+    /// Makes the digests of a block whose bytes are not available. `digests` are all its digests.
     pub(crate) fn known(digests: Vec<Multihash<DIGEST_LEN_MAX>>) -> Self {
         Self { data: &[], first: None, others: digests, work: 0 }
     }

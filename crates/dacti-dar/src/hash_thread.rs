@@ -1,5 +1,5 @@
-//! A thread that hashes blocks while its caller does other work. It knows batches of bytes, but no
-//! frames.
+//! A thread that hashes blocks while its caller does other work. It receives batches of bytes, and
+//! knows nothing about frames.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -96,7 +96,7 @@ impl HashThread {
         self.out == 0
     }
 
-    /// Sends a batch. The caller has asked [`Self::is_full`].
+    /// Sends a batch. Before this, the caller must check that [`Self::is_full`] returns false.
     pub(crate) fn send(&mut self, batch: Batch) -> io::Result<()> {
         debug_assert!(!self.is_full(), "more batches are in progress than the channel holds");
         self.sender.send(batch).map_err(|_| ended())?;
@@ -111,7 +111,7 @@ impl HashThread {
         Ok(batch)
     }
 
-    /// Keeps a batch's memory for the next one.
+    /// Keeps the memory of a batch for a later batch.
     pub(crate) fn put_back(&mut self, mut batch: Batch) {
         batch.pieces.clear();
         self.spare.push(batch);

@@ -21,11 +21,11 @@ pub struct Header {
     pub car_roots: Option<CidList>,
     /// The order of the links of a block.
     pub link_order: LinkOrder,
-    /// The number of elements in the metadata list, understood or not.
+    /// The number of elements in the metadata list, including those that this crate does not know.
     pub elements: u64,
-    /// The number of elements that are not understood.
+    /// The number of elements that this crate does not know.
     pub unknown_elements: u64,
-    /// The bytes of the metadata list. Copies keep them, unknown elements included.
+    /// The bytes of the metadata list. Copies of the archive keep them, including unknown elements.
     pub metadata: Vec<u8>,
     /// The offset of the first frame.
     pub frames_at: u64,
@@ -107,7 +107,7 @@ fn check_magic(bytes: &[u8]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Reads the elements that are understood.
+/// Reads the elements that this crate knows.
 fn read_elements(elements: &[u8], at: u64, header: &mut Header) -> Result<(), Error> {
     let Attempt::Done(first_len) = items_len(elements, 1) else { return Ok(()) };
     let (first, rest) = elements.split_at_checked(first_len).unwrap_or((elements, &[]));

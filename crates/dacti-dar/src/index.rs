@@ -96,7 +96,7 @@ impl IndexImage {
         Self { head, buckets, tail, bucket: 0, record: 0, stage: Stage::Head }
     }
 
-    /// Returns the next piece of about 64 KiB; none at the end.
+    /// Returns the next piece of about 64 KiB; an empty one at the end.
     pub(crate) fn next_piece(&mut self, table: &BlockTable) -> Vec<u8> {
         let mut out = Vec::new();
         if self.stage == Stage::Head {
@@ -212,10 +212,10 @@ pub(crate) fn read_directory(
 pub(crate) struct Search {
     bucket: IndexBucket,
     head: u64,
-    /// The records that can still match: from `low` up to `high`.
+    /// The first record that can still match. The last one lies before `high`.
     low: u64,
     high: u64,
-    /// The range of the digests of those records.
+    /// The smallest digest that these records can have. The largest one is `high_head`.
     low_head: u64,
     high_head: u64,
     tries: u32,
@@ -250,7 +250,7 @@ impl Search {
         self.found
     }
 
-    /// Returns the offset of a record.
+    /// Returns the archive offset of a record.
     pub(crate) fn at(&self, record: u64) -> u64 {
         self.bucket.at.saturating_add(record.saturating_mul(RECORD_LEN))
     }
@@ -316,26 +316,27 @@ impl Search {
         Ok(())
     }
 
-    /// Narrows the range of candidates. Of the records read, the first `below` have smaller digests
-    /// than the one searched for, and the next `hits` match it.
+    /// Narrows the range of records that can match. Of the records in the last read, the first
+    /// `below` have digests smaller than the wanted digest, and the next `hits` match it.
     fn narrow(&mut self, record: u64, count: u64, below: u64, hits: u64, first: u64, last: u64) {
         let end = record.saturating_add(count);
         let above = count.saturating_sub(below).saturating_sub(hits);
         if count == 0 {
             self.low = self.high;
         } else if below > 0 && above > 0 {
-            // All records that can match were read.
+            // The read has a record before and a record after all matches, so the search is
+            // complete.
             self.low = self.high;
         } else if below > 0 {
-            // Only later records can match.
+            // Only records after this read can match.
             self.low = end;
             self.low_head = last;
         } else if above > 0 {
             self.high = record;
             self.high_head = first;
         } else if record > self.low {
-            // All records of this read match, so matches can lie before and after it. The search
-            // goes on before them. The limit on candidates soon ends it.
+            // All records of this read match, so there may be matches before and after them. The
+            // search continues before them. Soon the limit on candidates ends the search.
             self.high = record;
             self.high_head = first;
         } else {

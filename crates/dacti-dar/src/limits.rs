@@ -1,7 +1,7 @@
 //! Every limit of this crate, with its reason.
 
-/// The limits of a reader or writer. It refuses larger values with [`Error::LimitExceeded`], before
-/// it takes memory for them.
+/// The limits of a reader or writer. A larger value is refused with [`Error::LimitExceeded`],
+/// before memory is reserved for it.
 ///
 /// [`Error::LimitExceeded`]: crate::Error::LimitExceeded
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

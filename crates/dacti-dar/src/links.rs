@@ -1,5 +1,5 @@
-//! The links inside a block, in their order, one file per codec. The links inside an identity CID
-//! count as links of the block; other links are not followed.
+//! The links inside a block, in their order. Each codec has its own file. The links inside an
+//! identity CID count as links of the block that has this CID; other links are not followed.
 //!
 //! Each codec is parsed by its structure alone, without recursion, so nesting of any depth is read.
 //! `R-DARLNK-05` says which blocks are valid.
@@ -18,14 +18,14 @@ const RAW: u64 = 0x55;
 const DAG_CBOR: u64 = 0x71;
 const DAG_JSON: u64 = 0x0129;
 
-/// The depth below which links of identity CIDs inside identity CIDs are ignored. A reader and a
-/// writer must agree on it, see `R-DARLNK-04`.
+/// The maximum depth of identity CIDs inside identity CIDs. Links at a greater depth are ignored.
+/// Readers and writers must use the same maximum: see `R-DARLNK-04`.
 const NESTING_MAX: u32 = 16;
 
 /// How the links of a block were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LinkSource {
-    /// The block was read by its codec.
+    /// The codec is known, and the block is valid in it.
     Codec,
     /// The codec is unknown: the block counts as one without links.
     UnknownCodec,
@@ -41,8 +41,8 @@ pub enum LinkOrder {
     /// The order of their bytes in the block.
     #[default]
     Bytes,
-    /// Like `Bytes`, but links in nodes of a Merkle search tree are in the order of keys.
-    /// Repositories of the AT protocol consist of such nodes.
+    /// The same as `Bytes`, except that the links in a node of a Merkle search tree have the order
+    /// of their keys. Repositories of the AT protocol consist of such nodes.
     MerkleSearchTree,
 }
 
@@ -55,7 +55,7 @@ impl LinkOrder {
         }
     }
 
-    /// Returns the order of a number in a header; `None` if it is unknown.
+    /// Returns the order that a number in a header stands for; `None` if the number is unknown.
     pub(crate) fn of_number(number: u64) -> Option<Self> {
         match number {
             0 => Some(Self::Bytes),
@@ -112,8 +112,7 @@ fn take(bytes: &[u8], order: LinkOrder, out: &mut Vec<Cid>, nesting: u32) -> boo
             out.push(cid);
             true
         }
-        // A link may be an identity CID of any length, because only the links inside that CID are
-        // kept.
+        // The link may be an identity CID of any length, because only the links inside it are kept.
         Ok(_) | Err(CidFault::DigestTooLong(_)) => {
             let Some((codec, content)) = read_identity(bytes) else { return false };
             if let Some(inner) = nesting.checked_sub(1) {
@@ -205,7 +204,7 @@ mod tests {
     fn text_that_is_not_utf_8_hides_no_links() {
         let x = raw(b"x");
         check(DAG_CBOR, &[&[0x82, 0x61, 0xff][..], &cbor_link(&x)].concat(), Some(&[x]));
-        // The block has a link whose name is not UTF-8, and then data.
+        // The block has a link whose name is not UTF-8. The block's data follows the link.
         let y = raw(b"y");
         let link = [&[0x0a, 36][..], &y.to_bytes(), &[0x12, 1, 0xff, 0x18, 5]].concat();
         let block = [&[0x12, u8::try_from(link.len()).unwrap()][..], &link, &[0x0a, 1, 9]].concat();

@@ -1,6 +1,6 @@
-//! Reads blocks at the position where the depth-first order puts them: often right after the last
-//! block. This saves the look-up in the index. Such a walk needs no table of blocks, so its memory
-//! does not grow with the DAG.
+//! Reads blocks at the position that the depth-first order gives them: often right after the last
+//! block. This saves look-ups in the index. The reader keeps no table of blocks, so its memory does
+//! not grow with the DAG.
 
 use alloc::vec::Vec;
 
@@ -19,8 +19,8 @@ use crate::varint;
 pub struct FramePlace {
     /// The offset of the frame.
     at: u64,
-    /// The end of the last block before it. Only back-references lie between that end and the
-    /// frame.
+    /// The end of the last block before that frame. Only back-references lie between this end and
+    /// the frame.
     from: u64,
 }
 
@@ -59,7 +59,7 @@ pub enum Near {
     Elsewhere(BlockPlace),
 }
 
-/// Reads frames of an archive, and reads 64 KiB ahead.
+/// Reads frames of an archive. Each read fetches 64 KiB, so that later frames are in memory.
 #[derive(Debug, Default)]
 pub struct NearReader {
     start: u64,
@@ -67,9 +67,9 @@ pub struct NearReader {
 }
 
 impl NearReader {
-    /// Finds the block of a CID, first at the expected place. If the frame at `place` holds the
-    /// block or refers to it, moves `place` past that frame. Returns `None` if the archive lacks
-    /// the block.
+    /// Finds the block of a CID. First looks at the expected place. If the frame at `place` holds
+    /// the block or refers to it, moves `place` past that frame. Returns `None` if the archive
+    /// lacks the block.
     ///
     /// # Errors
     /// [`Misuse::NoIndex`](crate::Misuse::NoIndex), a fault of the index, or an error of the

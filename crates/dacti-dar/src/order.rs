@@ -1,6 +1,6 @@
 //! The depth-first order that readers and writers share: the waiting links, the block that a frame
-//! may hold, the ends of subtrees, and the contents of the trailer. Sees no bytes of frames and
-//! does no IO.
+//! may hold, the ends of subtrees, and the contents of the trailer. This code sees no bytes of
+//! frames and does no IO.
 //!
 //! The waiting links are on one stack: each is a digest and the number of its prefix. Each block
 //! that pushed links is a level of the stack. A block is assigned to the topmost waiting link whose
@@ -29,7 +29,7 @@ struct Level {
     base: usize,
 }
 
-/// The topmost link that matches a block or a back-reference.
+/// The waiting link to which a block or a back-reference is assigned: the topmost one that matches.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     /// The height of the stack just below that link.
@@ -44,7 +44,7 @@ pub(crate) struct Taken {
 pub struct Summary {
     /// Distinct blocks.
     pub blocks: u64,
-    /// The sum of their lengths.
+    /// The sum of the lengths of these blocks, in bytes.
     pub block_bytes: u64,
     /// Back-references.
     pub repeats: u64,
@@ -55,7 +55,7 @@ pub struct Summary {
     /// Skipped links whose blocks the archive lacks. Each is listed once. The options limit the
     /// length of the list.
     pub missing: Vec<Cid>,
-    /// Whether there are more such links than the list holds.
+    /// Whether there are more missing blocks than the list holds.
     pub missing_more: bool,
     /// Blocks of an unknown codec. They count as blocks without links.
     pub unknown_codec: u64,
@@ -64,11 +64,11 @@ pub struct Summary {
     /// Blocks that were accepted without proof, because their hash function is unknown or their
     /// digest is too short.
     pub unproven: u64,
-    /// Roots that the header lists but whose blocks the archive lacks, without identity CIDs.
-    /// Either the CAR lacked these blocks too, or the header is damaged: the archive does not tell
-    /// which.
+    /// Roots that the header lists, but whose blocks the archive lacks; without identity CIDs.
+    /// Either the CAR also lacked these blocks, or the header is damaged. The archive does not tell
+    /// which of both is true.
     pub absent_car_roots: CidList,
-    /// Elements of the header that are not understood.
+    /// The number of elements of the header that this crate does not know.
     pub unknown_elements: u64,
     /// The order of links that the header states. If no block depends on this order, it is not
     /// proved.
@@ -94,8 +94,8 @@ pub struct Work {
 pub struct Root {
     /// Its CID.
     pub cid: Cid,
-    /// The offset of its block's frame. `None` for an identity CID, which has no frame, and if the
-    /// trailer states no offset.
+    /// The offset of the frame of the root's block. `None` for an identity CID, which has no frame,
+    /// and if the trailer states no offset.
     pub offset: Option<u64>,
 }
 
@@ -115,7 +115,8 @@ pub(crate) struct Order {
     pub(crate) link_order: LinkOrder,
     pub(crate) work: Work,
     pub(crate) table: BlockTable,
-    /// The waiting links. Each is a digest, and then the number of its bucket in two bytes.
+    /// The waiting links. Each link is stored as its digest, followed by the number of its bucket
+    /// in two bytes.
     stack: Vec<u8>,
     levels: Vec<Level>,
     found: Vec<Cid>,
@@ -158,8 +159,8 @@ impl Order {
         self.stack.len()
     }
 
-    /// Returns the link whose end is at a height of the stack: its bucket, and the start of its
-    /// digest.
+    /// Returns the link that ends at a height of the stack: its bucket, and the position at which
+    /// its digest starts.
     pub(crate) fn link_below(&self, height: usize) -> Option<(u16, usize)> {
         let tail = height.checked_sub(2)?;
         let bytes = self.stack.get(tail..height)?;
@@ -168,7 +169,8 @@ impl Order {
         Some((bucket, tail.checked_sub(len)?))
     }
 
-    /// Returns the digest of the link that [`Self::link_below`] found at this height.
+    /// Returns the digest of the link that ends at this height. [`Self::link_below`] has returned
+    /// `start`.
     pub(crate) fn link_digest(&self, height: usize, start: usize) -> &[u8] {
         self.stack.get(start..height.saturating_sub(2)).unwrap_or_default()
     }
@@ -241,7 +243,7 @@ impl Order {
         taken
     }
 
-    /// Returns the waiting link whose end is at a height of the stack.
+    /// Returns the waiting link that ends at a height of the stack.
     pub(crate) fn link_at(&self, height: usize) -> Option<Taken> {
         let (bucket, start) = self.link_below(height)?;
         Some(Taken { height: start, bucket, start })
@@ -295,7 +297,7 @@ impl Order {
         }
     }
 
-    /// Pops the links above a height, and closes the levels that pushed them.
+    /// Removes the links above a height from the stack, and closes the levels that pushed them.
     fn pop_to(&mut self, height: usize, keep_top: usize, frame_at: u64) {
         let mut top = self.stack.len();
         while top > keep_top {
@@ -340,7 +342,8 @@ impl Order {
         self.levels.len()
     }
 
-    /// Ends a region of a walk: pops the links above `floor`, and closes all but `keep` levels.
+    /// Ends a region of a walk: removes the links above `floor` from the stack, and closes all
+    /// levels except the first `keep`.
     pub(crate) fn end_region(&mut self, keep: usize, floor: usize, at: u64) {
         self.pop_to(floor, floor, at);
         while let Some(level) = self.levels.get(keep..).and_then(|levels| levels.last()) {
@@ -349,10 +352,10 @@ impl Order {
         }
     }
 
-    /// Takes a block for the link that [`Self::fit`] found. Returns the block's number. The
-    /// subtrees of the blocks above that link end at `here`: the offset of the frame, or of a
-    /// back-reference to it. If the table is known to lack the block, pass the hash of its key as
-    /// `fresh`.
+    /// Assigns a block to the waiting link that [`Self::fit`] found. Returns the block's number.
+    /// The subtrees of the blocks above that link end at `here`, which is the offset of the frame,
+    /// or of a back-reference to it. If the table is known to lack the block, `fresh` is the hash
+    /// of the block's key.
     pub(crate) fn take_block(
         &mut self,
         taken: &Taken,
@@ -378,8 +381,8 @@ impl Order {
         self.add(taken.bucket, digest, fresh, codec, data, frame_at, frame_end)
     }
 
-    /// Takes a block as a root. The caller has ended the previous DAG, has checked
-    /// [`Self::is_root`], and has proved the block.
+    /// Adds a block as a root. Before this, the caller must end the previous DAG, check
+    /// [`Self::is_root`] and prove the block.
     pub(crate) fn take_root(
         &mut self,
         cid: &Cid,
@@ -469,16 +472,16 @@ impl Order {
 
     /// Tells whether a back-reference for this link would name a block that contains it.
     pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
-        // The levels above the link end here. An open block below the link is an ancestor of the
-        // back-reference. Blocks are numbered in the order in which they are opened, so the levels
-        // are sorted.
+        // The levels above the link end here. If the block is open and its level is below the link,
+        // the block contains the back-reference. Blocks are numbered in the order in which they are
+        // opened, so the levels are sorted.
         let level = self.levels.binary_search_by_key(&id, |level| level.id).ok();
         let level = level.and_then(|place| self.levels.get(place));
         let ends = level.is_some_and(|level| level.base > taken.height);
         !self.table.is_closed(id) && !ends
     }
 
-    /// Takes a repeated block for the link that [`Self::fit_known`] found.
+    /// Assigns a repeated block to the waiting link that [`Self::fit_known`] found.
     pub(crate) fn take_reference(&mut self, taken: &Taken, id: Id, frame_at: u64) {
         let len = self.table.key(id).map_or(0, |(_, digest)| digest.len());
         let keep_top = taken.start.saturating_add(len).saturating_add(2);
@@ -500,13 +503,13 @@ impl Order {
         self.summary.roots = self.summary.roots.saturating_add(1);
     }
 
-    /// Takes a block that was written before as a root.
+    /// Adds a block that was written before as a root.
     pub(crate) fn take_root_reference(&mut self, id: Id) {
         self.summary.repeats = self.summary.repeats.saturating_add(1);
         self.note_root(id);
     }
 
-    /// Takes an identity CID as a root: its links wait from now on.
+    /// Adds an identity CID as a root: from now on, its links wait.
     pub(crate) fn take_identity_root(&mut self, cid: &Cid, at: u64) -> Result<(), Error> {
         let limit = u64::from(self.limits.identity_roots_max);
         let number = self.identity_roots.len() as u64;

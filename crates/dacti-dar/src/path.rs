@@ -48,7 +48,8 @@ pub enum PathEnd {
     At(Cid),
     /// The name at this position of the path does not exist.
     Missing(usize),
-    /// The path ends inside a block: from the name at this position on, no link follows.
+    /// The path ends inside a block: the block has no link at the name at this position, nor after
+    /// it.
     Inside(usize),
 }
 
@@ -73,8 +74,8 @@ impl PathWalk {
         Self { cid: cid.clone(), names, followed: 0, search, end, roots }
     }
 
-    /// Returns the CID of the block that [`Self::feed`] needs next; `None` at the end. An identity
-    /// CID is its own block.
+    /// Returns the CID of the block that [`Self::feed`] needs next; `None` at the end. The block of
+    /// an identity CID is inside the CID.
     #[must_use]
     pub fn want(&self) -> Option<&Cid> {
         self.end.is_none().then_some(&self.cid)
@@ -143,7 +144,7 @@ enum Followed {
     Link(Cid, usize),
     /// The name at this position does not exist.
     Missing(usize),
-    /// From the name at this position on, no link follows.
+    /// There is no link at the name at this position, nor after it.
     Inside(usize),
 }
 
@@ -168,7 +169,7 @@ fn in_cbor(block: &[u8], path: &[Vec<u8>]) -> Followed {
     }
 }
 
-/// Returns the bytes from the list item of this number on.
+/// Returns the bytes that begin with the list item of this number.
 fn cbor_item<'b>(items: &'b [u8], count: u64, name: &[u8]) -> Option<&'b [u8]> {
     let number: u64 = core::str::from_utf8(name).ok()?.parse().ok()?;
     (number < count).then_some(())?;
@@ -176,7 +177,7 @@ fn cbor_item<'b>(items: &'b [u8], count: u64, name: &[u8]) -> Option<&'b [u8]> {
     items.get(len..)
 }
 
-/// Returns the bytes from the value of a map's key on.
+/// Returns the bytes that begin with the value of this key in a map.
 fn cbor_value<'b>(items: &'b [u8], count: u64, name: &[u8]) -> Option<&'b [u8]> {
     let mut rest = items;
     for _ in 0..count {

@@ -15,13 +15,13 @@ use crate::window::Window;
 ///
 /// Memory: 66 to 133 bytes for each distinct block (with 32-byte digests), the links that wait for
 /// their block, and a buffer of twice the longest block. With threads, there are up to six such
-/// buffers of at least 128 KiB each.
+/// buffers, each of at least 128 KiB.
 #[derive(Debug)]
 pub struct Reader<R> {
     window: Window<R>,
     machine: StreamReader,
     ahead: Ahead,
-    /// The offset of the last step's bytes, if they were read ahead.
+    /// The archive offset of the last step's bytes, if they were read ahead.
     ahead_at: Option<u64>,
 }
 

@@ -1,10 +1,10 @@
 //! Salvage: finds the blocks of a cut or damaged archive that can still be proved, and writes them
 //! as a new archive.
 //!
-//! Two passes find the blocks. The first pass reads the frames in order, from the header on. A
-//! frame whose block no waiting link takes is lost; the pass then tries the next frames. The second
-//! pass uses the index, if it is readable: each record states a place and the first bytes of a
-//! digest, and the block there must match them.
+//! Two passes find the blocks. The first pass reads the frames in order, from the header on. If no
+//! waiting link takes the block of a frame, the frame is lost, and the pass tries the next frames.
+//! The second pass uses the index, if the index is readable. Each record states a place and the
+//! first bytes of a digest; the block at that place must match these bytes.
 
 use alloc::vec::Vec;
 use std::io::Write;
@@ -44,8 +44,8 @@ pub struct Salvaged {
     pub summary: Summary,
 }
 
-/// The maximum number of comparisons with waiting links in the pass that reads frames in order.
-/// Each lost frame is compared with every waiting link, so a hostile archive could cause more.
+/// The maximum number of comparisons with waiting links in the first pass. Each lost frame is
+/// compared with every waiting link, so a hostile archive could cause a far larger number.
 const COMPARED_MAX: u64 = 1 << 28;
 
 /// Writes a new archive of all blocks that can still be proved in a damaged archive.

@@ -1,6 +1,6 @@
-//! The waiting links that a writer has skipped since it last wrote a block, found by their digests.
-//! A reader cannot see a skip. If a block has the digest of a skipped link, the reader assigns the
-//! block to that link. So the writer must not write such a block for a link deeper in the stack.
+//! Finds, by their digests, the waiting links that a writer has skipped since it last wrote a
+//! block. A reader cannot see a skip: it assigns a block with the digest of a skipped link to that
+//! link. So the writer must not write such a block for a link deeper in the stack.
 
 use alloc::collections::BTreeSet;
 use core::hash::BuildHasher;
@@ -62,7 +62,7 @@ impl SkippedLinks {
         self.heights.find(self.hasher.hash_one(digest), same).is_some()
     }
 
-    /// Tells whether a reader would take a block by one of the links.
+    /// Tells whether a reader would assign a block to one of the links.
     pub(crate) fn take(&self, order: &Order, block: &mut Hashed<'_>, unknown: UnknownHash) -> bool {
         self.kinds.iter().any(|&(code, len)| {
             if !hash_is_known(code, len) {

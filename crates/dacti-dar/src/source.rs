@@ -1,5 +1,5 @@
-//! Positioned reads, the streams made of them, stores of blocks, and the errors of readers and
-//! writers that move bytes.
+//! Positioned reads, streams made of such reads, stores of blocks, and the errors of readers and
+//! writers that do IO.
 
 use alloc::vec::Vec;
 use std::io::{self, Read};
@@ -7,7 +7,7 @@ use std::io::{self, Read};
 use crate::cid::Cid;
 use crate::error::Error;
 
-/// An error of a reader or writer that moves bytes.
+/// An error of a reader or writer that does IO.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -20,7 +20,8 @@ pub enum ReadError {
 }
 
 impl ReadError {
-    /// Returns the format's error, if it is one.
+    /// Returns the fault of the archive or the misuse; `None` for an error of the source or the
+    /// sink.
     #[must_use]
     pub fn format(&self) -> Option<&Error> {
         match self {

@@ -1,9 +1,10 @@
 //! The machine of the streaming reader. It reads in one pass, proves every block by its CID, and at
 //! the end checks roots, digest and index against the blocks. It does no IO and owns no block.
 //!
-//! [`StreamReader::want`] is an upper bound if the needed length is not known yet. A shorter slice
-//! means that the source ends there; such a slice may still be enough. A frame takes at most three
-//! feeds. No want is longer than the largest of these: the longest block, the header, 64 KiB.
+//! If the needed length is not known yet, [`StreamReader::want`] is an upper bound. A shorter slice
+//! means that the source ends there; the slice may still be long enough. A frame takes at most
+//! three feeds. No want is longer than the longest block, the header or 64 KiB, whichever is
+//! longest.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -49,7 +50,8 @@ pub struct ReadOptions {
     pub missing_max: u32,
     /// Lets threads help: one computes the digest of all CIDs, and [`Reader`](crate::Reader) uses
     /// another to hash blocks ahead of time. Archives below about 256 KiB start no thread. With
-    /// threads, a reader reads up to 1 MiB ahead, or five times the longest block.
+    /// threads, a reader reads ahead up to 1 MiB or five times the longest block, whichever is
+    /// more.
     pub threads: bool,
     /// Accepts zeros after the last section of a CAR.
     pub allow_padding: bool,
@@ -90,7 +92,7 @@ pub enum StreamEvent<'b> {
     End,
 }
 
-/// An event that borrows nothing: data is given as a range of the bytes fed.
+/// An event without borrowed bytes: it states data as a range of the bytes that were fed.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
     Header,
@@ -120,7 +122,7 @@ enum State {
         len: u64,
     },
     Item,
-    /// A root mark with an identity CID that is longer than other CIDs can be.
+    /// A root mark with an identity CID that is longer than any other CID.
     LongRoot,
     Body {
         frame_at: u64,
@@ -161,7 +163,7 @@ pub struct StreamReader {
     index_at: Option<u64>,
     trailer_at: u64,
     next_root: usize,
-    /// The only valid next bytes of the index or trailer.
+    /// The bytes of the index or trailer that must follow.
     expected: Vec<u8>,
     /// A digest of the current frame's block, if the caller has computed one.
     hash: Option<Multihash<DIGEST_LEN_MAX>>,
@@ -172,8 +174,8 @@ const ROOT_LEN_MAX: u64 = (varint::LEN_MAX + CID_LEN_MAX) as u64;
 /// The maximum length of a root mark and an identity CID.
 const LONG_ROOT_LEN_MAX: u64 = (varint::LEN_MAX + IDENTITY_CID_LEN_MAX) as u64;
 
-/// The number of bytes that the first want asks for. Every archive is longer than this, so a
-/// reader of a pipe does not wait for bytes after the archive's end.
+/// The number of bytes that the first want asks for. Every archive is longer than this, so a reader
+/// of a pipe never waits for bytes that do not exist.
 const HEADER_TRY: u64 = 64;
 
 impl StreamReader {
@@ -216,8 +218,8 @@ impl StreamReader {
         reader
     }
 
-    /// Returns the range that [`Self::feed`] needs next. `None` means that the archive is read
-    /// completely, or that the machine failed.
+    /// Returns the range that [`Self::feed`] needs next. `None` means that the archive was read
+    /// completely, or that the machine has failed.
     #[must_use]
     pub fn want(&self) -> Option<ByteRange> {
         if matches!(self.state, State::Done | State::Failed) {
@@ -286,8 +288,8 @@ impl StreamReader {
         self.state == State::Item && self.unmarked.is_none()
     }
 
-    /// Does the same as [`Self::step`], with a digest of the block whose whole frame comes next in
-    /// `bytes`.
+    /// Does the same as [`Self::step`]. `bytes` hold the whole next frame, and `hash` is the digest
+    /// of its block, if the digest was already computed.
     pub(crate) fn step_hashed(
         &mut self,
         bytes: &[u8],
@@ -501,8 +503,8 @@ impl StreamReader {
         Ok(cid)
     }
 
-    /// Returns the next root of the trailer's list that was not read yet, in an archive without
-    /// marks.
+    /// Returns the next root in the trailer's list whose block was not read yet, for an archive
+    /// without marks.
     fn next_unmarked_root(&mut self) -> Option<Cid> {
         let unmarked = self.unmarked.as_mut()?;
         while let Some(cid) = unmarked.roots.get(unmarked.next) {

@@ -25,7 +25,7 @@ pub(crate) type Id = u32;
 #[derive(Debug)]
 struct Bucket {
     prefix: Prefix,
-    /// The bucket under which the keys of this bucket are hashed and compared. Both versions of a
+    /// The bucket that stands for this one when keys are hashed and compared. Both versions of a
     /// prefix share the bucket that was added first, so that both versions of a CID find the same
     /// block.
     home: u16,
@@ -54,7 +54,8 @@ pub struct BlockPlace {
     pub offset: u64,
     /// The length of the block in bytes.
     pub len: u32,
-    /// The length from the start of its frame to the end of the last frame under it.
+    /// The number of bytes from the start of the block's frame to the end of the last frame in its
+    /// subtree.
     pub subtree_len: u64,
 }
 
@@ -64,8 +65,8 @@ pub(crate) struct BlockTable {
     buckets: Vec<Bucket>,
     by_prefix: BTreeMap<Prefix, u16>,
     entries: Vec<Entry>,
-    /// Each element holds the upper half of its key's hash, so the table can grow without reading
-    /// the keys.
+    /// Each element holds the upper half of the hash of its key, so the table can grow without
+    /// reading the keys.
     table: HashTable<(u32, Id)>,
     hasher: DefaultHashBuilder,
 }
@@ -115,8 +116,8 @@ impl BlockTable {
         self.bucket(&prefix).or_else(|| self.bucket(&prefix.other_version()?))
     }
 
-    /// Tells whether two links, or a link and a block, name the same block. Their CIDs may differ
-    /// in their version.
+    /// Tells whether two links, or a link and a block, name the same block. Their CIDs may have
+    /// different versions.
     pub(crate) fn is_same(&self, one: (u16, &[u8]), other: (u16, &[u8])) -> bool {
         self.home(one.0) == self.home(other.0) && one.1 == other.1
     }
@@ -220,7 +221,7 @@ impl BlockTable {
         let Some(home) = self.buckets.get_mut(usize::from(bucket)) else {
             return Err(Error::LimitExceeded { what, at: offset, found: 0, limit: 0 });
         };
-        // The digest of an unknown hash function may have no bytes. At most one block has such a
+        // A digest of an unknown hash function may have a length of 0. At most one block has such a
         // CID.
         let stride = usize::from(home.prefix.digest_len).max(1);
         let slot = u32::try_from(home.digests.len().checked_div(stride).unwrap_or(0)).unwrap_or(0);

@@ -1,8 +1,8 @@
 //! The two varints of the format: unsigned LEB128 (inside CIDs and the index's directory), and its
 //! zigzag form (lengths, back-references, marks).
 //!
-//! Both refuse encodings that are longer than necessary, so every number has one form: see
-//! `R-DARVAR-01` in `docs/spec/dar.md`.
+//! Both refuse encodings that are longer than necessary, so every number has exactly one encoding:
+//! see `R-DARVAR-01` in `docs/spec/dar.md`.
 
 use alloc::vec::Vec;
 

@@ -1,10 +1,10 @@
 //! Walks the DAG under one block by random access. Reads the block's own contiguous range, and the
-//! ranges of blocks that lie earlier in the archive. Follows the order of the frames and never
-//! recurses.
+//! ranges of blocks that lie earlier in the archive. Follows the order of the frames, without
+//! recursion.
 //!
-//! The index gives the end of a subtree. Without an index, one pass over the whole archive gives
-//! it. The walk checks that a waiting link takes each frame inside a subtree, and that no waiting
-//! link takes the frame after it.
+//! The index states the end of each subtree. Without an index, one pass over the whole archive
+//! finds these ends. The walk checks that a waiting link takes each frame inside a subtree, and
+//! that no waiting link takes the frame after the subtree.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -37,9 +37,9 @@ enum Map {
 struct Region {
     pos: u64,
     end: u64,
-    /// The height of the stack of waiting links before the subtree's links were pushed.
+    /// The height of the stack of waiting links before the links of the subtree were pushed.
     floor: usize,
-    /// The number of blocks that were open before it.
+    /// The number of blocks that were open when the walk entered the subtree.
     open: usize,
 }
 
@@ -84,8 +84,9 @@ pub struct SubDag {
 
 /// A walk over the DAG under one block; [`Archive::dag`] begins one.
 ///
-/// Memory: 66 to 133 bytes for each distinct block, 16 more for its place, the waiting links, and
-/// two read-ahead buffers of at most [`Limits::read_len_max`](crate::Limits::read_len_max).
+/// Memory: 66 to 133 bytes for each distinct block and 16 more for its place, the waiting links,
+/// and two buffers of at most [`Limits::read_len_max`](crate::Limits::read_len_max) for bytes that
+/// were read ahead.
 #[derive(Debug)]
 pub struct Walk<'a, S> {
     archive: &'a Archive<S>,
@@ -455,7 +456,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     }
 
     /// Checks that no waiting link takes the frame after a subtree. If a link takes it, the subtree
-    /// is longer than stated. No frame is read or hashed twice for this check.
+    /// is longer than the index states. No frame is read or hashed twice for this check.
     fn check_after(&mut self, region: &Region) -> Result<(), ReadError> {
         let (at, to) = (region.end, self.archive.frames_end());
         if at >= to {
@@ -521,14 +522,16 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         current(&self.regions, &self.first, &self.other).get(at, len)
     }
 
-    /// Makes bytes available. Reads the rest of the region at once, up to the limit.
+    /// Makes sure that bytes are in memory. Reads as much of the rest of the region as the limit
+    /// allows.
     fn fill(&mut self, at: u64, len: u64, end: u64) -> Result<(), ReadError> {
         if self.held(at, len).is_some() {
             return Ok(());
         }
         let most = u64::from(self.order.limits.read_len_max);
-        // The first range is read once, from start to end. The walk may leave and re-enter other
-        // ranges, so read-ahead starts small there and doubles while the reads are consecutive.
+        // The first range is read once, from start to end. The walk may leave other ranges and
+        // return to them, so reads there are short at first, and double as long as they are
+        // consecutive.
         let other = &self.other.bytes;
         let on = self.other.start.saturating_add(other.len() as u64) == at;
         let doubled = (other.len() as u64).saturating_mul(2);

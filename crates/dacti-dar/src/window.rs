@@ -31,8 +31,8 @@ impl<R: Read> Window<R> {
         Self { source, buffer: Vec::new(), from: 0, to: 0, start, ended: false }
     }
 
-    /// Makes at least `len` bytes from `start` on available, or all that the source has. The buffer
-    /// grows only as bytes arrive.
+    /// Reads until at least `len` bytes from `start` on are available, or the source ends. The
+    /// buffer grows only as bytes arrive.
     pub(crate) fn fill(&mut self, start: u64, len: u64) -> io::Result<()> {
         loop {
             let drop = start.saturating_sub(self.start);
@@ -78,8 +78,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Takes the first `len` unused bytes: returns a buffer, and the position of the bytes in it.
-    /// Later bytes move to another buffer.
+    /// Removes the first `len` unused bytes. Returns a buffer, and the position of the bytes in it.
+    /// Bytes that are read later go to another buffer.
     pub(crate) fn take(&mut self, len: usize, mut other: Vec<u8>) -> (Vec<u8>, Range<usize>) {
         let end = self.from.saturating_add(len).min(self.to);
         let taken = self.from..end;

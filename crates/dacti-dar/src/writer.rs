@@ -177,7 +177,7 @@ impl<W: Write> Writer<W> {
         Ok((self.sink, self.encoder.summary().clone()))
     }
 
-    /// Returns when the next block is proved.
+    /// Returns the time at which the next block is checked.
     fn proof(&self) -> Result<Proof, Error> {
         match self.thread {
             _ if self.failed => Err(Error::Misuse(Misuse::WrongCid)),
@@ -215,7 +215,7 @@ impl<W: Write> Writer<W> {
     fn put(&mut self, data: &[u8]) -> Result<(), ReadError> {
         let head = self.encoder.head();
         if self.thread.is_none() && head.len() > COPY_LEN {
-            // This is the header of an archive with a long list of roots.
+            // Only a header with a long list of roots is longer than this.
             self.sink.write_all(head)?;
         } else {
             self.batch.bytes.extend_from_slice(head);
@@ -229,7 +229,7 @@ impl<W: Write> Writer<W> {
         if self.batch.bytes.len() > most { self.hand_on() } else { Ok(()) }
     }
 
-    /// Sends the batch to the thread or, without a thread, writes it to the sink.
+    /// Sends the batch to the thread. Without a thread, writes the batch to the sink.
     fn hand_on(&mut self) -> Result<(), ReadError> {
         let Some(thread) = &self.thread else {
             self.sink.write_all(&self.batch.bytes)?;

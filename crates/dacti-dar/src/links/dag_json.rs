@@ -65,7 +65,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Enters an object up to its first value, or reads a whole link, bytes or an empty object.
+    /// Enters an object and stops before its first value. A link, bytes or an empty object is read
+    /// whole.
     #[expect(
         clippy::option_option,
         reason = "`None` is a fault, and `Some(None)` a value that was read whole"
@@ -86,7 +87,8 @@ impl<'t> Scanner<'t> {
         Some(Some(Container::Object))
     }
 
-    /// Reads an object whose only member has that key and a text as value. Returns the text.
+    /// Reads an object whose only member has this key and a string as its value. Returns the
+    /// string.
     fn only_member(&mut self, key: &str) -> Option<Cow<'t, str>> {
         self.eat(b'{').then_some(())?;
         self.blank();
@@ -101,7 +103,7 @@ impl<'t> Scanner<'t> {
         decoded(text)
     }
 
-    /// Enters a list up to its first value, or reads an empty one.
+    /// Enters a list and stops before its first value. An empty list is read whole.
     fn list(&mut self) -> Option<Container> {
         self.at = self.at.saturating_add(1);
         self.blank();

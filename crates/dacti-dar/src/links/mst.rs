@@ -45,8 +45,8 @@ impl<'b> Cursor<'b> {
     }
 }
 
-/// Returns the CID bytes of a node's links in the order of keys: the left subtree, then for each
-/// entry its value and the subtree after it. `None` if the block is not such a node.
+/// Returns the CID bytes of a node's links in the order of keys: the left subtree, then the value
+/// of each entry, followed by the subtree after that entry. `None` if the block is not such a node.
 ///
 /// A node is `{e: [{k: bytes, p: number, t: link or null, v: link}], l: link or null}`, in the
 /// order of keys that DAG-CBOR demands.

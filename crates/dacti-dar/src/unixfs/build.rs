@@ -17,7 +17,7 @@ const FOLDER: u64 = 1;
 const SYMLINK: u64 = 4;
 const SHARD: u64 = 5;
 
-/// The measure of a folder's size. The size decides whether the folder is sharded.
+/// The way in which a folder's size is measured. The size decides whether the folder is sharded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FolderSize {
     /// The bytes of all names and CIDs.
@@ -34,9 +34,9 @@ pub struct Profile {
     pub chunk_len: u32,
     /// The maximum number of links of a file's inner node.
     pub width: usize,
-    /// The measure of a folder.
+    /// The way in which a folder's size is measured.
     pub folder_size: FolderSize,
-    /// A folder larger than this is sharded.
+    /// The maximum size of a folder that is not sharded, in bytes.
     pub folder_size_max: usize,
 }
 
@@ -53,7 +53,8 @@ impl Default for Profile {
 }
 
 impl Profile {
-    /// The profile `unixfs-v1-2025` (IPIP-499): chunks of 1 MiB, 1,024 links, blocks of 256 KiB.
+    /// The profile `unixfs-v1-2025` (IPIP-499): chunks of 1 MiB, 1,024 links, folder blocks of 256
+    /// KiB.
     #[must_use]
     pub fn v1_2025() -> Self {
         Self { chunk_len: 1 << 20, width: 1024, folder_size: FolderSize::Block, ..Self::default() }
@@ -96,9 +97,9 @@ impl Metadata {
 pub struct Item {
     /// Its CID.
     pub cid: Cid,
-    /// The bytes of the file.
+    /// The number of bytes in the file.
     pub content: u64,
-    /// The bytes of all blocks.
+    /// The number of bytes in all blocks.
     pub total: u64,
 }
 

@@ -7,17 +7,19 @@ use core::ops::Range;
 use super::{Kind, Node, UnixFsError};
 use crate::cid::Cid;
 
-/// The maximum depth of a file's tree. Ten levels with 174 links a node exceed any real file.
+/// The maximum depth of a file's tree. With 174 links in each node, ten levels hold more than any
+/// real file.
 const DEPTH_MAX: usize = 64;
-/// The maximum number of parts that wait at once. A tree of three levels with 8,192 links a node
-/// needs fewer than 25,000.
+/// The maximum number of parts that wait at once. A tree of three levels with 8,192 links in each
+/// node needs fewer than 25,000.
 const PARTS_MAX: usize = 1 << 18;
 
 /// Walks the DAG of a file in depth-first order.
 ///
-/// The lengths that the nodes state are checked, as far as blocks are read. Below the top, a node
-/// may be empty only if the file has no other part. So the work is limited by the number of bytes
-/// that are read. If a range is given, blocks without bytes in the range are not read.
+/// The walk checks the lengths that the nodes state, as far as it reads their blocks. Below the
+/// top, a node may be empty only if the file has no other part. So the number of bytes that are
+/// read limits the work. If a range is given, the walk does not read blocks without bytes in the
+/// range.
 #[derive(Debug)]
 pub struct FileWalk {
     range: Option<Range<u64>>,
@@ -52,8 +54,8 @@ impl FileWalk {
         Ok(walk)
     }
 
-    /// Returns the CID of the block that [`Self::feed`] needs next; `None` at the end. An identity
-    /// CID is its own block.
+    /// Returns the CID of the block that [`Self::feed`] needs next; `None` at the end. The block of
+    /// an identity CID is inside the CID.
     #[must_use]
     pub fn want(&self) -> Option<&Cid> {
         match self.to_come.last() {
@@ -81,7 +83,7 @@ impl FileWalk {
         entered
     }
 
-    /// Returns the file's bytes in the last block that was read, as far as they lie in the range.
+    /// Returns those bytes of the last block that belong to the file and lie in the range.
     #[must_use]
     pub fn data(&self) -> &[u8] {
         &self.data
@@ -176,7 +178,8 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::vec;
 
-    /// Makes a file of nine leaves of 4 bytes and one of 2, with three links a node.
+    /// Makes a file with nine leaves of 4 bytes and one leaf of 2 bytes. Each node has up to three
+    /// links.
     fn file() -> (Cid, BTreeMap<Vec<u8>, Vec<u8>>, Vec<Cid>) {
         let bytes: Vec<u8> = (0..38).collect();
         let mut blocks = BTreeMap::new();
@@ -214,8 +217,8 @@ mod tests {
     #[test]
     fn a_range_takes_the_blocks_that_have_its_bytes_and_no_other() {
         let all: Vec<u8> = (0..38).collect();
-        // The ten leaves need four nodes of 3, 3, 3 and 1 leaves. These need two nodes below the
-        // top.
+        // Four nodes hold the ten leaves: 3, 3, 3 and 1. Two nodes below the top hold these four
+        // nodes.
         assert_eq!(walked(None), (all.clone(), (0..10).collect(), 6));
         let check = |range: Range<u64>, leaves: Vec<usize>, inner: usize| {
             let expected = range.clone().map(|byte| u8::try_from(byte).unwrap()).collect();

@@ -31,7 +31,7 @@ pub struct Link {
     pub cid: Cid,
     /// The name, which need not be UTF-8.
     pub name: Vec<u8>,
-    /// The bytes of all blocks below, as the writer counted them.
+    /// The number of bytes in all blocks below the link, as the writer counted them.
     pub size: u64,
 }
 

@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 64;
 /// Walks the blocks of a sharded folder in depth-first order, but not the blocks of its entries.
 ///
 /// Each name must be at the position that its hash states, so no block is valid at two positions.
-/// The waiting blocks are those next to the path to the current block.
+/// Only blocks next to the path to the current block wait.
 #[derive(Debug)]
 pub struct ShardWalk {
     fanout: u64,
@@ -41,8 +41,8 @@ impl ShardWalk {
         Ok(walk)
     }
 
-    /// Returns the CID of the block that [`Self::feed`] needs next; `None` at the end. An identity
-    /// CID is its own block.
+    /// Returns the CID of the block that [`Self::feed`] needs next; `None` at the end. The block of
+    /// an identity CID is inside the CID.
     #[must_use]
     pub fn want(&self) -> Option<&Cid> {
         self.to_read.last().map(|shard| &shard.cid)
