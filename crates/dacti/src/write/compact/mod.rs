@@ -1,8 +1,8 @@
-//! Compaction: a new file with the live regions of a package, stored as before, and a proof that
-//! both files hold the same. Signing a package works the same way, with new seals.
+//! Compaction: writes a new file with the live regions of a package, stored as before, and proves
+//! that both files have the same content. Signing a package works in the same way, with new seals.
 //!
-//! No region is encoded or signed again unless the caller asks for it.
-//! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package".
+//! No region is encoded or signed again unless the caller asks for it. Specification:
+//! `docs/spec/dacti-package.md`, "Compaction", "Signing a package".
 
 mod proof;
 mod recompress;
@@ -34,7 +34,7 @@ use uuid::Uuid;
 /// How compaction treats seals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SealsChoice {
-    /// Each seal moves with its region; a region without a seal gets none.
+    /// Each region keeps its seal. A region without a seal gets none.
     #[default]
     Keep,
     /// Like `Keep`, but a package without seals gets digests.
@@ -53,23 +53,23 @@ pub struct CompactOptions {
     pub slice_len: Option<u64>,
     /// How seals are treated.
     pub seals: SealsChoice,
-    /// Whether each region gets stored bytes of its own in a file with seals, so that readers that
-    /// lack shared stored bytes accept the file. Otherwise up to 16 regions with equal stored bytes
-    /// share them.
+    /// Whether each region gets stored bytes of its own in a file with seals. Then readers that do
+    /// not support shared stored bytes accept the file. Otherwise up to 16 regions with equal
+    /// stored bytes share them.
     pub unshare: bool,
-    /// The key that signs the names list, if a signed package needs a new one. The key signs
-    /// regions only if they are encoded anew.
+    /// The key that signs the names list, if a signed package needs a new list. The key signs
+    /// regions only if they are encoded again.
     pub key: Option<SecretKey>,
     /// Whether a new names list of a signed package may stay unsigned.
     pub unsigned_names: bool,
-    /// Unknown components to leave out. Any other unknown component is an error, because its data
-    /// may be positions in the file.
+    /// Unknown components to leave out. Any other unknown component is an error: its data may be
+    /// positions in the file, which change.
     pub drop_components: Vec<Uuid>,
-    /// Whether the contents of all regions are encoded anew, and with which dictionary. A signed
-    /// package then needs the key.
+    /// Whether the contents of all regions are encoded again, and with which dictionary. In this
+    /// case, a signed package needs the key.
     pub recompress: Option<Recompress>,
-    /// Brotli's quality for a new names list and for contents that are encoded anew; by default
-    /// that of a new package.
+    /// Brotli's quality for a new names list and for contents that are encoded again; by default
+    /// the default quality of a new package.
     pub quality: Option<u8>,
     /// Threads that copy and hash; by default one for each core. Their number does not change the
     /// file.
@@ -89,14 +89,14 @@ pub struct Compacted {
     pub names_dropped: u64,
     /// The number of hot regions that did not fit into the new head and now lie after it.
     pub hot_dropped: u64,
-    /// The proof that both files hold the same.
+    /// The proof that both files have the same content.
     pub proof: Proof,
 }
 
 impl Package {
-    /// Writes a new file at `path` with the regions of this package: sorted, without dead bytes,
-    /// with room for updates. Regions are stored as before, each with its seal. The file gets its
-    /// name only after it was read back and found to hold the same.
+    /// Writes a new file at `path` with the regions of this package. The new file is sorted, has no
+    /// dead bytes, and has room for updates. Regions are stored as before, each with its seal. The
+    /// file gets its name only after it was read back and its content was found to be the same.
     ///
     /// `path` must not be this package's own file. The compaction stops if `progress` returns
     /// `Break`. Cost: every live byte is read once, written once, and read once from the new file.
@@ -105,10 +105,10 @@ impl Package {
     /// # Errors
     /// `Damaged` if a region's stored bytes do not match their digest, lie outside the file, or
     /// have no digest and do not decode; `Overlap` if regions share some of their bytes but not
-    /// all; `TotalTooLong` if regions share so many bytes that the file would become far larger, or
-    /// if regions without a digest decode to far too many bytes;
-    /// `Compaction`; a wrong index or names list; errors of the system. A file that existed at
-    /// `path` stays unchanged then.
+    /// all; `TotalTooLong` if regions share bytes and separate copies would make the file far
+    /// larger, or if regions without a digest decode to far too many bytes; `Compaction`; a wrong
+    /// index or names list; errors of the system. If there is an error, a file that existed at
+    /// `path` stays unchanged.
     pub fn compact(
         &self,
         path: impl AsRef<Path>,
@@ -118,11 +118,11 @@ impl Package {
         self.rewrite(path.as_ref(), options, None, progress)
     }
 
-    /// Does the same as [`compact`](Self::compact), and gives each region a seal signed with `key`,
-    /// for the publisher's package of that key. The digest of the old seal is checked first; its
-    /// signature is not.
+    /// Does the same as [`compact`](Self::compact), and gives each region a seal that `key` signs.
+    /// The publisher's package is the one that the key names. The digest in the old seal is checked
+    /// first; the old signature is not checked.
     ///
-    /// The seals and keys of `options` have no effect. Cost: one signature more for each region.
+    /// The seals and keys of `options` have no effect. Cost: one more signature for each region.
     ///
     /// # Errors
     /// The errors of [`compact`](Self::compact); `NoSealToSign` for the `compact` layout.
@@ -168,7 +168,7 @@ impl Package {
                 self.confirm()
             });
             match built {
-                // The other parts of the head have grown, so the hot regions do not fit any more.
+                // Other parts of the new head are longer, so the hot regions no longer fit into it.
                 // They are stored after the head.
                 Err(Error::HotTooLong { .. }) if !hot.is_empty() => hot.clear(),
                 built => break built?,
@@ -196,16 +196,16 @@ struct Rewrite<'r> {
 }
 
 impl Rewrite<'_> {
-    /// Returns the ids of hot regions, which stay hot, in ascending order.
+    /// Returns the ids of the hot regions, which must stay hot, in ascending order.
     fn hot(&self) -> Vec<Uuid> {
         let view = self.package.view();
         if view.layout().is_none() || self.options.layout == Some(LayoutChoice::Compact) {
             return Vec::new();
         }
         let (seal_len, encoding) = (self.package.trust().seal_len(), self.names.encoding);
-        // In this layout, every region in the head counts as hot.
+        // In a package with a layout, every region in the head counts as hot.
         let is_hot = |found: &&Located| {
-            // The span of an empty region may lie right after the head.
+            // The start is checked, too, because an empty region may lie at the end of the head.
             found.span.start < HEAD_LEN
                 && found.span.end.saturating_add(seal_len) <= HEAD_LEN
                 && found.id != NAMES_ID
@@ -215,7 +215,7 @@ impl Rewrite<'_> {
         if hot.len() > GROUP_ENTRIES { Vec::new() } else { hot }
     }
 
-    /// Returns the key that signs each region anew.
+    /// Returns the key that signs each region again; `None` if seals stay the same.
     fn key(&self) -> Option<&SecretKey> {
         let own = self.options.key.as_ref().filter(|_| self.options.recompress.is_some());
         self.signer.or(own)
@@ -225,7 +225,7 @@ impl Rewrite<'_> {
     fn builder(&self, hot: &[Uuid]) -> Result<PackageBuilder, Error> {
         let Self { package, options, signer, scan, names } = *self;
         let by_signer = signer.map(signed_by);
-        // A copied names list gets a new seal if the regions get new seals.
+        // The names list is copied, but it gets a new seal if the regions get new seals.
         let reseal = self.key().is_some();
         let (build_options, seals) = build_options(package, options, by_signer, names.encoding)?;
         check_keys(seals.as_ref())?;
@@ -278,14 +278,15 @@ impl<'n> LiveNames<'n> {
         let dropped = u64::try_from(all.saturating_sub(alive.len())).unwrap_or(u64::MAX);
         let newest = names.places().first().copied();
         let kept = newest.zip(names.only_segment()).filter(|(_, segment)| {
-            // A packer would write the same list of these names, byte for byte.
+            // The stored list is kept only if a packer would write the same bytes for these names.
             !alive.is_empty() && emit_segment(&alive, None).is_ok_and(|fresh| fresh == *segment)
         });
         Self {
             dropped,
             explicit_ids: alive.iter().any(Name::is_explicit),
             encoding: newest.map_or(Encoding::NONE, |newest| match newest.encoding {
-                // An update may encode a segment with the dictionary, but a packer does not.
+                // An update may have encoded the segment with the dictionary, but a packer uses
+                // none for it.
                 Encoding::BROTLI_DICTIONARY => Encoding::BROTLI,
                 encoding => encoding,
             }),
@@ -297,7 +298,7 @@ impl<'n> LiveNames<'n> {
     }
 }
 
-/// The first path of each region, with the length that the names list gives.
+/// The first path of each region, with the length of its content that the names list gives.
 struct FirstPaths<'n>(Vec<(Uuid, &'n str, Option<u64>)>);
 
 impl<'n> FirstPaths<'n> {
@@ -335,8 +336,8 @@ fn signed_by(key: &SecretKey) -> Seals {
     Seals { kind, package, keys, seals_max: 1 }
 }
 
-/// Returns the options of the new file, and the seals of its regions: the `signed` ones, or the
-/// existing ones.
+/// Returns the options of the new file and the seals of its regions: `signed` if there are new
+/// seals, otherwise the existing seals.
 fn build_options(
     package: &Package,
     options: &CompactOptions,
@@ -394,7 +395,7 @@ fn build_options(
     Ok((build_options, Some(seals)))
 }
 
-/// Refuses more keys than fit into the head before the parts region.
+/// Returns an error if the seal component has more keys than the head has room for.
 fn check_keys(seals: Option<&Seals>) -> Result<(), Error> {
     let room = PARTS_AT.saturating_sub(SEAL_AT);
     let Some(seals) = seals.filter(|seals| seals.emitted_len() > room) else { return Ok(()) };

@@ -1,7 +1,8 @@
-//! The proof that a compacted file holds the same as the old one. The new file is read back for it.
+//! The proof that a compacted file has the same content as the old one. The new file is read back
+//! for it.
 //!
-//! The proof uses nothing of the code that made the file. Specification:
-//! `docs/spec/dacti-package.md`, "Compaction".
+//! The proof does not use the code that made the file. Specification: `docs/spec/dacti-package.md`,
+//! "Compaction".
 
 use crate::error::CompactionFault;
 use crate::fetch::source::{FileSource, read_full, read_span};
@@ -22,23 +23,25 @@ use uuid::Uuid;
 /// Counts of the parts that were found to be the same in both files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Proof {
-    /// Regions with the same id, encoding, length and BLAKE3 of stored bytes, without the names
-    /// list. If contents were encoded anew: regions with the same id and content.
+    /// The number of regions with the same id, encoding, length and BLAKE3 of stored bytes, without
+    /// the names list. If contents were encoded again: the number of regions with the same id and
+    /// content.
     pub regions: u64,
-    /// Stored bytes that were read back.
+    /// The number of stored bytes that were read back.
     pub bytes: u64,
-    /// Paths that lead to the same region, with the same length hint.
+    /// The number of paths that lead to the same region with the same length hint.
     pub names: u64,
-    /// Digests that were computed again and match the seals in the new file, including that of the
-    /// names list.
+    /// The number of digests that were computed again and match the seals in the new file. It
+    /// includes the digest of the names list.
     pub digests: u64,
-    /// Signatures that are equal in both files. They are not verified, because that needs a key. If
-    /// the package was signed anew: signatures that were verified with the new key.
+    /// The number of signatures that are equal in both files. They are not verified, because that
+    /// needs a key. If the package was signed again: the number of signatures that were verified
+    /// with the new key.
     pub signatures: u64,
 }
 
-/// Reads the new file back and compares it with `old`, whose index and names are given. If regions
-/// were encoded `anew`, their contents are compared.
+/// Reads the new file back and compares it with `old`. The index and the names of `old` are given.
+/// If regions were encoded again (`anew`), their contents are compared.
 pub(super) fn prove(
     old: &Package,
     scan: &IndexScan,
@@ -80,7 +83,7 @@ pub(super) fn prove(
         if anew {
             prove_content((old, before), (&new, after))?;
         }
-        // When regions are encoded anew, a packer hashes each of them only for a seal.
+        // If regions are encoded again, the packer hashes them only if there are seals.
         let hashes = (!anew || new.view().seals().is_some()).then_some(&hashes[..]);
         prove_region((old, before), (&new, after), hashes, policy.as_ref(), &mut proof)?;
     }
@@ -92,14 +95,14 @@ pub(super) fn prove(
     }
     proof.names = u64::try_from(names.len()).unwrap_or(u64::MAX);
     if let Some(list) = found.found.iter().find(|found| found.id == NAMES_ID) {
-        // The read has already verified the digest.
+        // The digest of the names list was verified when the list was read.
         proof.digests = proof.digests.saturating_add(u64::from(view.seals().is_some()));
         proof.bytes = proof.bytes.saturating_add(list.span.len());
     }
     Ok(proof)
 }
 
-/// Pairs every region of one index with the region of the other that must equal it.
+/// Pairs every region of the old index with the region of the new index that must equal it.
 fn pairs<'s>(
     old: &'s IndexScan,
     new: &'s IndexScan,
@@ -177,8 +180,8 @@ fn prove_content(old: (&Package, &Located), new: (&Package, &Located)) -> Result
     Err(unproven(format!("region {} has another content", new.1.id)))
 }
 
-/// Compares the dictionaries, because equal stored bytes have equal contents only with equal
-/// dictionaries.
+/// Compares the dictionaries. Equal stored bytes decode to equal contents only if the dictionaries
+/// are equal.
 fn prove_dictionary(old: &Package, new: &Package) -> Result<(), Error> {
     let hash = |package: &Package| {
         let read = package.dictionary().get()?;
@@ -187,7 +190,7 @@ fn prove_dictionary(old: &Package, new: &Package) -> Result<(), Error> {
     if hash(old)? == hash(new)? { Ok(()) } else { Err(unproven("the dictionaries differ".into())) }
 }
 
-/// Returns the seal after a region that has this digest.
+/// Returns the seal with this digest after a region's stored bytes.
 fn find_seal(
     package: &Package,
     located: &Located,

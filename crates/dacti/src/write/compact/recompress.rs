@@ -1,4 +1,4 @@
-//! Compaction that encodes the contents of all regions anew, with another dictionary or none.
+//! Compaction that encodes the contents of all regions again, with another dictionary or none.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "Compaction".
 
@@ -12,14 +12,15 @@ use dacti_seal::{Kind, Seals};
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The dictionary with which contents are encoded anew.
+/// The dictionary with which contents are encoded again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recompress {
-    /// A dictionary that is trained on the contents, if it makes the package at least 5 % smaller.
+    /// A dictionary is trained on the contents, and used if it makes the package at least 5 %
+    /// smaller.
     Auto,
     /// No dictionary.
     Plain,
-    /// This dictionary, as by [`PackageBuilder::set_dictionary`].
+    /// This dictionary is used. The rules of [`PackageBuilder::set_dictionary`] apply.
     With(Vec<u8>),
 }
 
@@ -43,7 +44,8 @@ impl Rewrite<'_> {
         let package =
             Arc::new(Package::from_view(source, view, *old.limits(), dacti_index::open_brotli));
         let paths = FirstPaths::of(self.names);
-        // A small file can decode to far more than a new file should take.
+        // The total is limited, because the regions of a small file can decode to far too many
+        // bytes.
         let total = Total::of(old, &self.scan.found);
         for located in self.scan.found.iter().filter(|found| found.id != NAMES_ID) {
             let (path, hint) = paths.get(located.id).unzip();

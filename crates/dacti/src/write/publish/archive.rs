@@ -15,13 +15,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// The shortest grace of a collection: an upload in progress must not lose its parts.
+/// The minimum grace of a collection. With a shorter one, an upload in progress could lose its
+/// parts.
 const GRACE_MIN: Duration = Duration::from_hours(1);
 
-/// A version of a package that its history has.
+/// A version of a package in its history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArchivedHead {
-    /// The object that holds the head, relative to the folder of the published head.
+    /// The name of the object with the head, relative to the folder of the published head.
     pub name: String,
     /// The sequence of the head.
     pub sequence: u64,
@@ -38,22 +39,23 @@ pub struct ArchivedHead {
 pub struct Collected {
     /// Archived heads older than the grace.
     pub heads: Vec<StoredObject>,
-    /// Parts that no head names, stored longer ago than the grace.
+    /// Parts that no head names and that were stored before the grace began.
     pub parts: Vec<StoredObject>,
-    /// Objects that stay, because a head names them or the grace has not passed.
+    /// The number of objects that stay, because a head names them or the grace has not passed.
     pub kept: usize,
 }
 
-/// Copies the head at `place`, or the archived head with the sequence `at`, to the name `to` in the
-/// same folder. The copy can be a version, a channel or a preview. A copy of an archived head to
-/// the package's own name is a rollback. Returns the sequence of the copy.
+/// Copies a head to the name `to` in the same folder. This is the head at `place`, or, if `at` is
+/// given, the archived head with this sequence. The copy can serve as a version, a channel or a
+/// preview. A copy of an archived head to the package's own name is a rollback. Returns the
+/// sequence of the copy.
 ///
 /// Cost: one small object is written, and no part. If a head of the same package already has the
 /// name `to`, that head is archived first. The copy then gets a higher sequence, so that readers
 /// accept it as the later head.
 ///
 /// # Errors
-/// [`PublishFault`]; errors of the store. If the head is signed and the name `to` exists, the copy
+/// [`PublishFault`]; errors of the store. If the head is signed and an object `to` exists, the copy
 /// needs a new signature, so the key must be in `options`.
 pub fn tag(
     place: &Place,
@@ -119,7 +121,7 @@ pub fn open_version(place: &Place, sequence: u64, limits: Limits) -> Result<Pack
     Package::from_source(version(place, sequence)?, limits)
 }
 
-/// Returns the source of the version that [`open_version`] opens, for callers who count its reads.
+/// Returns the source of the version that [`open_version`] opens. Callers can count its reads.
 ///
 /// # Errors
 /// The errors of [`open_version`].
@@ -129,7 +131,7 @@ pub fn version(place: &Place, sequence: u64) -> Result<Arc<dyn ReadAt>, Error> {
     Ok(Arc::new(PartsSource::new(head.bytes.to_vec().into(), objects)?))
 }
 
-/// Reads the published head, or the head with the sequence `at`.
+/// Reads the published head, or, if `at` is given, the head with this sequence.
 fn read_version(place: &Place, at: Option<u64>) -> Result<PublishedHead, Error> {
     let no_head = || PublishFault::NoHead { place: place.shown() };
     let published = PublishedHead::read(place)?.ok_or_else(no_head)?;
@@ -142,15 +144,15 @@ fn read_version(place: &Place, at: Option<u64>) -> Result<PublishedHead, Error> 
     PublishedHead::read(&archived)?.ok_or_else(|| no_version().into())
 }
 
-/// Deletes the objects that no reader within the grace needs: archived heads older than `grace`,
-/// and parts that neither a head in the folder nor a younger archived head names. A dry run deletes
-/// nothing.
+/// Deletes the objects that no reader within the grace needs. These are archived heads older than
+/// `grace`, and parts that are named neither by a head in the folder nor by a younger archived
+/// head. A dry run deletes nothing.
 ///
-/// Parts stored less than the grace ago stay, because a publisher may be about to name them.
+/// Parts that were stored within the grace stay, because a publisher may be about to name them.
 ///
 /// # Errors
-/// [`PublishFault::Grace`]; a head in the package's folder that cannot be read, because its parts
-/// are then unknown; errors of the store.
+/// [`PublishFault::Grace`]; a head in the package's folder that cannot be read, because the parts
+/// that it names are unknown; errors of the store.
 pub fn collect(place: &Place, grace: Duration, dry_run: bool) -> Result<Collected, Error> {
     if grace < GRACE_MIN {
         return Err(PublishFault::Grace { seconds: grace.as_secs() }.into());
@@ -193,7 +195,8 @@ fn archive_prefix(prefix: &str) -> String {
     format!("{prefix}heads/")
 }
 
-/// Returns whether an object below the prefix has the name of a part. Other files are not deleted.
+/// Returns whether an object below the prefix has a name like a part. Only such objects are
+/// deleted.
 fn is_part_name(name: &str, prefix: &str) -> bool {
     let Some(own) = name.strip_prefix(prefix) else { return false };
     let (digest, piece) = own.split_once('-').unwrap_or((own, "0"));
@@ -206,7 +209,7 @@ fn is_part_name(name: &str, prefix: &str) -> bool {
 type Heads = Vec<(StoredObject, PartsHead)>;
 
 /// Returns the published head, and the archived heads with their objects. Archived objects that are
-/// no heads are ignored.
+/// not heads are ignored.
 fn heads(place: &Place) -> Result<(PartsHead, Heads), Error> {
     let no_head = || PublishFault::NoHead { place: place.shown() };
     let published = PublishedHead::read(place)?.ok_or_else(no_head)?.parsed;
@@ -223,7 +226,7 @@ fn heads(place: &Place) -> Result<(PartsHead, Heads), Error> {
     Ok((published, archived))
 }
 
-/// Returns all heads in the folder, the published one among them.
+/// Returns all heads in the folder, including the published one.
 fn beside(place: &Place) -> Result<Heads, Error> {
     let mut heads = Vec::new();
     for object in place.store().list("")? {

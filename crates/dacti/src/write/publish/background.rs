@@ -1,8 +1,8 @@
-//! Publishing for async programs: the blocking functions, run on a thread of their own.
+//! Publishing for async programs. The blocking functions run on a thread of their own.
 //!
-//! Uploads spend their time in waiting, and their logic is the same for blocking and async callers.
-//! So there is no second implementation: each call starts one thread, and its future ends with the
-//! thread's result. The future runs on any executor.
+//! An upload spends most of its time waiting, and its logic is the same for blocking and async
+//! callers. So there is no second implementation. Each call starts one thread, and its future
+//! completes with the thread's result. The future runs on any executor.
 
 use super::{
     Collected, Place, PublishOptions, Published, Pulled, UploadProgress, collect, publish_with,
@@ -34,7 +34,7 @@ impl Abandoned {
     }
 }
 
-/// Tells the thread, when dropped, that no caller waits for its result any more.
+/// When this is dropped, it tells the thread that no caller waits for its result any more.
 struct Waiting(Abandoned);
 
 impl Drop for Waiting {
@@ -44,10 +44,11 @@ impl Drop for Waiting {
 }
 
 /// Runs blocking `work` of this crate on a thread of its own, and waits for its result without
-/// blocking the caller's thread. If the future is dropped, [`Abandoned`] tells this to `work`.
+/// blocking the caller's thread. If the future is dropped, `work` learns this from its
+/// [`Abandoned`].
 ///
 /// # Errors
-/// Those of `work`; `Io` if no thread can be started.
+/// The errors of `work`; `Io` if no thread can be started.
 pub async fn in_background<T: Send + 'static>(
     work: impl FnOnce(&Abandoned) -> Result<T, Error> + Send + 'static,
 ) -> Result<T, Error> {
@@ -65,8 +66,8 @@ pub async fn in_background<T: Send + 'static>(
 }
 
 /// Publishes a package as [`publish_with`] does, on a thread of its own. If the future is dropped,
-/// the upload stops after the objects in progress, and the head stays unchanged unless it was
-/// replaced already.
+/// the upload stops after the objects in progress. The head stays unchanged, unless it was already
+/// replaced.
 ///
 /// # Errors
 /// The errors of [`publish_with`].
@@ -85,7 +86,7 @@ pub async fn publish_async(
 }
 
 /// Updates the package at `place` as [`Update::at_place`] does, on a thread of its own. `edit` puts
-/// and removes regions; then the update is planned and published.
+/// and removes regions. After that, the update is planned and published.
 ///
 /// # Errors
 /// The errors of [`Update`], and those of `edit`.
@@ -104,7 +105,7 @@ pub async fn update_async(
     .await
 }
 
-/// Makes or refreshes a copy as [`pull`] does, on a thread of its own.
+/// Makes or updates a local copy as [`pull`] does, on a thread of its own.
 ///
 /// # Errors
 /// The errors of [`pull`].

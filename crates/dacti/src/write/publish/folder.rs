@@ -1,8 +1,9 @@
 //! A folder of this machine as a store of parts.
 //!
-//! Objects appear whole, by rename, and are on disk before the head names them. A head is replaced
-//! under a lock on the head's file. It gets a modification second that no earlier head had: all
-//! heads have 65,536 bytes, so servers and rsync distinguish two heads only by time.
+//! An object is renamed into place, so it appears only when it is complete. It is on disk before a
+//! head names it. A head is replaced under a lock, which is on a file beside the head. It gets a
+//! modification second that no earlier head had: all heads have 65,536 bytes, so servers and rsync
+//! distinguish two heads only by their time.
 
 use super::PublishFault;
 use super::store::{Condition, ObjectTag, PartStore, StoredBytes, StoredObject};
@@ -23,7 +24,7 @@ pub struct FolderStore {
 }
 
 impl FolderStore {
-    /// Returns the folder at `folder` as a store. It is made when the first object is stored.
+    /// Returns the folder at `folder` as a store. It is created when the first object is stored.
     #[must_use]
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self { folder: folder.into() }
@@ -83,7 +84,7 @@ impl PartStore for FolderStore {
     fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error> {
         let path = self.path(name);
         Self::create_folder_of(&path)?;
-        // The lock is held from the check to the rename.
+        // The lock is kept from the check of the condition to the rename.
         let lock = HeadLock::take(&path)?;
         let conflict = || Error::from(PublishFault::Conflict { place: self.shown(name) });
         let len = std::fs::metadata(&path).map_or(0, |found| found.len());
@@ -116,7 +117,7 @@ impl PartStore for FolderStore {
             let entry = entry.map_err(failed)?;
             let Some(own) = entry.file_name().to_str().map(ToOwned::to_owned) else { continue };
             let is_file = entry.file_type().map_err(failed)?.is_file();
-            // Temporary files and locks of this program are no objects.
+            // Temporary files and locks of this program are not objects of the store.
             if is_file && !own.starts_with(".dacti-") {
                 let found = entry.metadata().map_err(failed)?;
                 let modified = found.modified().map_err(failed)?;
@@ -143,7 +144,7 @@ impl PartStore for FolderStore {
 }
 
 /// Opens a regular file; `None` if the path does not exist. A directory is an error, because it
-/// cannot be a part.
+/// cannot be an object.
 fn open(path: &Path) -> Result<Option<File>, Error> {
     let failed = |error| Error::io("open", path, error);
     let found = match std::fs::metadata(path) {
@@ -157,8 +158,8 @@ fn open(path: &Path) -> Result<Option<File>, Error> {
     File::open(path).map(Some).map_err(failed)
 }
 
-/// Returns a modification time for a new head: now, or one second after the present head's time,
-/// whichever is later.
+/// Returns a modification time for a new head: the current time, or one second after the current
+/// head's time, whichever is later.
 fn second_behind(path: &Path) -> SystemTime {
     let seconds =
         |time: SystemTime| time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -168,14 +169,14 @@ fn second_behind(path: &Path) -> SystemTime {
     UNIX_EPOCH.checked_add(Duration::from_secs(second)).unwrap_or_else(SystemTime::now)
 }
 
-/// A lock on the publication of one head, held by an open file beside it.
+/// A lock that allows only one publisher to replace a head. It is on an open file beside the head.
 #[derive(Debug)]
 struct HeadLock {
     file: File,
 }
 
 impl HeadLock {
-    /// Waits for the lock of the head at `path`.
+    /// Waits until this process gets the lock of the head at `path`.
     fn take(path: &Path) -> Result<Self, Error> {
         let mut name = std::ffi::OsString::from(".dacti-lock-");
         name.push(path.file_name().unwrap_or_default());
@@ -190,8 +191,7 @@ impl HeadLock {
 
 impl Drop for HeadLock {
     fn drop(&mut self) {
-        // Closing the file also releases the lock, but not while a child process has a copy of the
-        // handle.
+        // Closing the file also releases the lock, unless a child process has a copy of the handle.
         let _ = self.file.unlock();
     }
 }

@@ -1,4 +1,4 @@
-//! The head at a place: reads it with its tag, makes a new one, and replaces it.
+//! The head at a place. This module reads the head with its tag, makes a new head, and replaces it.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "The head", "Publishing".
 
@@ -23,7 +23,7 @@ pub(super) struct PublishedHead {
 }
 
 impl PublishedHead {
-    /// Reads the head at a place; `None` if there is no object of that name.
+    /// Reads the head at a place; `None` if the place has no such object.
     pub(super) fn read(place: &Place) -> Result<Option<Self>, Error> {
         let Some(found) = place.store().get(place.name(), None)? else { return Ok(None) };
         if found.len != HEAD_LEN || !is_in_parts(&found.bytes) {
@@ -43,7 +43,8 @@ impl PublishedHead {
         self.parsed.region.name_hash != dacti_cdn::parts::name_hash(place.name())
     }
 
-    /// Stores this head under the name by which collectors and readers of history find it.
+    /// Stores a copy of this head under its archived name, which collectors and readers of history
+    /// use.
     pub(super) fn archive(&self, place: &Place) -> Result<(), Error> {
         let digest =
             head_digest(&self.bytes, self.parsed.region_at).map_err(dacti_cdn::Error::from)?;
@@ -52,7 +53,8 @@ impl PublishedHead {
     }
 }
 
-/// Refuses to replace a signed head by one without a signature, unless the caller allows it.
+/// Returns an error if the head is signed, the new head would not be, and the caller does not allow
+/// this.
 pub(super) fn check_key(
     place: &Place,
     there: Option<&PublishedHead>,
@@ -88,12 +90,12 @@ pub(super) fn emit(
     Ok(head.into())
 }
 
-/// Replaces the head at a place. After a lost answer, reads the head to find out whether it was
+/// Replaces the head at a place. If the answer is lost, reads the head to find out whether it was
 /// replaced.
 ///
-/// The new head was published if the present head has the same bytes. It was also published if the
-/// present head lists its last part, belongs to the same name and has no lower sequence: then a
-/// later head has already followed.
+/// The new head was published if the current head has the same bytes. It was also published if a
+/// later head has already followed. In that case, the current head lists the last part of the new
+/// head, belongs to the same name, and has no lower sequence.
 pub(super) fn replace(
     place: &Place,
     head: &Bytes,

@@ -1,8 +1,8 @@
 //! Publishes packages in parts to a folder or an object store: as a whole, by an update, or as a
-//! copy of a head. Also deletes parts that no head names any more.
+//! copy of a head. Deletes parts that no head names any more.
 //!
-//! An upload stores immutable parts first and replaces the head last, on condition that no other
-//! publisher replaced it meanwhile. No step waits for caches. Specification:
+//! An upload first stores immutable parts. It replaces the head last, and only if no other
+//! publisher has replaced it meanwhile. No step waits for caches. Specification:
 //! `docs/spec/dacti-parts.md`.
 
 mod archive;

@@ -1,5 +1,5 @@
-//! An object store as a store of parts: S3 and stores with its protocol, Google Cloud Storage,
-//! Azure, and folders by `file:` URLs.
+//! An object store as a store of parts. It may be S3 or a store with its protocol, Google Cloud
+//! Storage, Azure, or a folder under a `file:` URL.
 //!
 //! Conditional writes are those of the `object_store` crate. Specification:
 //! `docs/spec/dacti-parts.md`, "Publishing".
@@ -19,7 +19,7 @@ use object_store::{
 };
 use std::sync::Arc;
 
-/// How long caches may keep a head by default, in seconds.
+/// The default time in seconds for which caches may keep a head.
 pub const HEAD_MAX_AGE: u32 = 60;
 
 /// The folder of a head in an object store.
@@ -32,11 +32,11 @@ struct ObjectFolder {
 
 impl Place {
     /// Returns the place of a head in an object store, such as `s3://BUCKET/docs.dacti-pack`.
-    /// [`StoreOptions`] says where credentials come from. Caches may keep the head for
-    /// `head_max_age` seconds. Nothing is sent yet.
+    /// [`StoreOptions`] describes the source of credentials. Caches may keep the head for
+    /// `head_max_age` seconds. No request is sent.
     ///
     /// # Errors
-    /// `Remote` for a URL that names no object, or an environment that lacks a setting;
+    /// `Remote` if the URL names no object, or the environment lacks a setting;
     /// [`PublishFault::Name`].
     pub fn in_store(url: &str, options: &StoreOptions, head_max_age: u32) -> Result<Self, Error> {
         let head = Client::alone(url, options)?;
@@ -49,7 +49,7 @@ impl Place {
 impl ObjectFolder {
     fn attributes(&self, kind: StoredKind) -> Attributes {
         if self.head.is_local() {
-            // Files have no headers.
+            // Local files have no headers.
             return Attributes::new();
         }
         let (control, media_type) = match kind {

@@ -1,4 +1,5 @@
-//! Publishes a package as a whole: the first time, or as the continuation of the published one.
+//! Publishes a package as a whole: for the first time, or as a later state of the published
+//! package.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing".
 
@@ -25,24 +26,24 @@ use std::sync::Arc;
 #[derive(Debug, Clone)]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 pub struct PublishOptions {
-    /// The folder of the parts, relative to the head's; by default the head's name and `.parts/`. A
-    /// package that is already published keeps its prefix.
+    /// The folder of the parts, relative to the head's folder; by default the head's name with
+    /// `.parts/` added. A package that is already published keeps its prefix.
     pub prefix: Option<String>,
     /// Whether to replace the published package even if this package does not continue it.
     pub replace: bool,
     /// Whether to replace the head without a condition, for stores without conditional writes.
     pub unconditional: bool,
-    /// Whether to keep the replaced head for the history even if no part is dropped. This costs one
-    /// small object.
+    /// Whether the replaced head is archived even if the new head still names all its parts. This
+    /// costs one small object.
     pub archive: bool,
     /// When the head expires, in seconds since 1970; 0 for never.
     pub expiry: u64,
     /// The key that signs the head.
     pub key: Option<SecretKey>,
-    /// Whether a signed head may be replaced by one without a signature. Readers who require
-    /// signatures refuse it.
+    /// Whether a signed head may be replaced by a head without a signature. Readers that require
+    /// signatures refuse such a head.
     pub unsigned: bool,
-    /// Objects that are uploaded at once.
+    /// The number of objects that are uploaded at once.
     pub concurrency: NonZeroUsize,
 }
 
@@ -64,11 +65,11 @@ impl Default for PublishOptions {
 /// The relation of a package to the head that was published before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// No head was there.
+    /// There was no head before.
     First,
-    /// The head belonged to this package, in this or an earlier state.
+    /// The head belonged to this package, in an earlier state or in this state.
     Continued,
-    /// The head belonged to this package, in this state: nothing was done.
+    /// The head belonged to this package, in this state, so nothing was done.
     Same,
     /// The head belonged to another package or another history, and was replaced.
     Replaced,
@@ -77,20 +78,20 @@ pub enum Standing {
 /// The result of a publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
-    /// The relation of the package to the head that was there.
+    /// The relation of the package to the head that was published before.
     pub standing: Standing,
-    /// The sequence of the head that is there now.
+    /// The sequence of the head that is published now.
     pub sequence: u64,
     /// The number of entries in that head's list of parts.
     pub entries: usize,
-    /// Bytes of parts that this publication added.
+    /// The number of bytes of parts that this publication added.
     pub bytes: u64,
 }
 
 /// Publishes a package in parts: see [`publish_with`].
 ///
 /// # Errors
-/// As [`publish_with`].
+/// The errors of [`publish_with`].
 pub fn publish(
     package: &Package,
     place: &Place,
@@ -101,13 +102,13 @@ pub fn publish(
 
 /// Publishes a package in parts, and calls `progress` with the progress of the upload.
 ///
-/// Cost: the bytes after the head that the place does not have yet are hashed and uploaded. The
-/// other bytes are only hashed, to prove that the place has the same bytes. Bytes that an earlier
-/// attempt uploaded within the last hour are not uploaded again.
+/// Cost: the bytes after the head that the place lacks are hashed and uploaded. All other bytes are
+/// only hashed, to prove that the place has the same bytes. Bytes that an earlier attempt uploaded
+/// within the last hour are not uploaded again.
 ///
 /// # Errors
-/// [`PublishFault`]; a package without room for a list of parts; errors of the store. After an
-/// error before the head is replaced, readers still see the previous package.
+/// [`PublishFault`]; a package without room for a list of parts; errors of the store. If the error
+/// occurs before the head is replaced, readers still see the previous package.
 pub fn publish_with(
     package: &Package,
     place: &Place,
@@ -159,7 +160,7 @@ struct Publication {
     region: PartsRegion,
     /// The entries of the list whose parts are not published yet.
     new: Vec<PartEntry>,
-    /// Whether the new list lacks entries of the published head.
+    /// Whether the published head has entries that the new list lacks.
     drops: bool,
 }
 
@@ -220,12 +221,13 @@ impl Own {
         Ok(Publication { standing, region, new, drops })
     }
 
-    /// Returns the head of one file, with the file id of the publication. If the package continues
-    /// the published one, this is the published file id. If the package replaces another history,
-    /// or if the published head is a copy from another name, this is a new file id.
+    /// Returns the head in the form of a package of one file, with the file id under which it is
+    /// published. If the package continues the published one, this is the published file id. If the
+    /// package replaces another history, or if the published head is a copy of a head with another
+    /// name, this is a new file id.
     ///
-    /// If the parts of a reader's view were collected, the reader follows a later head with the
-    /// same file id. So a reader would mix two histories that have the same file id.
+    /// The reason: if the parts of a reader's view were collected, the reader follows a later head
+    /// with the same file id. If two histories had the same file id, the reader would mix them.
     fn under_id_of(&self, plan: &Publication, there: Option<&PublishedHead>) -> Vec<u8> {
         // spec: R-PART-25, R-PART-33
         let mut one_file = self.one_file.clone();
@@ -246,8 +248,8 @@ impl Own {
         one_file
     }
 
-    /// Compares the package with the published head. Returns how they are related, and the entries
-    /// that stay.
+    /// Compares the package with the published head. Returns their relation, and the entries that
+    /// stay in the list.
     fn held_against(
         &self,
         source: &dyn ReadAt,
@@ -259,8 +261,8 @@ impl Own {
             if options.replace { Ok((Standing::Replaced, Vec::new())) } else { Err(fault.into()) }
         };
         let is_other_id = self.parsed.layout.file_id != there.parsed.layout.file_id;
-        // A package that once replaced another history was published under a new file id. Then its
-        // parts show that it is the same package.
+        // If a package once replaced another history, it was published under a new file id. Its
+        // parts then show that it is the same package.
         if is_other_id && !self.has_parts_of(source, there)? {
             return replaced(other_package(place, &self.parsed.layout, &there.parsed.layout));
         }
@@ -309,7 +311,7 @@ impl Own {
     }
 }
 
-/// Returns the state of a package's index, as a value that grows with every update.
+/// Returns the state of a package's index as a value that increases with every update.
 fn state_of(source: &dyn ReadAt) -> Result<(u64, u64), Error> {
     let view = View::read(source)?;
     Ok((view.index().start, view.delta_entries()))

@@ -1,4 +1,5 @@
-//! A pull's unfinished copy, in a file beside the target. The next pull resumes from it.
+//! The unfinished copy of a pull, in a file beside the target. The next pull resumes from this
+//! file.
 
 use crate::fetch::source::{FileSource, read_file_at, read_full_of, write_file_at};
 use crate::read::view::read_failed;
@@ -8,20 +9,20 @@ use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// An unfinished copy that only this process writes.
+/// An unfinished copy that no other process writes.
 #[derive(Debug)]
 pub(super) struct Partial {
     file: File,
     /// The path of the unfinished copy, and the path that the finished copy gets.
     own_path: PathBuf,
     path: PathBuf,
-    /// Whether an earlier pull of the same state left bytes in it.
+    /// Whether the file already has bytes of an earlier pull of the same state.
     pub(super) is_resumed: bool,
 }
 
 impl Partial {
-    /// Opens the unfinished copy for `path`. It begins with `head` and has `len` bytes. Bytes that
-    /// an earlier pull of another state left are dropped.
+    /// Opens the unfinished copy for `path`. The copy begins with `head` and has `len` bytes. If an
+    /// earlier pull of another state left bytes, they are dropped.
     pub(super) fn open(path: &Path, head: &[u8], len: u64) -> Result<Self, Error> {
         AtomicFile::check(path)?;
         let own_path = own_path(path);
@@ -65,20 +66,20 @@ impl Partial {
         FileSource::of(handle).map_err(read_failed)
     }
 
-    /// Syncs the file, and renames it to the path of the finished copy. It replaces the old copy.
+    /// Syncs the file, and renames it to the path of the finished copy. This replaces the old copy.
     pub(super) fn commit(self) -> Result<(), Error> {
         let failed = |error: io::Error| Error::io("write", &self.path, error);
         self.file.sync_all().map_err(failed)?;
         std::fs::rename(&self.own_path, &self.path)
             .map_err(|error| Error::io("create", &self.path, error))?;
         let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        // The new name is on disk once the folder is synced. Systems that cannot sync folders put
-        // the name on disk without this, so an error is ignored.
+        // Once the folder is synced, the new name is on disk. Some systems cannot sync folders, but
+        // put the name on disk without this call. So an error is ignored.
         let _ = File::open(folder.unwrap_or(Path::new("."))).map(|folder| folder.sync_all());
         Ok(())
     }
 
-    /// Deletes the file, whose bytes are wrong.
+    /// Deletes the file, because its bytes are wrong.
     pub(super) fn discard(self) -> Result<(), Error> {
         let failed = |error| Error::io("delete", &self.own_path, error);
         std::fs::remove_file(&self.own_path).map_err(failed)

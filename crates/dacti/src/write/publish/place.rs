@@ -16,7 +16,7 @@ impl Place {
     /// Returns the place of the head `name` in a store.
     ///
     /// # Errors
-    /// [`PublishFault::Name`] unless the name is one plain path segment.
+    /// [`PublishFault::Name`] if the name is not one plain path segment.
     pub fn new(store: Arc<dyn PartStore>, name: impl Into<String>) -> Result<Self, Error> {
         let name = name.into();
         if name.is_empty()
@@ -31,7 +31,7 @@ impl Place {
     /// Returns the place of a head in a folder of this machine.
     ///
     /// # Errors
-    /// [`PublishFault::Name`] if the path has no last segment that is text.
+    /// [`PublishFault::Name`] if the path has no last segment, or if it is not text.
     pub fn in_folder(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
@@ -43,7 +43,7 @@ impl Place {
     /// Returns the place of another head in the same folder.
     ///
     /// # Errors
-    /// As [`new`](Self::new).
+    /// The errors of [`new`](Self::new).
     pub fn sibling(&self, name: &str) -> Result<Self, Error> {
         Self::new(Arc::clone(&self.store), name)
     }
@@ -71,7 +71,7 @@ impl Place {
         self.store.shown(&self.name)
     }
 
-    /// Returns the prefix of the parts that a first publication uses.
+    /// Returns the default prefix of the parts, which the first publication uses.
     #[must_use]
     pub fn default_prefix(&self) -> String {
         format!("{}.parts/", self.name)

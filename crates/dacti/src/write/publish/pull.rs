@@ -1,7 +1,7 @@
-//! Local copies of packages: new copies, and old copies that are updated with the new bytes only.
+//! Local copies of packages. A pull makes a new copy, or fetches the bytes that an old copy lacks.
 //!
-//! A copy is one file. During an update, its readers see the old package or the new one.
-//! Specification: `docs/spec/dacti-parts.md`, "The region"; `docs/spec/dacti-cdn.md`, "Laws".
+//! A copy is one file. While a pull replaces it, readers of the copy see the old package or the new
+//! one. Specification: `docs/spec/dacti-parts.md`, "The region"; `docs/spec/dacti-cdn.md`, "Laws".
 
 use super::partial::Partial;
 use super::reuse::{self, Filled, Wanted};
@@ -15,42 +15,42 @@ use dacti_cdn::parts::{PartsHead, is_in_parts, one_file_head};
 use daicon_core::Span;
 use std::path::Path;
 
-/// Bytes that are fetched at once.
+/// The number of bytes that are fetched at once.
 const FETCH_LEN: u64 = 4 << 20;
 
 /// The result of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pulled {
-    /// The file before the pull.
+    /// The state of the local file before the pull.
     pub copy: CopyState,
     /// Length of the copy in bytes.
     pub len: u64,
-    /// Bytes after the head that were fetched.
+    /// The number of fetched bytes after the head.
     pub fetched: u64,
 }
 
-/// The file before a pull.
+/// The state of the local file before a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyState {
-    /// No file, or another package: a new file was made.
+    /// There was no file, or a file of another package. A new file was written.
     New,
-    /// An earlier state of the package: the bytes that it lacked were fetched.
+    /// The file had an earlier state of the package. The bytes that it lacked were fetched.
     Grown,
-    /// The same state: nothing was done.
+    /// The file had the same state, so nothing was done.
     Same,
 }
 
-/// Makes `path` a copy of `package`, as one file. Calls `progress` from this thread with the number
-/// of bytes that the copy has and the number that it gets. The pull stops if `progress` returns
-/// `Break`.
+/// Makes `path` a copy of `package`, as one file. Calls `progress` on the calling thread with two
+/// numbers: the bytes that the copy has, and the bytes that it will have. The pull stops if
+/// `progress` returns `Break`.
 ///
 /// If `path` has an earlier state of the same package, only the bytes that it lacks are fetched. If
-/// `path` has another package, the regions that both packages have are found by the digest list of
-/// the new one and are not fetched.
+/// `path` has another package, some regions may be in both packages. The digest list of the new
+/// package finds them, and they are not fetched.
 ///
-/// The finished copy replaces the old one after its digests were checked. An interrupted pull
-/// leaves the old copy unchanged, and an unfinished file beside it, from which the next pull
-/// resumes.
+/// After the digests of the finished copy were checked, it replaces the old copy. An interrupted
+/// pull leaves the old copy unchanged. Beside it, it leaves an unfinished file, from which the next
+/// pull resumes.
 ///
 /// # Errors
 /// Errors of the source and of the system; bytes that do not match their digests; `TotalTooLong`
@@ -77,9 +77,10 @@ pub fn pull(
     let (partial, fetched) = pull.fill(local.as_ref(), is_same)?;
     let (partial, fetched) = match pull.prove(&partial) {
         Ok(()) => (partial, fetched),
-        // These errors say nothing about the bytes. The next pull goes on with them.
+        // These errors do not mean that bytes are wrong. The next pull resumes with these bytes.
         Err(error @ (Error::Stopped | Error::TotalTooLong { .. })) => return Err(error),
-        // The bytes that were on this machine may be damaged, so all bytes are fetched again.
+        // The bytes that were copied from this machine may be wrong, so all bytes are fetched
+        // again.
         Err(_) if fetched < len.saturating_sub(HEAD_LEN) => {
             partial.discard()?;
             let (partial, again) = pull.fill(None, false)?;
@@ -93,7 +94,7 @@ pub fn pull(
     };
     // spec: R-HTTP-65
     if let Err(error) = package.confirm() {
-        // A later pull must not resume with bytes of another package.
+        // A later pull must not resume with the bytes of another package.
         if error.kind() == ErrorKind::Replaced {
             partial.discard()?;
         }
@@ -127,14 +128,14 @@ impl Pull<'_> {
             progress: self.progress,
         };
         if let Some(local) = local.filter(|_| is_same) {
-            // Published bytes never change, so the old copy's bytes are also those of the new one.
+            // Published bytes never change, so the new copy has the same bytes as the old one here.
             let end = local.view().len().min(self.len);
             let old = Span { start: HEAD_LEN.min(end), end };
             copying.copy(&**local.source(), &[old])?;
             filled.add([old]);
         }
         let all = match &self.parts {
-            // Positions that no part holds are zeros in the file.
+            // Positions that no part has are zeros in the file.
             Some(parts) => parts.region.list.entries().iter().map(|entry| entry.span).collect(),
             None => vec![Span { start: HEAD_LEN.min(self.len), end: self.len }],
         };
@@ -163,8 +164,8 @@ impl Pull<'_> {
         Ok((partial, fetched.saturating_add(sum(&missing))))
     }
 
-    /// Checks the copy by the digests of its parts, or, if there are no parts, by the seals of its
-    /// regions.
+    /// Checks the copy by the digests of its parts. If there are no parts, checks it by the seals
+    /// of its regions.
     fn prove(&mut self, partial: &Partial) -> Result<(), Error> {
         let source = partial.source()?;
         if let Some(parts) = &self.parts {
@@ -187,7 +188,7 @@ fn sum(spans: &[Span]) -> u64 {
     spans.iter().fold(0, |sum: u64, span| sum.saturating_add(span.len()))
 }
 
-/// Returns the parts of `spans` that lie in any of `all`, in ascending order.
+/// Returns the overlaps of `spans` with the spans in `all`, in ascending order.
 fn within(spans: &[Span], all: &[Span]) -> Vec<Span> {
     let mut within: Vec<Span> = spans
         .iter()
@@ -225,7 +226,7 @@ impl Copying<'_> {
     }
 }
 
-/// Returns the pieces in which a span is fetched, or copied.
+/// Returns the pieces in which a span is fetched or copied.
 pub(super) fn pieces(span: Span) -> impl Iterator<Item = Span> {
     let mut at = span.start;
     core::iter::from_fn(move || {
@@ -235,7 +236,7 @@ pub(super) fn pieces(span: Span) -> impl Iterator<Item = Span> {
     })
 }
 
-/// Returns a head in the form that a package of one file has, and the list of parts of that head.
+/// Returns the head in the form of a package of one file, and its list of parts if it has one.
 fn as_one_file(head: Vec<u8>) -> Result<(Vec<u8>, Option<PartsHead>), Error> {
     if !is_in_parts(&head) {
         return Ok((head, None));

@@ -1,7 +1,7 @@
-//! The bytes of a new package that this machine already has: in an unfinished copy, and in the
-//! package that the copy replaces.
+//! The bytes of a new package that this machine already has. They may be in an unfinished copy, or
+//! in the package that the copy replaces.
 //!
-//! Regions of a package that was built anew are found by the digest list. Specification:
+//! If a package was built again, its unchanged regions are found by the digest list. Specification:
 //! `docs/spec/dacti-seal.md`, "The digest list".
 
 use super::partial::Partial;
@@ -25,8 +25,8 @@ pub(super) struct Wanted {
     scan: IndexScan,
 }
 
-/// Returns the spans to fetch before anything else: the index, the digest list, and the dictionary
-/// with its seal, because the seals of regions cover the dictionary's hash.
+/// Returns the spans to fetch first: the index, the digest list, and the dictionary with its seal.
+/// The dictionary is needed because the seals of regions cover its hash.
 pub(super) fn first(package: &Package) -> Vec<Span> {
     let mut first = vec![package.view().index()];
     first.extend(package.digest_list_span());
@@ -37,7 +37,7 @@ pub(super) fn first(package: &Package) -> Vec<Span> {
 }
 
 impl Wanted {
-    /// Reads the index of the unfinished copy; `None` if it is not complete enough.
+    /// Reads the index from the unfinished copy; `None` if the copy lacks needed bytes.
     pub(super) fn read(partial: &Partial, package: &Package) -> Result<Option<Self>, Error> {
         let source = Arc::new(partial.source()?);
         let Ok(copy) = Package::from_source(source, *package.limits()) else { return Ok(None) };
@@ -52,7 +52,8 @@ impl Wanted {
             return completed;
         }
         let sealed = SealedSpans::of(&self.copy, &self.scan.found);
-        // Regions that share stored bytes have a seal each, and each of them must be there.
+        // If regions share stored bytes, each has its own seal, and all these seals must be
+        // complete.
         let mut verified: HashMap<Span, usize> = HashMap::new();
         for located in &self.scan.found {
             let verdict = self.copy.stored_reader_at(*located).and_then(|mut r| r.verify());
@@ -67,9 +68,9 @@ impl Wanted {
         completed
     }
 
-    /// Returns the regions for which `local` has the same digest: their spans in the wanted
-    /// package, with their seals, and their starts in `local`. The seals of regions that share
-    /// stored bytes are left out, because their order is not known.
+    /// Returns the regions for which `local` has the same digest. For each, this is its span in the
+    /// wanted package, with its seals, and its start in `local`. If several regions share stored
+    /// bytes, their seals are left out, because their order is not known.
     pub(super) fn shared_with(&self, local: &Package) -> Result<Vec<(Span, u64)>, Error> {
         // spec: R-DIG-04
         let listed = self.copy.listed_digests(&self.scan)?;
@@ -103,8 +104,8 @@ impl Wanted {
         Ok(shared)
     }
 
-    /// Returns whether equal digests mean equal seals. The same key makes the same signature of the
-    /// same digest, but another key makes another signature.
+    /// Returns whether equal digests mean equal seals. A key always makes the same signature of a
+    /// digest, but another key makes another signature.
     fn has_seals_of(&self, local: &Package) -> bool {
         match (self.copy.view().seals(), local.view().seals()) {
             (Some(new), Some(old)) if new.kind == Kind::Digest => old.kind == Kind::Digest,
@@ -122,11 +123,11 @@ impl Wanted {
     }
 }
 
-/// The spans of the unfinished copy that already have their bytes.
+/// The spans of the unfinished copy whose bytes are already there.
 #[derive(Debug, Default)]
 pub(super) struct Filled(Vec<Span>);
 
-/// Two missing spans are fetched as one if at most this many bytes lie between them.
+/// If at most this many bytes lie between two missing spans, both are fetched as one span.
 const GAP_LEN_MAX: u64 = 1024;
 
 impl Filled {
@@ -134,8 +135,8 @@ impl Filled {
         self.0.extend(spans);
     }
 
-    /// Returns the spans of `wanted` that are not filled. `wanted` must ascend. A short filled span
-    /// between two missing ones is fetched again.
+    /// Returns the parts of `wanted` that are not filled. `wanted` must ascend. A short filled span
+    /// between two missing spans is fetched again.
     pub(super) fn missing(&mut self, wanted: &[Span]) -> Vec<Span> {
         self.0.sort_unstable_by_key(|span| (span.start, span.end));
         let mut missing: Vec<Span> = Vec::new();
@@ -165,7 +166,7 @@ impl Filled {
     }
 }
 
-/// Copies bytes of `local` to other places of the unfinished copy.
+/// Copies bytes of `local` to their new places in the unfinished copy.
 pub(super) fn copy(
     partial: &Partial,
     local: &dyn ReadAt,
@@ -199,13 +200,14 @@ mod tests {
         assert_eq!(missing(&[(0, 9)], &[]), [(0, 9)]);
         assert_eq!(missing(&[(0, 9)], &[(0, 9)]), []);
         assert_eq!(missing(&[(0, 90_000)], &[(10_000, 20_000)]), [(0, 10_000), (20_000, 90_000)]);
-        // The filled spans may be unordered, may overlap, and may pass the end.
+        // Filled spans may be in any order, overlap, and extend past the end of the wanted span.
         let filled = [(50_000, 99_999), (10_000, 20_000), (15_000, 30_000)];
         assert_eq!(missing(&[(0, 90_000)], &filled), [(0, 10_000), (30_000, 50_000)]);
-        // A short filled span does not cut a fetch in two.
+        // A filled span of 1,024 bytes is too short to cut a fetch in two. One of 1,025 bytes is
+        // not.
         assert_eq!(missing(&[(0, 90_000)], &[(10_000, 11_024)]), [(0, 90_000)]);
         assert_eq!(missing(&[(0, 90_000)], &[(10_000, 11_025)]), [(0, 10_000), (11_025, 90_000)]);
-        // Two wanted spans stay two, and one filled span may reach from one into the other.
+        // Two wanted spans are never joined. One filled span may overlap both.
         assert_eq!(missing(&[(0, 10), (20, 30)], &[]), [(0, 10), (20, 30)]);
         assert_eq!(missing(&[(0, 10), (20, 30)], &[(5, 25)]), [(0, 5), (25, 30)]);
         assert_eq!(missing(&[(0, 10), (20, 30)], &[(12, 15)]), [(0, 10), (20, 30)]);

@@ -1,7 +1,7 @@
-//! The few operations that publishing needs of a store of objects.
+//! The few operations of an object store that publishing needs.
 //!
-//! A store is the folder that holds a head: names are relative to it, with `/` between segments.
-//! Implement [`PartStore`] to publish to a kind of store that this crate does not know.
+//! A store is the folder of a head. Names are relative to this folder, with `/` between segments.
+//! To publish to a kind of store that this crate does not support, implement [`PartStore`].
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing".
 
 use crate::Error;
@@ -9,23 +9,24 @@ use bytes::Bytes;
 use daicon_core::Span;
 use std::time::SystemTime;
 
-/// A store of objects, as seen from the folder of a head. Its calls block.
+/// The objects in and below the folder of a head. The calls block.
 pub trait PartStore: core::fmt::Debug + Send + Sync {
-    /// Returns the name of an object for messages, without credentials.
+    /// Returns the name of an object as messages show it, without credentials.
     fn shown(&self, name: &str) -> String;
 
-    /// Reads the bytes of an object, or those of `range`, which is relative to the object's start.
+    /// Reads an object, or the bytes of `range`, which is relative to the object's start.
     ///
-    /// Returns `None` if there is no such object. A range is cut at the object's end.
+    /// Returns `None` if there is no such object. If the range extends past the object's end, fewer
+    /// bytes are returned.
     ///
     /// # Errors
     /// `Io` or `Remote`.
     fn get(&self, name: &str, range: Option<Span>) -> Result<Option<StoredBytes>, Error>;
 
-    /// Stores a part, which never changes. An object of that name is replaced.
+    /// Stores a part, which never changes. If an object of this name exists, it is replaced.
     ///
     /// # Errors
-    /// `Io` or `Remote`. The object may have been stored nevertheless.
+    /// `Io` or `Remote`. After an error, the object may have been stored nevertheless.
     fn put(&self, name: &str, bytes: Bytes) -> Result<(), Error>;
 
     /// Replaces a head as a whole if `condition` holds.
@@ -33,24 +34,25 @@ pub trait PartStore: core::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`PublishFault::Conflict`](super::PublishFault::Conflict) if the condition does not hold;
     /// [`PublishFault::Unconditional`](super::PublishFault::Unconditional) if the store cannot
-    /// check it; `Io` or `Remote`, after which the head may have been replaced nevertheless.
+    /// check the condition; `Io` or `Remote`. After the last two, the head may have been replaced
+    /// nevertheless.
     fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error>;
 
-    /// Lists the objects that lie directly in `folder`, which is empty for the head's own folder,
-    /// and otherwise ends with `/`.
+    /// Lists the objects that lie directly in `folder`. An empty `folder` is the head's own folder.
+    /// Any other `folder` ends with `/`.
     ///
     /// # Errors
     /// `Io` or `Remote`.
     fn list(&self, folder: &str) -> Result<Vec<StoredObject>, Error>;
 
-    /// Deletes an object. An object that is not there is no error.
+    /// Deletes an object. It is no error if the object does not exist.
     ///
     /// # Errors
     /// `Io` or `Remote`.
     fn delete(&self, name: &str) -> Result<(), Error>;
 }
 
-/// The bytes of an object, or some of them.
+/// The bytes of an object or of a range of it.
 #[derive(Debug, Clone)]
 pub struct StoredBytes {
     /// The bytes that were asked for.
@@ -66,14 +68,14 @@ pub struct StoredBytes {
 pub struct ObjectTag {
     /// The tag, as the store writes it.
     pub tag: Option<String>,
-    /// The version, in stores that have versions.
+    /// The version, if the store has versions.
     pub version: Option<String>,
 }
 
 /// The condition on which a head is replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Condition {
-    /// There is no object of that name.
+    /// No object has this name.
     Absent,
     /// The object has the content with this tag.
     Unchanged(ObjectTag),
@@ -81,12 +83,12 @@ pub enum Condition {
     Any,
 }
 
-/// The kinds of objects, for which a store sets different headers.
+/// The kinds of objects. A store sets different headers for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoredKind {
-    /// A head: short lifetime in caches.
+    /// A head. Caches may keep it for a short time.
     Head,
-    /// A part or an archived head: never changes.
+    /// A part or an archived head. It never changes.
     Part,
 }
 

@@ -1,5 +1,6 @@
 //! An update of a package in parts. It is planned and executed like the update of a file. Its
-//! writes go into a file that collects the block and the new head and publishes them at the end.
+//! writes go into a temporary file, which collects the block and the new head. At the end they are
+//! published.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing", "The plan".
 
@@ -22,8 +23,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 impl Update {
-    /// Opens the package that is published at `place` for an update. This needs no local copy: it
-    /// reads the head, and the index blocks that the plan needs.
+    /// Opens the package that is published at `place` for an update. No local copy is needed: only
+    /// the head and the index blocks that the plan needs are read.
     ///
     /// # Errors
     /// [`PublishFault::NoHead`]; faults of the package; errors of the store.
@@ -54,7 +55,7 @@ impl PartObjects for PlaceObjects {
     }
 }
 
-/// A package in parts as a file that an update writes to. Nothing is stored before
+/// A package in parts, in the form of a file to which an update writes. Nothing is stored before
 /// [`publish`](UpdateFile::publish).
 #[derive(Debug)]
 struct PartsFile {
@@ -62,7 +63,7 @@ struct PartsFile {
     options: PublishOptions,
     published: PublishedHead,
     parts: PartsSource,
-    /// Start of the block, absolute.
+    /// The start of the block, absolute.
     block_at: u64,
     state: Mutex<State>,
 }
@@ -70,9 +71,9 @@ struct PartsFile {
 /// The bytes that the update has written so far.
 #[derive(Debug)]
 struct State {
-    /// The head, in the form of a package in one file.
+    /// The head, in the form of a package of one file.
     head: Vec<u8>,
-    /// The block, in a file without a name, and its length in bytes.
+    /// The unnamed file with the block, and the block's length in bytes.
     block: File,
     block_len: u64,
 }
@@ -97,8 +98,8 @@ impl PartsFile {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the list of parts with the block, the new entries in it, and whether entries were
-    /// merged because the list would be too long.
+    /// Returns three values: the list of parts with the block, its new entries, and whether entries
+    /// were merged because the list would be too long.
     fn new_list(&self, block_len: u64) -> Result<(PartList, Vec<PartEntry>, bool), Error> {
         let old = &self.published.parsed.region.list;
         let mut entries = old.entries().to_vec();
@@ -115,8 +116,8 @@ impl PartsFile {
     }
 }
 
-/// Reads by position. Bytes that no part holds are zeros, and a merge includes these zeros in its
-/// part.
+/// Reads by position. Positions that no part has are read as zeros. A merged part includes such
+/// zeros.
 impl ReadAt for PartsFile {
     fn len(&self) -> u64 {
         self.block_at.saturating_add(self.state().block_len)

@@ -1,5 +1,5 @@
-//! Uploads of parts from any source of bytes: the parts are cut into objects, and several objects
-//! are stored at once.
+//! Uploads parts from any source of bytes. Parts are cut into objects, and several objects are
+//! stored at once.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Names", "Publishing".
 
@@ -19,22 +19,22 @@ use std::collections::HashMap;
 use std::sync::mpsc::channel;
 use std::time::SystemTime;
 
-/// An object that was stored less than this long ago is not stored again, because no collector may
-/// delete it yet.
+/// If an object was stored more recently than this, it is not stored again, because no collector
+/// may delete it yet.
 const FRESH: Duration = Duration::from_hours(1);
-/// The minimum number of objects for which an upload looks for the objects of an interrupted one.
+/// The minimum number of objects for which an upload looks for objects of an interrupted upload.
 const RESUMED_MIN: u64 = 4;
 
 /// The progress of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UploadProgress {
-    /// Objects that are stored.
+    /// The number of objects that are stored.
     pub objects: u64,
-    /// Objects in all.
+    /// The number of all objects.
     pub objects_total: u64,
-    /// Bytes of the stored objects.
+    /// The number of bytes of the stored objects.
     pub bytes: u64,
-    /// Bytes in all.
+    /// The number of bytes of all objects.
     pub bytes_total: u64,
 }
 
@@ -46,8 +46,8 @@ pub(super) fn entry_of(source: &dyn ReadAt, span: Span) -> Result<PartEntry, Err
     Ok(PartEntry { span, piece_exponent, digest })
 }
 
-/// Merges entries of a list that would be too long. The merged entry takes the place of the entries
-/// that it replaces, in `new` too. Returns whether it merged entries.
+/// Merges entries if the list is too long. A merged entry replaces its entries in `entries` and in
+/// `new`. Returns whether entries were merged.
 pub(super) fn shorten(
     source: &dyn ReadAt,
     entries: &mut Vec<PartEntry>,
@@ -69,7 +69,7 @@ pub(super) fn shorten(
     Ok(is_merged)
 }
 
-/// Hashes the bytes of `span`, which the source must have.
+/// Hashes the bytes of `span`. It is an error if the source lacks some of them.
 pub(super) fn digest_of(source: &dyn ReadAt, span: Span) -> Result<Digest, Error> {
     hash_whole(source, span, &HashPool::new(None)).map(Digest)
 }
@@ -81,9 +81,9 @@ struct Object {
     span: Span,
 }
 
-/// Stores all objects of `entries`, `concurrency` at once. `source` has their bytes.
+/// Stores all objects of `entries`, at most `concurrency` at once. `source` has their bytes.
 ///
-/// Memory: `concurrency` objects, of 64 MiB at most.
+/// Memory: `concurrency` objects of at most 64 MiB.
 pub(super) fn upload(
     place: &Place,
     prefix: &str,
@@ -93,7 +93,7 @@ pub(super) fn upload(
     progress: &mut dyn FnMut(UploadProgress) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let count = entries.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.object_count()));
-    // A listing costs more than a few uploads.
+    // The listing is skipped for a few objects, because it costs more than their uploads.
     let fresh = if count < RESUMED_MIN { HashMap::new() } else { fresh_objects(place, prefix)? };
     let mut objects = Vec::new();
     let mut told = UploadProgress::default();
@@ -145,7 +145,7 @@ pub(super) fn upload(
     })
 }
 
-/// Checks that the store has all objects of `entries`, and stores missing objects again.
+/// Checks that the store has all objects of `entries`. Stores missing objects again.
 pub(super) fn confirm(
     place: &Place,
     prefix: &str,
@@ -167,8 +167,8 @@ pub(super) fn confirm(
     }
 }
 
-/// Returns the objects of `entries` that are missing or have another length. Reads one byte of each
-/// object, because a listing may be out of date.
+/// Returns the objects of `entries` that are missing or have another length. This reads one byte of
+/// each object, because a listing may be out of date.
 fn missing_objects(
     place: &Place,
     prefix: &str,
@@ -191,7 +191,7 @@ fn objects_of(entry: &PartEntry, prefix: &str) -> impl Iterator<Item = Object> {
     })
 }
 
-/// Returns the lengths of the objects below a prefix that were stored a short time ago.
+/// Returns the lengths of the objects below a prefix that were stored less than `FRESH` ago.
 fn fresh_objects(place: &Place, prefix: &str) -> Result<HashMap<String, u64>, Error> {
     let now = SystemTime::now();
     let is_fresh = |time: SystemTime| now.duration_since(time).is_ok_and(|age| age < FRESH);

@@ -1,4 +1,4 @@
-//! A package published as one object, which each publication replaces as a whole.
+//! A package that is published as one object. Each publication replaces the whole object.
 //!
 //! No reader sees half of a package, because stores and folders replace an object at once. Each
 //! publication uploads all bytes.
@@ -13,14 +13,13 @@ use dacti_cdn::parts::{PartsHead, is_in_parts, one_file_head};
 use dacti_cdn::{HEAD_LEN, Layout};
 use daicon_core::Span;
 
-/// The maximum length of a package that is published as one object. The whole package is in memory,
-/// and stores accept no longer object in one request.
+/// The maximum length of a package that is published as one object. The whole package must be in
+/// memory, and stores do not accept a longer object in one request.
 const WHOLE_LEN_MAX: u64 = 4 << 30;
 
-/// Publishes a package as one object, on condition that the object has not changed since it was
-/// read.
+/// Publishes a package as one object, if the object has not changed since it was read.
 ///
-/// Cost: each publication uploads all bytes of the package, and holds them in memory meanwhile.
+/// Cost: each publication uploads all bytes of the package. Meanwhile they are all in memory.
 ///
 /// # Errors
 /// [`PublishFault`]; errors of the store. After an error, readers still see the previous object,
@@ -52,8 +51,8 @@ pub fn publish_whole(
     Ok(Published { standing, sequence: 0, entries: 0, bytes: len })
 }
 
-/// Refuses to replace another package, or a package in parts, because its readers would lose their
-/// package.
+/// Returns an error if the object is another package, or the head of a package in parts, because
+/// its readers would lose their package. The caller can allow this.
 fn check_there(
     package: &Package,
     place: &Place,
@@ -75,7 +74,7 @@ fn check_there(
     }
 }
 
-/// Returns the bytes of a package as one file. Positions that no part holds are zeros.
+/// Returns the bytes of a package as one file. Positions that no part has are zeros.
 fn one_file(source: &dyn ReadAt) -> Result<Bytes, Error> {
     let head = read_whole(source, Span { start: 0, end: HEAD_LEN.min(source.len()) })?;
     if !is_in_parts(&head) {

@@ -1,8 +1,9 @@
-//! The bytes of an append, piece by piece: from encoded regions, from a new index, or from the data
-//! file of a saved plan.
+//! The bytes of an append, piece by piece. They are taken from encoded regions, from a new index,
+//! or from the data file of a saved plan.
 //!
-//! Every piece is checked against its digest in the plan: pieces of a new index before they are
-//! handed out, other pieces after their last byte. Specification: `docs/spec/dacti-cdn.md`.
+//! Every piece is checked against its digest in the plan. A piece of a new index is checked before
+//! it is handed out, and any other piece after its last byte. Specification:
+//! `docs/spec/dacti-cdn.md`.
 
 use super::UpdateFault;
 use super::stage::Stage;
@@ -14,7 +15,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
-/// Bytes that are read at once.
+/// The number of bytes that are read at once.
 const PIECE_LEN: u64 = 1 << 20;
 
 /// The source of an append's bytes.
@@ -38,7 +39,7 @@ pub(super) struct Staged<'b> {
     /// For each edit, the number of the staged region that has its bytes.
     pub(super) numbers: &'b [Option<usize>],
     pub(super) plan: &'b Plan,
-    /// The snapshot that the plan was made from; derived bytes come from it.
+    /// The snapshot from which the plan was made. The bytes of a new index are derived from it.
     pub(super) snapshot: &'b Snapshot,
 }
 
@@ -56,7 +57,7 @@ impl Block<'_> {
                 let end = pieces.iter().rposition(is_derived);
                 first..end.map_or(first, |last| last.saturating_add(1))
             }
-            // The data file also has the derived bytes, so they are read like the others.
+            // The data file also has the derived bytes, so these are read like all others.
             Self::Saved { .. } => pieces.len()..pieces.len(),
         };
         let part = |range: Range<usize>| pieces.get(range).unwrap_or_default();
@@ -119,7 +120,7 @@ impl Staged<'_> {
     }
 }
 
-/// Returns the bytes of an append without the zeros at its end.
+/// Returns the length of an append without the zeros at its end.
 pub(super) fn written_len(append: &Append) -> u64 {
     let last = append.pieces.iter().rev().find(|piece| piece.content != PieceContent::Zeros);
     last.map_or(0, |piece| piece.span.end.saturating_sub(append.at))

@@ -1,8 +1,8 @@
 //! The chain of names segments of a package, and the segment that an update writes next.
 //!
-//! An update writes the new names and merges the small segments before them. So the chain stays
-//! short, and a name is written again only when the list has doubled. Specification:
-//! `docs/spec/dacti-names.md`, "Earlier segments".
+//! An update writes the new names, and merges the small segments before them into the new segment.
+//! So the chain stays short. While the list doubles in length, each name is written again only a
+//! few times. Specification: `docs/spec/dacti-names.md`, "Earlier segments".
 
 use crate::read::names::read_segment;
 use crate::{Error, Package};
@@ -11,23 +11,23 @@ use dacti_names::{Link, NAMES_ID, Name, SEGMENTS_MAX, Segment, emit_segment};
 use std::collections::BTreeMap;
 
 /// A segment of at most this many bytes is read to find out whether it lists a path. A longer
-/// segment is read only if it can be merged. A path that only unread segments list may be written
-/// again, because writing a record takes less time than reading a long list.
+/// segment is read only if it can be merged. A path may be written again although an unread segment
+/// lists it, because writing a record takes less time than reading a long list.
 const READ_MAX: u64 = 1 << 20;
-/// A segment is merged into the next one if it is at most this many times as long.
+/// A segment is merged into the next one if it is at most this many times as long as the next one.
 const MERGE_RATIO: u64 = 2;
-/// The maximum number of segments of a chain. Readers follow 64.
+/// The maximum number of segments of a chain that an update writes. Readers follow at most 64.
 const CHAIN_MAX: usize = 32;
 
 /// A segment of the chain.
 #[derive(Debug)]
 struct Loaded {
     located: Located,
-    /// The content was parsed before, so it is valid.
+    /// The content of the segment. It was parsed before, so it is valid.
     content: Vec<u8>,
 }
 
-/// The chain, newest segment first, as far as it was read.
+/// The segments of the chain that were read, newest first.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     loaded: Vec<Loaded>,
@@ -123,7 +123,7 @@ fn link_to(located: &Located, decoded_len: u64) -> Link {
     Link { at, size, encoding, decoded_len }
 }
 
-/// Returns the bytes of a name's record in a segment.
+/// Returns the number of bytes that a name takes in a segment, with its path and attributes.
 fn record_len(name: &Name<'_>) -> u64 {
     let attributes_len = if name.attributes.is_empty() { 0 } else { 16 };
     let path_len = u64::try_from(name.path.len()).unwrap_or(u64::MAX);
@@ -137,7 +137,7 @@ mod tests {
     use dacti_names::{NAMES_ID, Name, Segment};
     use daicon_core::Span;
 
-    /// Adds the next segment with these names, at the position that it would have in a file.
+    /// Adds the next segment with these names. It is placed where an update would append it.
     fn grow(chain: &mut Chain, at: u64, paths: &[&str]) {
         let names: Vec<_> = paths.iter().map(|path| Name::hashed(path).unwrap()).collect();
         let content = chain.next(&names).unwrap();
@@ -164,8 +164,8 @@ mod tests {
             written += chain.loaded[0].content.len();
         }
         assert!(chain.loaded.len() <= 11, "{} segments", chain.loaded.len());
-        // A record has 49 or 50 bytes, and each record is written again a few times for each
-        // doubling.
+        // A record has 49 or 50 bytes. The list doubles 11 times, and each record may be written
+        // twice for each doubling.
         assert!(written < 2000 * 50 * 2 * 11, "{written} bytes");
         for path in &paths {
             assert_eq!(chain.find(path).unwrap().path, path);

@@ -14,7 +14,7 @@ use dacti_seal::{Hashes, SEALS_MAX, digest_of_hash};
 use daicon_core::to_u64;
 use std::io::{self, Read};
 
-/// Bytes of content that are compared at once.
+/// The number of bytes of content that are compared at once.
 const BUF_LEN: usize = 64 * 1024;
 
 /// How an update encodes its regions.
@@ -24,7 +24,7 @@ pub(super) struct Encoded<'e> {
     pub(super) dictionary: Option<&'e NewDictionary>,
 }
 
-/// The results for a batch of inputs: whether each is unchanged.
+/// The results for a batch of inputs: one value for each input, true if it is unchanged.
 #[derive(Debug)]
 struct Verdicts(Vec<bool>);
 
@@ -37,8 +37,9 @@ impl Weigh for Verdicts {
 /// Returns, for each input, whether its region has the same content. The inputs are compared on all
 /// cores.
 ///
-/// In a package in parts with seals, only the seals are fetched, and adjacent seals by one request.
-/// Each input is encoded, and its digest is compared with the digest of its region.
+/// If the package is in parts and has seals, no region is fetched. Only the seals are fetched, and
+/// one request takes adjacent seals. Each input is encoded, and its digest is compared with its
+/// region's digest.
 pub(super) fn unchanged(
     package: &Package,
     inputs: &[(Input, Option<Located>)],
@@ -78,9 +79,9 @@ pub(super) fn unchanged(
     Ok(unchanged)
 }
 
-/// Returns whether the stored bytes of an input would have the digest of its region, or one of
-/// the digests after stored bytes that regions share. A long input
-/// that would be compressed counts as changed.
+/// Returns whether the stored bytes of an input would have the digest of its region. If regions
+/// share stored bytes, any digest after these bytes may match. A long input that would be
+/// compressed counts as changed.
 fn has_digest(
     input: &Input,
     found: Located,
@@ -125,7 +126,7 @@ fn has_digest(
 }
 
 /// Returns whether a region has the content of an input. A region that cannot be read counts as
-/// different, and is put again.
+/// different, so the update writes it again.
 fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool, Error> {
     if found.encoding == Encoding::NONE && found.span.len() != input.len {
         return Ok(false);
@@ -137,8 +138,8 @@ fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool
     loop {
         let read = read_some(&mut *content, &mut ours).map_err(|error| input.failed(error))?;
         let ours = ours.get(..read).unwrap_or_default();
-        // The buffer may have more room than the input has bytes left, so that a longer region is
-        // noticed.
+        // The buffer may be longer than the rest of the input. If the region has more bytes than
+        // the input, these are read, too, and the comparison fails.
         let Ok(stored) = read_some(&mut stored, &mut theirs) else { return Ok(false) };
         if theirs.get(..stored) != Some(ours) {
             return Ok(false);
@@ -151,12 +152,12 @@ fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool
     }
 }
 
-/// Returns the length of a buffer: enough for a short input, and at most `BUF_LEN`.
+/// Returns the length of a buffer. It is enough for a short input, and at most `BUF_LEN`.
 fn buf_len(len: u64) -> usize {
     usize::try_from(len.min(PIECE_LEN)).unwrap_or(BUF_LEN).clamp(1, BUF_LEN)
 }
 
-/// Fills `buf`, or less if the content ends.
+/// Fills `buf`, or a part of it if the content ends first.
 fn read_some(from: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -1,5 +1,5 @@
-//! The changes of an update: the result of comparing its inputs with the package, and the edits for
-//! the planner, with their bytes.
+//! The changes of an update: the result of comparing its inputs with the package. They become edits
+//! for the planner, together with the bytes of the edits.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Edits"; `docs/spec/dacti-names.md`, "Earlier
 //! segments".
@@ -54,17 +54,17 @@ pub(super) struct Edits {
     /// The new and changed regions, in the order in which they will be stored.
     puts: Vec<Replacing>,
     removed: Removed,
-    /// The next names segment, and the region that it replaces.
+    /// The input for the next names segment, and the region that this segment replaces.
     names: Option<Replacing>,
     explicit_ids: bool,
-    /// `None` if the package has no region yet.
+    /// The encoding of the new regions; `None` if the package has no region yet.
     encoding: Option<Encoding>,
     /// The dictionary of the package.
     dictionary: Option<NewDictionary>,
     changes: Vec<Change>,
 }
 
-/// Edits whose bytes are ready.
+/// The edits, after their bytes were encoded and sealed.
 #[derive(Debug, Default)]
 pub(super) struct StagedEdits {
     /// The next names segment.
@@ -73,7 +73,7 @@ pub(super) struct StagedEdits {
     pub(super) changes: Vec<Change>,
 }
 
-/// An edit, and the number of the staged region that has its bytes, if it has any.
+/// An edit, and the number of the staged region that has its bytes, if the edit has bytes.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct StagedEdit {
     pub(super) edit: Edit,
@@ -88,7 +88,8 @@ impl Edits {
         mut removed: Removed,
         effort: Effort,
     ) -> Result<Self, Error> {
-        // A longer index is checked only before a fold, which reads the whole index anyway.
+        // A longer index is checked only before a fold, because a fold reads the whole index
+        // anyway.
         if package.view().index().end <= HEAD_LEN {
             package.refuse_part_overlaps(&package.scan_index()?.found)?;
         }
@@ -96,7 +97,8 @@ impl Edits {
         let flags = package.view().name_flags();
         let explicit = flags.is_some_and(|flags| flags.explicit_ids);
         let chain = if inputs.iter().any(|input| input.path.is_some()) {
-            // Without flags, any path may have an explicit id.
+            // A package without a names component has no flags, so any path may have an explicit
+            // id.
             Chain::read(package, flags.is_none_or(|flags| flags.explicit_ids))?
         } else {
             Chain::default()
@@ -134,8 +136,8 @@ impl Edits {
         let puts = inputs.into_iter().zip(unchanged).filter(|(_, unchanged)| !unchanged);
         let puts: Vec<Replacing> = puts.map(|(put, _)| put).collect();
         let encoding = match &dictionary {
-            // A delta group has one encoding, so the regions of an update and its names have the
-            // dictionary together, or not at all.
+            // All entries of a delta group have one encoding. So the regions of an update and its
+            // names segment all use the dictionary, or none of them does.
             Some(dictionary) if encoding == Some(Encoding::BROTLI) => {
                 let mut all = puts.iter().chain(&names);
                 let fit = all.all(|(input, _)| dictionary.fits(input.len));
@@ -163,8 +165,8 @@ impl Edits {
         stage.add(&inputs, encoder(first), effort, progress)?;
         let content_len = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(input.len));
         if self.encoding.is_none() && stage.stored_len() >= content_len {
-            // These are the first regions of the package. Brotli is used if it makes them smaller,
-            // as in packing.
+            // These are the first regions of the package. As in packing, Brotli is used only if it
+            // makes them smaller.
             stage.clear();
             stage.add(&inputs, encoder(Encoding::NONE), effort, progress)?;
         }
@@ -221,11 +223,11 @@ impl StagedEdits {
     }
 
     /// Splits the edits into turns, each of which fits into one delta group. Returns an empty list
-    /// if one turn is enough, or if no order of turns avoids a fold.
+    /// if one turn is enough, or if turns cannot avoid a fold.
     ///
-    /// In a package of one file, each turn is published by a switch of its own. So only the names
-    /// can have a turn of their own there, before the others: a name without an entry does no harm.
-    /// A package in parts publishes all turns at once.
+    /// In a package of one file, each turn is published by its own switch. So between turns,
+    /// readers see only some of the edits. Only names may be published first, because a name
+    /// without an entry does no harm. In a package in parts, one head publishes all turns at once.
     pub(super) fn turns(&self, is_in_parts: bool) -> Vec<Vec<StagedEdit>> {
         let puts = self.others.iter().all(|edit| matches!(edit.edit, Edit::Put(_)));
         if let Some(names) = self.names.filter(|_| !is_in_parts && puts)
@@ -257,9 +259,8 @@ impl StagedEdits {
     }
 }
 
-/// Gives inputs the ids that the names list has for their paths, and returns whether an input has
-/// an explicit id. If a path had an id that differs from the explicit one, the region of the old id
-/// is removed.
+/// Gives inputs the ids that the names list has for their paths. Returns whether an input has an
+/// explicit id. If a path had another id before, the region of the old id is removed.
 fn resolve_ids(
     package: &Package,
     chain: &Chain,
@@ -313,9 +314,9 @@ fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>,
     Ok(inputs.iter().map(find).collect())
 }
 
-/// Returns the encoding of the package's regions: the encoding of the names list, or else of the
-/// first group with entries. Every package with paths that this crate has made has a names list.
-/// `None` if the package has no region.
+/// Returns the encoding of the package's regions; `None` if the package has no region. This is the
+/// encoding of the names list, or, without a names list, of the first group with entries. This
+/// crate writes a names list into every package with paths.
 fn encoding_of(package: &Package) -> Result<Option<Encoding>, Error> {
     let encoding = if let Some(names) = package.find(NAMES_ID)? {
         Some(names.encoding)
@@ -340,7 +341,7 @@ fn dictionary_of(
     Ok(package.dictionary().get()?.cloned().map(NewDictionary::of_package))
 }
 
-/// Returns the names that the list lacks, or has with a different id, length or attributes.
+/// Returns the names that the list lacks, or has with another id, length or attributes.
 fn names_to_write<'i>(
     chain: &Chain,
     inputs: &'i [Replacing],
@@ -349,17 +350,18 @@ fn names_to_write<'i>(
 ) -> Vec<Name<'i>> {
     let named = inputs.iter().zip(unchanged).filter_map(|((input, found), unchanged)| {
         let name = input.to_name()?;
-        // The index has the length of a region without encoding, so the names list needs none.
+        // If a region is stored without encoding, the index tells its length, so the list need not.
         let is_told = encoding == Some(Encoding::NONE) || *unchanged;
         let is_listed = if let Some(listed) = chain.find(name.path) {
             let len_is_right = is_told || listed.decoded_len == name.decoded_len;
-            // If the content is unchanged and the input has no attributes, the listed ones stay.
+            // If the content is unchanged and the input has no attributes, the listed attributes
+            // stay.
             let attributes_are_right =
                 listed.attributes == name.attributes || (*unchanged && name.attributes.is_empty());
             listed.id == name.id && len_is_right && attributes_are_right
         } else {
-            // The rest of the list was not read. If the package has the region, the rest most
-            // likely has its name.
+            // Some segments were not read. If the package has the region, one of them most likely
+            // lists its name.
             let is_in_rest = found.is_some() && !chain.is_whole();
             is_in_rest && is_told && name.attributes.is_empty()
         };

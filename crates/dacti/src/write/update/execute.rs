@@ -1,8 +1,8 @@
 //! Carries out a plan on a file, step by step. Each step is on disk before the next one begins.
 //!
-//! Every step can be repeated: it writes the same bytes to the same place. If that place has bytes
-//! that do not belong to the plan, the execution stops before it overwrites them. Specification:
-//! `docs/spec/dacti-cdn.md`.
+//! Every step can be repeated, because it writes the same bytes to the same place again. If that
+//! place has bytes that do not belong to the plan, the execution stops before it overwrites them.
+//! Specification: `docs/spec/dacti-cdn.md`.
 
 use super::block::Block;
 use super::file::{Reading, UpdateFile, write_all};
@@ -19,10 +19,10 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Bytes that are written at once.
+/// The maximum number of bytes that are written at once.
 const WRITE_LEN: usize = 1 << 20;
 
-/// How far the execution of a plan on a file has come.
+/// The progress that the execution of a plan has made on a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Standing {
     /// The step with this number, from 0, is next and was not started.
@@ -36,19 +36,20 @@ pub(super) enum Standing {
 /// The progress of a plan that is carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UpdateProgress {
-    /// Steps done.
+    /// The number of steps that are done.
     pub steps: usize,
-    /// Steps in all.
+    /// The number of all steps.
     pub steps_total: usize,
-    /// Bytes appended.
+    /// The number of bytes that were appended.
     pub bytes: u64,
-    /// Bytes to append in all.
+    /// The number of all bytes to append.
     pub bytes_total: u64,
 }
 
 /// Carries out the steps `range` of a plan.
 ///
-/// Steps that were done before are done again. If the disk failed in an earlier attempt, reading
+/// Steps that were done before are done again. Suppose that the disk failed in an earlier attempt.
+/// Then reading the bytes back would not prove that they are on disk.
 /// the bytes back would not prove that they are on disk.
 pub(super) fn execute(
     file: &Arc<dyn UpdateFile>,
@@ -68,7 +69,7 @@ pub(super) fn execute(
     Ok(())
 }
 
-/// Returns how far the execution of a plan on the file has come.
+/// Returns the progress that the execution of a plan has made on the file.
 pub(super) fn standing(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<Standing, Error> {
     if plan.switch().is_none() {
         return Err(UpdateFault::from(Fault { step: None, breach: Breach::NoSwitch }).into());
@@ -88,7 +89,7 @@ pub(super) fn standing(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<Standi
     }
 }
 
-/// Returns whether a step was started but not finished, so that some of its bytes are in the file.
+/// Returns whether a step was started but not finished, so that the file has some of its bytes.
 fn is_within(plan: &Plan, i: usize, step: &Step, found: State, head: &[u8]) -> bool {
     let before = plan.state_before(i);
     match &step.action {
@@ -103,8 +104,8 @@ fn is_within(plan: &Plan, i: usize, step: &Step, found: State, head: &[u8]) -> b
     }
 }
 
-/// Returns whether a piece of the head has some old and some new bytes, and the rest of the head is
-/// unchanged.
+/// Returns whether a write into the head was interrupted. Then each byte of the span at `at` is old
+/// or new, and the rest of the head is unchanged.
 fn is_torn(head: &[u8], at: u64, old: &[u8], new: &[u8], before: Digest) -> bool {
     let len = u64::try_from(old.len()).unwrap_or(u64::MAX);
     let Some(span) = Span::new(at, len) else { return false };
@@ -155,8 +156,8 @@ impl Execution<'_, '_> {
         self.tell()
     }
 
-    /// Returns whether the file is in the state after this step, or after a later step that was
-    /// done before.
+    /// Returns whether the file is in the state after this step, or in the state after a later step
+    /// that an earlier execution has done.
     fn is_on_the_way(&self, i: usize, found: State) -> bool {
         self.plan.steps.iter().skip(i).any(|step| step.after == found)
             || matches!(standing(self.file, self.plan), Ok(Standing::Within(within)) if within > i)
@@ -175,7 +176,7 @@ impl Execution<'_, '_> {
         {
             self.file.reserve(room).map_err(failed("make room in"))?;
         }
-        // Many small regions are written by few calls.
+        // Adjacent bytes are collected, so that many small regions are written by few calls.
         let (block, mut together) = (self.block, Together::default());
         block.each(append, &mut |at, bytes| {
             if !together.takes(at, bytes) {
@@ -194,7 +195,7 @@ impl Execution<'_, '_> {
         self.file.sync().map_err(failed("write"))
     }
 
-    /// Writes the collected bytes, and empties the collection.
+    /// Writes the collected bytes and drops them from the collection.
     fn write(&mut self, i: usize, together: &mut Together, len: u64) -> Result<(), Error> {
         if together.bytes.is_empty() {
             return Ok(());
@@ -208,8 +209,9 @@ impl Execution<'_, '_> {
         self.tell()
     }
 
-    /// Checks the bytes that the file already has at the place of the planned ones. They must come
-    /// from an earlier attempt of this plan: each must be the planned byte or a zero.
+    /// Compares the planned bytes with the bytes that the file already has in their place. An
+    /// earlier attempt of this plan must have written these: each must be the planned byte or a
+    /// zero.
     fn hold_against(&self, i: usize, planned: &mut Together, len: u64) -> Result<(), Error> {
         let Together { at, bytes, existing } = planned;
         let at = *at;
@@ -226,8 +228,8 @@ impl Execution<'_, '_> {
         }
     }
 
-    /// Writes a piece of the head, by one call unless the system writes less. Fails if the head has
-    /// bytes there that are neither the old nor the new ones.
+    /// Writes a piece of the head, by one call unless the system writes less. Returns an error if
+    /// the head has a byte there that is neither the old nor the new one.
     fn patch(&mut self, i: usize, at: u64, before: &[u8], after: &[u8]) -> Result<(), Error> {
         let head = read_head(self.file)?;
         let found = Span::new(at, u64::try_from(before.len()).unwrap_or(u64::MAX))
@@ -243,8 +245,8 @@ impl Execution<'_, '_> {
         write_all(&**self.file, at, after).map_err(failed("write"))?;
         let is_switch = self.plan.switch().is_some_and(|(switch, _)| switch == i);
         if found == after || !(is_switch || self.file.reserve_needs_second()) {
-            // The head needs no new second. Either it already had these bytes, or this is a
-            // reserve, on which no view depends before the switch.
+            // The head needs no new second in two cases: it already had these bytes, or the step is
+            // a reserve, on which no view depends before the switch.
             self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
         } else {
             self.times.advance(&**self.file).map_err(failed("set the modification time of"))?;
@@ -265,12 +267,13 @@ impl Execution<'_, '_> {
 struct Together {
     at: u64,
     bytes: Vec<u8>,
-    /// The current bytes of the file at that place.
+    /// The bytes that the file has in the same place.
     existing: Vec<u8>,
 }
 
 impl Together {
-    /// Returns whether bytes at `at` follow those held here, and both fit one write.
+    /// Returns whether `bytes`, which belong at `at`, follow the collected bytes and fit into the
+    /// same write.
     fn takes(&self, at: u64, bytes: &[u8]) -> bool {
         let len = self.bytes.len().saturating_add(bytes.len());
         let end = u64::try_from(self.bytes.len()).ok().and_then(|len| self.at.checked_add(len));
@@ -294,7 +297,7 @@ fn state_of(file: &Arc<dyn UpdateFile>, head: &[u8]) -> Result<State, Error> {
     Ok(State { len, head: Digest::of(head) })
 }
 
-/// Returns an error of the system. Its caller, who opened the package, adds the path.
+/// Returns an IO error without a path. The caller that opened the package adds the path.
 pub(super) fn failed(action: &'static str) -> impl Fn(io::Error) -> Error {
     move |error| Error::io(action, Path::new(""), error)
 }

@@ -1,6 +1,7 @@
-//! The file that an update writes to: reads and writes by position, and the lock of its one writer.
+//! The file to which an update writes: reads and writes by position, and the lock of its only
+//! writer.
 //!
-//! The meaning of the bytes plays no role here. Tests implement a file that fails. Specification:
+//! This code does not interpret the bytes. Tests replace the file by one that fails. Specification:
 //! `docs/spec/dacti-cdn.md`.
 
 use super::UpdateFault;
@@ -16,9 +17,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-/// A file that can be updated: read and written by position, made longer, and synced to disk.
+/// A file that can be updated. It can be read and written by position, made longer, and synced to
+/// disk.
 ///
-/// An implementation ensures that there is one writer at a time.
+/// An implementation must ensure that the file has only one writer at a time.
 pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// Returns the file's length now, in bytes.
     ///
@@ -45,7 +47,7 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// written.
     ///
     /// # Errors
-    /// An error of the system. Some of the bytes may be in the file then.
+    /// An error of the system. In this case the file may already have some of the bytes.
     fn write_at(&self, at: u64, bytes: &[u8]) -> io::Result<usize>;
 
     /// Makes the file longer, with zeros.
@@ -54,13 +56,13 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// An error of the system.
     fn set_len(&self, len: u64) -> io::Result<()>;
 
-    /// Reserves room on disk for the bytes of a span at the end of the file, and leaves the file's
-    /// length unchanged. It is called before the first of these bytes is written, so that a full
-    /// disk leaves the file unchanged.
+    /// Reserves room on disk for the bytes of a span at the end of the file. The file's length
+    /// stays unchanged. An update calls this before it writes the first of these bytes. So if the
+    /// disk is full, the file stays unchanged.
     ///
     /// # Errors
-    /// The disk, or the user's share of it, has no room. A file that cannot reserve room returns no
-    /// error.
+    /// The disk is full, or the user's quota is used up. If a file system cannot reserve room, this
+    /// is no error.
     fn reserve(&self, span: Span) -> io::Result<()> {
         let _ = span;
         Ok(())
@@ -69,7 +71,7 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// Syncs the written bytes and the length to disk.
     ///
     /// # Errors
-    /// An error of the system. The bytes may or may not be on disk then.
+    /// An error of the system. In this case it is unknown whether the bytes are on disk.
     fn sync(&self) -> io::Result<()>;
 
     /// Returns the modification time, which servers send to their clients.
@@ -90,48 +92,48 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// An error of the system.
     fn is_in_place(&self) -> io::Result<bool>;
 
-    /// Waits until no reader of this file gets old bytes for the spans of `barrier` through any
-    /// cache. It is called when the file itself has the new bytes on disk.
+    /// Waits until no cache gives a reader of this file old bytes for the spans of `barrier`. An
+    /// update calls this after the new bytes of the file itself are on disk.
     ///
-    /// A local file has no cache in front of it, so by default this returns at once. For a file
-    /// that is published through caches, an implementation waits for the sum of their lifetimes, or
-    /// probes each cache until it answers with the new bytes.
+    /// A local file is not cached elsewhere, so by default this returns at once. If a file is
+    /// published through caches, an implementation waits for the sum of their lifetimes, or probes
+    /// each cache until it answers with the new bytes.
     ///
     /// # Errors
-    /// The reason why the wait failed. The update ends then and can be resumed. The switch is not
+    /// The reason why the wait failed. The update then ends, and can be resumed. The switch is not
     /// written, unless it was written before this barrier.
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
         let _ = barrier;
         Ok(())
     }
 
-    /// Returns whether a reserve needs a modification second of its own. Caches recognize changed
-    /// bytes by the second, and a barrier before the switch waits until they have the reserve. If
-    /// the barriers of a file pass at once, a reserve needs no new second, and an update sets the
-    /// time forward by at most one second.
+    /// Returns whether a reserve needs a modification second of its own. A cache recognizes changed
+    /// bytes by the second. A barrier before the switch waits until all caches have the reserve,
+    /// which needs a new second. If the file's barriers return at once, a reserve needs no new
+    /// second. Then an update sets the time forward by at most one second.
     fn reserve_needs_second(&self) -> bool {
         true
     }
 
-    /// Returns whether the file represents a package in parts, whose blocks begin at the next
-    /// multiple of 8 and need no padding.
+    /// Returns whether the file represents a package in parts. Its blocks begin at the next
+    /// multiple of 8, and need no padding.
     fn is_in_parts(&self) -> bool {
         false
     }
 
-    /// Publishes the writes of a plan after its last step. A file on a disk needs nothing here,
-    /// because the switch has published it.
+    /// Publishes the writes of a plan after its last step. A file on a disk does nothing here,
+    /// because the switch has already published them.
     ///
     /// # Errors
-    /// The reason why nothing was published. Readers still see the old package then.
+    /// The reason why nothing was published. In this case readers still see the old package.
     fn publish(&self) -> Result<(), Error> {
         Ok(())
     }
 }
 
-/// A regular file that only this process may update, until it is closed or the process ends.
+/// A regular file that only this process may update, until the file is closed or the process ends.
 ///
-/// Readers are not locked out: they see the old package or the new one.
+/// Readers can still read it. They see the old package or the new one.
 #[derive(Debug)]
 pub struct LockedFile {
     file: File,
@@ -142,12 +144,13 @@ impl LockedFile {
     /// Opens the file at `path` for an update.
     ///
     /// # Errors
-    /// `NotAFile`; [`UpdateFault::Locked`] if another writer has the file;
-    /// [`UpdateFault::Replaced`] if another file took its name meanwhile; `Io`.
+    /// `NotAFile`; [`UpdateFault::Locked`] if another writer has locked the file;
+    /// [`UpdateFault::Replaced`] if another file has replaced it meanwhile; `Io`.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |source| Error::io("open", path, source);
-        // Checked before the file is opened: opening a pipe would wait for a writer.
+        // This is checked before the file is opened, because opening a pipe would wait for a
+        // writer.
         if !std::fs::metadata(path).map_err(failed)?.is_file() {
             return Err(Error::NotAFile { path: path.into() });
         }
@@ -161,16 +164,16 @@ impl LockedFile {
 }
 
 impl Drop for LockedFile {
-    /// Unlocks the file at once. Closing it would not suffice: a child process that another thread
-    /// starts at this moment may hold a copy of the file.
+    /// Unlocks the file at once. Closing it is not enough: if another thread starts a child process
+    /// at this moment, the child may have a copy of the open file.
     fn drop(&mut self) {
         #[cfg(not(windows))]
         let _ = self.file.unlock();
     }
 }
 
-/// Opens a file and locks out other writers. The lock ends with the open file, even if the process
-/// is killed.
+/// Opens a file and locks out other writers. The lock ends when the file is closed, and also if the
+/// process is killed.
 #[cfg(not(windows))]
 fn open_alone(path: &Path) -> Result<File, Error> {
     let failed = |source| Error::io("open", path, source);
@@ -182,11 +185,12 @@ fn open_alone(path: &Path) -> Result<File, Error> {
     }
 }
 
-/// Opens a file and locks out other writers. A lock on byte ranges would also lock out readers.
+/// Opens a file and locks out other writers. A lock on byte ranges is not used, because it would
+/// also lock out readers.
 #[cfg(windows)]
 fn open_alone(path: &Path) -> Result<File, Error> {
     use std::os::windows::fs::OpenOptionsExt;
-    /// Other programs may read, rename and delete the file.
+    /// These flags let other programs read, rename and delete the file.
     const SHARE_READ_AND_DELETE: u32 = 0x1 | 0x4;
     const SHARING_VIOLATION: i32 = 32;
     let mut options = OpenOptions::new();
@@ -223,7 +227,7 @@ impl UpdateFile for LockedFile {
         use rustix::fs::{FallocateFlags, fallocate};
         match fallocate(&self.file, FallocateFlags::KEEP_SIZE, span.start, span.len()) {
             Err(full @ (Errno::NOSPC | Errno::DQUOT | Errno::FBIG)) => Err(full.into()),
-            // Some file systems cannot reserve.
+            // Some file systems cannot reserve room, so other errors are ignored.
             Ok(()) | Err(_) => Ok(()),
         }
     }
@@ -253,20 +257,20 @@ impl UpdateFile for LockedFile {
     }
 }
 
-/// Returns whether two files are the same one.
+/// Returns whether the metadata belong to the same file.
 #[cfg(unix)]
 fn is_same(a: &Metadata, b: &Metadata) -> bool {
     use std::os::unix::fs::MetadataExt;
     (a.dev(), a.ino()) == (b.dev(), b.ino())
 }
 
-/// Returns whether two files can be the same one, as far as the system tells.
+/// Returns whether the metadata can belong to the same file. This system gives no certain answer.
 #[cfg(not(unix))]
 fn is_same(a: &Metadata, b: &Metadata) -> bool {
     a.len() == b.len() && a.modified().ok() == b.modified().ok()
 }
 
-/// The file as a source of bytes, with the length that it had at first.
+/// The file as a source of bytes. Its length is the length at the time of creation.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
     file: Arc<dyn UpdateFile>,

@@ -1,7 +1,9 @@
-//! Updates of a package in a file: encoded, planned, carried out, and resumed after a crash.
+//! Updates of a package in a file. An update is encoded, planned and carried out. It can be resumed
+//! after a crash.
 //!
-//! Readers see the old package or the new one, and no byte that they can reach changes. `dacti-cdn`
-//! plans every write; this module carries the writes out. Specification: `docs/spec/dacti-cdn.md`.
+//! Readers see the old package or the new one, because no byte that they can reach changes.
+//! `dacti-cdn` plans every write, and this module carries the writes out. Specification:
+//! `docs/spec/dacti-cdn.md`.
 
 mod block;
 mod chain;
@@ -51,17 +53,18 @@ use uuid::Uuid;
 /// How to update a package.
 #[derive(Debug, Clone)]
 pub struct UpdateOptions {
-    /// How new regions are stored; by default like the other regions of the package.
+    /// The encoding of new regions; by default the encoding of the package's other regions.
     pub encoding: Option<Encoding>,
     /// Brotli's quality, 0 to 11.
     pub quality: u8,
-    /// Whether a region is written again even if the package has it with the same content.
+    /// Whether a region is written again even if its content is unchanged.
     pub force: bool,
     /// The options of the planner: alignment, purges, barriers.
     pub policy: UpdatePolicy,
     /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
-    /// The limit of bytes that are encoded but not yet written. It does not change the package.
+    /// The maximum number of bytes that are encoded but not yet written. It does not change the
+    /// package.
     pub in_flight_max: usize,
 }
 
@@ -102,15 +105,15 @@ impl Update {
     /// Opens the package at `path` for an update.
     ///
     /// # Errors
-    /// [`UpdateFault::Locked`] if another writer has the file; a package that cannot be read;
-    /// impossible options; errors of the system.
+    /// [`UpdateFault::Locked`] if another writer has locked the file; a package that cannot be
+    /// read; impossible options; errors of the system.
     pub fn open(path: impl AsRef<Path>, options: UpdateOptions) -> Result<Self, Error> {
         let path = path.as_ref();
         Self::of_file(Arc::new(LockedFile::open(path)?), path, options)
     }
 
-    /// Begins an update of a package in any kind of file that the caller implements. Messages name
-    /// it `path`, and temporary files are made next to that path.
+    /// Begins an update of a package in any kind of file that the caller implements. Messages call
+    /// the file `path`. Temporary files are created in the folder of `path`.
     ///
     /// # Errors
     /// The errors of [`open`](Self::open).
@@ -159,7 +162,7 @@ impl Update {
         content: impl Into<crate::Content<'c>>,
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
-        // The ids are not known yet, because the names list is read only for the plan.
+        // Ids are not checked here: they are known only after the plan has read the names list.
         self.taken.take_path(&input, &self.inputs)?;
         self.inputs.push(input);
         Ok(self)
@@ -178,8 +181,8 @@ impl Update {
     /// whole index. This call reads the index once.
     ///
     /// # Errors
-    /// The errors of [`remove`](Self::remove), for the first of `names` that has one. The names
-    /// before that one are removed.
+    /// The errors of [`remove`](Self::remove). At the first name with an error, this returns that
+    /// error. The names before it stay marked for removal.
     pub fn remove_many<'a, K: Into<RegionName<'a>>>(
         &mut self,
         names: impl IntoIterator<Item = K>,
@@ -200,8 +203,8 @@ impl Update {
     /// Signs new regions with `key`, which must be one of the package's keys.
     ///
     /// # Errors
-    /// A package without signatures; a key of another package; a key that the package does not
-    /// name.
+    /// The package has no signatures; the key belongs to another package; the package does not name
+    /// the key.
     pub fn sign(&mut self, key: SecretKey) -> Result<&mut Self, Error> {
         let seals = self.package.view().seals();
         let seals = seals.filter(|seals| seals.kind == Kind::Signature);
@@ -218,7 +221,7 @@ impl Update {
     }
 
     /// Leaves the new regions and the removals of a signed package unsigned. Readers that require a
-    /// signature then refuse the regions and the names list, and report the removals.
+    /// signature will then refuse the new regions and the names list, and report the removals.
     pub const fn leave_unsigned(&mut self) -> &mut Self {
         self.leave_unsigned = true;
         self
@@ -250,8 +253,7 @@ impl Update {
         self
     }
 
-    /// Encodes and seals the new regions and plans the update. Nothing is written to the package
-    /// yet.
+    /// Encodes and seals the new regions, and plans the update. Nothing is written to the package.
     ///
     /// # Errors
     /// The errors of [`plan_with`](Self::plan_with).
@@ -259,8 +261,8 @@ impl Update {
         self.plan_with(&mut |_| ControlFlow::Continue(()))
     }
 
-    /// Does the same as [`plan`](Self::plan), and calls `progress` from this thread while regions
-    /// are encoded. It stops if `progress` returns `Break`.
+    /// Does the same as [`plan`](Self::plan), and calls `progress` on the calling thread while
+    /// regions are encoded. This stops if `progress` returns `Break`.
     ///
     /// # Errors
     /// An id that is used twice; a file that changed; a change that no single switch can publish; a
@@ -307,7 +309,7 @@ impl Update {
     }
 }
 
-/// Returns the name of a region, without the quotes of messages.
+/// Returns the name of a region without the quotes that messages add.
 fn name_of(key: &RegionName<'_>) -> String {
     match key {
         RegionName::Path(path) => (*path).to_owned(),

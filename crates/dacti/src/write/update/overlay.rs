@@ -1,5 +1,5 @@
-//! A package in its state before or after some steps of a plan, without writing the steps: the same
-//! file with a different head and length.
+//! A package in its state before or after some steps of a plan. No step is carried out for this: an
+//! overlay is the same file with a different head and length.
 
 use super::UpdateFault;
 use super::execute::failed;
@@ -19,7 +19,7 @@ pub(super) struct Overlay {
     len: u64,
 }
 
-/// Whether the bytes before a step are used, or those after it.
+/// Which bytes of the steps are used: those before a step, or those after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Before,
@@ -107,7 +107,7 @@ pub(super) fn read_entries(source: &dyn ReadAt, snapshot: &mut Snapshot) -> Resu
     Ok(())
 }
 
-/// Bytes of the index that are read at once.
+/// The number of bytes of the index that are read at once.
 const READ_AHEAD: u64 = 256 * 1024;
 
 fn len_of(bytes: &[u8]) -> u64 {

@@ -55,7 +55,7 @@ impl PlannedUpdate {
         Ok(update)
     }
 
-    /// Plans the edits in turns, each with entries in one delta group, if that avoids a fold.
+    /// Plans the edits in turns if that avoids a fold. Each turn has entries in one delta group.
     /// Returns whether the edits were planned in this way.
     fn plan_in_turns(
         &mut self,
@@ -104,8 +104,8 @@ impl PlannedUpdate {
         Ok(())
     }
 
-    /// Returns the change of each region that the caller named: removals first, then the others by
-    /// path.
+    /// Returns the change of each region that the caller named. Removals are first, followed by the
+    /// others in path order.
     #[must_use]
     pub fn changes(&self) -> &[Change] {
         &self.changes
@@ -120,12 +120,12 @@ impl PlannedUpdate {
         &self.plans
     }
 
-    /// Returns whether the update writes the whole index anew.
+    /// Returns whether the update writes a new index.
     pub(super) fn folds(&self) -> bool {
         self.plans.iter().any(|plan| plan.strategy == Strategy::Fold)
     }
 
-    /// Returns whether there is nothing to do.
+    /// Returns whether the update changes nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.plans.is_empty()
@@ -139,12 +139,12 @@ impl PlannedUpdate {
         self.apply_with(&mut |_| ControlFlow::Continue(()))
     }
 
-    /// Does the same as [`apply`](Self::apply), and calls `progress` from this thread. The update
-    /// stops if `progress` returns `Break`.
+    /// Does the same as [`apply`](Self::apply), and calls `progress` on the calling thread. The
+    /// update stops if `progress` returns `Break`.
     ///
     /// # Errors
-    /// A file that another program has changed; errors of the system. The package then opens in its
-    /// old or its new state.
+    /// A file that another program has changed; errors of the system. In any case, the package can
+    /// be opened, in its old or its new state.
     pub fn apply_with(
         self,
         progress: &mut dyn FnMut(UpdateProgress) -> ControlFlow<()>,
@@ -160,11 +160,12 @@ impl PlannedUpdate {
         self.file.publish()
     }
 
-    /// Writes the plans to the file `path`, and the bytes that they append to `path` with `.data`
-    /// added. [`SavedPlan`](super::SavedPlan) carries them out, later or on another machine.
+    /// Writes the plans to the file `path`. Writes the bytes that the plans append to the file
+    /// whose name is `path` with `.data` added. [`SavedPlan`](super::SavedPlan) carries the plans
+    /// out, later or on another machine.
     ///
     /// # Errors
-    /// `Io`; `Cdn` if nothing changes, so that there is no plan.
+    /// `Io`; `Cdn` if nothing changes, because there is no plan then.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         if self.plans.is_empty() {
@@ -182,7 +183,8 @@ impl PlannedUpdate {
             })?;
             start = start.saturating_add(written_len(append));
         }
-        // Extends the file by the zeros between the pieces, which were not written.
+        // This gives the file its full length. Zeros between the pieces were not written, and are
+        // added here.
         data.file().set_len(start).map_err(failed)?;
         data.commit()?;
         let mut file = AtomicFile::create(path)?;

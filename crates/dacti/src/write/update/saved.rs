@@ -1,8 +1,9 @@
-//! A saved plan: carried out later, perhaps by another person, from its file and its data file.
+//! A saved plan. It is carried out later, perhaps by another person, from its file and its data
+//! file.
 //!
 //! The files are not trusted. Before the plan starts, it is checked against the laws and the
-//! package, and every byte against its digest. Specification: `docs/spec/dacti-cdn.md`, "Saved
-//! plans".
+//! package, and every byte is checked against its digest. Specification: `docs/spec/dacti-cdn.md`,
+//! "Saved plans".
 
 use super::UpdateFault;
 use super::block::{Block, written_len};
@@ -24,7 +25,7 @@ use uuid::Uuid;
 /// region.
 const JSON_LEN_MAX: u64 = 1 << 30;
 
-/// Plans from a file, with the bytes that they append.
+/// The plans in a file, and the bytes that they append.
 #[derive(Debug)]
 pub struct SavedPlan {
     plans: Vec<Plan>,
@@ -35,25 +36,25 @@ pub struct SavedPlan {
 /// The part of a saved plan to carry out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Extent {
-    /// The whole plan, on a package on which none of its steps was done.
+    /// The whole plan. None of its steps may have been done on the package.
     #[default]
     Whole,
-    /// The steps that are left.
+    /// The steps that are not done yet.
     Rest,
-    /// One step, by its number from 1, counted through all plans. It must be the next one.
+    /// The step with this number, counted from 1 through all plans. It must be the next step.
     Step(usize),
 }
 
-/// How far a saved plan was carried out on a package: the number of steps that are done, counted
-/// through all plans, and whether the next one was started.
+/// The progress that a saved plan has made on a package: the number of steps that are done, counted
+/// through all plans, and whether the next step was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SavedStanding {
-    /// Steps that are done. Barriers after the last such step do not count, because the file does
-    /// not show whether they passed.
+    /// The number of steps that are done. Barriers after the last finished step do not count,
+    /// because the file does not show whether they passed.
     pub done: usize,
-    /// All steps.
+    /// The number of all steps.
     pub steps: usize,
-    /// Whether the next step was begun.
+    /// Whether the next step was started but not finished.
     pub begun: bool,
     plan: usize,
 }
@@ -67,7 +68,7 @@ impl SavedStanding {
 }
 
 impl SavedPlan {
-    /// Reads the plans in the file at `path`, and opens the file with their bytes.
+    /// Reads the plans from the file at `path`, and opens the data file with their bytes.
     ///
     /// # Errors
     /// `Io`; [`UpdateFault::NotAPlan`].
@@ -96,10 +97,10 @@ impl SavedPlan {
         &self.plans
     }
 
-    /// Returns how far the plans were carried out on the package at `path`.
+    /// Returns the progress that the plans have made on the package at `path`.
     ///
     /// # Errors
-    /// [`UpdateFault::State`] if the package is in none of their states; the errors of
+    /// [`UpdateFault::State`] if the package is in none of the plans' states; the errors of
     /// [`Update::open`].
     ///
     /// [`Update::open`]: super::Update::open
@@ -112,7 +113,8 @@ impl SavedPlan {
     fn standing_of(&self, file: &Arc<dyn UpdateFile>) -> Result<SavedStanding, Error> {
         let steps = self.plans.iter().map(|plan| plan.steps.len()).sum();
         let mut fault = None;
-        // The last plan is tried first: if the plan before it is done, the last one is resumed.
+        // The last plan is tried first. Where one plan ends, the next one begins, and the next one
+        // must be resumed.
         for (plan, planned) in self.plans.iter().enumerate().rev() {
             let before = self.steps_before(plan);
             let at = |within: usize, begun| {
@@ -129,7 +131,7 @@ impl SavedPlan {
         Err(fault.unwrap_or(UpdateFault::NoStep { step: 0, steps }.into()))
     }
 
-    /// Carries out the plans on the package at `path`, and returns how far they were carried out.
+    /// Carries out the plans on the package at `path`, and returns their progress.
     ///
     /// # Errors
     /// The errors of [`apply_with`](Self::apply_with).
@@ -137,14 +139,14 @@ impl SavedPlan {
         self.apply_with(path, extent, &mut |_| ControlFlow::Continue(()))
     }
 
-    /// Does the same as [`apply`](Self::apply), and calls `progress` from this thread. The work
-    /// stops if `progress` returns `Break`.
+    /// Does the same as [`apply`](Self::apply), and calls `progress` on the calling thread. The
+    /// work stops if `progress` returns `Break`.
     ///
     /// # Errors
     /// [`UpdateFault::Begun`] if a step was done before and `extent` is `Whole`;
     /// [`UpdateFault::State`] if the package is in none of the plans' states; a plan that breaks a
-    /// law; a data file of another plan; errors of the system. The package then opens in its old or
-    /// its new state.
+    /// law; a data file of another plan; errors of the system. In any case, the package can be
+    /// opened, in its old or its new state.
     pub fn apply_with(
         &self,
         path: impl AsRef<Path>,
@@ -191,8 +193,8 @@ impl SavedPlan {
         self.standing_of(file)
     }
 
-    /// Carries out one step, which must be the next one apart from barriers. If the step is done
-    /// already, nothing happens.
+    /// Carries out one step. Only barriers may lie between the last finished step and this step. If
+    /// the step is already done, nothing happens.
     fn apply_step(
         &self,
         file: &Arc<dyn UpdateFile>,
@@ -205,7 +207,7 @@ impl SavedPlan {
             return Err(no_step.into());
         };
         let steps = self.plans.iter().flat_map(|plan| &plan.steps);
-        // The file does not show whether barriers are done.
+        // The file does not show whether barriers are done, so they are not counted.
         let mut between = steps.take(number).skip(found.done);
         if !between.all(|step| matches!(step.action, Action::Barrier(_))) {
             let next = found.done.saturating_add(1);
@@ -228,7 +230,7 @@ impl SavedPlan {
         execute(file, plan, &block, within..within.saturating_add(1), progress)
     }
 
-    /// Checks that the data file has the blocks of all plans and nothing else.
+    /// Checks that the length of the data file equals the total length of all blocks.
     fn check_data(&self) -> Result<(), Error> {
         let path = &self.data_path;
         let found = self.data.metadata().map_err(|error| Error::io("read", path, error))?.len();
@@ -239,7 +241,7 @@ impl SavedPlan {
         Ok(())
     }
 
-    /// Returns the length of the blocks of the first `plans` plans in the data file.
+    /// Returns the number of bytes in the data file that belong to the first `plans` plans.
     fn data_len(&self, plans: usize) -> u64 {
         let appends = self.plans.iter().take(plans).filter_map(Plan::append);
         appends.fold(0, |sum: u64, append| sum.saturating_add(written_len(append)))
@@ -255,7 +257,7 @@ impl SavedPlan {
     }
 }
 
-/// Proves that a plan keeps the laws on the package in its state before the plan.
+/// Proves that a plan keeps the laws. The proof uses the package in its state before the plan.
 fn prove(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<(), Error> {
     let reading = Reading::new(Arc::clone(file)).map_err(failed("read"))?;
     let before = Overlay::before(Arc::new(reading), plan)?;
@@ -281,7 +283,7 @@ fn look_up(before: Overlay, plan: &Plan, snapshot: &mut Snapshot) -> Result<(), 
     Ok(())
 }
 
-/// Checks the bytes of a plan against its digests, before any of them is written.
+/// Checks all bytes of a plan against their digests, before any of them is written.
 fn hold_against(plan: &Plan, block: &Block<'_>) -> Result<(), Error> {
     match plan.append() {
         Some(append) => block.each(append, &mut |_, _| Ok(())),

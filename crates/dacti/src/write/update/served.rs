@@ -1,5 +1,5 @@
-//! A file that a server serves and caches keep. Its barriers request the new bytes from both, or
-//! wait for a fixed time.
+//! A file that a server serves and caches keep. Its barriers request the new bytes from the server
+//! and the caches, or wait for a fixed time.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Laws".
 
@@ -13,36 +13,36 @@ use daicon_core::Span;
 use std::io;
 use std::time::{Instant, SystemTime};
 
-/// The first and the longest pause between two requests to one URL.
+/// The first and the longest pause between two requests for one URL.
 const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_secs(2)];
-/// How many times in a row one URL must answer with the new bytes. A cache may have several
-/// servers, so one such answer is not enough.
+/// The number of times in a row that one URL must answer with the new bytes. One such answer is not
+/// enough, because a cache may have several servers.
 const PASSES: u32 = 2;
-/// The maximum time for which the origin may serve old bytes, because a server may cache open
-/// files.
+/// The maximum time for which the origin may serve old bytes. A server may do so because it caches
+/// open files.
 const ORIGIN_TIME_MAX: Duration = Duration::from_mins(1);
 /// The maximum time for which an edge may serve old bytes, if the caller states no lifetime.
 const EDGE_TIME_MAX: Duration = Duration::from_hours(1);
-/// The time that a cache gets, after the lifetime of its answers, to ask the origin again.
+/// The additional time that a cache gets to ask the origin again after its answers have expired.
 const EDGE_TIME_MORE: Duration = Duration::from_secs(10);
 
-/// Where a file is served, and how its barriers are passed.
+/// The places that serve a file, and the conditions on which its barriers pass.
 #[derive(Debug, Clone)]
 pub struct ServedAt {
     /// The URL of the file at the origin, without a cache in between. The origin must answer with
-    /// the new bytes before any edge is asked. Otherwise the request could make an edge cache the
-    /// answer that bytes are missing.
+    /// the new bytes before any edge is asked. Otherwise an edge could ask the origin too early,
+    /// and cache the answer that the bytes do not exist.
     pub origin: Option<String>,
     /// URLs of the file at caches. A barrier passes when each of them has answered with the new
     /// bytes.
     pub edges: Vec<String>,
-    /// The maximum time for which caches keep an answer: the sum over all tiers. If there are no
-    /// edges, a barrier waits for this time. If there are edges, a barrier fails if one of them is
+    /// The maximum time for which caches keep an answer, added up over all tiers. If there are no
+    /// edges, a barrier waits for this time. If there are edges, a barrier fails if an edge is
     /// still stale 10 seconds after this time.
     pub max_age: Option<Duration>,
-    /// The options of the requests. Their hook is told why a barrier waits.
+    /// The options of the requests. Their hook is called with the reason why a barrier waits.
     pub http: HttpOptions,
-    /// Called while a barrier waits. `Break` ends the update.
+    /// This function is called while a barrier waits. `Break` ends the update.
     pub go_on: fn() -> ControlFlow<()>,
 }
 
@@ -58,7 +58,7 @@ impl ServedFile {
     /// Returns the file with the places that serve it.
     ///
     /// # Errors
-    /// `Remote` for a text that is no URL of a server.
+    /// `Remote` if a text is not the URL of a server.
     pub fn new(file: LockedFile, served_at: ServedAt) -> Result<Self, Error> {
         let urls: Vec<&str> =
             served_at.origin.iter().chain(&served_at.edges).map(String::as_str).collect();
@@ -66,7 +66,7 @@ impl ServedFile {
         Ok(Self { file, served_at, asker })
     }
 
-    /// Waits until the place at `url` answers all probes with the new bytes, several times in a
+    /// Waits until the server at `url` answers all probes with the new bytes, several times in a
     /// row.
     fn pass(&self, url: &str, probes: &[Probe], longest: Duration) -> io::Result<()> {
         let [mut pause, pause_max] = PAUSES;
@@ -95,7 +95,7 @@ impl ServedFile {
         }
     }
 
-    /// Returns the fault of the first answer that has other bytes than its probe.
+    /// Returns the fault of the first answer that does not have the new bytes.
     fn first_stale(&self, url: &str, probes: &[Probe]) -> Option<String> {
         probes.iter().find_map(|probe| {
             let answer = match self.asker.ask_range(url, probe.span, &[]) {
@@ -106,7 +106,7 @@ impl ServedFile {
         })
     }
 
-    /// Waits, and checks several times a second whether the caller wants to go on.
+    /// Waits for `time`, and asks the caller several times a second whether to continue.
     fn wait(&self, time: Duration) -> io::Result<()> {
         let started = Instant::now();
         loop {
@@ -123,7 +123,7 @@ impl ServedFile {
     }
 }
 
-/// Returns the fault of an answer to a probe; `None` if it has the new bytes.
+/// Returns the fault of an answer to a probe; `None` if the answer has the new bytes.
 fn stale(span: Span, digest: Digest, answer: &PlainAnswer) -> Option<String> {
     // spec: R-CDN-18
     let asked = format!("bytes {}-{}", span.start, span.end.saturating_sub(1));
@@ -173,8 +173,8 @@ impl UpdateFile for ServedFile {
         self.file.is_in_place()
     }
 
-    /// Requests the probes from the origin and then from each edge, with the ranges that readers
-    /// use. Without edges, waits until the answers that caches keep have expired.
+    /// Requests the probes from the origin and then from each edge, with the same ranges as
+    /// readers. If there are no edges, waits until the answers that caches keep have expired.
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
         let ServedAt { origin, edges, max_age, .. } = &self.served_at;
         if let Some(origin) = origin {

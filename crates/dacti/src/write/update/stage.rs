@@ -1,7 +1,8 @@
-//! The regions that an update appends, encoded and sealed before the update is planned. Their
-//! stored bytes stay in memory up to a limit; past it, they lie in a temporary file.
+//! The regions that an update appends. They are encoded and sealed before the update is planned. Up
+//! to a limit, their stored bytes are kept in memory; above it, they are in a temporary file.
 //!
-//! Their positions in the file are not known here. Specification: `docs/spec/dacti-cdn.md`.
+//! The positions that the regions will get in the package are not known here. Specification:
+//! `docs/spec/dacti-cdn.md`.
 
 use super::block::read_exact_at;
 use crate::fetch::source::write_file_at;
@@ -36,7 +37,7 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    /// Returns the bytes that it takes in the file, with its seal.
+    /// Returns the number of bytes that the region takes in the package, with its seal.
     pub(super) fn len(&self) -> u64 {
         self.stored_len.saturating_add(self.seal_len)
     }
@@ -57,7 +58,7 @@ pub(super) struct Effort {
 }
 
 impl Stage {
-    /// Returns an empty stage, whose temporary file is made in `folder` if possible.
+    /// Returns an empty stage. Its temporary file will be created in `folder` if possible.
     pub(super) fn new(folder: &Path) -> Self {
         Self { store: Store::new(folder.into()), staged: Vec::new() }
     }
@@ -78,7 +79,7 @@ impl Stage {
         self.store = Store::new(core::mem::take(&mut self.store.folder));
     }
 
-    /// Adds the region of a component, not encoded. Returns its number.
+    /// Adds the region of a component without encoding it. Returns its number.
     pub(super) fn add_component(&mut self, id: Uuid, region: &[u8]) -> Result<usize, Error> {
         let number = self.staged.len();
         let (at, encoding) = (self.store.len, Encoding::NONE);
@@ -101,13 +102,13 @@ impl Stage {
         Ok(number)
     }
 
-    /// Fills `buf` with the bytes of a region, from `offset` on.
+    /// Fills `buf` with the bytes of region `i`, from `offset` on.
     pub(super) fn read(&self, i: usize, offset: u64, buf: &mut [u8]) -> Result<(), Error> {
         let at = self.staged.get(i).map_or(u64::MAX, |staged| staged.at.saturating_add(offset));
         self.store.read_at(at, buf).map_err(store_failed("read"))
     }
 
-    /// Encodes and seals `inputs` in their order, and calls `progress` from this thread.
+    /// Encodes and seals `inputs` in their order, and calls `progress` on the calling thread.
     pub(super) fn add(
         &mut self,
         inputs: &[&Input],
@@ -145,13 +146,13 @@ impl Stage {
     }
 }
 
-/// Takes the pieces that threads have made, in order.
+/// Receives the pieces that the encoding threads make, in order.
 struct Taker<'t, 'i> {
     stage: &'t mut Stage,
     inputs: core::slice::Iter<'i, &'i Input>,
     encoding: Encoding,
     seal_len: u64,
-    /// Hashes the bytes of the current region that were received so far, and counts them.
+    /// The hash and the number of the bytes of the current region that were received so far.
     hasher: blake3::Hasher,
     region_len: u64,
     told: Progress,
@@ -197,7 +198,7 @@ impl Taker<'_, '_> {
     }
 }
 
-/// The appended bytes, in memory up to a limit, and past it in a file.
+/// The added bytes. Up to a limit they are in memory, above it in a file.
 #[derive(Debug)]
 struct Store {
     folder: PathBuf,
@@ -214,9 +215,9 @@ impl Store {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         let len = self.len.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         if self.file.is_none() && len > MEMORY_MAX {
-            // The package's folder must have room for these bytes anyway, because they are appended
-            // there later. If no file can be made in it, the system's folder for temporary files is
-            // used.
+            // The package's folder must have room for these bytes anyway, because they will be
+            // appended to the package. If no file can be created in this folder, the system's
+            // folder for temporary files is used.
             let file = tempfile::tempfile_in(&self.folder).or_else(|_| tempfile::tempfile())?;
             write_file_at(&file, 0, &self.bytes)?;
             self.bytes = Vec::new();
@@ -259,8 +260,8 @@ mod tests {
 
     #[test]
     fn short_and_long_regions_are_each_followed_by_their_seal() {
-        // There is one region of 5 bytes, one of 0, one of several pieces that does not fit in
-        // memory, and one of 3 bytes.
+        // There are four regions: one of 5 bytes, one of 0 bytes, one of several pieces that is too
+        // long for memory, and one of 3 bytes.
         let contents = [vec![1; 5], vec![], vec![2; 9 << 20], vec![3; 3]];
         let mut spool = Spool::default();
         let inputs: Vec<Input> = contents

@@ -1,7 +1,7 @@
 //! Modification times. Each content of the head gets a second of its own, because servers
-//! distinguish contents by seconds.
+//! distinguish two contents only by their seconds.
 //!
-//! The time is set forward, so an update does not wait for the next second. Specification:
+//! An update does not wait for the next second. It sets the time forward instead. Specification:
 //! `docs/spec/dacti-cdn.md`.
 
 use super::file::UpdateFile;
@@ -9,7 +9,7 @@ use core::time::Duration;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The latest second that was given to a content of the head.
+/// The latest second that the head was given.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     last: u64,
@@ -23,8 +23,8 @@ impl Times {
         Ok(Self { last: seconds(found) })
     }
 
-    /// Repairs the time after a write past the head. The system has set it to the current time,
-    /// which is too early if the head's time was set forward.
+    /// Corrects the time after a write past the head. The system has set the time to the current
+    /// time. If the head's time was set forward before, the current time is too early.
     pub(super) fn keep(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         let found = seconds(file.modified()?);
         if found < self.last {
@@ -34,7 +34,7 @@ impl Times {
         Ok(())
     }
 
-    /// Gives the head a new second after a write into it.
+    /// Gives the head a new second. This is called after a write into the head.
     pub(super) fn advance(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         self.last = seconds(SystemTime::now()).max(self.last.saturating_add(1));
         self.set(file)
@@ -46,7 +46,7 @@ impl Times {
     }
 }
 
-/// Returns the second that a server sends for a time.
+/// Returns the time in seconds since 1970, as a server sends it.
 fn seconds(time: SystemTime) -> u64 {
     time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
