@@ -1,7 +1,7 @@
-//! Fuzzer entry points for bytes that arrive over a network: answers of an HTTP server, and ranges
-//! of a transport. The fuzzer's input is the script of these answers.
+//! Entry points of the fuzzers for bytes that arrive over a network: answers of an HTTP server, and
+//! ranges from a transport. The input of the fuzzer is a script of these answers.
 //!
-//! Every result is the right bytes or an error, after a bounded number of requests.
+//! Each result must be the right bytes or an error, and the number of requests must be bounded.
 
 use core::future::Future;
 use core::pin::pin;
@@ -14,7 +14,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-/// The length of the file that the scripted server has.
+/// The length of the scripted server's file.
 const FILE_LEN: u64 = 70_000;
 
 fn file_bytes(span: Span) -> Vec<u8> {
@@ -22,8 +22,9 @@ fn file_bytes(span: Span) -> Vec<u8> {
     (span.start.min(end)..end).map(|at| 1 + ((at * 7 + at / 251) % 255) as u8).collect()
 }
 
-/// Scripts with one answer in each line: a status or the end of an attempt, then fields separated
-/// by semicolons. `FIRST`, `LAST`, `COUNT` and `TOTAL` stand for numbers of the request.
+/// Returns scripts. Each line is one answer: its status or the way in which the attempt ends, and
+/// then fields after semicolons. The words `FIRST`, `LAST`, `COUNT` and `TOTAL` stand for numbers
+/// from the request.
 pub fn http_seeds() -> Vec<(String, Vec<u8>)> {
     let right = "206;content-range=bytes FIRST-LAST/TOTAL;content-length=COUNT";
     let tries = [
@@ -59,8 +60,8 @@ pub fn http_seeds() -> Vec<(String, Vec<u8>)> {
     seeds
 }
 
-/// Fetches the head, a short range and a long range. Each line of the script answers one request of
-/// a fetch; the last line answers all further requests.
+/// Fetches the head, a short range and a long range. For each fetch, the lines of the script are
+/// the answers to its requests. The last line answers all further requests.
 pub fn http(script: &[u8]) {
     let script = String::from_utf8_lossy(script);
     let lines: Vec<&str> = script.lines().collect();
@@ -89,15 +90,16 @@ pub fn http(script: &[u8]) {
             }
         };
         if fetched {
-            // An answer may state a shorter file, so the head may be shorter, too.
+            // An answer may state that the file is shorter than the head, so the fetched head may
+            // be shorter.
             let end = if number == 0 { got.len() as u64 } else { asked.end };
             assert!(got == file_bytes(Span { start: asked.start, end }), "wrong bytes: {script:?}");
         }
     }
 }
 
-/// Feeds one answer. Its body has the file's bytes from the position that the answer's fields
-/// state.
+/// Feeds one answer to the fetch. The body has the file's bytes from the position that the answer's
+/// own fields state.
 fn answer(
     fetch: &mut Fetch,
     session: &mut Session,
@@ -128,8 +130,8 @@ fn answer(
             "end" => end = if value == "reset" { End::Reset } else { End::Timeout },
             _ => response = response.with_field(name, value.as_bytes()),
         }
-        // Content-Range has no meaning in other answers: their bodies start at the file's start.
-        // Its unit may have any case, or be missing.
+        // `Content-Range` matters only with status 206. Bodies of other answers start at the start
+        // of the file. The unit `bytes` may be in any case, or missing.
         let value = value.trim().to_ascii_lowercase();
         let range = value.strip_prefix("bytes").map_or(&*value, str::trim_start);
         if status == 206
@@ -161,7 +163,7 @@ fn answer(
     fetch.end(session, end);
 }
 
-/// A package with seals whose regions lie after the head, and its contents.
+/// Returns a package with seals, and its contents. Its regions lie after the head.
 fn sealed() -> &'static (Vec<u8>, Vec<(String, Vec<u8>)>) {
     type Regions = Vec<(String, Vec<u8>)>;
     static SEALED: OnceLock<(Vec<u8>, Regions)> = OnceLock::new();
@@ -176,10 +178,10 @@ fn sealed() -> &'static (Vec<u8>, Vec<(String, Vec<u8>)>) {
     })
 }
 
-/// The number of doubts after which the scripted transport has no other way to read.
+/// The number of doubted answers after which the scripted transport has no other way to get bytes.
 const DOUBTS_MAX: u64 = 3;
 
-/// A transport whose answers are a script: one byte for each.
+/// A transport whose answers follow a script. Each byte of the script decides one answer.
 #[derive(Debug)]
 struct Scripted {
     file: RemoteFile,
@@ -232,14 +234,14 @@ pub fn remote_seeds() -> Vec<(String, Vec<u8>)> {
     acts.chain([("right".to_owned(), vec![0; 8])]).collect()
 }
 
-/// Reads every region of a package by the answers of a script.
+/// Reads every region of a package through a transport that follows a script.
 pub fn remote(script: &[u8]) {
     let (whole, files) = sealed();
     let file = RemoteFile::new(whole[..65_536].to_vec(), whole.len() as u64);
     let (fetches, doubts) = (AtomicU64::new(0), AtomicU64::new(0));
     let remote = Arc::new(Scripted { file, script: script.to_vec(), fetches, doubts });
-    // If a digest does not match, the reader does not search the index for the region whose bytes
-    // these are. Over HTTP this is the default.
+    // If a digest does not match, the reader must not search the index for a region with this
+    // digest. This limit is the default over HTTP.
     let limits = Limits { explained_entries_max: 0, ..Limits::default() };
     let opened = ready(AsyncPackage::from_remote(Arc::clone(&remote) as _, limits));
     let package = opened.expect("the head is right");
@@ -252,14 +254,14 @@ pub fn remote(script: &[u8]) {
     for (found, (path, content)) in ready(package.get_many(paths)).into_iter().zip(files) {
         assert!(found.is_err() || found.is_ok_and(|found| found == *content), "{path}");
     }
-    // For each region, alone and together with all others, there are reads of an index block, of
-    // the region, and of both again. Each doubted answer adds as many.
+    // Each region is read alone, and then together with all others. A read takes an index block and
+    // the region, each possibly twice. Each doubted answer can repeat all of this.
     let fetched = remote.fetches.load(Ordering::Relaxed);
     let max = 20 * (files.len() as u64 + DOUBTS_MAX);
     assert!(fetched <= max, "{fetched} fetches");
 }
 
-/// Returns the value of a future that never waits.
+/// Returns the output of a future that never has to wait.
 fn ready<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,

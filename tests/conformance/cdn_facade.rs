@@ -1,5 +1,6 @@
-//! Random updates behind random caches, read by two readers. The reference reads a whole file that
-//! is a mix of slices. The facade's `Package` reads from a source that answers like edges.
+//! Random updates, read through random caches by two readers. One is the reference, which reads a
+//! whole file that is assembled from slices of different states. The other is `Package` of the
+//! facade, whose source answers like edges.
 
 use crate::cdn_cases::{SEALINGS, case, edges, foreign, put, remove};
 use crate::cdn_planner::{Update, built, key, update_with};
@@ -18,7 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use uuid::Uuid;
 
-/// Hashes a few numbers by splitmix64, so that the same question gets the same answer.
+/// Returns a pseudo-random number, which depends only on the arguments. So the same request always
+/// gets the same answer.
 fn choose(seed: u64, at: u64, step: u64) -> u64 {
     let mut x =
         seed ^ at.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ step.wrapping_mul(0xd1b5_4a32_d192_ed03);
@@ -28,8 +30,8 @@ fn choose(seed: u64, at: u64, step: u64) -> u64 {
     x ^ (x >> 31)
 }
 
-/// A reader's session through a cache of the kind `edge`. The head is as the origin had it at the
-/// moment `then`, and all other bytes are as the origin had them at the moment `now`.
+/// A session of a reader with a cache of the kind `edge`. The reader has fetched the head at the
+/// moment `then`, and fetches all other bytes at the moment `now`.
 #[derive(Clone, Copy, Debug)]
 struct Session {
     edge: Edge,
@@ -53,15 +55,15 @@ impl Session {
     }
 }
 
-/// A source that answers like edges.
+/// A source that answers as edges can.
 #[derive(Debug)]
 struct Mixed {
     origin: Arc<Origin>,
     session: Session,
     head: Vec<u8>,
-    /// Whether a slice was short. A reader must then read past the caches.
+    /// Whether a slice lacked wanted bytes. The reader then has to read past the caches.
     short: AtomicBool,
-    /// Whether the reader reads past the caches.
+    /// Whether the reader is reading past the caches.
     escalated: AtomicBool,
 }
 
@@ -90,7 +92,7 @@ impl ReadAt for Mixed {
     }
 }
 
-/// Numbers of the runs that were tested.
+/// The numbers of what was tested.
 #[derive(Debug, Default)]
 struct Tried {
     plans: AtomicU64,
@@ -99,10 +101,10 @@ struct Tried {
     escalations: AtomicU64,
 }
 
-/// Content by id.
+/// The content of each region.
 type Regions = BTreeMap<Id, Vec<u8>>;
 
-/// Reads everything by the facade in a session.
+/// Returns everything that the facade reads in a session.
 fn by_facade(
     origin: &Arc<Origin>,
     session: Session,
@@ -116,7 +118,7 @@ fn by_facade(
         short: AtomicBool::new(false),
         escalated: AtomicBool::new(false),
     });
-    // A first error is allowed only if a slice was short. The reader then repeats the read past the
+    // The first read may fail only if a slice lacked bytes. The reader then reads again, past the
     // caches.
     let retry = |what: &dyn Fn() -> Result<Vec<u8>, dacti::Error>| {
         what().unwrap_or_else(|error| {
@@ -144,7 +146,7 @@ fn by_facade(
     out
 }
 
-/// Returns everything that the reference finds in a file made of mixed slices. Missing bytes come
+/// Returns everything that the reference reads in a session. If a slice lacks bytes, they are taken
 /// from the origin.
 fn by_reference(origin: &Origin, session: Session) -> Regions {
     let mut file = session.head(origin);
@@ -166,7 +168,7 @@ fn by_reference(origin: &Origin, session: Session) -> Regions {
     contents.collect()
 }
 
-/// Reads a case in many random sessions.
+/// Reads the package of a case in many random sessions.
 fn read_in_sessions(case: &Case, sealing: Sealing, sessions: u64, seed: u64, tried: &Tried) {
     let (origin, published) = case.play();
     let origin = Arc::new(origin);
@@ -182,7 +184,8 @@ fn read_in_sessions(case: &Case, sealing: Sealing, sessions: u64, seed: u64, tri
     for i in 0..sessions {
         let pick = |step: u64, n: usize| (choose(seed, i, step) % n as u64) as usize;
         let now = pick(1, origin.now() + 1);
-        // Half of the readers get their head now, and half at a random earlier moment.
+        // Half of the readers have fetched their head now, and the others at a random earlier
+        // moment.
         let then = if i % 2 == 0 { now } else { pick(2, now + 1) };
         let edge = edges[pick(3, edges.len())];
         let session = Session { edge, then, now, seed: choose(seed, i, 4) };
@@ -204,7 +207,7 @@ fn read_in_sessions(case: &Case, sealing: Sealing, sessions: u64, seed: u64, tri
     }
 }
 
-/// One random change.
+/// A random edit.
 #[derive(Clone, Debug)]
 enum Change {
     Put(usize, usize),
@@ -217,13 +220,13 @@ fn update() -> impl Strategy<Value = (Vec<Change>, bool, u8, bool)> {
         6 => (0..30_usize, len).prop_map(|(path, len)| Change::Put(path, len)),
         1 => (0..30_usize).prop_map(Change::Remove),
     ];
-    // The changes, whether to use Brotli, the number of new components, and whether to move to
-    // larger slices.
+    // The random values are the edits, whether to use Brotli, the number of new components, and
+    // whether to move to longer slices.
     (prop::collection::vec(change, 1..12), any::<bool>(), 0..3_u8, prop::bool::weighted(0.2))
 }
 
-/// Runs the updates as plans of the simulation. Each path occurs once, and only existing regions
-/// are removed.
+/// Carries out updates as plans of the simulation. An update has each path only once, and removes
+/// only regions that exist.
 fn run_updates(
     package: &mut dacti_tests::edit::Published,
     updates: &[(Vec<Change>, bool, u8, bool)],

@@ -1,4 +1,4 @@
-//! Plans that keep the laws: every reader sees the old package or the new one.
+//! Plans that obey the laws. Every reader must see the old package or the new one.
 
 use crate::cdn_cases::{
     SEALINGS, before, case, edges, filled, foreign, fresh, large, prove_all, put, remove,
@@ -9,7 +9,8 @@ use dacti_tests::cache::{Age, Case, Op, Plan, Report};
 use dacti_tests::edit::{Edit, Published, Sealing};
 use std::collections::BTreeSet;
 
-/// A typical update: one new region and three replaced regions, one of which becomes empty.
+/// Returns a typical update. It adds one region and replaces three regions, one of which becomes
+/// empty.
 fn update(version: u32) -> Vec<Edit> {
     vec![
         put(&format!("new/{version}.bin"), version, 6000),
@@ -19,7 +20,7 @@ fn update(version: u32) -> Vec<Edit> {
     ]
 }
 
-/// An update of `count` regions, so that its slots lie in several slices of 4 KiB.
+/// Returns an update of `count` regions. Their entries take slots in several slices of 4 KiB.
 fn wide(version: u32, count: u32) -> Vec<Edit> {
     (0..count).map(|i| put(&format!("wide/{i}"), version, 40)).collect()
 }
@@ -28,7 +29,7 @@ fn delta(package: &mut Published, edits: &[Edit], next: bool) -> Plan {
     package.delta(edits, next).expect("the deltas have room")
 }
 
-/// Chains of three plans on every kind of package.
+/// Returns chains of three plans, for each kind of package.
 fn chains(sealing: Sealing, slice: u64) -> Vec<Case> {
     let new = fresh(slice, sealing);
     let name = |what: &str| format!("{what}, {sealing:?}, slice {slice}");
@@ -88,7 +89,7 @@ fn chains(sealing: Sealing, slice: u64) -> Vec<Case> {
     ]
 }
 
-/// Returns chains for all kinds of packages and seals, with several slice lengths.
+/// Returns chains for all kinds of packages and of seals, with several lengths of slices.
 fn all_chains() -> Vec<Case> {
     let slices = [4 << 10, 64 << 10, 1 << 20];
     let mut out = Vec::new();
@@ -108,7 +109,8 @@ fn all_chains() -> Vec<Case> {
     out
 }
 
-/// Returns chains of three plans by the crates' planner. Together they use all of its strategies.
+/// Returns chains of three plans that the crates' planner made, and the strategies that these plans
+/// use. The test needs all strategies.
 fn planned_chains() -> (Vec<Case>, BTreeSet<String>) {
     let mut out = Vec::new();
     for (sealing, slice) in [
@@ -197,7 +199,7 @@ fn by(package: &mut Published, update: &Update) -> Plan {
 fn every_reader_of_every_plan_of_the_planner_sees_the_old_package_or_the_new_one() {
     // spec: R-CDN-10, R-CDN-11, R-CDN-12, R-CDN-13, R-CDN-14, R-CDN-17
     let (mut cases, names) = planned_chains();
-    // A large package has fences, either in the head or after it.
+    // A large package has fences. They lie in the head, or after it.
     let big = built(2700, 4096, Sealing::Digest);
     cases.push(case("large, by the planner: delta, removal, fold, fold", &big, |p| {
         let replaced = ["dir0/file30.bin", "dir2/file2000.bin"].map(|path| put(path, 1, 50));
@@ -224,8 +226,8 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
             let updates = [first.to_vec(), wide(2, 200), removal.to_vec()];
             updates.map(|edits| by(p, &edits.into())).into()
         }));
-        // If the new bytes lie past 4 GiB, neither the base of the current group nor the base of
-        // the old T2 reaches them.
+        // The new bytes lie after 4 GiB. Offsets of 32 bits cannot reach them from the base of the
+        // current group or from the base of the old T2, so the plans need new bases.
         let new = built(24, 4096, sealing);
         let mut near = new.clone();
         by(&mut near, &first.to_vec().into());
@@ -244,7 +246,7 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
         Op::Reserve { bytes, .. } => Some(u64::from_le_bytes(bytes[..8].try_into().ok()?)),
         _ => None,
     });
-    // These bases are those of new delta groups, and of the T2 of a fold.
+    // The bases belong to new delta groups, and to the T2 of a fold.
     assert!(bases.filter(|base| (4 << 30..6 << 30).contains(base)).count() >= 12);
     prove_sound(&cases);
 }
@@ -255,11 +257,13 @@ fn packages_with_shared_bytes_are_seen_old_or_new() {
     let mut cases = Vec::new();
     for sealing in [Sealing::Digest, Sealing::Signed] {
         let shared = built_with(24, 4096, sealing, Kind::Shared);
-        // The first and the last of the regions with the same bytes, and one in between.
+        // The edits change the first and the last of the regions with the same bytes, and then some
+        // in between.
         let first = [put("dir1/file1.bin", 1, 1), put("dir2/file23.bin", 1, 700)];
         let removal = [remove("dir0/file9.bin"), remove("dir1/file13.bin")];
         let fold = [remove("dir2/file11.bin"), put("dir0/file9.bin", 2, 4000)];
-        // These bytes and their seal end with a slice, so the room for seals is in the next one.
+        // The bytes and their seal end where a slice ends, so the room for more seals takes another
+        // slice.
         let seal_len = if sealing == Sealing::Signed { 96 } else { 32 };
         let full = [put("dir0/file0.bin", 4, 4096 - seal_len)];
         cases.push(case(format!("shared bytes, by the planner, {sealing:?}"), &shared, |p| {
@@ -281,8 +285,8 @@ fn packages_with_shared_bytes_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// Returns an update by the planner that stops after `kept` steps and half of the next step; `None`
-/// if the update has no more steps.
+/// Returns an update by the planner that is interrupted after `kept` steps and half of the next
+/// step. Returns `None` if the update does not have this many steps.
 fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
     let planned = Planned::new(package, update, &UpdatePolicy::default());
     let mut ops = planned.ops();
@@ -290,7 +294,7 @@ fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
     let cut = match ops.get(kept)? {
         Op::Append { at, bytes } => Op::Append { at: *at, bytes: half(bytes) },
         Op::Reserve { at, bytes } => Op::Reserve { at: *at, bytes: half(bytes) },
-        // A switch cannot be cut in half: it has happened completely or not at all.
+        // A switch has happened completely or not at all, so an interrupted switch is left out.
         Op::Barrier | Op::Switch { .. } => Op::Barrier,
     };
     ops.truncate(kept);
@@ -320,8 +324,8 @@ fn updates_after_one_that_died_at_any_step_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// Checks that these cases cause no corruption, and that no reader escalates if barriers also cover
-/// data.
+/// Checks that these cases cause no corruption. If barriers also cover data, no reader may have to
+/// ask the origin again.
 fn prove_sound(cases: &[Case]) {
     let edges = edges();
     let mut total = Report::default();

@@ -1,4 +1,4 @@
-//! Which files the program takes and under which names, and which files it writes.
+//! Which input files the program accepts, the paths that they get, and which files it writes.
 
 use crate::cli::{Ended, ended};
 use dacti_tests::program::program;
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// A folder in which the program runs, with a folder `in` of files.
+/// A folder in which the program runs. Its folder `in` has the input files.
 struct Place(TempDir);
 
 impl Place {
@@ -37,7 +37,7 @@ impl Place {
         ended(Command::new(program()).current_dir(self.0.path()).args(arguments))
     }
 
-    /// Packs `in`. Returns the list of the package, and the messages.
+    /// Packs the folder `in`. Returns the output of `ls` for the package, and the messages.
     #[track_caller]
     fn packed(&self, more: &[&str]) -> (Vec<String>, String) {
         let built = self.run(&[&["pack", "in", "-o", "p"], more].concat());
@@ -101,7 +101,7 @@ fn hidden_files_are_taken_on_request_only() {
     let (listed, told) = place.packed(&["--hidden", "--exclude", ".git/", "--exclude", "./.env"]);
     assert_eq!(listed, ["a", "sub/.hidden", "sub/b"]);
     assert!(!told.contains("hidden") && !told.contains("matches nothing"), "{told}");
-    // An update uses the same rules. But a file that is named directly is always put.
+    // `put` of a folder uses the same rules. But `put` of a file always puts the file.
     assert_eq!(place.packed(&["--include", "a"]).0, ["a"]);
     assert_eq!(place.run(&["put", "p", "in"]).code, Some(0));
     assert_eq!(place.listed(), ["a", "sub/b"]);
@@ -194,7 +194,7 @@ const KEY: &str = "dacti-ed25519-private 1 \
     000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
     00112233-4455-6677-8899-aabbccddeeff";
 
-/// Returns files that contain a private key, in several forms.
+/// Returns contents that hold a private key, in several forms.
 fn forms() -> Vec<Vec<u8>> {
     let words = KEY.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(",");
     let texts = [
@@ -262,7 +262,7 @@ fn private_keys_are_not_published_in_any_form() {
         assert_eq!(left.len(), 2, "only `in` and `p`: {left:?}");
         assert_eq!(fs::read(place.at("p")).expect("it is there"), before, "form {i}");
     }
-    // A text about keys, and a public key, are packed like any other content.
+    // The packer accepts a text about keys, and a public key.
     place.write("b", b"dacti-ed25519-private 1 <64 hexadecimal digits>");
     place.write("c", KEY.replace("private", "public").as_bytes());
     assert_eq!(place.packed(&[]).0, ["a", "b", "c"]);
@@ -397,7 +397,7 @@ fn unpack_does_not_replace_the_package() {
 #[test]
 fn unpack_makes_no_more_folders_than_files_need() {
     let place = Place::new(&[]);
-    // 100 files. Each lies below 127 folders of its own.
+    // Creates 100 files. Above each of them are 127 folders that belong to it alone.
     for i in 0..100 {
         let path = format!("{i}/{}", "d/".repeat(126));
         assert_eq!(path.matches('/').count(), 127);
@@ -454,7 +454,7 @@ fn a_package_is_made_equal_to_a_folder() {
     assert_eq!(place.run(&["get", "p", "a"]).text(), "changed");
     let again = place.run(&["sync", "p", "in", "--delete"]);
     assert!(again.err.contains("nothing to change"), "{again:?}");
-    // The package has the same regions as a package that is packed from the folder.
+    // The package now has the same regions as a package that was packed from the folder.
     assert_eq!(place.run(&["pack", "in", "-o", "q", "--encoding", "none"]).code, Some(0));
     assert_eq!(place.run(&["diff", "p", "q", "--exit-code"]).code, Some(0));
 }
@@ -489,7 +489,7 @@ fn an_empty_folder_does_not_empty_a_package() {
 fn a_file_that_no_region_can_hold_is_refused_with_the_way_out() {
     let place = Place::new(&["a"]);
     let large = place.at("large");
-    // This sparse file has 4 GiB of zeros, and takes no space on the disk.
+    // The file has 4 GiB of zeros. It is sparse, so it takes no space on the disk.
     let file = fs::File::create(&large).expect("a new file");
     file.set_len(1 << 32).expect("it can be sparse");
     let packed = place.run(&["pack", "large", "-o", "p"]);
@@ -529,7 +529,7 @@ fn files_whose_length_is_not_told_are_read() {
     place.write("empty", b"");
     let version = fs::read("/proc/version").expect("linux has it");
     assert_eq!(fs::metadata("/proc/version").expect("linux has it").len(), 0);
-    // For these files, the system states the length of a page. The content is shorter.
+    // The system states the length of a memory page for these files, but their content is shorter.
     let mut shorter = ["/sys/kernel/fscaps", "/sys/kernel/kexec_loaded"].into_iter();
     let shorter = shorter.find(|file| Path::new(file).exists());
     let mut inputs = vec!["/proc/version", "in"];
@@ -560,7 +560,7 @@ fn times_and_programs_are_kept_on_demand() {
         let file = fs::File::options().write(true).open(file).expect("it is there");
         file.set_modified(time).expect("it is ours");
     };
-    // By default no attributes are kept. A message states this.
+    // Without options, the packer keeps no attributes of files, and says so.
     let (_, told) = place.packed(&[]);
     assert!(told.ends_with("; modification times and executable bits are dropped\n"), "{told}");
     let bytes = fs::read(place.at("p")).expect("it was written");
@@ -595,7 +595,8 @@ fn times_and_programs_are_kept_on_demand() {
     // Compaction keeps the attributes.
     assert_eq!(place.run(&["compact", "p", "-o", "c"]).code, Some(0));
     assert_eq!(unpacked("c", "compacted"), [(true, false), (true, true)]);
-    // A region with new content gets new attributes. A region with unchanged content keeps its own.
+    // A region whose content changes gets new attributes. A region whose content stays the same
+    // keeps its attributes.
     place.write("plain", b"other content");
     let put = place.run(&["put", "p", "plain=in/plain", "program=in/program"]);
     assert_eq!(put.code, Some(0), "{put:?}");

@@ -1,8 +1,8 @@
-//! The entry points of the fuzzers. Each passes untrusted bytes to one reader, and compares the
-//! result with the reference or with a second way to read.
+//! The entry points of the fuzzers. Each entry point gives untrusted bytes to one reader. It
+//! compares the result with that of the reference, or with that of a second way of reading.
 //!
-//! `fuzz.rs` runs them on mutated seeds, which are the same each time. The program in `fuzz/` runs
-//! them with guidance by coverage.
+//! `fuzz.rs` runs them with mutated seeds, which are the same in every run. The program in `fuzz/`
+//! uses coverage to choose the inputs.
 
 use crate::support::{fixtures, uuid_of};
 use crate::{answers, container, heads, index, names, package};
@@ -21,9 +21,9 @@ use std::sync::OnceLock;
 /// An entry point.
 pub struct Entry {
     pub name: &'static str,
-    /// The initial inputs, each with a name.
+    /// Returns the initial inputs, each with a name.
     pub seeds: fn() -> Vec<(String, Vec<u8>)>,
-    /// Panics if an answer is wrong.
+    /// Runs the reader, and panics if a result is wrong.
     pub run: fn(&[u8]),
 }
 
@@ -56,7 +56,8 @@ fn index(file: &[u8]) {
 
 fn names_seeds() -> Vec<(String, Vec<u8>)> {
     let mut files = of_areas(&["names"]);
-    // A wrong count or length ends the reading early, so good files are listed several times.
+    // Good files occur several times in the list, because most mutations make a count or a length
+    // wrong, which ends reading early.
     for _ in 0..5 {
         let good = fixtures("names").into_iter().filter(|fixture| fixture.is_good());
         files.extend(good.map(|fixture| (fixture.name, fixture.bytes)));
@@ -74,10 +75,10 @@ fn package(file: &[u8]) {
     let ours = package::dump_of(file);
     match (&ours, &expected) {
         (Ok(ours), Ok(expected)) => assert_eq!(ours, expected),
-        // If a file has several faults, the two readers may report different ones.
+        // A file can have several faults. The two readers may then report different ones.
         (Err(_), Err(_)) => {}
-        // A faulty seal component refuses all regions (R-SEAL-19), but a package without regions
-        // can still be listed.
+        // If a seal component has a fault, readers refuse all regions (R-SEAL-19). But they can
+        // list a package that has no regions.
         (Ok(_), Err(fault)) if package::is_bare_with(file, &fault.to_string()) => {}
         _ => panic!("{ours:?} for {expected:?}"),
     }
@@ -111,7 +112,7 @@ fn brotli(stored: &[u8]) {
     assert_eq!(ours, expected);
 }
 
-/// Small limits, so that a fuzzed length costs neither time nor memory.
+/// Returns small limits. With these, a wrong length in the input costs little time and memory.
 fn dar_limits() -> Limits {
     Limits {
         block_len_max: 1 << 16,
@@ -126,7 +127,7 @@ fn dar_options() -> ReadOptions {
     ReadOptions { limits: dar_limits(), ..ReadOptions::default() }
 }
 
-/// Two leaves and a DAG-CBOR list of links to them, root first.
+/// Returns a DAG-CBOR list with links to two leaves, and the two leaves.
 fn dar_blocks() -> Vec<(Cid, Vec<u8>)> {
     let block = |codec, data: Vec<u8>| {
         (Cid::new_v1(codec, multihash(0x12, &data).expect("sha2-256 is known")), data)
@@ -159,8 +160,8 @@ fn dar_seeds() -> Vec<(String, Vec<u8>)> {
 
 type Blocks = Vec<(Cid, Vec<u8>)>;
 
-/// Reads an archive as a stream. Checks that the machine alone, fed from a slice, gives the same
-/// result, and that random access finds each block of a good archive with an index.
+/// Reads an archive as a stream. The machine alone must have the same result when it is fed from a
+/// slice. If a good archive has an index, random access must find each block.
 fn dar(bytes: &[u8]) {
     let streamed = streamed(bytes);
     assert_eq!(streamed.is_ok(), fed(bytes), "{streamed:?}");
@@ -177,7 +178,7 @@ fn dar(bytes: &[u8]) {
             }
         }
         (Ok(_), Err(error)) => panic!("a good archive does not open: {error}"),
-        // Random access reads less of the archive, so it may miss the fault.
+        // Random access reads only a part of the archive, so it may not notice the fault.
         (Err(_), Ok(archive)) => {
             for root in archive.roots().unwrap_or_default() {
                 let _ = archive.get(&root.cid);
@@ -221,8 +222,8 @@ fn car_seeds() -> Vec<(String, Vec<u8>)> {
     vec![("car".to_owned(), car)]
 }
 
-/// Converts a CAR to an archive, and checks that the archive is complete and has each block of the
-/// CAR.
+/// Converts a CAR to an archive. Checks that the archive is complete, and that it has each block of
+/// the CAR.
 fn car(bytes: &[u8]) {
     let mut stream = CarStream::new(bytes, &dar_options());
     let mut blocks = Vec::new();
@@ -244,7 +245,7 @@ fn car(bytes: &[u8]) {
     assert_eq!(kept, blocks);
 }
 
-/// A package with reserve for updates, and its snapshot.
+/// Returns the snapshot of a package that has a reserve for updates.
 fn snapshot() -> &'static Snapshot {
     static SNAPSHOT: OnceLock<Snapshot> = OnceLock::new();
     SNAPSHOT.get_or_init(|| {
@@ -280,8 +281,8 @@ fn plan_seeds() -> Vec<(String, Vec<u8>)> {
     plans.into_iter().map(|plan| ("put".to_owned(), plan)).collect()
 }
 
-/// Checks an untrusted plan. An accepted plan writes nothing before the end of the file, except its
-/// switch and reserves in the head.
+/// Checks an untrusted plan. If the check accepts the plan, its switch and its reserves must lie in
+/// the head, and all other writes after the end of the file.
 fn plan(json: &[u8]) {
     let Ok(plan) = serde_json::from_slice::<Plan>(json) else { return };
     let snapshot = snapshot();

@@ -1,8 +1,8 @@
-//! Another package replaces the one at the URL of an open session. No call mixes regions of both
-//! packages.
+//! Another package replaces the package at the URL of an open session. No call may mix regions of
+//! both packages.
 //!
-//! Both packages have the same paths, lengths and places, so every digest of one package is valid
-//! in a view of the other.
+//! Both packages have the same paths, lengths and places. So a digest of one package is also valid
+//! for a view of the other package, with the other bytes.
 
 use crate::{Seen, Server, answer, content, len_field, options, packed, right};
 use dacti::compact::CompactOptions;
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 const REGIONS: usize = 6;
 
-/// The second package, whose regions are as long as those of the first.
+/// Returns the second package. Its regions are as long as those of the first package.
 fn other() -> Vec<u8> {
     packed(REGIONS, |n| vec![n as u8 + 1; content(n).len()])
 }
@@ -31,7 +31,7 @@ fn paths() -> Vec<String> {
     (0..REGIONS).map(path).collect()
 }
 
-/// Options with which each region takes one request, in order.
+/// Returns options with which each region takes its own request, one after the other.
 fn one_by_one() -> HttpOptions {
     let mut options = HttpOptions { concurrency: 1, ..options() };
     options.limits.gap_len_max = 0;
@@ -39,15 +39,15 @@ fn one_by_one() -> HttpOptions {
     options
 }
 
-/// A server that replaces the package when its switch is set.
+/// A server that replaces the package when the test sets a flag.
 struct Replacing {
     server: Server,
     is_replaced: Arc<AtomicBool>,
 }
 
 impl Replacing {
-    /// Starts the server. `modified` has the values of `Last-Modified` for the first and the second
-    /// package.
+    /// Starts the server. `modified` has the values of `Last-Modified` for the first and for the
+    /// second package.
     fn start(modified: Option<(&'static str, &'static str)>) -> Self {
         let is_replaced = Arc::<AtomicBool>::default();
         let (switch, other) = (Arc::clone(&is_replaced), other());
@@ -68,7 +68,7 @@ impl Replacing {
         Self { server, is_replaced }
     }
 
-    /// A server without validators that replaces the package after `requests` requests.
+    /// Starts a server without validators. It replaces the package after `requests` requests.
     fn after(requests: usize) -> Server {
         let other = other();
         Server::start(
@@ -91,7 +91,8 @@ fn assert_replaced<T>(result: Result<T, Error>) {
 #[test]
 fn a_session_ends_for_good_when_its_file_is_replaced() {
     // spec: R-HTTP-32, R-HTTP-64
-    // The second package's time is later in the first case, and earlier in the second case.
+    // In the first case, the second package has the later time. In the second case, it has the
+    // earlier time.
     for modified in [("1", "2"), ("2", "1")] {
         let replacing = Replacing::start(Some(modified));
         let (package, source) = replacing.open();
@@ -138,8 +139,8 @@ fn an_async_session_ends_for_good_when_its_file_is_replaced() {
 #[test]
 fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
     // spec: R-HTTP-65
-    // The package is replaced at each possible moment between the requests for the head and the
-    // last region.
+    // The package is replaced between two requests: at each possible moment between the request for
+    // the head and the request for the last region.
     for requests in 1..=REGIONS {
         let open = || {
             let server = Replacing::after(requests);
@@ -159,7 +160,8 @@ fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
         let found = package.regions().expect("they are in the head");
         let readers = package.readers_at(found);
         while let Some((_, reader)) = readers.next() {
-            // Without a validator, the reader cannot distinguish the two packages.
+            // The answers have no validators, so the reader cannot distinguish the packages before
+            // the final look at the head.
             reader.expect("it is there").read_to_end(&mut Vec::new()).expect("its digest fits");
         }
         assert_replaced(readers.finish());
@@ -177,8 +179,8 @@ fn calls_for_many_regions_look_at_the_head_before_they_report_success() {
     }
 }
 
-/// Compacts, signs, pulls and publishes a package that is replaced at a moment of its transfer. The
-/// results would mix two packages, so none may stand under its name.
+/// Compacts, signs, pulls and publishes a package that is replaced during the transfer. The results
+/// would mix two packages, so none of them may get its final name.
 #[test]
 fn writers_of_a_whole_package_look_at_the_head_before_they_name_the_result() {
     // spec: R-HTTP-65
@@ -206,7 +208,8 @@ fn writers_of_a_whole_package_look_at_the_head_before_they_name_the_result() {
             let (package, _) =
                 Package::open_url_with(&server.url, &one_by_one()).expect("the head is right");
             let written = write(&package);
-            // If the package is replaced after the last request, the result is the first package.
+            // If the writer succeeds, the server replaced the package only after the last request,
+            // and the result is the first package.
             if written.is_ok() {
                 assert!(server.seen().len() <= requests, "writer {n}, {requests} requests");
             } else {
@@ -251,7 +254,7 @@ fn a_file_that_is_no_package_any_more_is_replaced() {
     let (package, _) = opened.expect("the head is right");
     assert_eq!(package.get("0.bin").expect("nothing has changed"), content(0));
     assert_replaced(package.confirm());
-    // The session has ended for good, so it makes no further requests.
+    // The session has ended for good, so it sends no further requests.
     let sent = server.seen().len();
     assert_replaced(package.get("1.bin"));
     assert_replaced(package.confirm());

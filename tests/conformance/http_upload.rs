@@ -1,7 +1,7 @@
-//! Readers during an upload: the head is new, and the other new bytes arrive seconds later.
+//! Reads during an upload: the head is new, and the other new bytes arrive seconds later.
 //!
-//! `rsync --inplace`, `cp` and `scp` write a file from its start, and common servers and caches
-//! report an old length together with a new head.
+//! `rsync --inplace`, `cp` and `scp` write a file from its start to its end. Meanwhile, common
+//! servers and caches state an old length together with a new head.
 
 use crate::{Seen, Server, answer, content, len_field, options, packed, right};
 use dacti::fetch::{Counted, HttpOptions, Location, OnPause};
@@ -13,7 +13,7 @@ use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-/// Options with waits of milliseconds instead of seconds.
+/// Returns options whose waits take milliseconds instead of seconds.
 fn patient() -> HttpOptions {
     let mut options = options();
     options.session.upload_waits_max = 8;
@@ -21,8 +21,8 @@ fn patient() -> HttpOptions {
     options
 }
 
-/// Returns a package, the same package after an update that appends new content of `0.bin`, and
-/// that new content.
+/// Returns a package, the same package after an update that replaces `0.bin`, and the new content
+/// of `0.bin`.
 fn grown() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("p");
@@ -37,7 +37,7 @@ fn grown() -> (Vec<u8>, Vec<u8>, Vec<u8>) {
     (old, new, new_content)
 }
 
-/// Answers with bytes of `file`, but states `total` as its length.
+/// Returns an answer with bytes of `file`, which states `total` as the length of the file.
 fn with_total(seen: &Seen, file: &[u8], total: usize) -> Vec<u8> {
     let (first, last) = seen.range.expect("it is one");
     if first >= file.len() {
@@ -45,7 +45,8 @@ fn with_total(seen: &Seen, file: &[u8], total: usize) -> Vec<u8> {
         return answer("416 No", &[("Content-Range", range), len_field(0)], b"");
     }
     let last = last.min(file.len() - 1);
-    // A total below the range is invalid, so the answer states no total.
+    // If the total lies inside the range or before it, a `Content-Range` with this total would be
+    // invalid. So the answer states no total.
     let total = if last < total { total.to_string() } else { "*".into() };
     let range = format!("bytes {first}-{last}/{total}");
     let body = &file[first..=last];
@@ -76,7 +77,7 @@ fn a_head_that_is_newer_than_the_length_told_with_it_is_read() {
 fn bytes_that_come_a_little_later_are_waited_for() {
     // spec: R-HTTP-26
     let (old, new, expected) = grown();
-    // The new head is there at once. The other new bytes are there from the tenth request on.
+    // The server has the new head at once, and the other new bytes from the tenth request on.
     let server = Server::start(
         new,
         Box::new(move |seen, n, file| {
@@ -93,7 +94,7 @@ fn bytes_that_come_a_little_later_are_waited_for() {
     assert_eq!(package.get("0.bin").expect("it came"), expected);
     assert!(pauses.lock().expect("no panic").is_empty(), "nothing took seconds");
     assert!(server.seen().len() > 10);
-    // If the bytes never arrive, the error names an upload as the cause.
+    // If the new bytes never arrive, the error says that an upload is in progress.
     let (old, new, _) = grown();
     let server = Server::start(
         new,
@@ -112,15 +113,15 @@ fn bytes_that_come_a_little_later_are_waited_for() {
 fn a_package_that_is_overwritten_from_its_start_is_read_in_the_end() {
     // spec: R-HTTP-26
     let (old, new, expected) = grown();
-    // At each request, more of the new file has been written. The rest is either the old file or
-    // missing.
+    // At each request, the server has more bytes of the new file. After these bytes, the file still
+    // has its old bytes, or it ends.
     for truncates in [false, true] {
         let old = old.clone();
         let server = Server::start(
             new.clone(),
             Box::new(move |seen, n, file| {
-                // The upload is slow at first, so that the head is incomplete. Then it becomes
-                // faster, so that the waits suffice for a block at the start of the next slice.
+                // The upload is slow at first, so that the head is incomplete. Then it becomes fast
+                // enough that the waits suffice for a block at the start of the next slice.
                 let written = (n * 30_000).max(n.saturating_sub(4) * 150_000).min(file.len());
                 let mut now = file[..written].to_vec();
                 if !truncates && written < old.len() {
@@ -132,11 +133,11 @@ fn a_package_that_is_overwritten_from_its_start_is_read_in_the_end() {
         let opened = Package::open_url_with(&server.url, &patient());
         let (package, _) = opened.expect("it comes within the waits");
         assert_eq!(package.get("1.bin").expect("it comes within the waits"), content(1));
-        // The first view may be the view before the update.
+        // The first view may be the one before the update.
         let got = package.get("0.bin").expect("it comes within the waits");
         assert!(got == expected || got == content(0), "{truncates}");
-        // A truncated file has no bytes of the old view, so the reader has waited for the new
-        // bytes.
+        // If the upload truncates the file, the bytes of the old view are gone. So the reader has
+        // waited for the new bytes.
         assert!(!truncates || (got == expected && server.seen().len() > 10), "{truncates}");
     }
 }
@@ -215,10 +216,10 @@ fn a_silent_server_is_given_up_in_seconds_and_the_program_can_say_so() {
     // spec: R-HTTP-52
     let defaults = HttpOptions::default();
     let session = defaults.session;
-    // The reader makes one request each with the plain URL, a tag and a nonce.
+    // The reader sends one request with the plain URL, one with a tag, and one with a nonce.
     let longest = 3 * (1 + u64::from(session.silent_retries_max)) * session.first_byte_millis_max;
     assert!(longest <= 30_000 && defaults.connect_timeout <= Duration::from_secs(5));
-    // A listener that accepts no connection never answers.
+    // The test accepts no connection of this listener, so no answer ever arrives.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://me:secret@{}/p", listener.local_addr().expect("it is bound"));
     let pauses = Arc::<Mutex<Vec<String>>>::default();

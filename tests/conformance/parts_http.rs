@@ -1,4 +1,5 @@
-//! Packages in parts over HTTP: from `dacti serve`, and from a server with scripted answers.
+//! Packages in parts over HTTP: from `dacti serve`, and from a server whose answers a script
+//! decides.
 
 use crate::store::{Memory, NAME, impatient};
 use crate::updates::{Publisher, content, head, published, put};
@@ -10,7 +11,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 
-/// A request: the object's name, the query, and the range.
+/// A request: the name of the object, the query, and the range.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Seen {
     name: String,
@@ -24,22 +25,22 @@ impl Seen {
     }
 }
 
-/// The answer of the server, right or wrong.
+/// An answer of the server. It is right or wrong on purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Act {
     Right,
     Status(u16),
-    /// 200 with this body.
+    /// Status 200 with this body.
     Whole(Vec<u8>),
-    /// The range of these bytes, with their length as the total.
+    /// The requested range of these bytes. The answer states their length as the total.
     Of(Vec<u8>),
-    /// The right range, with a total of `*`.
+    /// The right range. The answer states `*` as the total.
     Star,
 }
 
 type Script = dyn Fn(&Seen, usize) -> Act + Send + Sync;
 
-/// A server of the objects in a store.
+/// A server of the objects in a `Memory` store.
 struct Server {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -193,8 +194,8 @@ fn a_part_that_comes_late_is_waited_for() {
     // spec: R-PART-13
     let (store, _) = published(3);
     for status in [403, 404, 410] {
-        // These requests fail: the plain URL, the nonce, and the plain URL after the first look at
-        // the head.
+        // The first requests for the part fail: with the plain URL, with a nonce, and with the
+        // plain URL after the first look at the head.
         let server = Server::start(&store, move |seen, number| match seen.is_part() {
             true if number < 5 => Act::Status(status),
             _ => Act::Right,
@@ -202,7 +203,7 @@ fn a_part_that_comes_late_is_waited_for() {
         let package = server.open().unwrap();
         assert_eq!(package.get("file/1").unwrap(), content(1, 0), "{status}");
     }
-    // A cache keeps its 404 for the plain URL. A URL with a new query reaches the part.
+    // A cache keeps its answer 404 for the plain URL. The URL with a new query leads to the part.
     let server = Server::start(&store, |seen, _| match seen.is_part() {
         true if seen.query.is_empty() => Act::Status(404),
         _ => Act::Right,
@@ -240,13 +241,13 @@ fn no_other_object_passes_for_a_part() {
         assert!(text.contains("p.dacti-pack.parts/"), "{text}");
         assert!(text.contains("this part of the package is missing"), "{told:?}: {text}");
     }
-    // An HTML page of the right length is not accepted as a part, either.
+    // Even an HTML page that has the length of the part is refused.
     let server = Server::start(&store, move |seen, _| match seen.is_part() {
         true => Act::Of(html.clone()),
         false => Act::Right,
     });
     server.open().unwrap().get("file/1").unwrap_err();
-    // A total of `*` states no length. The bytes are right, so they are accepted.
+    // The total `*` states no length. The reader accepts the answer, because the bytes are right.
     let server =
         Server::start(&store, |seen, _| if seen.is_part() { Act::Star } else { Act::Right });
     assert_eq!(server.open().unwrap().get("file/1").unwrap(), content(1, 0));
@@ -268,7 +269,7 @@ fn a_head_of_two_ages_is_asked_for_again() {
     assert_eq!(server.open().unwrap().get("file/1").unwrap(), b"changed");
     let seen = server.seen();
     assert!(seen[1].query.starts_with("g=0-") && seen[1].name == NAME, "{seen:?}");
-    // The head is torn in every answer, even past all caches.
+    // Every answer for the head is torn, also the answers that bypass all caches.
     let torn = [&old[..16_384], &new[16_384..]].concat();
     let server = Server::start(&store, move |seen, _| match seen.is_part() {
         true => Act::Right,
@@ -285,8 +286,8 @@ fn an_open_session_goes_on_by_the_parts_of_its_view() {
     put(&store, &mut model, &[("file/3", b"second")]);
     let server = Server::right(&store);
     let package = server.open().unwrap();
-    // Later updates merge entries, and collection deletes old parts. The new list then resolves the
-    // positions of the old view.
+    // Later updates merge parts, and a collection deletes the parts that the new head does not
+    // name. The reader finds the positions of its old view through the list of the new head.
     for n in 0..40 {
         put(&store, &mut model, &[("file/4", &content(4, n + 1))]);
     }
@@ -319,8 +320,8 @@ fn another_package_at_the_url_ends_the_session() {
     let options = PublishOptions { replace: true, ..PublishOptions::default() };
     let done = publish(&Package::open(path).unwrap(), &store.place(), &options).unwrap();
     assert_eq!(done.standing, Standing::Replaced);
-    // The old package's parts are still there. Their names are hashes, so they cannot have other
-    // bytes.
+    // The store still has the parts of the old package. Their names are hashes of their bytes, so
+    // they cannot hold other bytes.
     assert_eq!(package.get("file/29").unwrap(), content(29, 0));
     for name in store.names() {
         let old = name.starts_with("p.dacti-pack.parts/") && !name.contains("heads/");
@@ -352,7 +353,7 @@ fn an_earlier_head_from_a_cache_is_ignored() {
         name.contains(&hex)
     });
     let server = Server::start(&store, move |seen, number| match seen.name == NAME {
-        // Every later request for the head returns the earlier head.
+        // The server answers all requests for the head but the first with an earlier head.
         true if number > 0 => Act::Of(old.clone()),
         _ => Act::Right,
     });

@@ -1,5 +1,6 @@
-//! Every interleaving of the store operations of two publishers. A reader reads everything after
-//! each operation, and either publisher may crash at any operation.
+//! Two publishers update one package at the same time, in every order of their operations on the
+//! store. After each operation, a reader reads everything. Each publisher may crash before any of
+//! its operations.
 
 use crate::store::{Memory, NAME};
 use crate::updates::{Publisher, assert_reads, head, published};
@@ -9,7 +10,7 @@ use dacti::{Error, ErrorKind, Span};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-/// Who may perform the next operation.
+/// Decides which publisher may perform the next operation.
 #[derive(Debug, Default)]
 struct Turns {
     state: Mutex<State>,
@@ -18,16 +19,17 @@ struct Turns {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The publishers' numbers, in the order of their operations.
+    /// The numbers of the publishers, in the order of their turns. The next turn is the last
+    /// element.
     order: Vec<usize>,
     done: [bool; 2],
-    /// For each publisher, the number of operations before it crashes.
+    /// For each publisher, the number of operations that it may still perform before it crashes.
     left: [usize; 2],
     performed: [usize; 2],
 }
 
 impl Turns {
-    /// Waits for the turn of publisher `who`, and performs its operation.
+    /// Waits until it is the turn of publisher `who`, and then performs an operation.
     fn take<T>(
         &self,
         who: usize,
@@ -35,13 +37,13 @@ impl Turns {
     ) -> Result<T, Error> {
         let mut state = self.state.lock().unwrap();
         loop {
-            // Turns of a publisher that has ended are skipped.
+            // Skips the turns of publishers that have ended.
             while state.order.last().is_some_and(|next| state.done[*next]) {
                 state.order.pop();
             }
             match state.order.last() {
                 Some(next) if *next == who => break,
-                // After the planned turns, both publishers may continue.
+                // The planned turns are over, so any publisher may perform its operation.
                 None => break,
                 Some(_) => state = self.changed.wait(state).unwrap(),
             }
@@ -61,7 +63,7 @@ impl Turns {
     }
 }
 
-/// Ends a publisher's turns when the publisher is done, or when its reader has found a fault.
+/// Marks a publisher as ended when dropped: after its update, or after a panic of its reader.
 struct Turn(Arc<Turns>, usize);
 
 impl Drop for Turn {
@@ -77,17 +79,17 @@ fn crashed() -> Error {
     Error::Remote { place: "memory".into(), kind: ErrorKind::Denied, source }
 }
 
-/// A way in which a publisher breaks a rule.
+/// The way in which a publisher breaks a rule.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Breach {
     None,
-    /// It replaces the head without a condition: R-PART-21.
+    /// It replaces the head without a condition, which breaks R-PART-21.
     Unconditional,
-    /// It stores the parts after the head that names them: R-PART-21.
+    /// It stores the parts after the head that names them, which breaks R-PART-21.
     PartsLast,
 }
 
-/// The store, as one publisher uses it.
+/// The store of one publisher. Every operation waits for its turn.
 #[derive(Debug)]
 struct Seat {
     store: Memory,
@@ -142,16 +144,16 @@ impl PartStore for Seat {
     }
 }
 
-/// Reads every region of the view. It stands for a reader that reads between two operations.
+/// Reads every region of the view, as a reader could between two operations.
 fn look(store: &Memory) {
     let sequence = head(store).region.sequence;
     assert_reads(store, sequence);
 }
 
-/// The number of operations of an update without a conflict.
+/// The number of operations of an update that has no conflict.
 const OPERATIONS: usize = 5;
 
-/// Runs two publishers in the given order. Each puts one region.
+/// Runs two publishers with turns in this order. Each of them puts one region.
 fn run(start: &Memory, order: Vec<usize>, left: [usize; 2], breach: Breach) -> Outcome {
     let store = start.copy();
     let order = order.into_iter().rev().collect();
@@ -184,8 +186,8 @@ struct Outcome {
 }
 
 impl Outcome {
-    /// Fails unless the package has the region of each publisher that succeeded, and lacks the
-    /// region of each publisher that had a conflict.
+    /// Checks the package. It must have the region of each publisher that succeeded, and must lack
+    /// the region of each publisher that had a conflict.
     fn judge(&self) {
         let mut expected = BTreeMap::new();
         for (who, result) in self.results.iter().enumerate() {
@@ -194,7 +196,8 @@ impl Outcome {
                 Err(Error::Publish(PublishFault::Conflict { .. })) => {
                     expected.insert(format!("of/{who}"), false);
                 }
-                // A publisher that crashed may have replaced the head before the crash.
+                // A crashed publisher may or may not have replaced the head, so its region may or
+                // may not be there.
                 Err(Error::Remote { .. }) => {}
                 Err(error) => panic!("{error}"),
             }
@@ -207,7 +210,7 @@ impl Outcome {
     }
 }
 
-/// All orders of `a` turns of the first publisher and `b` turns of the second.
+/// Returns all orders of `a` turns of the first publisher and `b` turns of the second publisher.
 fn orders(a: usize, b: usize) -> Vec<Vec<usize>> {
     if a == 0 {
         return vec![vec![1; b]];
@@ -240,8 +243,8 @@ fn every_order_of_two_publishers_loses_nothing() {
 fn a_publisher_that_crashes_anywhere_harms_nobody() {
     // spec: R-PART-21, R-PART-23
     let (start, _) = published(3);
-    // One publisher crashes after each number of operations. The other one begins before, between
-    // or after these operations.
+    // One publisher crashes after each possible number of operations. The operations of the other
+    // publisher come before, between or after these operations.
     for crash in 0..OPERATIONS {
         for order in orders(crash, OPERATIONS) {
             let outcome = run(&start, order, [crash, usize::MAX], Breach::None);

@@ -1,4 +1,5 @@
-//! Plans of reads, compared span by span with the reads that follow, and the reads of many streams.
+//! Plans of reads: each is compared, span by span, with the reads that follow. Also the reads of
+//! many streams at once.
 
 use crate::grown::Grown;
 use crate::package::{PLAIN, build, without_keys};
@@ -14,7 +15,8 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
-/// A source that records each read. It flips the byte at `wrong` until a reader reports that byte.
+/// A source that records each read. It flips the byte at `wrong` until a reader reports that the
+/// byte is wrong.
 #[derive(Debug)]
 struct Noted {
     bytes: BytesSource,
@@ -24,7 +26,7 @@ struct Noted {
 }
 
 impl Noted {
-    /// Returns the reads since the last call, in order.
+    /// Returns the reads since the last call, in their order.
     fn take(&self) -> Vec<Span> {
         core::mem::take(&mut *self.reads.lock().expect("no thread panicked"))
     }
@@ -68,13 +70,14 @@ fn open_with(file: &[u8], limits: Limits, read_len: usize) -> (Package, Arc<Note
     (package, source)
 }
 
-/// Returns contents of 100 bytes each, all different. Each takes 132 bytes with its digest.
+/// Returns files with different contents of 100 bytes. In a package, each takes 132 bytes with its
+/// digest.
 fn hundreds(count: u32) -> Vec<Stored> {
     (0..count).map(|i| stored(&format!("{i:05}"), &[i.to_le_bytes(); 25].concat())).collect()
 }
 
-/// Plans, finds, plans again and reads. Compares each plan with the reads that follow. Returns both
-/// plans.
+/// Plans a `get`, finds the regions, plans again, and reads the regions. Checks that each plan
+/// states exactly the reads that follow. Returns both plans.
 #[track_caller]
 fn check(package: &Package, source: &Noted, keys: &[RegionName<'_>]) -> [GetPlan; 2] {
     let before = package.plan_get(keys.iter().copied());
@@ -103,15 +106,15 @@ fn a_plan_is_what_is_then_read() {
     let [before, after] = check(&package, &source, &keys);
     assert_eq!((before.unknown, before.regions, before.is_complete()), (6, 0, false));
     assert!((1..=5).contains(&before.index.len()), "blocks of a group each: {before:?}");
-    // One read has 100, 101 and 103, with 102 unused. 107 has a read of its own, because three
-    // regions lie in between. So has 2999.
+    // One read covers the regions 100 to 103, although 102 is not wanted. Between 103 and 107 lie
+    // three unwanted regions, so 107 has a read of its own. So has 2999.
     let at = |path: &str| package.locate(path).expect("it is there").span;
     let sealed = |first: &str, last: &str| Span { start: at(first).start, end: at(last).end + 32 };
     let expected = [sealed("00100", "00103"), sealed("00107", "00107"), sealed("02999", "02999")];
     assert_eq!(after.reads, expected);
     assert_eq!((after.over_fetch, after.bytes(), after.requests()), (132, 6 * 132, 3));
     assert_eq!((after.regions, after.in_hand, after.is_complete()), (6, 0, true));
-    // Once the places are known, the plan is complete from the start.
+    // The package now knows the places, so the first plan is already complete.
     let [before, after] = check(&package, &source, &keys);
     assert_eq!(before, after);
 }
@@ -119,7 +122,8 @@ fn a_plan_is_what_is_then_read() {
 #[test]
 fn a_plan_of_a_list_is_what_is_then_read() {
     let large = build(&hundreds(30_000), PLAIN);
-    // The names list lies after the head. In larger packages its index block does, too.
+    // The names list lies after the head. If the package is large, so does the names list's index
+    // block.
     for (file, unknown, index) in [
         (build(&hundreds(1_000), PLAIN), 0, 0),
         (without_keys(&large), 1, 2 * 3),
@@ -136,7 +140,7 @@ fn a_plan_of_a_list_is_what_is_then_read() {
         let known = if unknown == 0 { plan.reads } else { names };
         let mut planned = [plan.index, known].concat();
         if !package.view().has_fences() && listed.len() > 1_000 {
-            // The scan ends at the entry of the names list, which is in the first piece of the
+            // The scan ends at the entry of the names list, which lies in the first piece of the
             // index.
             planned.drain(4..6);
         }
@@ -153,14 +157,15 @@ fn blocks_that_lie_near_each_other_are_one_read() {
     let keys: Vec<_> = paths.iter().map(|path| RegionName::Path(path)).collect();
     let (package, source) = open(&file, Limits::default());
     let [before, after] = check(&package, &source, &keys);
-    // The groups after the head are planned as reads of at most 1 MiB. There are 118 groups.
+    // The 118 groups after the head are planned as reads of at most 1 MiB.
     assert_eq!((before.unknown, before.index.len()), (30_000, 1));
     assert_eq!(before.bytes(), GROUP * 30_000_u64.div_ceil(255));
     assert_eq!(
         (after.reads.len(), after.over_fetch),
         (30_000_u64.div_ceil((1 << 20) / 132) as usize, 0)
     );
-    // The limits allow no kept blocks, so each plan includes the index reads again.
+    // The limits forbid keeping blocks in memory, so the second plan also includes the reads of the
+    // index.
     let (package, source) = open(&file, Limits { blocks_len_max: 0, ..Limits::default() });
     let plans = check(&package, &source, &keys);
     assert_eq!(plans[0].index, before.index);
@@ -169,8 +174,8 @@ fn blocks_that_lie_near_each_other_are_one_read() {
 
 #[test]
 fn a_folded_package_has_its_blocks_read_together_too() {
-    // An update removed a region and replaced another one, so it folded. The new index lies after
-    // the head, and has no delta groups.
+    // An update removed one region and replaced another, so the index was folded. It lies after the
+    // head, and has no delta groups.
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("folded.dacti-pack");
     let options = BuildOptions { slice_len: 1 << 20, ..PLAIN };
@@ -197,7 +202,8 @@ fn a_folded_package_has_its_blocks_read_together_too() {
 
 #[test]
 fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
-    // In the compact layout the first region lies in the head, after an index of one group.
+    // In the compact layout, the first region follows an index of one group. So it lies in the
+    // head.
     let files = [stored("a", b"5"), stored("b", &[7; 100_000])];
     let file = build(&files, BuildOptions { layout: LayoutChoice::Compact, ..PLAIN });
     let (package, source) = open(&file, Limits::default());
@@ -212,7 +218,7 @@ fn what_is_in_hand_costs_nothing_and_what_is_not_there_is_told() {
     assert_eq!((after.requests(), after.in_hand), (1, 1));
     let plan = Package::from_bytes(file).expect("it is good").plan_get(keys);
     assert_eq!((plan.requests(), plan.in_hand, plan.absent, plan.faults), (0, 2, 1, 1));
-    // A place outside the file causes no read, either.
+    // The place lies outside the file, so it also causes no read.
     let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..located(&package, "b") };
     let plan = package.plan_get_at([outside]);
     assert_eq!((plan.requests(), plan.faults, plan.regions), (0, 1, 0));
@@ -232,8 +238,8 @@ fn an_index_without_keys_is_read_once_for_all() {
     let (package, source) = open(&file, Limits::default());
     let plan = package.plan_get(paths.iter().map(String::as_str));
     let found = package.find_many(paths.iter().map(String::as_str));
-    // The source read the groups after the head, in windows of 256 KiB, up to the last needed
-    // group.
+    // The reader has read the groups after the head in windows of 256 KiB, until it had all wanted
+    // groups.
     assert_eq!(source.take(), plan.index);
     assert_eq!(plan.unknown, 20_000);
     for (path, found) in paths.iter().zip(found) {
@@ -274,14 +280,14 @@ fn appended_slices_are_not_joined() {
     let (package, source) = open(&grown.file, Limits::default());
     let ids = [0, 10, 1, 11, 2, 12, 3, 13].map(|n| RegionName::Id(uuid_of(small(n))));
     let [_, after] = check(&package, &source, &ids);
-    // Each slice has two regions, so one read covers both.
+    // Each appended slice has two wanted regions. One read covers both.
     assert_eq!((after.reads.len(), after.over_fetch), (4, 0));
     for read in &after.reads {
         assert_eq!((read.start % 4096, read.len()), (0, 3000 + 500 + 64));
     }
 }
 
-/// Returns the results of all readers that `readers_at` returns, in the order of the places.
+/// Reads all readers of `readers_at` to the end. Returns the results in the order of the places.
 fn read_all(package: &Package, found: &[Located]) -> Vec<Result<Vec<u8>, String>> {
     let readers = package.readers_at(found.iter().copied());
     let mut contents: Vec<_> = found.iter().map(|_| Err("not told".into())).collect();
@@ -306,7 +312,7 @@ fn streams_of_many_read_what_their_plan_says() {
         let limits = Limits { read_len_max: 50_000, ..Limits::default() };
         let (package, source) = open_with(&build(&files, options), limits, 70_000);
         let mut found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
-        // The places are out of order, and one occurs twice.
+        // The places are not in the order of the file, and one place occurs twice.
         found.push(found[0]);
         found.reverse();
         source.take();
@@ -319,7 +325,7 @@ fn streams_of_many_read_what_their_plan_says() {
         assert!(contents == expected);
         assert_eq!(source.take(), plan.reads);
         if options.encoding == EncodingChoice::None {
-            // A region of 300,000 bytes is read in pieces of 70,000.
+            // The region of 300,000 bytes is read in pieces of 70,000 bytes.
             let alone = plan.reads.iter().filter(|read| read.len() == 70_000).count();
             assert_eq!(alone, 4, "{:?}", plan.reads);
         }
@@ -333,7 +339,7 @@ fn the_fault_of_one_stream_is_not_that_of_others() {
     let found: Vec<_> = files.iter().map(|file| located(&package, &file.path)).collect();
     let all = Span::new(found[0].span.start, 50 * 132).expect("it is in the file");
     assert_eq!(package.readers_at(found.iter().copied()).plan().reads, [all]);
-    // One region is stale once. Only this region is read again.
+    // One region is wrong at the first read. The reader reads only this region again.
     let victim = found[25].span;
     *source.wrong.lock().expect("no thread panicked") = Some(victim.start + 5);
     let contents = read_all(&package, &found);
@@ -357,7 +363,7 @@ fn a_damaged_region_among_many_is_an_error_and_the_others_come() {
         assert_eq!(content.is_ok(), i != 1000, "{i}: {content:?}");
     }
     assert!(contents[1000].as_ref().is_err_and(|error| error.contains("altered")));
-    // A region outside the file has an error of its own, and causes no read.
+    // The region lies outside the file. It gets its own error, and causes no read.
     let outside = Located { span: Span { start: 1 << 40, end: 1 << 41 }, ..found[0] };
     let contents = read_all(&package, &[found[1], outside]);
     assert!(contents[0].is_ok() && contents[1].is_err(), "{contents:?}");

@@ -1,5 +1,5 @@
-//! Reading packages: borrowed or copied, in various numbers of reads, and by several threads. The
-//! results are always the same.
+//! Reads of packages: borrowed or copied regions, with few or many reads, and with several threads.
+//! The results must always be the same.
 
 use crate::package::{PLAIN, build, some_files};
 use crate::support::uuid_of;
@@ -15,14 +15,14 @@ use uuid::Uuid;
 
 const UNSEALED: BuildOptions = BuildOptions { seals: false, ..PLAIN };
 
-/// Regions with paths and hashed ids.
+/// Returns files that all have hashed ids.
 fn files(count: u32) -> Vec<Stored> {
     let mut files = some_files(count);
     files.retain(|file| file.id.is_none());
     files
 }
 
-/// Returns contents of 100 bytes each, all different.
+/// Returns files with different contents of 100 bytes.
 fn hundreds(count: u32) -> Vec<Stored> {
     (0..count).map(|i| by::stored(&format!("{i:05}"), &[i.to_le_bytes(); 25].concat())).collect()
 }
@@ -33,7 +33,7 @@ fn counted(file: &[u8], limits: Limits) -> (Package, Counted) {
     (package, source)
 }
 
-/// Returns the result of `step`, and the reads that it makes on an open package.
+/// Returns the result of `step`, and the number of reads that `step` causes.
 fn reads<T>(source: &Counted, step: impl FnOnce() -> T) -> (T, ReadStats) {
     let before = source.stats();
     let value = step();
@@ -60,7 +60,7 @@ fn a_package_is_the_same_in_memory_mapped_and_read() {
             [Package::open(&path), Package::open_mapped(&path), Package::from_bytes(file.clone())];
         for package in packages {
             let package = package.expect("it is good");
-            // The second look-up uses the results of the first.
+            // The second round uses what the package kept in memory from the first round.
             for _ in 0..2 {
                 for file in &files {
                     let region = package.region(&file.path).expect("it is there");
@@ -97,11 +97,11 @@ fn stored_regions_are_borrowed_where_their_bytes_are_in_memory() {
         assert_eq!(region.clone().into_content(), files[77].bytes);
         assert_eq!(region.into_vec(), files[77].bytes);
     }
-    // An encoded region cannot be borrowed.
+    // A region with an encoding must be decoded, so it cannot be borrowed.
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
     let package = Package::from_bytes(build(&files, brotli)).expect("it is good");
     assert!(!package.region("00077").expect("it is there").is_borrowed());
-    // The head was read when the package was opened.
+    // Opening the package has read the head, so a region in the head takes no read.
     let compact = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
     let (package, source) = counted(&build(&files[..50], compact), Limits::default());
     let (region, read) = reads(&source, || package.region("00007").expect("it is there"));
@@ -151,7 +151,8 @@ fn a_mapped_package_shows_the_view_that_it_took() {
     let file = build(&files, UNSEALED);
     std::fs::write(&path, &file).expect("it can be written");
     let package = Package::open_mapped(&path).expect("it is good");
-    // Writes an update that replaces a region: an entry in delta group 7, then the group's length.
+    // Writes an update into the file: an entry in delta group 7, and then the group's length. It
+    // replaces a region.
     let mut updated = file.clone();
     let at = package.locate("00078").expect("it is there").span.start;
     put_delta(&mut updated, 7, at, &[("00077", 0)]);
@@ -162,7 +163,8 @@ fn a_mapped_package_shows_the_view_that_it_took() {
     assert_eq!(package.region("00077").expect("it is there")[..], files[78].bytes);
 }
 
-/// Writes a delta group whose entries are 100 bytes each, at multiples of 100 from `base`.
+/// Writes a delta group. Each entry has 100 bytes, which start a multiple of 100 bytes after
+/// `base`.
 fn put_delta(file: &mut Vec<u8>, group: u64, base: u64, entries: &[(&str, u32)]) {
     let at = (16_448 + GROUP * group) as usize;
     by::place(file, at, &base.to_le_bytes());
@@ -185,8 +187,8 @@ fn newer_entries_count_in_every_look_up() {
         let package = Package::from_bytes(file.clone()).expect("it is good");
         package.locate("00000").expect("it is there").span.start
     };
-    // Contents are stored in the order of their paths, so content n belongs to file n. The entry
-    // that counts for an id is the last one in the first group that has the id.
+    // Contents are stored in the order of their paths, so content n belongs to the path of number
+    // n. In the first group that has an id, the last entry with the id counts.
     put_delta(&mut file, 7, base, &[("new", 1), ("00005", 2), ("new", 3)]);
     put_delta(&mut file, 3, base, &[("00005", 4), ("other", 5)]);
     let (package, source) = counted(&file, Limits::default());
@@ -202,7 +204,8 @@ fn newer_entries_count_in_every_look_up() {
 
 #[test]
 fn blocks_that_were_read_are_kept_within_their_limit() {
-    // The 3,000 regions fill 12 groups. Each group has a fence, so each block is one group.
+    // The 3,000 regions and the names list fill 12 groups. Each group has a fence, so each index
+    // block is one group.
     let file = build(&hundreds(3000), PLAIN);
     let find_all = |package: &Package| {
         for i in 0..3000 {
@@ -213,12 +216,12 @@ fn blocks_that_were_read_are_kept_within_their_limit() {
     };
     let (package, source) = counted(&file, Limits::default());
     let (_, read) = reads(&source, || find_all(&package));
-    // The last block has no next block, so its read is one group without 40 further bytes.
+    // Each read has one group and 40 bytes of the next group. The last block has no next group.
     assert_eq!(read, ReadStats { reads: 12, bytes: 12 * GROUP + 11 * 40 });
     let (_, read) = reads(&source, || find_all(&package));
     assert_eq!(read, ReadStats::default());
-    // If the cache has no room for blocks, each look-up reads its block. With little room, most
-    // look-ups do.
+    // If the limit allows no kept block, every look-up reads its block. If it allows few, most
+    // look-ups read their blocks.
     let (package, source) = counted(&file, Limits { blocks_len_max: 0, ..Limits::default() });
     assert_eq!(reads(&source, || find_all(&package)).1.reads, 6000);
     let limits = Limits { blocks_len_max: 3 * 2 * GROUP, ..Limits::default() };
@@ -234,8 +237,8 @@ fn many_regions_are_read_in_few_reads_and_handed_out_in_the_order_asked() {
     let (package, source) = counted(&build(&files, PLAIN), limits);
     let find_all = || { 0..3000 }.for_each(|i| drop(package.find(&format!("{i:05}"))));
     find_all();
-    // A region and its digest take 132 bytes, so a read of 2,000 bytes covers 15 consecutive
-    // regions.
+    // A region takes 132 bytes with its digest. So one read of at most 2,000 bytes covers 15
+    // consecutive regions.
     let keys: Vec<_> = (500..560).rev().map(|i| format!("{i:05}")).collect();
     let (found, read) = reads(&source, || package.get_many(&keys));
     for (key, found) in keys.iter().zip(&found) {
@@ -243,11 +246,12 @@ fn many_regions_are_read_in_few_reads_and_handed_out_in_the_order_asked() {
         assert_eq!(found.as_ref().expect("it is there"), &files[i].bytes);
     }
     assert_eq!((found.len(), read), (60, ReadStats { reads: 4, bytes: 60 * 132 }));
-    // Reads with a gap of 264 bytes are joined. A gap of 396 bytes is too long.
+    // The reader joins reads with a gap of 264 bytes between them. A gap of 396 bytes is too long
+    // to join.
     let (found, read) = reads(&source, || package.get_many(["00100", "00103", "00107"]));
     assert!(found.iter().all(Result::is_ok));
     assert_eq!(read, ReadStats { reads: 2, bytes: 4 * 132 + 132 });
-    // A path that is named twice takes one read, and an empty list takes none.
+    // If a path occurs twice in the list, one read suffices. An empty list causes no read.
     let (found, read) = reads(&source, || package.get_many(["00100", "00100"]));
     assert_eq!(found.len(), 2);
     assert_eq!(read, ReadStats { reads: 1, bytes: 132 });
@@ -299,12 +303,13 @@ fn many_are_bounded_in_all_and_visited_until_the_caller_breaks() {
         });
         visited.unwrap();
     });
-    // Missing regions are reported first, then the others in file order, until the caller breaks.
+    // The calls for missing regions precede the calls for the others, which are in the order of the
+    // file. They end when the caller breaks.
     assert_eq!(seen, [(2, false), (1, true), (0, true)]);
     assert!(read.reads <= 5, "four blocks at most, and one read of two regions: {read:?}");
 }
 
-/// A source whose reads of more than one region fail.
+/// A source that fails if a read is longer than one region.
 #[derive(Debug)]
 struct ShortReads(BytesSource);
 
@@ -338,7 +343,7 @@ fn threads_share_a_package() {
     let path = directory.path().join("some.dacti-pack");
     let files = hundreds(3000);
     std::fs::write(&path, build(&files, PLAIN)).expect("it can be written");
-    // The cache has little room, so threads compete for its places.
+    // Few blocks can be kept in memory, so the threads displace the blocks of each other.
     let limits = Limits { blocks_len_max: 2 * 2 * GROUP, ..Limits::default() };
     let sources: [Arc<dyn ReadAt>; 2] = [
         Arc::new(FileSource::open(&path).expect("it opens")),

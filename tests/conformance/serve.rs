@@ -1,4 +1,4 @@
-//! `dacti serve`: an origin with the properties that readers of packages and their caches need.
+//! `dacti serve` as an origin: the properties that readers of packages and caches need.
 
 use dacti::seal::SecretKey;
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -13,11 +13,11 @@ use std::path::Path;
 use std::process::Command;
 use uuid::Uuid;
 
-/// A client of the server.
+/// A client of the server. Each request opens a new connection.
 trait Ask {
     fn connect(&self) -> TcpStream;
 
-    /// Sends one request and reads the answer to its end.
+    /// Sends one request, and reads the answer to its end.
     fn ask(&self, method: &str, path: &str, fields: &str) -> Answer;
 
     fn get(&self, path: &str, fields: &str) -> Answer {
@@ -38,8 +38,7 @@ impl Ask for Served {
 const SHORT: &str = "public, max-age=5, no-transform";
 const LONG: &str = "public, max-age=31536000, immutable, no-transform";
 
-/// Returns a folder with a page, a package that contains the page, and a file that is not a
-/// package.
+/// Returns a folder with a page, a package that holds the page, and a file that is no package.
 fn site() -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
     let site = dir.path().join("site");
@@ -104,7 +103,8 @@ fn a_range_behind_the_end_is_refused_and_not_kept() {
     let answer = server.get("/p.dacti-pack", &format!("Range: bytes={len}-{len}\r\n"));
     assert_eq!((answer.status, answer.field("cache-control")), (416, "no-store"));
     assert_eq!(answer.field("content-range"), format!("bytes */{len}"));
-    // Several ranges, or a range that depends on an unknown validator, get the whole file.
+    // The answer is the whole file if the request has several ranges, or a range with an unknown
+    // validator.
     for fields in ["Range: bytes=0-1,4-5\r\n", "Range: bytes=0-1\r\nIf-Range: \"x\"\r\n"] {
         assert_eq!(server.get("/p.dacti-pack", fields).status, 200);
     }
@@ -135,7 +135,8 @@ fn nothing_outside_is_served() {
     let site = dir.path().join("site");
     #[cfg(unix)]
     std::os::unix::fs::symlink("../secret.txt", site.join("link.txt")).unwrap();
-    // Creates a folder named `-`, the name that separates packages from regions in URLs.
+    // Creates a folder with the name `-`. In URLs, `-` separates the path of a package from the
+    // path of a region.
     fs::create_dir_all(site.join("sub/-")).unwrap();
     fs::create_dir_all(site.join(".git")).unwrap();
     fs::write(site.join("sub/-/open.txt"), "yes").unwrap();
@@ -205,7 +206,7 @@ fn a_long_file_is_served_at_once_and_a_key_in_it_never() {
     let key = SecretKey::from_seed(&[7; 32], Uuid::from_u128(9)).to_text();
     let (len, key_at) = (1 << 40, (30 << 20) - 40);
     for (name, has_key) in [("long.bin", false), ("keys.bin", true)] {
-        // The file has holes, so it takes little space. Reading all of it would take hours.
+        // The file is sparse, so it takes little space. Reading all of it would take hours.
         let file = fs::File::create(site.join(name)).unwrap();
         file.set_len(len).unwrap();
         file.write_all_at(b"begin", 0).unwrap();
@@ -221,11 +222,12 @@ fn a_long_file_is_served_at_once_and_a_key_in_it_never() {
     for path in ["/long.bin", "/keys.bin"] {
         assert_eq!(part(path, 0, 5).body, b"begin");
         assert_eq!(part(path, len - 7, len).body, b"the end");
-        // A piece that lies in two chunks.
+        // This range lies in two chunks of the server.
         assert_eq!(part(path, (1 << 20) - 2, (1 << 20) + 2).body, [0; 4]);
         assert_eq!(part(path, 3, 3_000_000).body.len(), 2_999_997);
     }
-    // An answer that would hold a part of the key is cut before the chunk with the key's start.
+    // The range ends inside the private key. The server ends the answer before the chunk in which
+    // the key starts.
     let request = format!("GET /keys.bin HTTP/1.1\r\nHost: a\r\nRange: bytes=5-{key_at}\r\n\r\n");
     let mut stream = TcpStream::connect(&served.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -234,7 +236,7 @@ fn a_long_file_is_served_at_once_and_a_key_in_it_never() {
     let head = sent.windows(4).position(|end| end == b"\r\n\r\n").expect("the answer began");
     assert!(sent.starts_with(b"HTTP/1.1 206 "));
     assert_eq!(sent.len() - head - 4, (29 << 20) - 5);
-    // From now on the file is not served.
+    // The server has found the key, so it no longer serves the file.
     for (start, end) in [(0, 5), (key_at + 30, key_at + 31), (len - 7, len)] {
         assert_eq!(part("/keys.bin", start, end).status, 404);
     }
@@ -280,7 +282,7 @@ fn the_head_may_come_from_its_copy() {
     assert_eq!(String::from_utf8(with_copy.stdout).unwrap().into_bytes(), page());
     let said = String::from_utf8(with_copy.stderr).unwrap();
     assert!(said.contains("2 requests"), "{said}");
-    // The two URLs share one budget.
+    // The requests to both URLs count against one budget.
     let poor = get(&["--head", &format!("{url}.head"), "--max-requests", "1"]);
     assert!(!poor.status.success() && poor.stdout.is_empty());
     let none = get(&["--head", &format!("{url}.nothing")]);
@@ -312,14 +314,14 @@ fn damaged_regions_are_not_sent() {
     let small = server.get("/broken.dacti-pack/-/small.txt", "");
     assert_eq!(small.status, 500);
     assert!(!small.body.windows(5).any(|window| window == b"mall "));
-    // A long region is verified before any of it is sent, whole or in part.
+    // The server verifies a long region before it sends any byte of the region or of a range of it.
     let altered_around = "Range: bytes=5000000-5000009\r\n";
     for fields in ["", "Range: bytes=0-9\r\n", altered_around] {
         let large_broken = server.get("/broken.dacti-pack/-/large.bin", fields);
         assert_eq!(large_broken.status, 500);
         assert!(large_broken.body.len() < 1000 && !large_broken.body.starts_with(&large[..5]));
     }
-    // Without the last chunk, a client can tell that the body is incomplete.
+    // The answer has no last chunk, so a client can tell that the body is incomplete.
     let mut stream = server.connect();
     let request =
         "GET /broken.dacti-pack/-/large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -351,7 +353,8 @@ fn another_package_of_the_same_length_and_time_is_another() {
         let mut builder = PackageBuilder::new(options);
         builder.add("a.txt", content.to_vec()).unwrap();
         builder.build(to).unwrap();
-        // Some tools copy the time of the source to all files of a site.
+        // The time of the file stays the same, because some tools set one time for all files of a
+        // site.
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         fs::File::options().write(true).open(to).unwrap().set_modified(time).unwrap();
     };
@@ -396,7 +399,7 @@ fn the_url_that_is_told_is_that_of_the_file() {
 fn it_listens_where_it_is_told_by_either_protocol() {
     let dir = site();
     let site = dir.path().join("site");
-    // Some machines have no such loopback address.
+    // Some machines have no IPv6 address of loopback.
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
         let server = Served::start_at(&site, "[::1]:0", &[]);
         assert!(server.address.starts_with("[::1]:"), "{}", server.address);
@@ -417,8 +420,8 @@ fn a_client_that_says_nothing_is_let_go() {
     let server = Served::start(&dir.path().join("site"), &options);
     let mut silent = server.connect();
     silent.write_all(b"GET / HT").unwrap();
-    // The only connection is in use. This request succeeds because the server closes the silent
-    // client's connection.
+    // The silent client uses the only allowed connection. The next request succeeds because the
+    // server closes the silent client's connection.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     let mut rest = Vec::new();
     let _ = silent.read_to_end(&mut rest);
@@ -429,16 +432,16 @@ fn a_client_that_says_nothing_is_let_go() {
 fn a_client_that_takes_nothing_of_its_answer_is_let_go() {
     const LEN: u64 = 64 << 20;
     let dir = site();
-    // The file is longer than the system's buffers for a client. Its zeros take no space on the
-    // disk.
+    // The file is longer than the system's buffers for one connection. It is sparse, so it takes no
+    // space on the disk.
     let large = fs::File::create(dir.path().join("site/large.bin")).unwrap();
     large.set_len(LEN).unwrap();
     let options = ["--connections-max", "1", "--idle-max", "1"];
     let server = Served::start(&dir.path().join("site"), &options);
     let mut greedy = server.connect();
     greedy.write_all(b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
-    // The only connection is in use. This request succeeds because the server closes the other
-    // client's connection.
+    // The client that reads nothing uses the only allowed connection. The next request succeeds
+    // because the server closes that client's connection.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     let mut taken = Vec::new();
     let _ = greedy.read_to_end(&mut taken);
@@ -458,7 +461,8 @@ fn a_client_that_takes_its_answer_slowly_gets_all_of_it() {
     let (mut piece, mut taken) = (vec![0; LEN / 256], 0);
     let begun = std::time::Instant::now();
     loop {
-        // The client takes three times the limit in total, and is never silent for long.
+        // In total, the client takes at least three times the limit of silence. Each of its pauses
+        // is shorter than the limit.
         std::thread::park_timeout(std::time::Duration::from_millis(12));
         match slow.read(&mut piece).unwrap() {
             0 => break,
@@ -476,13 +480,13 @@ fn a_connection_without_a_further_request_is_let_go() {
     for request in [
         "",
         "GET /plain.bin HTTP/1.1\r\nHost: x\r\n\r\n",
-        // A request whose body never arrives.
+        // The body of this request never arrives.
         "POST /plain.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
         "GET /plain.bin HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n",
     ] {
         let mut kept = server.connect();
         kept.write_all(request.as_bytes()).unwrap();
-        // The server closes the connection, although the client keeps it open.
+        // The server must close the connection, because the client keeps it open.
         let mut taken = Vec::new();
         let _ = kept.read_to_end(&mut taken);
         assert_eq!(taken.is_empty(), request.is_empty(), "{request}");
@@ -499,8 +503,8 @@ fn more_silent_clients_than_there_are_places_hold_nobody_up_for_long() {
     for stream in &mut silent {
         stream.write_all(b"GET /plain.bin HTTP/1.1\r\n").unwrap();
     }
-    // This request waits until the server has closed the silent clients: three times as many as its
-    // connections.
+    // The server allows four connections, and twelve clients are silent. This request is answered
+    // when the server has closed their connections.
     assert_eq!(server.get("/plain.bin", "").status, 200);
     for mut stream in silent {
         let mut rest = Vec::new();
@@ -515,7 +519,8 @@ fn a_signal_ends_it_when_answers_are_out() {
     let dir = site();
     let mut server = Served::start(&dir.path().join("site"), &[]);
     let mut stream = server.connect();
-    // The connection is kept open without a request, so the server does not wait for it.
+    // After the answer, the client keeps the connection open, and sends no request. The server must
+    // not wait for it.
     stream.write_all(b"GET /plain.bin HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
     let mut one = [0; 1];
     stream.read_exact(&mut one).unwrap();

@@ -1,5 +1,5 @@
-//! Streams and ranges of regions. For any length, encoding and source, a reader returns no byte
-//! before it is verified.
+//! Streams and ranges of regions. Whatever the length, the encoding and the source are, a reader
+//! must not return a byte before verifying it.
 
 use crate::cli::{Ended, Scratch};
 use crate::package::PLAIN;
@@ -17,13 +17,13 @@ use std::sync::Arc;
 const NONE: BuildOptions = BuildOptions { encoding: EncodingChoice::None, ..PLAIN };
 const BROTLI: BuildOptions = BuildOptions { encoding: EncodingChoice::Brotli, ..PLAIN };
 
-/// Returns bytes that Brotli makes a little shorter.
+/// Returns pseudo-random bytes, which Brotli makes a little shorter.
 fn content(len: usize) -> Vec<u8> {
     let mut random = Random(11);
     (0..len).map(|_| random.next() as u8 & 0x3f).collect()
 }
 
-/// A package with one region, `a`, in memory.
+/// Returns a package with one region, `a`.
 fn packed(content: &[u8], options: BuildOptions) -> Vec<u8> {
     let mut builder = PackageBuilder::new(options);
     builder.add("a", content.to_vec()).expect("the path is good");
@@ -34,14 +34,15 @@ fn located(file: &[u8]) -> Located {
     Package::from_bytes(file).expect("it is good").locate("a").expect("it is there")
 }
 
-/// Returns a package on a remote source. Its streams do not read their bytes twice.
+/// Opens a package on a source that counts reads and behaves like a remote one. Its streams keep
+/// verified bytes instead of reading twice.
 fn far(file: &[u8], limits: Limits) -> (Counted, Package) {
     let source = Counted::new(Arc::new(Far(BytesSource::new(file))));
     let package = Package::from_source(Arc::new(source.clone()), limits).expect("it is good");
     (source, package)
 }
 
-/// A source in memory that does not lend its bytes, like a remote one.
+/// A source in memory that behaves like a remote one: it does not lend its bytes.
 #[derive(Debug)]
 struct Far(BytesSource);
 
@@ -55,7 +56,7 @@ impl ReadAt for Far {
     }
 }
 
-/// Reads to the end or to an error. Returns the bytes, and the error if there is one.
+/// Reads to the end or to the first error. Returns the bytes, and the error if any.
 fn read_out(reader: &mut dyn Read) -> (Vec<u8>, Option<io::Error>) {
     let (mut out, mut piece) = (Vec::new(), [0; 777]);
     loop {
@@ -67,7 +68,7 @@ fn read_out(reader: &mut dyn Read) -> (Vec<u8>, Option<io::Error>) {
     }
 }
 
-/// Checks that no stream or range of the region returns a byte.
+/// Checks that no stream and no range of the region returns a byte.
 #[track_caller]
 fn nothing_comes(package: &Package, found: Located) {
     let check = |way: &str, (out, error): (Vec<u8>, Option<io::Error>)| {
@@ -98,15 +99,16 @@ fn nothing_comes(package: &Package, found: Located) {
 fn no_byte_of_an_altered_region_leaves_a_reader() {
     // spec: R-SEAL-13
     let dir = tempfile::tempdir().expect("a temporary directory");
-    // The lengths take one read, two reads, more bytes than are kept in memory, and enough bytes
-    // for several hashing threads.
+    // These lengths need one read, two reads, more bytes than a stream keeps in memory, or enough
+    // bytes for several hashing threads.
     for (len, options) in
         [(20_000, NONE), (70_000, NONE), (70_000, BROTLI), (9 << 20, NONE), (17 << 20, NONE)]
     {
         let file = packed(&content(len), options);
         let found = located(&file);
         let Span { start, end } = found.span;
-        // The altered byte is the last, the first, one in the middle, or one in the seal.
+        // The test alters the last byte of the region, its first byte, a byte in its middle, or a
+        // byte of its seal.
         let places = [end - 1, start, start.midpoint(end), end + 31];
         for at in places.into_iter().take(if len > 1 << 20 { 1 } else { 4 }) {
             let mut altered = file.clone();
@@ -116,7 +118,7 @@ fn no_byte_of_an_altered_region_leaves_a_reader() {
             nothing_comes(&Package::open(&path).expect("its head is good"), found);
             nothing_comes(&Package::open_mapped(&path).expect("its head is good"), found);
             nothing_comes(&far(&altered, Limits::default()).1, found);
-            // Only an unverified reader returns bytes before they are verified.
+            // Only an unverified reader returns bytes that are not verified yet.
             let package = Package::from_bytes(altered).expect("its head is good");
             let mut unverified = package.unverified_reader("a").expect("it is there");
             let (out, error) = read_out(&mut unverified);
@@ -138,7 +140,8 @@ fn good_regions_come_whole_by_every_way() {
             let local = Package::from_bytes(&file[..]).expect("it is good");
             let (source, remote) = far(&file, Limits::default());
             for package in [&local, &remote] {
-                // The second round uses the kept proof of the first.
+                // The second reader relies on the verification by the first, which the package
+                // remembers.
                 for _ in 0..2 {
                     let mut reader = package.reader("a").expect("it is there");
                     let (out, error) = read_out(&mut reader);
@@ -150,7 +153,7 @@ fn good_regions_come_whole_by_every_way() {
                 assert_eq!(reader.verify().expect("it is good"), verdict);
                 assert!(read_out(&mut reader).0 == content);
             }
-            // From a remote source, the first reader fetches every stored byte once.
+            // The first reader of a remote source fetches every stored byte exactly once.
             let (_, fresh) = far(&file, Limits::default());
             drop(fresh);
             let (source_of_fresh, fresh) = far(&file, Limits::default());
@@ -161,14 +164,14 @@ fn good_regions_come_whole_by_every_way() {
             let in_head = found.span.end + seal_len <= 65_536;
             let expected = if in_head { 0 } else { found.span.len() + seal_len };
             let read = source_of_fresh.stats().bytes - before;
-            // Bytes that lie in the head are taken from there, so fewer are fetched.
+            // Bytes in the head are not fetched again, so the reader may fetch fewer bytes.
             assert!(read == expected || read < expected && found.span.start < 65_536, "{read}");
             drop(source);
         }
     }
 }
 
-/// A local file whose bytes change after a number of reads.
+/// A local file whose bytes change after this number of reads.
 #[derive(Debug)]
 struct Changing {
     bytes: BytesSource,
@@ -211,7 +214,7 @@ fn a_file_that_changes_after_the_verdict_gives_no_other_byte() {
         assert_eq!(error.is_none(), out.len() == content.len(), "{error:?}");
         refused += u32::from(error.is_some());
     }
-    // After the read of the head, 7 reads verify the region and 7 return its bytes.
+    // After the read of the head, seven reads verify the region, and seven reads return its bytes.
     assert_eq!(refused, 14);
 }
 
@@ -238,15 +241,16 @@ fn a_region_that_is_too_long_to_keep_is_refused_with_the_way_out() {
     assert!(matches!(package.range("a", 0..1), Err(Error::TooLongToVerify { .. })));
     assert!(package.readers_at([found]).next().is_some_and(|(_, reader)| reader.is_err()));
     assert_eq!(source.stats(), before, "nothing was read for it");
-    // The region can be read with a limit of one more byte, with no policy, or without
-    // verification.
+    // The region can be read if the limit is one byte higher, if the seal policy requires nothing,
+    // or without verification.
     let limits = Limits { spool_len_max: 300_000, ..Limits::default() };
     assert!(read_out(&mut far(&file, limits).1.reader("a").expect("it fits")).0 == content);
     let mut unverified = package.unverified_reader("a").expect("it keeps nothing");
     assert!(read_out(&mut unverified).0 == content);
     let package = package.require(SealPolicy::Nothing);
     assert!(read_out(&mut package.reader("a").expect("nothing is verified")).0 == content);
-    // From a local source, a region of any length can be read, because it is read twice.
+    // A local source can be read twice: once to verify, and once to return the bytes. So a region
+    // of any length can be read.
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("p");
     fs::write(&path, &file).expect("a new file");
@@ -299,13 +303,13 @@ fn ranges_cost_what_their_documentation_says() {
         let after = source.stats();
         (after.reads - before.reads, after.bytes - before.bytes)
     };
-    // Without encoding and seal, only the bytes of the range are read.
+    // Without encoding and without a seal, a reader reads only the bytes of the range.
     let (source, package) =
         far(&packed(&content, BuildOptions { seals: false, ..NONE }), Limits::default());
     let got = cost(&source, &|| drop(package.range("a", 200_000..300_000)));
     assert_eq!(got, (1, 100_000));
-    // With a seal, the first range reads the whole region and its digest. Later ranges read only
-    // the pieces of 64 KiB that they touch.
+    // With a seal, the first range costs a read of the whole region and its digest. A later range
+    // costs only reads of the pieces of 64 KiB that it overlaps.
     let (source, package) = far(&packed(&content, NONE), Limits::default());
     let got = cost(&source, &|| drop(package.range("a", 200_000..300_000)));
     assert_eq!(got.1, 400_032);
@@ -351,7 +355,7 @@ fn a_seeker_reads_from_any_position() {
         located(&file).span.start
     );
     assert_eq!(error, expected);
-    // A seeker reads the stored bytes from any position.
+    // A seeker can read the stored bytes from any position on.
     let mut seeker = package.stored_seeker_at(located(&file)).expect("it is there");
     let mut stored = Vec::new();
     seeker.read_to_end(&mut stored).expect("it is good");
@@ -367,8 +371,8 @@ fn get_prints_nothing_of_an_altered_region() {
         assert_eq!(scratch.pack(&["--encoding", encoding]).code, Some(0));
         let mut bytes = scratch.bytes();
         let end = located(&bytes).span.end;
-        // Only the last byte is altered. The other bytes are right, but must not be returned,
-        // either.
+        // Only the last byte of the region is altered. The program must not return the bytes before
+        // it, either.
         bytes[end as usize - 1] ^= 1;
         fs::write(scratch.package(), bytes).expect("it is a file");
         for more in [&[][..], &["--raw"], &["-o", "-"]] {

@@ -1,5 +1,5 @@
-//! Files for failing updates. One file fails or ends the process at a given call; the other is a
-//! disk that loses unsynced bytes.
+//! Files for updates that fail. One fails, or ends the process, at a certain call. The other is a
+//! disk that loses bytes that were not synced.
 
 use crate::support::Random;
 use dacti::update::{LockedFile, UpdateFile};
@@ -10,26 +10,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// The fault that occurs at a given call that changes the file.
+/// What happens at a certain call. Only calls that change the file count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
     /// The process ends before the call.
     Abort,
-    /// The process ends in the middle of the call.
+    /// The process ends when the call has done half of its work.
     AbortHalf,
-    /// The call fails with this system error number, and changes nothing.
+    /// The call fails with this error number of the system, and changes nothing.
     Fails(i32),
-    /// A write fails with this error number after half of it.
+    /// A write stores half of its bytes, and fails with this error number.
     FailsHalf(i32),
-    /// A write stores half of its bytes, and returns their number.
+    /// A write stores half of its bytes, and returns how many bytes it stored.
     Short,
 }
 
-/// "No space left on device" and "Input/output error".
+/// The error numbers for "No space left on device" and "Input/output error".
 pub const ENOSPC: i32 = 28;
 pub const EIO: i32 = 5;
 
-/// A file that fails at a given call.
+/// A file that fails at a certain call.
 #[derive(Debug)]
 pub struct Faulty {
     inner: LockedFile,
@@ -39,18 +39,18 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    /// Opens a file that fails at the call with this number, from 0.
+    /// Opens a file that fails at call number `at`, counted from 0.
     pub fn open(path: &Path, at: usize, fault: Fault) -> Result<Arc<Self>, Error> {
         let inner = LockedFile::open(path)?;
         Ok(Arc::new(Self { inner, calls: AtomicUsize::new(0), at, fault }))
     }
 
-    /// Returns the number of calls so far that changed the file.
+    /// Returns the number of calls so far. Only calls that change the file count.
     pub fn calls(&self) -> usize {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Counts a call, and returns the fault if it is due at this call.
+    /// Counts a call. Returns the fault if it belongs to this call.
     fn fault(&self) -> Option<Fault> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed);
         let fault = (call == self.at).then_some(self.fault)?;
@@ -60,7 +60,7 @@ impl Faulty {
         Some(fault)
     }
 
-    /// Does a call that cannot be split.
+    /// Performs a call that happens completely or not at all.
     fn whole(&self, call: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
         match self.fault() {
             Some(Fault::AbortHalf) => {
@@ -110,7 +110,7 @@ impl UpdateFile for Faulty {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // Tests need no real sync: the bytes survive the end of the process anyway.
+        // No real sync is needed: when only the process ends, the system keeps the bytes.
         self.whole(|| Ok(()))
     }
 
@@ -127,10 +127,10 @@ impl UpdateFile for Faulty {
     }
 }
 
-/// A change that is not on disk yet.
+/// A change that is not on the disk yet.
 #[derive(Debug, Clone)]
 enum Pending {
-    /// Bytes within one sector. A disk writes a sector completely or not at all.
+    /// Bytes within one sector, which a disk writes completely or not at all.
     Sector(usize, Vec<u8>),
     Len(usize),
 }
@@ -145,7 +145,7 @@ struct DiskState {
     heads: Vec<(blake3::Hash, SystemTime)>,
 }
 
-/// A disk whose power fails before a given call.
+/// A disk. Its power fails before a certain call.
 #[derive(Debug)]
 pub struct Disk {
     state: Mutex<DiskState>,
@@ -166,19 +166,19 @@ impl Disk {
         self.state.lock().unwrap().calls
     }
 
-    /// The bytes that programs see.
+    /// Returns the bytes that programs see.
     pub fn seen(&self) -> Vec<u8> {
         self.state.lock().unwrap().seen.clone()
     }
 
-    /// Returns every head that a reader could have seen, each with a modification time that was
-    /// set.
+    /// Returns every head that a reader could have seen, each with the file's modification time at
+    /// that moment.
     pub fn heads(&self) -> Vec<(blake3::Hash, SystemTime)> {
         self.state.lock().unwrap().heads.clone()
     }
 
-    /// Returns the bytes after a power cut. `keep` decides for each unsynced sector whether it was
-    /// written.
+    /// Returns the bytes that a power cut leaves. `keep` decides, for each change that was not
+    /// synced, whether it reached the disk.
     pub fn remains(&self, mut keep: impl FnMut() -> bool) -> Vec<u8> {
         let state = self.state.lock().unwrap();
         let mut bytes = state.durable.clone();
@@ -195,7 +195,8 @@ impl Disk {
         bytes
     }
 
-    /// Returns the bytes after a power cut that kept a random part of the unsynced sectors.
+    /// Returns the bytes that a power cut leaves, if a random part of the unsynced changes reached
+    /// the disk.
     pub fn some(&self, random: &mut Random) -> Vec<u8> {
         self.remains(|| random.below(2) == 1)
     }
@@ -236,8 +237,8 @@ impl UpdateFile for Disk {
                 state.pending.push(Pending::Sector(start, state.seen[start..stop].to_vec()));
                 start = stop;
             }
-            // The run is short, so heads have different times only if the update sets the time
-            // forward.
+            // The test is so short that all writes get times in the same second. The heads have
+            // different seconds only because the update sets the time forward.
             state.modified = Some(SystemTime::now());
             bytes.len()
         })

@@ -1,8 +1,9 @@
-//! The reference reader's verdict on a fixture: the lines of its dump, or the first fault.
+//! The reference reader's result for a fixture: the lines of the dump, or the first fault.
 //!
-//! The area is the name up to the first underscore. It decides how far a file is read: `container`
-//! to the components' regions, `index` to the contents of all regions, `package` also to names and
-//! layout. `names` files are bare segments. `tests/fixtures/README.md` describes every area.
+//! The area of a fixture is its name up to the first underscore. It decides what is read:
+//! `container` up to the components' regions, `index` up to the contents of all regions, `package`
+//! also the names and the layout. A fixture of `names` is a single segment.
+//! `tests/fixtures/README.md` describes all areas.
 
 use crate::dump;
 use crate::reference as by;
@@ -15,13 +16,13 @@ use crate::reference::seals::{
 use crate::reference::{Container, Fault, Id};
 use std::collections::BTreeSet;
 
-/// The position of the bare segments of the area `names`. No bytes come before them.
+/// The position of the segment in fixtures of the area `names`. No bytes precede it.
 pub const SEGMENT_AT: u64 = 0;
 
-/// The dump of a good file.
+/// Returns the dump of a good file.
 ///
 /// # Errors
-/// The first fault of a bad one.
+/// The first fault of a bad file.
 ///
 /// # Panics
 /// If the area is unknown.
@@ -147,13 +148,14 @@ fn package(file: &[u8]) -> Result<String, Fault> {
     out += &index_lines;
     let regions = by::read_index(file, &seen)?.regions();
     let seals = read_component(file, &seen, &blake3).transpose()?;
-    // An earlier segment has no entry in the index, but has a seal like the names list.
+    // The index has no entry for an earlier segment. But the segment has a seal like the names
+    // list.
     let mut judge = |segment: &by::EntrySeen| match &seals {
         Some(seals) => by::check_seal(file, segment, seals, &blake3),
         None => Ok(()),
     };
     for (path, name) in by::names_list_by(file, &regions, dump::CAP, &mut judge)? {
-        // A name without an entry is not listed.
+        // The dump leaves out names whose id has no entry.
         if regions.contains_key(&name.id) {
             out += &dump::name(&path, &name.id, name.length);
         }
@@ -161,8 +163,8 @@ fn package(file: &[u8]) -> Result<String, Fault> {
     Ok(out)
 }
 
-/// The format of the area `format`: version 2.3, with a component of version 1.2 and one of version
-/// 0.1 or 0.3.
+/// The format of the area `format` is version 2.3. It requires a component of version 1.2, and
+/// another component of version 0.1 or 0.3.
 pub const FORMAT: Format = Format {
     needed: Needed {
         id: by::id("e2c5a7d0-43b1-4f0e-9d56-0c1f7a2b8e11"),
@@ -196,7 +198,7 @@ fn format(file: &[u8]) -> Result<String, Fault> {
     Ok(out)
 }
 
-/// The paths that the area `path` looks up.
+/// The paths that fixtures of the area `path` look up.
 pub const PATHS: [&str; 4] = ["a", "b", "c", "missing"];
 
 fn paths(file: &[u8]) -> Result<String, Fault> {
@@ -209,7 +211,8 @@ fn paths(file: &[u8]) -> Result<String, Fault> {
     Ok(out)
 }
 
-/// Returns ids that an index lacks: each listed id plus one, the smallest id and the largest.
+/// Returns ids that the index lacks. They are each listed id plus one, the smallest id and the
+/// largest id, unless they are listed.
 #[must_use]
 pub fn misses(listed: &[Id]) -> Vec<Id> {
     let next = |id: &Id| u128::from_be_bytes(*id).wrapping_add(1).to_be_bytes();
@@ -232,7 +235,7 @@ fn lookup(file: &[u8]) -> Result<String, Fault> {
     for run in &lookup.runs {
         out += &dump::run(run.at, run.first, run.groups, run.stride, &run.fences);
     }
-    // These ids include removed ones.
+    // The ids of removals are also listed.
     let listed: BTreeSet<Id> = index.entries.iter().map(|entry| entry.id).collect();
     let listed: Vec<_> = listed.into_iter().collect();
     let mut missing = String::new();
@@ -247,7 +250,7 @@ fn lookup(file: &[u8]) -> Result<String, Fault> {
     Ok(out + &missing)
 }
 
-/// The policies of the area `seal`, with their names.
+/// The seal policies of the area `seal`, with their names.
 #[must_use]
 pub fn policies() -> Vec<(&'static str, Policy<'static>)> {
     const OWN: &[Publisher] = &[EXAMPLE];
@@ -288,7 +291,7 @@ fn seals(file: &[u8]) -> Result<String, Fault> {
 fn compacted(file: &[u8], signer: Option<&Publisher>) -> Result<String, Fault> {
     let new = by::compaction::compact(file, signer, &blake3)?;
     let mut out = dump::compacted(new.len() as u64, &blake3(&new));
-    // Contents are not decoded, because a sealed region may have invalid content.
+    // The contents are not decoded, because the content of a sealed region may be invalid.
     let regions = by::read_index(&new, &by::read_package(&new)?)?.regions();
     for (id, entry) in &regions {
         let span = by::stored_span(entry, new.len() as u64)?;

@@ -1,5 +1,5 @@
-//! `layers`: checks which crate may depend on which, and what the crates below the facade must not
-//! contain.
+//! `layers`: checks which crates may depend on which crates, and that the crates below the facade
+//! contain nothing that they must not.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Outcome, Result, judge, no_args, output};
@@ -8,10 +8,11 @@ use crate::tree::Tree;
 use crate::{weight, wings};
 use std::collections::BTreeSet;
 
-/// A crate, and those of our crates that it may depend on. Argue for a new edge in ARCHITECTURE.md.
+/// A crate, and the crates of this project that it may depend on. If you add one, give the reason
+/// in ARCHITECTURE.md.
 struct Layer {
     name: &'static str,
-    /// Dev-dependencies and build-dependencies count, too.
+    /// The names of these crates. They limit dev-dependencies and build-dependencies, too.
     may_use: &'static [&'static str],
     ground: Ground,
 }
@@ -19,11 +20,11 @@ struct Layer {
 /// The libraries that a crate may use.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Ground {
-    /// Only `core`, and `alloc` perhaps behind a feature: no IO.
+    /// Only `core` and, with a feature, `alloc`. So the crate does no IO.
     NoStd,
-    /// The standard library, for adapters over `Read` and `Write`; still no IO of its own.
+    /// The standard library, to work with `Read` and `Write`. The crate does no IO of its own.
     StdAdapters,
-    /// The facade and what is above it.
+    /// Everything: for the facade and the crates above it.
     Io,
 }
 
@@ -81,11 +82,11 @@ const ABOVE_FACADE: &[&str] = &[
     "dacti-serve",
 ];
 
-/// Packages that are not shipped; they may depend on any crate.
+/// Packages that are not published. They may depend on all crates of this project.
 const UNBOUND: &[&str] = &["dacti-tests", "dacti-benches", "xtask"];
 
 /// Crates that do IO, run futures, start threads or print. The crates below the facade must not use
-/// them, not even through others.
+/// them, not even indirectly.
 const FORBIDDEN_BELOW_FACADE: &[&str] = &[
     "async-std",
     "async-trait",
@@ -145,8 +146,8 @@ fn below_facade(metadata: &Metadata) -> impl Iterator<Item = (&Package, Ground)>
     grounds.filter(|&(_, ground)| ground != Ground::Io)
 }
 
-/// Returns the crate whose folder `examples` contains a package. Such a package may use only that
-/// crate.
+/// Returns the crate whose `examples` folder has this package. Such a package may depend only on
+/// that crate.
 fn shown_by<'m>(metadata: &'m Metadata, package: &Package) -> Option<&'m str> {
     let dir = metadata.dir(package);
     let of = |member: &&Package| dir.starts_with(&format!("{}/examples/", metadata.dir(member)));
@@ -183,9 +184,9 @@ fn io_below_facade(context: &Context, metadata: &Metadata) -> Result<Vec<String>
     Ok(findings)
 }
 
-/// The arguments of cargo that print the crates that a user of one package builds, with all
-/// features of that package and no others. The target is named, because some targets add crates:
-/// for the web, `uuid` adds futures.
+/// The arguments with which cargo prints all crates that a user of one package builds. Only that
+/// package has all its features. The target is stated because some targets need more crates: on the
+/// web, `uuid` needs crates for futures.
 const TREE: &[&str] = &[
     "tree",
     "--quiet",
@@ -197,8 +198,8 @@ const TREE: &[&str] = &[
     "--package",
 ];
 
-/// Returns the forbidden crates that the printed tree contains, or that the package names for any
-/// target.
+/// Returns the forbidden crates in the printed tree, and the forbidden crates on which the package
+/// itself depends for any target.
 fn forbidden(package: &Package, tree: &str) -> Vec<String> {
     let built: BTreeSet<&str> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
     let found = FORBIDDEN_BELOW_FACADE.iter();
@@ -222,8 +223,9 @@ fn grounds(metadata: &Metadata, tree: &Tree) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// The only files with `unsafe`: two calls to other people's crates in a bench, the attributes of
-/// the functions that WebAssembly imports and exports, and calls to a library in C in a test.
+/// The only files with `unsafe`. They contain two calls of other projects' crates in a bench, the
+/// attributes of functions that WebAssembly imports and exports, and calls of a C library in a
+/// test.
 const UNSAFE: &[&str] = &[
     "benches/peers/benches/peers/mapped.rs",
     "crates/dacti-web/src/boundary.rs",
@@ -232,8 +234,8 @@ const UNSAFE: &[&str] = &[
     "tests/google/library.rs",
 ];
 
-/// The package whose lint table sets `unsafe_code` to `deny` instead of `forbid`, so that the files
-/// above can expect the lint. All other lines of the table are those of the workspace.
+/// The package whose lint table sets `unsafe_code` to `deny`, not `forbid`, so that files of
+/// `UNSAFE` can allow the lint. All its other lints must equal the workspace's lints.
 const OWN_LINTS: &str = "dacti-web";
 
 fn unsafe_code(tree: &Tree) -> Result<Vec<String>> {
@@ -246,8 +248,7 @@ fn unsafe_code(tree: &Tree) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// Checks that each manifest uses the workspace's lint table, because the table has no effect
-/// otherwise.
+/// Checks that each manifest uses the workspace's lints. Otherwise they would have no effect.
 fn lint_tables(metadata: &Metadata, tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for package in metadata.members().filter(|package| layer(package).is_some()) {
@@ -270,8 +271,8 @@ fn lint_tables(metadata: &Metadata, tree: &Tree) -> Vec<String> {
     findings
 }
 
-/// Returns the lines of the lint tables in a manifest, whose headings start with `heading`. The
-/// level of `unsafe_code` is left out.
+/// Returns the lines of those lint tables of a manifest whose headings start with `heading`,
+/// without the line for `unsafe_code`.
 fn lints<'t>(manifest: &'t str, heading: &str) -> Vec<&'t str> {
     let mut is_lint = false;
     let mut lines = Vec::new();
@@ -296,7 +297,8 @@ mod tests {
     use crate::metadata::{Metadata, tests::SAMPLE};
     use crate::tree::tests::tree;
 
-    /// The sample workspace under our names: `low` <- `high` <- `tests`.
+    /// Returns the sample workspace with our names for its crates: `tests` depends on `high`, and
+    /// `high` on `low`.
     fn metadata(low: &str, high: &str) -> Metadata {
         let json = SAMPLE.replace("\"low\"", &format!("\"{low}\""));
         let json = json.replace("\"high\"", &format!("\"{high}\""));

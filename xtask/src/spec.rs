@@ -1,8 +1,9 @@
-//! `spec`: checks that every rule of the specification has an id, and that a test cites every id.
+//! `spec`: checks that every rule of the specification has an id, and that a test cites each id.
 //!
-//! A rule is defined in docs/spec by a bold id, `**R-TBL-04**`. Three things cite it: a comment `//
-//! spec: R-TBL-04` in code that only tests compile, the same comment in an example of the
-//! documentation that runs as a test, and the second line of a fixture's `.expect` file.
+//! A document in docs/spec defines a rule by its id in bold letters: `**R-TBL-04**`. A rule can be
+//! cited in three ways: by a comment `// spec: R-TBL-04` in code that only tests compile, by the
+//! same comment in an example of the documentation that runs as a test, and in the second line of a
+//! fixture's `.expect` file.
 
 use crate::metadata::Metadata;
 use crate::rid::{Mention, definitions, ids_in, mentions};
@@ -11,10 +12,10 @@ use crate::rust::{modules, parse, test_lines};
 use crate::tree::Tree;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The documents that define rules.
+/// The folder of the documents that define rules.
 const SPEC_DIR: &str = "docs/spec/";
 
-/// The start of a citation.
+/// How a citation in a comment starts.
 const COMMENT: &str = "// spec:";
 const EXPECT_LINE: &str = "spec: ";
 
@@ -36,7 +37,7 @@ pub fn spec(context: &Context, args: &[String]) -> Result<Outcome> {
 /// The rules that the documents define.
 #[derive(Debug, Default)]
 struct Rules {
-    /// Each id, and the place where it is defined first.
+    /// Each id, and the place of its first definition.
     defined: BTreeMap<String, String>,
     faults: Vec<String>,
 }
@@ -64,10 +65,10 @@ impl Rules {
     }
 }
 
-/// The citations in tests.
+/// The citations in all tests.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Citations {
-    /// Each cited id, and how often it is cited.
+    /// Each cited id, and the number of its citations.
     ids: BTreeMap<String, usize>,
     faults: Vec<String>,
 }
@@ -75,7 +76,7 @@ struct Citations {
 impl Citations {
     fn add(&mut self, path: &str, at: usize, list: &str) {
         let ids = ids_in(list);
-        // A misspelt id must not be missed, so each item between commas is an id or a fault.
+        // A misspelt id must be reported. So every item between commas must be an id.
         let items = list.trim().trim_end_matches(',').split(',').map(str::trim);
         if ids.is_empty() || !items.eq(ids.iter().copied()) {
             self.faults.push(format!("{path}:{at}: not a list of rule ids: `{}`", list.trim()));
@@ -110,23 +111,23 @@ fn citations(tree: &Tree, test_files: &BTreeSet<String>) -> Result<Citations> {
     Ok(cited)
 }
 
-/// Returns whether a file is compiled only for tests: in the tests package, or in a crate's own
-/// tests folder.
+/// Returns whether only tests compile a file: a file of the tests package, or of a crate's `tests`
+/// folder.
 fn is_test_file(path: &str) -> bool {
     path.split('/').find(|&part| part == "tests" || part == "src") == Some("tests")
 }
 
-/// Returns the text after `// spec:`, unless this is a part of `/// spec:` or the start of a
-/// string.
+/// Returns the text after `// spec:`. Returns `None` if the comment is `/// spec:`, or if `//
+/// spec:` is the start of a string.
 fn citation(line: &str) -> Option<&str> {
     let (before, list) = line.split_once(COMMENT)?;
     (!before.ends_with('/') && !before.ends_with('"')).then_some(list)
 }
 
-/// Returns the lines of examples in doc comments that run as tests.
+/// Returns the numbers of the lines that belong to examples in doc comments and run as tests.
 fn doc_test_lines(text: &str) -> BTreeSet<usize> {
     let mut lines = BTreeSet::new();
-    // Whether the current fenced block runs; `None` outside of blocks.
+    // Whether the current fenced block runs as a test, or `None` outside of blocks.
     let mut block: Option<bool> = None;
     for (at, line) in (1..).zip(text.lines()) {
         let line = line.trim_start();
@@ -143,8 +144,8 @@ fn doc_test_lines(text: &str) -> BTreeSet<usize> {
     lines
 }
 
-/// Returns whether a block runs as a test. By rustdoc's rule, it runs if its info string has only
-/// words of the list below.
+/// Returns whether a fenced block runs as a test. rustdoc runs a block if the words after the fence
+/// are all in this list.
 fn runs(info: &str) -> bool {
     let rust = ["", "rust", "should_panic", "compile_fail", "edition2021", "edition2024"];
     info.split([',', ' ']).all(|word| rust.contains(&word.trim()))
@@ -157,8 +158,8 @@ fn faults(tree: &Tree, rules: &Rules, cited: &Citations) -> Vec<String> {
             faults.push(format!("{place}: {id} is cited by no test"));
         }
     }
-    // Citations in tests and mentions in comments and documents must all name an existing id. This
-    // program is left out, because its own tests need ids that do not exist.
+    // All ids in tests, comments and documents must exist. This program is left out, because its
+    // own tests need ids that do not exist.
     for (path, bytes) in tree.files().filter(|(path, _)| !path.starts_with("xtask/")) {
         if [".rs", ".md", ".expect"].iter().any(|ending| path.ends_with(ending)) {
             let mentions = mentions(&String::from_utf8_lossy(bytes));
@@ -169,7 +170,7 @@ fn faults(tree: &Tree, rules: &Rules, cited: &Citations) -> Vec<String> {
     faults
 }
 
-/// Returns the text with the lines of fenced blocks emptied.
+/// Returns the text, in which all lines of fenced blocks are empty.
 fn without_fences(text: &str) -> String {
     let mut fenced = false;
     let mut kept = String::new();
@@ -184,8 +185,8 @@ fn without_fences(text: &str) -> String {
     kept
 }
 
-/// Returns the lines that contain MUST in a block that defines no rule. A block is a paragraph, a
-/// list item or a table row.
+/// Returns the numbers of the lines with MUST in blocks that define no rule. A block is a
+/// paragraph, an item of a list, or a row of a table.
 fn unnamed_rules(text: &str) -> Vec<usize> {
     let mut unnamed = Vec::new();
     let mut named = false;

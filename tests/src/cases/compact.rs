@@ -1,5 +1,5 @@
-//! Fixtures of compaction (`compact`) and of signing an existing package (`sign`). The file here is
-//! the old one, and the lines below `ok` describe the new one.
+//! Fixtures of compaction (`compact`), and of signing an existing package (`sign`). A fixture is
+//! the old file. The lines after `ok` describe the new file.
 
 use super::{Case, bad, good};
 use crate::reference::seals::{EXAMPLE, STRANGER, signed_component};
@@ -18,7 +18,7 @@ fn files() -> Vec<Stored> {
     vec![stored("a.txt", b"hello\n"), stored("b", b""), stored("dir/c", b"content")]
 }
 
-/// Files of which `count` have the same bytes.
+/// Returns the usual files, and `count` files with the same bytes.
 fn alike(count: usize) -> Vec<Stored> {
     let same = (0..count).map(|n| stored(&format!("same/{n:02}"), b"the same"));
     files().into_iter().chain(same).collect()
@@ -36,7 +36,7 @@ fn compact(files: &[Stored]) -> Vec<u8> {
     compact_package(files, &names_of(files), NONE)
 }
 
-/// Returns a cdn package that the publisher of the example has signed.
+/// Returns a package in the cdn layout that the example's publisher has signed.
 fn signed(files: &[Stored]) -> Vec<u8> {
     let list = names_of(files);
     let component = signed_component(EXAMPLE.package, &[EXAMPLE.key()], &blake3);
@@ -47,12 +47,12 @@ fn signed(files: &[Stored]) -> Vec<u8> {
     cdn_package_sealed(files, &list, NONE, 4096, &blake3, Some(component), &behind)
 }
 
-/// Returns the start of delta group `number` of a small package.
+/// Returns the start of delta group `number` in a small package.
 fn delta_at(number: usize) -> usize {
     4168 + 8 + GROUP as usize * number
 }
 
-/// Puts regions into delta group `number` of a small package, as an update does.
+/// Puts regions into delta group `number` of a small package, as an update would.
 fn put(out: &mut Vec<u8>, number: usize, encoding: [u8; 4], regions: &[(Id, &[u8])], seals: bool) {
     let group = delta_at(number);
     out[group + 8..group + 12].copy_from_slice(&encoding);
@@ -69,14 +69,15 @@ fn put(out: &mut Vec<u8>, number: usize, encoding: [u8; 4], regions: &[(Id, &[u8
     out.resize(out.len().next_multiple_of(4096), 0);
 }
 
-/// Returns a signed package that names `count` keys. Its seal component replaces the shorter one at
-/// 1080. The region of the parts component starts at 1536, so 12 keys fit and 13 do not.
+/// Returns a signed package whose seal component states `count` keys. The component starts at 1080,
+/// and the region of the parts component starts at 1536. So 12 keys fit between them, and 13 do
+/// not.
 fn of_keys(count: usize) -> Vec<u8> {
     let mut out = signed(&files());
     let keys = [&[EXAMPLE.key()][..], &vec![STRANGER.key(); count - 1]].concat();
     let component = signed_component(EXAMPLE.package, &keys, &blake3);
     place(&mut out, 1080, &component);
-    // Updates the component's size in the second entry of T1.
+    // Sets the component's size in the second entry of T1.
     place(&mut out, 28 + 24 + 28 + 24, &(component.len() as u32).to_le_bytes());
     out
 }
@@ -85,7 +86,8 @@ fn named(path: &str, id: Id, length: u64) -> Name {
     Name { id, length, path: path.as_bytes().to_vec() }
 }
 
-/// A package in neither layout, with the names component, one group and any other components.
+/// Returns a package in neither layout. It has the names component, one group, and the components
+/// of `others`.
 fn loose(
     others: &[Component],
     groups: impl FnOnce(u64) -> Vec<Group>,
@@ -106,7 +108,7 @@ fn loose(
 
 const FLAGS: Component = component(NAMES, 0, 0);
 
-/// A package of a names list and regions of one byte.
+/// Returns a package with this names list and with regions of one byte.
 fn listing(list: &[Name], ids: &[Id]) -> Vec<u8> {
     let list = names(Link::default(), list);
     let size = list.len() as u32;
@@ -116,7 +118,7 @@ fn listing(list: &[Name], ids: &[Id]) -> Vec<u8> {
     loose(&[FLAGS], |base| vec![Group { base, entries, ..Group::default() }], 1, &data)
 }
 
-/// Two runs of two encodings.
+/// Returns a package with two runs, each with its own encoding.
 fn mixed() -> Vec<u8> {
     let stream = brotli_stored(b"brotli");
     let size = stream.len() as u32;
@@ -137,11 +139,11 @@ fn mixed() -> Vec<u8> {
     loose(&[], groups, 3, &data)
 }
 
-/// The start of the data in a package of three files in the cdn layout.
+/// The start of the data in a package of three files that has the cdn layout.
 const DATA: usize = 65_536;
 
 pub(super) const CASES: &[Case] = &[
-    // No bytes are dead, so the new file equals the old one.
+    // Cases of packages without dead bytes. The new file equals the old file.
     good("compact_of_a_new_package", "R-CMP-01, R-CMP-02, R-CMP-08", || cdn(&files())),
     good("compact_of_a_new_package_without_seals", "R-CMP-02", || bare(&files())),
     good("compact_of_a_signed_package", "R-CMP-01, R-CMP-07", || signed(&files())),
@@ -310,7 +312,7 @@ pub(super) const CASES: &[Case] = &[
             loose(&[], group, 1, b"\xff\xff\xff\xff")
         },
     ),
-    // Cases of other projects' components.
+    // Cases of components that other projects define.
     bad("compact_of_a_foreign_component", "error misuse component at 0x50", "R-CMP-06", || {
         loose(&[component(small(77), 1, 2)], |_| vec![], 0, b"")
     }),
@@ -326,7 +328,7 @@ pub(super) const CASES: &[Case] = &[
         "error misuse names list at 0x10000",
         "R-CMP-07",
         || {
-            // Clears the last entry of the index. One name then leads to no region.
+            // Clears the last entry of the index, so one name leads to no region.
             let mut out = signed(&files());
             let group = delta_at(9);
             let last = group + 16 + 24 * 3;
@@ -348,8 +350,8 @@ pub(super) const CASES: &[Case] = &[
     good("sign_of_a_package_without_seals", "R-CMP-09", || bare(&files())),
     good("sign_of_a_signed_package", "R-CMP-09", || {
         let mut out = signed(&files());
-        // The component names another key, so the old signatures are invalid. Signing does not
-        // check them.
+        // Puts a component with another key into the package, so the old signatures are invalid.
+        // Signing a package does not check its old signatures.
         let other = signed_component(STRANGER.package, &[STRANGER.key()], &blake3);
         place(&mut out, 1080, &other);
         out

@@ -7,21 +7,21 @@ use crate::reference::{
     head, index, seal, seal_after, seal_component, small, table,
 };
 
-/// The dictionary, of 45 bytes.
+/// The dictionary, which has 45 bytes.
 const SHARED: &[u8] = b"The beginning that all of these pages share. ";
-/// A stream that refers to the dictionary, as the crate `brotli` 8 writes it at quality 5. Both
-/// this crate and Google's library decode it to the dictionary and `And the end.`.
+/// A stream that refers to the dictionary. The crate `brotli` 8 wrote it at quality 5. The crate
+/// and Google's library both decode it to the bytes of the dictionary and then `And the end.`.
 const STREAM: &[u8] =
     b"\x81\xc0\x01\0 \xb0\x01G:\xd0\xe0\x93\xb7\x96\x9a\xa8bLU\xd7\x17L\xa8\\\x0a";
-/// The start of the dictionary in a package of two components and one group.
+/// The start of the dictionary in a package that has two components and one group.
 const AT: u64 = 108 + 8 + GROUP;
 
 fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// A package of one region, with the dictionary component beside the index. `data` starts with the
-/// dictionary.
+/// Returns a package with one region, an index and the dictionary component. `data` starts with the
+/// stored dictionary.
 fn package(dictionary: Component, region: Entry, data: &[u8]) -> Vec<u8> {
     let entries = vec![region];
     let groups = [Group { base: AT, encoding: BROD, entries, ..Group::default() }];
@@ -34,7 +34,7 @@ fn package(dictionary: Component, region: Entry, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A package of a dictionary and one region, both given as stored bytes.
+/// Returns a package with a dictionary and one region. The arguments are the stored bytes of both.
 fn stored(dictionary: &[u8], stream: &[u8]) -> Vec<u8> {
     let size = dictionary.len() as u32;
     let region = Entry { id: small(1), offset: size, size: stream.len() as u32 };
@@ -46,12 +46,13 @@ fn sound() -> Vec<u8> {
     stored(&brotli_stored(SHARED), STREAM)
 }
 
-/// A sealed package. The digest of its region covers `sealed_with` as the dictionary.
+/// Returns a package with digests. The digest of its region covers `sealed_with` instead of the
+/// package's dictionary.
 fn sealed(sealed_with: &[u8]) -> Vec<u8> {
     let dictionary = brotli_stored(SHARED);
     let component_bytes = seal_component(&blake3);
-    // The seal component has an entry of 28 bytes in the table, so everything after the table moves
-    // by 28 bytes. The seal component's region follows the index.
+    // The seal component takes one more entry of 28 bytes in the table, so everything after the
+    // table lies 28 bytes later. The seal component's region follows the index.
     let at = AT + 28;
     let size = dictionary.len() as u32;
     let entries = vec![Entry { id: small(1), offset: 64 + size + 32, size: STREAM.len() as u32 }];
@@ -73,12 +74,13 @@ fn sealed(sealed_with: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A dictionary of 1,000 bytes, and a stream of nine bytes with a window that reaches back 1,008.
+/// Returns a package with a dictionary of 1,000 bytes and a stream of nine bytes. The stream's
+/// window has 1,008 bytes, which is less than both together.
 fn past_the_window() -> Vec<u8> {
     let dictionary = brotli_stored(&[b'x'; 1000]);
-    // The first seven bits state a window of 2^10. A block follows that is not the last: its length
-    // has four nibbles (nine, stored as eight), and it is not compressed. An empty last block ends
-    // the stream.
+    // The first seven bits state a window of 2^10 bytes. Then comes a block that is not the last
+    // one. Its length takes four nibbles, which hold 8 for a length of 9 bytes. The block is not
+    // compressed. An empty last block ends the stream.
     let bits: u32 = 0b010_0001 | 8 << (7 + 3) | 1 << (7 + 19);
     let stream = [&bits.to_le_bytes()[..], b"nine long", &[0b11]].concat();
     stored(&dictionary, &stream)
@@ -92,7 +94,7 @@ pub(super) const CASES: &[Case] = &[
         "error corrupt stored region at 0x18c8",
         "R-DICT-01",
         || {
-            // The digest lies between the dictionary and the region at 0x1919.
+            // The digest of the dictionary lies before the region, which starts at 0x1919.
             let mut out = sealed(SHARED);
             out[0x1918] ^= 1;
             out
@@ -115,8 +117,8 @@ pub(super) const CASES: &[Case] = &[
     ),
     bad(
         "package_dictionary_missing",
-        // The region starts after 116 bytes before the group, 6,136 of the group and 49 of the
-        // dictionary, which no component names.
+        // This is the start of the region. Before it lie 116 bytes, the group of 6,136 bytes, and
+        // 49 bytes of a dictionary that no component names.
         "error unsupported stored region at 0x189d",
         "R-ENC-08",
         || {
@@ -150,8 +152,8 @@ pub(super) const CASES: &[Case] = &[
     ),
     bad(
         "package_dictionary_and_content_past_the_window",
-        // The region starts after 116 bytes before the group, 6,136 of the group and 1,004 of the
-        // dictionary.
+        // This is the start of the region. Before it lie 116 bytes, the group of 6,136 bytes, and
+        // the stored dictionary of 1,004 bytes.
         "error corrupt brotli stream at 0x1c58",
         "R-ENC-07",
         past_the_window,
@@ -164,8 +166,9 @@ pub(super) const CASES: &[Case] = &[
     ),
     bad(
         "package_dictionary_region_sealed_with_another",
-        // The region starts at 136 + 8 + 6,136 + 64 + 49 + 32: after the table, the index header,
-        // the group, the seal component, the dictionary and its digest.
+        // The region starts at 136 + 8 + 6,136 + 64 + 49 + 32. These are the lengths of everything
+        // before it: preamble and table, index header, group, seal component, dictionary, and the
+        // dictionary's digest.
         "error corrupt stored region at 0x1919",
         "R-SEAL-20",
         || sealed(b"another dictionary"),

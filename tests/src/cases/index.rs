@@ -1,5 +1,5 @@
-//! Fixtures of the index: a head of 80 bytes, the index region, the stored bytes. Every current
-//! region is decoded.
+//! Fixtures of the index. Each file has a preamble and a table (80 bytes), the index region, and
+//! the stored bytes. The dump has the content of every region whose entry counts.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -7,35 +7,35 @@ use crate::reference::{
     component, delta, head, index, index_with, path_id, place, small, table,
 };
 
-/// The start of the stored bytes if the index has one group, and if it has two.
+/// The start of the stored bytes if the index has one group (`ONE`) or two groups (`TWO`).
 const ONE: u64 = 80 + 8 + GROUP;
 const TWO: u64 = ONE + GROUP;
 const THREE: u64 = TWO + GROUP;
 
 const ENTRY_0: &str = "error corrupt entry at 0x68";
 
-/// `brotli -q 11` of 1 MiB of zeros, which is exactly the maximum length that tests decode.
+/// 1 MiB of zeros after `brotli -q 11`. This is the maximum length that tests decode.
 const AT_CAP: &[u8] = b"\x5b\xff\xff\x8f\x7f\x02\x20\x1e\x0b\x04\x72\xef\x1f\x00";
-/// `brotli -q 11` of 1 MiB of zeros and one further zero.
+/// 1 MiB of zeros and one more zero after `brotli -q 11`.
 const PAST_CAP: &[u8] = b"\x9b\x00\x00\x10\xf8\x27\x00\xe2\xb1\x40\x40\xf7\xfe\x01";
-/// `brotli -q 11` of 64 MiB of zeros.
+/// 64 MiB of zeros after `brotli -q 11`.
 const BOMB: &[u8] = b"\
     \xcb\xff\xff\x3f\xf8\x27\x00\xe2\xb1\x40\x20\xf7\xfe\x8f\xff\xff\x7f\xf0\x4f\x00\xc4\x61\
     \x11\x80\xee\xfd\x1f\xff\xff\xff\xe0\x9f\x00\x88\xc3\x02\x00\xdd\xfb\x3f\xfe\xff\xff\xc1\
     \x3f\x01\x10\x87\x05\x00\xba\xf7\x7f\xfc\xff\xff\x83\x7f\x02\x20\x0e\x0b\x00\x74\xef\xff\
     \xf8\xff\xff\x07\xff\x04\x40\x1c\x16\x00\xe8\xde\xff\xf1\xff\xff\x0f\xfe\x09\x80\x38\x2c\
     \x00\xd0\xbd\xff\xe3\xff\xff\x1f\xfc\x13\x00\x71\x58\x00\xa0\x7b\xff\x37";
-/// `brotli -q 11` of "to be, or not to be, that is the question: to be, or not to be\n".
+/// "to be, or not to be, that is the question: to be, or not to be\n" after `brotli -q 11`.
 const QUESTION: &[u8] =
     b"\x1b>\x00\x00\x9c\x07\xb6\xad8\xfdB\xdc9\xb2\xa0\xbeV\x00a\xa1\x93oer%\xe6V \
     :\xe0\x90\x03\xa7\x1f\xdaR\x08\x00\xea\xc7\xc2Lg*\xad\xc1(i\xa3\x85\xd5\x03";
 
-/// Returns a file: its head, this index region, then the stored bytes.
+/// Returns a file: preamble and table, this index region, the stored bytes.
 fn file(region: &[u8], stored: &[u8]) -> Vec<u8> {
     sized(region.len() as u32, &[region, stored].concat())
 }
 
-/// A file whose component says that its index region is `size` bytes long.
+/// Returns a file whose index component states that the index region has `size` bytes.
 fn sized(size: u32, rest: &[u8]) -> Vec<u8> {
     versioned(Component { size, ..component(INDEX, 80, 0) }, rest)
 }
@@ -55,29 +55,29 @@ fn group(base: u64, entries: &[Entry]) -> Group {
     Group { base, entries: entries.to_vec(), ..Group::default() }
 }
 
-/// Returns a group of removals.
+/// Returns a group whose entries are removals.
 fn gone(base: u64, entries: &[Entry]) -> Group {
     Group { encoding: GONE, ..group(base, entries) }
 }
 
-/// Returns a file with one region at the given place. Five bytes follow the index.
+/// Returns a file with one region at this place. The file ends five bytes after the index.
 fn region_at(base: u64, offset: u32, size: u32) -> Vec<u8> {
     file(&index(&[group(base, &[entry(1, offset, size)])]), b"hello")
 }
 
-/// Returns a file with one `brot` region, whose stored bytes follow the index.
+/// Returns a file with one region of the encoding `brot`. Its stored bytes follow the index.
 fn brotli(stream: &[u8]) -> Vec<u8> {
     let only = group(ONE, &[entry(1, 0, stream.len() as u32)]);
     file(&index(&[Group { encoding: BROT, ..only }]), stream)
 }
 
-/// The 6,230 bytes of the specification's example.
+/// Returns the example of the specification, which has 6,230 bytes.
 fn example() -> Vec<u8> {
     let only = Entry { id: path_id("hello.txt"), offset: 0, size: 6 };
     file(&index(&[group(ONE, &[only])]), b"hello\n")
 }
 
-/// An index region of one group whose header counts `groups`.
+/// Returns a file whose index has one group, although the index header counts `groups` groups.
 fn counts(groups: u32) -> Vec<u8> {
     file(&index_with(0, groups, &[group(ONE, &[entry(1, 0, 5)])]), b"hello")
 }
@@ -137,8 +137,8 @@ pub(super) const CASES: &[Case] = &[
         counts(u32::MAX - 1)
     }),
     bad("index_groups_that_wrap_to_none", "error corrupt index header at 0x50", "R-IDX-05", || {
-        // The product 6,136 * 2^29 is a multiple of 2^32, so a reader with 32-bit arithmetic gets
-        // 0.
+        // 6,136 × 2^29 is a multiple of 2^32. A reader that multiplies with 32 bits would get a
+        // length of 0 for the groups.
         counts(0x2000_0000)
     }),
     bad(
@@ -231,7 +231,7 @@ pub(super) const CASES: &[Case] = &[
         "R-ENT-01, R-ENT-03",
         || region_at(u64::MAX, 1, 0),
     ),
-    // Cases of several entries with one id: which of them counts.
+    // Cases of several entries with one id. They show which entry counts.
     good("index_newest_entry_counts", "R-ORD-01, R-ORD-02, R-ORD-03", || {
         let newest = group(TWO, &[entry(1, 0, 1), entry(2, 1, 1), entry(1, 2, 1)]);
         let oldest = group(TWO, &[entry(3, 3, 1), entry(2, 4, 1), entry(3, 5, 1), entry(1, 6, 1)]);
@@ -315,8 +315,8 @@ pub(super) const CASES: &[Case] = &[
         brotli(b"\xff\xff\xff\xff garbage")
     }),
     bad("index_brotli_large_window", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
-        // These bytes start a stream of Brotli's extension for windows of up to 1 GiB, which RFC
-        // 7932 does not have.
+        // These bytes start a stream of Brotli's extension for windows of up to 1 GiB. RFC 7932
+        // does not define this extension.
         brotli(&[&[0x11, 0x1e][..], b"\x03\x03\x03"].concat())
     }),
     bad("index_brotli_trailing_byte", "error corrupt brotli stream at 0x1850", "R-ENC-03", || {
@@ -365,7 +365,7 @@ pub(super) const CASES: &[Case] = &[
         );
         out
     }),
-    // The same faults as above, at other positions.
+    // The same faults as in cases above, with other values or at other positions.
     bad("index_of_four_bytes", "error corrupt index header at 0x50", "R-IDX-03", || {
         sized(4, &[0; 99])
     }),

@@ -1,6 +1,6 @@
-//! Fixtures of the lookup component: its region, and the results of searches by its fences.
+//! Fixtures of the lookup component: its region, and the results of searches with its fences.
 //!
-//! All regions are empty, so a search reads only the index and the fences.
+//! All regions are empty, so a search reads only the index and the lookup region.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -11,12 +11,12 @@ use crate::reference::{
 /// The start of the index in every file.
 const INDEX_AT: u64 = 108;
 
-/// An id whose first eight bytes are `fence`.
+/// Returns the id whose first eight bytes are `fence`, and whose other bytes are `rest`.
 const fn of(fence: u64, rest: u64) -> Id {
     ((fence as u128) << 64 | rest as u128).to_be_bytes()
 }
 
-/// A run to be written.
+/// A run to write.
 struct Run<'g> {
     groups: &'g [&'g [Id]],
     stride: u32,
@@ -27,7 +27,7 @@ fn group(ids: &[Id]) -> Group {
     Group { entries, ..Group::default() }
 }
 
-/// Returns the lookup region of these runs. In the index, `deltas` delta groups precede the runs.
+/// Returns the lookup region of these runs. `deltas` is the number of delta groups before the runs.
 fn region(index_at: u64, deltas: u32, runs: &[Run<'_>]) -> Vec<u8> {
     let mut out = [[0; 4], (runs.len() as u32).to_le_bytes()].concat();
     out.extend(index_at.to_le_bytes());
@@ -47,8 +47,8 @@ fn region(index_at: u64, deltas: u32, runs: &[Run<'_>]) -> Vec<u8> {
     out
 }
 
-/// Returns a file of delta groups and runs. `change` alters the lookup region, which follows the
-/// index.
+/// Returns a file with delta groups and runs. `change` can alter the lookup region, which follows
+/// the index.
 fn file(deltas: &[&[Id]], runs: &[Run<'_>], change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let empty = |ids: &&[Id]| if ids.is_empty() { delta() } else { group(ids) };
     let mut groups: Vec<_> = deltas.iter().map(empty).collect();
@@ -60,7 +60,8 @@ fn file(deltas: &[&[Id]], runs: &[Run<'_>], change: impl FnOnce(&mut Vec<u8>)) -
     with(named, index_len, &[index(&groups), lookup].concat())
 }
 
-/// A file of an index and another component. `bytes` are the regions of both, from offset 108 on.
+/// Returns a file with an index and one other component. `bytes` has the regions of both, which
+/// start at 108.
 fn with(named: Component, index_len: u64, bytes: &[u8]) -> Vec<u8> {
     let components = vec![component(INDEX, INDEX_AT as u32, index_len as u32), named];
     let mut out = head(PACKAGE, 0, 1);
@@ -73,14 +74,14 @@ const A: &[Id] = &[of(10, 0), of(12, 0)];
 const B: &[Id] = &[of(20, 0), of(25, 7)];
 const C: &[Id] = &[of(30, 0), of(30, 9), of(35, 0)];
 
-/// Returns a file with one run of three groups, and a fence for each group. The lookup region
-/// follows the index, at 18,524 = 0x485c.
+/// Returns a file with one run of three groups and a fence for each group. The lookup region
+/// follows the index, and starts at 18,524 = 0x485c.
 fn three(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     file(&[], &[Run { groups: &[A, B, C], stride: 1 }], change)
 }
 
 /// Returns a file with one delta group and two runs of one group each. The lookup region follows
-/// the index, at 18,524.
+/// the index, and starts at 18,524.
 fn two_runs(change: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let newer = Run { groups: &[&[of(20, 0), of(40, 0)]], stride: 1 };
     let older = Run { groups: &[A], stride: 1 };
@@ -91,7 +92,7 @@ fn patch(region: &mut [u8], at: usize, value: u32) {
     region[at..at + 4].copy_from_slice(&value.to_le_bytes());
 }
 
-/// Returns a file with one run, in which a block contradicts the fences.
+/// Returns a file with one run. One of its blocks contradicts these fences.
 fn contradicted(groups: &[&[Id]], fences: &[u64]) -> Vec<u8> {
     file(&[], &[Run { groups, stride: 1 }], |region| {
         for (i, fence) in fences.iter().enumerate() {
@@ -100,7 +101,8 @@ fn contradicted(groups: &[&[Id]], fences: &[u64]) -> Vec<u8> {
     })
 }
 
-/// The worked example of the specification: eight delta groups, a run of two groups, one of five.
+/// Returns the worked example of the specification: eight delta groups, a run of two groups, and a
+/// run of five groups.
 fn example() -> Vec<u8> {
     let own = id("3d97e44e-13d6-543b-ac7c-a138f7307a35");
     let c0 = id("c0ffee00-0000-4000-8000-000000000000");
@@ -126,22 +128,22 @@ fn example() -> Vec<u8> {
     out
 }
 
-/// Faults in a file with three groups, at the start of its lookup region and at the two run
-/// records.
+/// Faults of a file with three groups. Their positions are the start of the lookup region and the
+/// records of the two runs.
 const HEADER_CUT: &str = "error truncated lookup header at 0x485c";
 const RUN_WRONG: &str = "error corrupt lookup run at 0x486c";
 const SECOND_RUN_WRONG: &str = "error corrupt lookup run at 0x487c";
 const STRIDE_LIMIT: &str = "error limit lookup run at 0x486c";
-/// Faults at the first entries of the groups (108 + 8 + 16, and 6,136 more for each later group),
-/// and at the header of the second group.
+/// Faults of blocks. Their positions are the first entries of the groups (108 + 8 + 16, and 6,136
+/// more for each later group) and the header of the second group.
 const ENTRY_0: &str = "error corrupt lookup block at 0x84";
 const ENTRY_1: &str = "error corrupt lookup block at 0x187c";
 const GROUP_1: &str = "error corrupt lookup block at 0x186c";
 
 pub(super) const CASES: &[Case] = &[
     good("lookup_of_removed_ids", "R-GONE-01, R-LKP-14", || {
-        // The older delta group removes 12, 20 and 1. The newer group puts 20 again. The run never
-        // had 1.
+        // The older delta group removes the ids 12, 20 and 1. The newer delta group puts 20 again.
+        // The run has no entry for 1.
         let deltas = [&[of(12, 0), of(20, 0), of(1, 1)][..], &[of(20, 0)]];
         let run = Run { groups: &[A, B], stride: 1 };
         let mut out = file(&[deltas[1], deltas[0]], &[run], |_| ());
@@ -150,7 +152,8 @@ pub(super) const CASES: &[Case] = &[
         out
     }),
     good("lookup_of_removals_in_a_run", "R-GONE-01, R-LKP-14", || {
-        // Our writers make no removals in runs. The removals here hide entries of the older run.
+        // Our writers put removals only into delta groups. Here, the newer run has removals, which
+        // hide entries of the older run.
         let mut out = two_runs(|_| ());
         let run = (INDEX_AT + 8 + GROUP) as usize;
         out[run + 8..run + 12].copy_from_slice(b"gone");
@@ -187,7 +190,7 @@ pub(super) const CASES: &[Case] = &[
     good("lookup_with_bytes_behind_the_fences", "R-LKP-02", || {
         three(|region| region.extend([0xff; 9]))
     }),
-    // Fences that belong to an index at another position, or to an empty index.
+    // Cases of fences that belong to an index at another position, or to an empty index.
     good("lookup_of_an_index_elsewhere", "R-LKP-08", || three(|region| patch(region, 8, 116))),
     good("lookup_of_an_index_4_gib_on", "R-LKP-08", || three(|region| patch(region, 12, 1))),
     good("lookup_of_an_empty_index", "R-LKP-08", || {
@@ -204,7 +207,7 @@ pub(super) const CASES: &[Case] = &[
         let newer = Component { minor: 2, ..component(LOOKUP, 108 + 8 + 6136, 0) };
         with(newer, 8 + GROUP, &index(&[group(A)]))
     }),
-    // Faults of the lookup region.
+    // Cases of faults in the lookup region.
     bad("lookup_of_no_bytes", HEADER_CUT, "R-LKP-07", || three(Vec::clear)),
     bad("lookup_cut_in_the_header", HEADER_CUT, "R-LKP-07", || three(|region| region.truncate(15))),
     bad(
@@ -292,7 +295,7 @@ pub(super) const CASES: &[Case] = &[
         two_runs(|region| patch(region, 32, 1))
     }),
     bad("lookup_run_ends_before_the_index", RUN_WRONG, "R-LKP-09", || {
-        // The run now counts two of the three groups, so the third group belongs to no run.
+        // The record states that the run has two groups. The third group then belongs to no run.
         three(|region| {
             patch(region, 20, 2);
             patch(region, 28, 2);
@@ -317,14 +320,15 @@ pub(super) const CASES: &[Case] = &[
         "error corrupt lookup fence at 0x4884",
         "R-LKP-01, R-LKP-20",
         || {
-            // The first four bytes of the first fence are reversed, as in a UUID in file order.
+            // The first four bytes of the first fence are in reverse order, as in a UUID in file
+            // order.
             let id = |fence: u64| [of(fence, 0)];
             let [a, b, c] = [id(1 << 32), id(2 << 32), id(3 << 32)];
             let run = Run { groups: &[&a, &b, &c], stride: 1 };
             file(&[], &[run], |region| region[32..36].reverse())
         },
     ),
-    // Blocks that contradict their fences.
+    // Cases of blocks that contradict their fences.
     bad("lookup_first_fence_below_the_first_entry", ENTRY_0, "R-LKP-13", || {
         contradicted(&[A, B], &[9])
     }),

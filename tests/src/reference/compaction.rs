@@ -1,6 +1,6 @@
-//! Compaction: the new file that a compactor makes of a package, and the file that a signer makes.
+//! Compaction: the new file that compaction makes of a package, and the file that signing makes.
 //!
-//! Specification: `docs/spec/dacti-package.md`, "Compaction", "Signing a package". It supports only
+//! It follows `docs/spec/dacti-package.md`, "Compaction" and "Signing a package". It supports only
 //! packages of less than 4 GiB, and stores a new names list without encoding.
 
 use super::seals::{Hash, Publisher, Seals, read_component, shared_component, signed_component};
@@ -12,7 +12,7 @@ use super::{
 use crate::dump::CAP;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// A region to be stored.
+/// A region of the new file.
 struct Region {
     id: Id,
     tag: [u8; 4],
@@ -22,23 +22,23 @@ struct Region {
     hot: bool,
 }
 
-/// The parts of the package.
+/// The contents of the new file.
 struct Parts {
-    /// In data order.
+    /// The regions, in the order of their data.
     regions: Vec<Region>,
-    /// The package's encoding tag, which is the tag of its names list.
+    /// The encoding tag of the package, which is the tag of its names list.
     tag: [u8; 4],
-    /// Whether some path has an explicit id.
+    /// Whether at least one path has an explicit id.
     explicit: bool,
     seals: Option<Vec<u8>>,
 }
 
-/// Compacts a package in its own layout. If a publisher is given, signs the package too, in the cdn
-/// layout.
+/// Compacts a package, and keeps its layout. If `signer` is given, the new package is signed, and
+/// has the cdn layout.
 ///
 /// # Errors
-/// The reason for a refusal. The fault of an unknown component is at its entry. The fault of a
-/// names list that cannot be signed is at its stored bytes.
+/// The reason for a refusal. The position of the fault is the entry of an unknown component, or the
+/// stored bytes of a names list that cannot be signed.
 pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Result<Vec<u8>, Fault> {
     let container = read_package(file)?;
     let seen = read_index(file, &container)?;
@@ -140,7 +140,8 @@ fn parts(
         let own = Region { id: NAMES, tag: NONE, stored: fresh, seal, path: None, hot: false };
         regions.push(own);
     }
-    // The regions are sorted: the names list, then by path, then by id.
+    // In the new file, the names list is the first region. The regions with paths follow in the
+    // order of their paths, then the other regions in the order of their ids.
     regions.sort_by(|a, b| {
         let rank = |region: &Region| match (region.id == NAMES, &region.path) {
             (true, _) => (0, Vec::new()),
@@ -164,7 +165,7 @@ fn parts(
     Ok(Parts { regions, tag, explicit, seals })
 }
 
-/// Returns the region of a seal component for regions that share no stored bytes.
+/// Changes a seal component's region to a kind in which regions share no stored bytes.
 fn unshared(mut region: Vec<u8>, hash: Hash<'_>) -> Vec<u8> {
     if region[4] > 2 {
         let digested = region.len() - 32;
@@ -176,7 +177,7 @@ fn unshared(mut region: Vec<u8>, hash: Hash<'_>) -> Vec<u8> {
     region
 }
 
-/// Returns the groups of regions with their places, run by run. The runs ascend by encoding tag.
+/// Returns the groups of these regions, one list for each run. The runs ascend by encoding tag.
 fn groups(base: u64, places: &[(Id, [u8; 4], Entry)]) -> Vec<Vec<Group>> {
     let tags: BTreeSet<_> = places.iter().map(|(_, tag, _)| *tag).collect();
     tags.into_iter()
@@ -233,8 +234,9 @@ fn compact_layout(parts: &Parts) -> Vec<u8> {
 /// A region: its id, its encoding tag and its entry of the index.
 type Place = (Id, [u8; 4], Entry);
 
-/// Returns the stored bytes of regions, each followed by its seal. Of regions with the same stored
-/// bytes and encoding, up to 16 share these bytes if they have seals and are not hot.
+/// Returns the stored bytes of regions, with a seal after each region. If regions have seals and
+/// are not hot, up to 16 regions with the same encoding and the same stored bytes share these
+/// bytes.
 fn store(regions: &[&Region], from: u64) -> (Vec<u8>, Vec<Place>) {
     let mut data = Vec::new();
     let mut places = Vec::new();
@@ -250,7 +252,8 @@ fn store(regions: &[&Region], from: u64) -> (Vec<u8>, Vec<Place>) {
     (data, places)
 }
 
-/// Groups regions that share stored bytes, each group at the place of its first region.
+/// Puts regions that share stored bytes into one group. A group has the position of its first
+/// region.
 fn shared<'r>(regions: &[&'r Region]) -> Vec<Vec<&'r Region>> {
     let mut groups: Vec<Vec<&Region>> = Vec::new();
     for region in regions {
@@ -263,7 +266,8 @@ fn shared<'r>(regions: &[&'r Region]) -> Vec<Vec<&'r Region>> {
         let alike = |group: &&mut Vec<&Region>| {
             may(group[0]) && group[0].tag == region.tag && group[0].stored == region.stored
         };
-        // The last group is the one that may have room.
+        // Earlier groups with the same stored bytes are full, so only the last one can take a
+        // region.
         let last = groups.iter_mut().rev().find(alike).filter(|group| group.len() < 16);
         match last.filter(|_| may(region)) {
             Some(group) => group.push(region),
@@ -273,7 +277,7 @@ fn shared<'r>(regions: &[&'r Region]) -> Vec<Vec<&'r Region>> {
     groups
 }
 
-/// Returns the lookup region of these runs, all with the given stride.
+/// Returns the lookup region of these runs. All runs have the same stride.
 fn fences(index_at: u64, first_group: u64, runs: &[Vec<Group>], stride: usize) -> Vec<u8> {
     let mut out = Vec::new();
     out.extend(0_u32.to_le_bytes());
@@ -372,7 +376,8 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
     out
 }
 
-/// Returns the number of delta groups and the index's start; `None` if the hot regions do not fit.
+/// Returns the number of delta groups and the start of the index, or `None` if the hot regions do
+/// not fit into the head.
 fn place_index(regions: &[Region]) -> Option<(u64, u64)> {
     let (hot, cold): (Vec<_>, Vec<_>) = regions.iter().partition(|region| region.hot);
     let runs = groups(0, &store(&cold, 0).1);

@@ -1,6 +1,6 @@
-//! The dictionary: its component, the contents that refer to it, and the digests that cover it.
+//! The dictionary: its component, contents that refer to it, and digests that cover it.
 //!
-//! Specification: `docs/spec/dacti-index.md`, "The dictionary".
+//! It follows `docs/spec/dacti-index.md`, "The dictionary".
 
 use super::seals::Seals;
 use super::{
@@ -14,10 +14,11 @@ pub const BROD: [u8; 4] = *b"brod";
 /// The maximum length of a dictionary, in bytes.
 pub const LEN_MAX: u64 = 1 << 20;
 
-/// The place of a container's stored dictionary; `None` if there is none.
+/// Returns the place of a container's stored dictionary, or `None` if the container has no
+/// dictionary.
 ///
 /// # Errors
-/// A region outside the file.
+/// If the region lies outside the file.
 #[must_use]
 pub fn place_of(file: &[u8], container: &Container) -> Option<Result<(u64, u64), Fault>> {
     let named =
@@ -26,7 +27,7 @@ pub fn place_of(file: &[u8], container: &Container) -> Option<Result<(u64, u64),
     Some(region(found, file.len() as u64))
 }
 
-/// Compares the digest that follows a container's dictionary, if there is one, with its bytes.
+/// Checks the digest after a container's dictionary, if the container has a dictionary.
 ///
 /// # Errors
 /// The first fault.
@@ -45,10 +46,10 @@ pub fn check_seal(
     super::check_seal(file, &entry, seals, hash)
 }
 
-/// Reads a container's dictionary; `None` if there is none.
+/// Reads a container's dictionary. Returns `None` if the container has none.
 ///
 /// # Errors
-/// A region outside the file, or bytes that do not decode.
+/// If the region lies outside the file, or its bytes do not decode.
 #[must_use]
 pub fn read(file: &[u8], container: &Container) -> Option<Result<Vec<u8>, Fault>> {
     let place = place_of(file, container)?;
@@ -58,7 +59,8 @@ pub fn read(file: &[u8], container: &Container) -> Option<Result<Vec<u8>, Fault>
     }))
 }
 
-/// The decoded content of an entry, which may need the dictionary of the container.
+/// Returns the content of an entry. The entry's region may refer to the dictionary of the
+/// container.
 ///
 /// # Errors
 /// The first fault.
@@ -79,8 +81,8 @@ pub fn content_in(
     unbrotli_after(&dictionary?, bytes, cap).or_else(|kind| fault(kind, "brotli stream", at))
 }
 
-/// Returns how far back the window of a stream reaches, in bytes; `None` if RFC 7932, section 9.1,
-/// does not define the window.
+/// Returns the length of a stream's window in bytes, which is how far the stream can refer back.
+/// Returns `None` if RFC 7932, section 9.1, does not define the window.
 fn reach(stream: &[u8]) -> Option<u64> {
     let first = *stream.first()?;
     let codes: [(u8, u8, u32); 15] = [
@@ -104,7 +106,7 @@ fn reach(stream: &[u8]) -> Option<u64> {
     codes.iter().find(of).map(|(_, _, bits)| (1 << bits) - 16)
 }
 
-/// Decodes one Brotli stream that refers to a dictionary. The stream must end with the last byte.
+/// Decodes one brotli stream that refers to a dictionary. The stream must end with the last byte.
 ///
 /// # Errors
 /// The kind of the fault.

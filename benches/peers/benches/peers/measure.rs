@@ -1,4 +1,5 @@
-//! Measures times: all stores in turn, in several rounds, and the median for each.
+//! Measures times. Each round measures all stores one after the other, and the result of a store is
+//! the median of its rounds.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -7,34 +8,35 @@ use std::hint::black_box;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// The number of rounds, and their length.
+/// How long to measure.
 #[derive(Debug, Clone, Copy)]
 pub struct Effort {
-    /// The number of rounds of packing.
+    /// The number of rounds in which every store packs.
     pub packs: usize,
-    /// The number of rounds of openings and of look-ups.
+    /// The number of rounds in which every store is opened and looked up.
     pub rounds: usize,
-    /// The time for one store's openings in a round.
+    /// The time for opening one store in a round.
     pub opening: Duration,
-    /// The time for one store's look-ups of a kind in a round. The warm-up takes four times this,
-    /// and up to sixteen times if fewer look-ups than an eighth of the regions were made.
+    /// The time for one store's look-ups of one kind in a round. The warm-up takes four times as
+    /// long. If it then has made fewer look-ups than an eighth of the number of regions, it takes
+    /// up to sixteen times as long.
     pub looking: Duration,
 }
 
-/// All measurements of one store, in nanoseconds.
+/// All measurements of one store. The times are in nanoseconds.
 #[derive(Debug, Clone, Default)]
 pub struct Measured {
     pub pack: Vec<f64>,
     pub open_get: Vec<f64>,
     pub hit: Vec<f64>,
     pub miss: Vec<f64>,
-    /// The median of the reads of cold look-ups.
+    /// The reads of a cold look-up, as the median of several look-ups.
     pub cold: Option<Reads>,
     /// The bytes of the file that are not content, divided by the number of regions.
     pub overhead: f64,
 }
 
-/// Returns the median of the measurements; `None` if there are none.
+/// Returns the median of these measurements, or `None` if there are none.
 pub fn median(times: &[f64]) -> Option<f64> {
     let mut times = times.to_vec();
     times.sort_by(f64::total_cmp);
@@ -46,7 +48,7 @@ pub fn median(times: &[f64]) -> Option<f64> {
     }
 }
 
-/// Measures all stores on one work, with files in `dir`.
+/// Measures all stores with one work. The stores write their files into `dir`.
 pub fn measure(
     work: &Work,
     stores: &[Box<dyn Store>],
@@ -107,7 +109,7 @@ fn remove(path: &Path) {
     }
 }
 
-/// Returns the length of a file, or of the largest file in a folder.
+/// Returns the length of a file, or the length of the largest file in a folder.
 fn file_len(path: &Path) -> u64 {
     let len = |path: PathBuf| std::fs::metadata(path).expect("it was packed").len();
     if !path.is_dir() {
@@ -117,7 +119,7 @@ fn file_len(path: &Path) -> u64 {
     files.map(|file| len(file.expect("it was packed").path())).max().unwrap_or_default()
 }
 
-/// Checks that the store returns the right bytes for its regions, and nothing for missing ones.
+/// Checks that a store returns the right bytes for its regions, and none for missing regions.
 fn check(work: &Work, store: &dyn Store, path: &Path) {
     store.open(path, &mut |open| {
         let mut out = Vec::new();
@@ -132,8 +134,8 @@ fn check(work: &Work, store: &dyn Store, path: &Path) {
     });
 }
 
-/// Returns the reads and bytes of a look-up in a file that was not open before. Of several
-/// look-ups, it is the median by bytes.
+/// Returns the number of reads and bytes of a look-up in a file that was not open before. It is the
+/// median by bytes of several look-ups.
 fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
     let mut all = Vec::new();
     for key in work.hits.iter().take(11) {
@@ -150,7 +152,7 @@ fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
     all.get(all.len() / 2).map(|(bytes, reads)| Reads { reads: *reads, bytes: *bytes })
 }
 
-/// Returns the median time to open a store and get one region, in one round.
+/// Returns the time to open a store and to get one region, as the median of one round.
 fn open_get(work: &Work, store: &dyn Store, path: &Path, effort: &Effort, round: usize) -> f64 {
     let mut times = Vec::new();
     let mut keys = work.hits.iter().cycle().skip(round * 997);
@@ -169,7 +171,7 @@ fn open_get(work: &Work, store: &dyn Store, path: &Path, effort: &Effort, round:
     median(&times).unwrap_or_default()
 }
 
-/// Returns the mean time of a look-up in an open store, in one round.
+/// Returns the time of a look-up in an open store, as the mean of one round.
 fn look_ups(
     open: &mut dyn Look,
     (keys, regions): (&[Key], usize),
@@ -180,8 +182,8 @@ fn look_ups(
     let start_at = round * 7919 % keys.len();
     let mut next = start_at;
     let mut out = Vec::with_capacity(4096);
-    // The warm-up loads all pages of the file into memory. A store that adapts to its look-ups also
-    // reaches the state that it has in a long-running program.
+    // The warm-up loads all pages of the file into memory. If a store adapts to its look-ups, the
+    // warm-up also brings it into the state that it has in a program that runs for long.
     let began = Instant::now();
     for (i, keys) in keys.chunks(64).enumerate() {
         let has_learned = i * 64 > regions / 8;
@@ -213,7 +215,7 @@ fn ask(open: &mut dyn Look, keys: &[Key], out: &mut Vec<u8>, hit: bool) {
     }
 }
 
-/// Uses the bytes, so that the compiler does not remove the code that reads them.
+/// Uses the bytes. Otherwise the compiler could remove the code that reads them.
 fn touch(out: &[u8]) {
     black_box(out.iter().step_by(64).fold(0_u8, |sum, byte| sum ^ byte));
 }
