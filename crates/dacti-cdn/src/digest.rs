@@ -4,7 +4,7 @@
 
 use core::fmt;
 
-/// A BLAKE3 hash of 32 bytes, plain mode, no key.
+/// A BLAKE3 hash of 32 bytes, in the plain mode, which uses no key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Digest(pub [u8; 32]);
 

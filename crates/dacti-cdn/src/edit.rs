@@ -43,8 +43,9 @@ pub struct Put {
     pub seal_len: u64,
     /// Digest of the stored bytes and the seal.
     pub digest: Digest,
-    /// Length of the replaced region with its seal, or 0 if there is none. A planner sets it if the
-    /// snapshot knows it; see [`Snapshot::set_found`](crate::Snapshot::set_found).
+    /// Length of the replaced region with its seal, or 0 if no region is replaced. A planner sets
+    /// it if the snapshot knows the length; see
+    /// [`Snapshot::set_found`](crate::Snapshot::set_found).
     pub replaced_len: u64,
 }
 
@@ -56,8 +57,9 @@ pub struct Remove {
     /// Its id.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
     pub id: Uuid,
-    /// Length of the seal of the removal. It is the length of the package's seals, or 0 if the
-    /// package has none. In a plan that folds it is 0, because a new index lists no removals.
+    /// Length of the seal of the removal. This is the length of the package's seals, or 0 if the
+    /// package has none. In a plan that folds, the length is 0, because a new index lists no
+    /// removals.
     pub seal_len: u64,
     /// Digest of the seal's bytes; all zeros in a plan that writes no seal.
     pub digest: Digest,
@@ -98,7 +100,7 @@ pub enum ComponentContent {
 }
 
 impl Edit {
-    /// Returns the id of the region that it puts or removes.
+    /// Returns the id of the region that this edit puts or removes; `None` for other edits.
     #[must_use]
     pub fn region_id(&self) -> Option<Uuid> {
         match self {
@@ -117,8 +119,8 @@ impl Edit {
         }
     }
 
-    /// Returns the length and the digest of the edit's bytes in the block; `None` if it has none
-    /// there.
+    /// Returns the length and the digest of the edit's bytes in the block; `None` if the block has
+    /// no bytes for this edit.
     pub(crate) fn bytes(&self) -> Option<(u64, Digest)> {
         match self {
             Self::Remove(remove) => Some((remove.seal_len, remove.digest)),

@@ -19,10 +19,10 @@ pub const LAYOUT_ID: Uuid = Uuid::from_u128(0x198f23aa_227b_499f_9da1_6410035ed4
 pub const LAYOUT_VERSION: Version = Version::new(0, 1);
 /// Length of the layout component's region, in bytes.
 pub const LAYOUT_LEN: u64 = 80;
-/// The default slice length. Caches with longer slices are safe, but readers then need more
+/// The default slice length. If a cache has longer slices, readers stay correct, but need more
 /// requests.
 pub const SLICE_LEN: u64 = 65_536;
-/// The slice lengths that are allowed, from the shortest to the longest.
+/// The shortest and the longest allowed slice length.
 pub const SLICE_LEN_RANGE: core::ops::RangeInclusive<u64> = 4096..=1 << 30;
 
 /// Slots of the first table, used ones included.
@@ -41,8 +41,8 @@ pub const PARTS_AT: u64 = 1536;
 pub const PARTS_LEN: u64 = 2048;
 /// Start of the room for lookup fences.
 pub const FENCES_AT: u64 = PARTS_AT + PARTS_LEN;
-/// The maximum number of groups that fit the head. An index that does not fit the head has
-/// `DELTA_GROUPS` delta groups. Above `LARGE_ENTRIES` entries it has fewer, which leaves room for
+/// The maximum number of groups that fit into the head. If an index does not fit into the head, it
+/// has `DELTA_GROUPS` delta groups, or fewer above `LARGE_ENTRIES` entries, which leaves room for
 /// more fences.
 const HEAD_GROUPS: u32 = 10;
 const DELTA_GROUPS: u32 = 8;
@@ -176,14 +176,14 @@ pub struct IndexPlace {
     pub delta_groups: u32,
     /// Room for lookup fences, absolute.
     pub fences: Span,
-    /// The stored bytes of hot regions, absolute, right before the index; empty if there are none.
-    /// The last delta group lists them.
+    /// The stored bytes of hot regions, absolute. They end at the start of the index. Empty if
+    /// there are no hot regions. The last delta group lists them.
     pub hot: Span,
 }
 
 impl IndexPlace {
-    /// Returns the place of an index in the `cdn` layout. If the whole index does not fit the head,
-    /// its last delta group ends where the head ends.
+    /// Returns the place of an index in the `cdn` layout. If the whole index does not fit into the
+    /// head, only its delta groups lie in the head, and the last one ends with the head.
     #[must_use]
     pub fn cdn(filled: u32, entries: u64) -> Self {
         let (delta_groups, groups) = if filled <= HEAD_GROUPS {
@@ -203,13 +203,14 @@ impl IndexPlace {
         Self { span, groups, delta_groups, fences, hot: Span::default() }
     }
 
-    /// Returns the place of an index in the `cdn` layout with hot regions of `hot_len` bytes in the
-    /// head, seals included. `filled` and `entries` count groups and entries without the hot
-    /// regions.
+    /// Returns the place of an index in the `cdn` layout with hot regions in the head. `hot_len` is
+    /// their length in bytes, seals included. `filled` counts groups and `entries` counts entries,
+    /// both without the hot regions.
     ///
-    /// There are fewer delta groups if the hot regions need their room, but at least one, which
+    /// If the hot regions need the room, there are fewer delta groups, but at least one, which
     /// lists the hot regions. If possible, the whole index lies in the head. The number of fences
-    /// is the same as without hot regions. Returns `None` if the hot regions do not fit.
+    /// is the same as without hot regions. Returns `None` if the hot regions do not fit into the
+    /// head.
     #[must_use]
     pub fn cdn_hot(filled: u32, entries: u64, hot_len: u64) -> Option<Self> {
         let (delta_groups, in_head) = Self::hot_choices(filled, entries)
@@ -231,8 +232,8 @@ impl IndexPlace {
         choices.map(|choice| Self::hot_room(choice, filled, entries)).max().unwrap_or(0)
     }
 
-    /// Returns the choices of delta groups, best first, each with the number of index groups that
-    /// lie in the head.
+    /// Returns the possible numbers of delta groups, the best first. With each goes the number of
+    /// index groups that lie in the head.
     fn hot_choices(filled: u32, entries: u64) -> impl Iterator<Item = (u32, u32)> {
         let whole = 1..=HEAD_GROUPS.saturating_sub(filled);
         let whole = whole.rev().map(move |delta| (delta, delta.saturating_add(filled)));
@@ -241,7 +242,8 @@ impl IndexPlace {
         whole.chain(behind.rev().map(|delta| (delta, delta)))
     }
 
-    /// Returns the room that a choice leaves for hot regions, between the fences and the index.
+    /// Returns the number of bytes for hot regions between the fences and the index, for one choice
+    /// of delta groups.
     fn hot_room((delta, in_head): (u32, u32), filled: u32, entries: u64) -> u64 {
         let room = head_index_start(in_head).saturating_sub(FENCES_AT);
         if in_head > delta || filled == 0 {
@@ -253,8 +255,8 @@ impl IndexPlace {
         room.saturating_sub(stride.map_or(0, |stride| lookup_len(&runs, stride)))
     }
 
-    /// Returns the place of an index in the `cdn` layout with `delta_groups` delta groups, or more
-    /// if the whole index fits the head.
+    /// Returns the place of an index in the `cdn` layout with `delta_groups` delta groups. If the
+    /// whole index fits into the head, it may have more delta groups.
     ///
     /// # Errors
     /// `Misuse` if the delta groups do not fit the head beside the fences.
@@ -273,16 +275,16 @@ impl IndexPlace {
         Ok(Self { span, groups, delta_groups, fences, hot: Span::default() })
     }
 
-    /// Returns the place of an index in the `compact` layout. It starts at `at`, where the table
-    /// ends, and has no room for updates. Without regions the index is empty. If the index would
-    /// end after the head, its fences lie before it, provided that they fit the head. Their
-    /// component makes the table longer.
+    /// Returns the place of an index in the `compact` layout. The index starts at `at`, where the
+    /// table ends, and has no room for updates. Without regions, the index is empty. If the index
+    /// would end after the head, its fences lie before it, provided that they fit into the head.
+    /// The component of the fences makes the table longer.
     #[must_use]
     pub fn compact(runs: &[RunSpec], at: u64) -> Self {
         let groups = runs.iter().fold(0_u32, |sum, run| sum.saturating_add(run.groups));
         let len = if groups == 0 { 0 } else { index_len(groups) };
         let mut fences = Span::default();
-        // An empty region has offset 0.
+        // The region of an empty index has the offset 0.
         let mut start = if groups == 0 { 0 } else { at };
         if start.saturating_add(len) > HEAD_LEN {
             let fences_at = at.saturating_add(COMPONENT_ENTRY_LEN);
@@ -298,7 +300,7 @@ impl IndexPlace {
     }
 }
 
-/// Returns the number of delta groups of an index that does not end in the head.
+/// Returns the number of delta groups of an index that ends after the head.
 const fn delta_groups_behind(entries: u64) -> u32 {
     if entries > LARGE_ENTRIES { DELTA_GROUPS_LARGE } else { DELTA_GROUPS }
 }
@@ -309,12 +311,13 @@ fn head_index_start(groups: u32) -> u64 {
     HEAD_LEN.saturating_sub(head_part)
 }
 
-/// Returns the room for fences before an index whose first `groups_in_head` groups lie in the head.
+/// Returns the room for fences, which precedes an index whose first `groups_in_head` groups lie in
+/// the head.
 pub(crate) fn fences_room(groups_in_head: u32) -> Span {
     Span { start: FENCES_AT, end: head_index_start(groups_in_head) }
 }
 
-/// Returns the stride with which the fences of one run of `filled` groups fit a room.
+/// Returns the stride with which the fences of one run of `filled` groups fit into a room.
 pub(crate) fn stride_in(room: Span, filled: u32) -> Option<u32> {
     // The number of the first group does not change the length.
     stride_for(&[RunSpec { first_group: 0, groups: filled }], room.len())
@@ -377,12 +380,13 @@ mod tests {
     fn groups_for_updates_give_way_to_hot_regions() {
         // spec: R-LAY-12, R-LAY-13
         let none = Span::default();
-        // The whole index lies in the head: one filled group and the delta groups. Ten groups leave
-        // 584 bytes for hot regions, and each delta group less adds 6,136 bytes.
+        // The whole index lies in the head: one filled group and the delta groups. With ten groups,
+        // 584 bytes are free for hot regions. Each delta group that is left out frees 6,136 more
+        // bytes.
         check_hot((1, 200, 584), Some((9, 4168, none)));
         check_hot((1, 200, 585), Some((8, 10_304, none)));
         check_hot((1, 200, 584 + 8 * 6136), Some((1, 53_256, none)));
-        // With one byte more, the filled group lies after the head. Its one fence takes 8 bytes,
+        // For one more byte, the filled group must lie after the head. Its one fence takes 8 bytes,
         // after a header of 32 bytes.
         let fences = |end| Span { start: 3584, end };
         let len = 584 + 8 * 6136 + 1;
@@ -390,7 +394,8 @@ mod tests {
         check_hot((1, 200, 55_808 - 40), Some((1, 59_392, fences(3624))));
         check_hot((1, 200, 55_808 - 39), None);
         assert_eq!(IndexPlace::hot_len_max(1, 200), 55_808 - 40);
-        // Ten filled groups never fit the head: an eleventh group lists the hot regions.
+        // Ten filled groups do not fit into the head, because one more group must list the hot
+        // regions.
         check_hot((10, 2550, 100), Some((8, 16_440, fences(16_340))));
         // There is no filled group, because all regions are hot.
         check_hot((0, 0, 55_808), Some((1, 59_392, none)));

@@ -8,12 +8,12 @@ use crate::{T1_SLOTS, T2_SLOTS};
 use dacti_index::GROUP_ENTRIES;
 use daicon_core::to_u64;
 
-/// The largest stride of fences that is accepted to make room for more delta groups. With this
-/// stride, one read of ten groups (about 64 kB) finds a region.
+/// The maximum stride of fences that is accepted in return for more delta groups. With this stride,
+/// a reader finds a region by one read of ten groups (about 64 kB).
 const STRIDE_MAX: u32 = 10;
 /// The shortest common slice length of caches.
 const SLICE_LEN_MIN: u64 = 65_536;
-/// The longest slice length that is suggested. A longer update takes several slices.
+/// The maximum slice length that this module suggests. A longer update takes several slices.
 const SLICE_LEN_MAX: u64 = 1 << 20;
 /// Length of the digest that follows each region.
 const SEAL_LEN: u64 = 32;
@@ -36,8 +36,8 @@ pub struct Padding {
     pub t1_slots: u32,
     /// Slots of each place of the second table.
     pub t2_slots: u32,
-    /// The shortest slice length that holds an update whole. Use it only if no cache has longer
-    /// slices.
+    /// The shortest slice length with which an update fits into one slice. Use it only if no cache
+    /// has longer slices.
     pub slice_len: u64,
 }
 
@@ -90,7 +90,7 @@ mod tests {
         // A group has room for 127 updates of one region and one names list.
         check(127, 1, 100_000, 1000, (1, 65_536));
         check(128, 1, 100_000, 1000, (2, 65_536));
-        // 255 / 101 = 2 updates in each group: nine groups for 18 updates.
+        // Each group takes 255 / 101 = 2 updates, so 18 updates need nine groups.
         check(18, 100, 100_000, 1000, (9, 131_072));
         // There are at most ten groups, and only one if every update folds.
         check(u64::MAX, 1, 100_000, 1000, (10, 65_536));
@@ -101,12 +101,12 @@ mod tests {
 
     #[test]
     fn keys_leave_fewer_groups_to_large_packages() {
-        // The index has 3,922 groups. Ten delta groups leave 584 bytes for 69 fences, whose stride
-        // of 57 is too large. Nine delta groups leave 6,720 bytes for 836 fences with a stride of
-        // 5.
+        // The index has 3,922 groups. Ten delta groups would leave 584 bytes for 69 fences, and the
+        // stride of 57 would be too large. Nine delta groups leave 6,720 bytes for 836 fences with
+        // a stride of 5.
         check(u64::MAX, 1, 1_000_000, 1000, (9, 65_536));
-        // 39,216 groups take 3,922 fences of stride 10, in 31,408 bytes. Five delta groups leave
-        // 31,264, four leave 37,400.
+        // The 39,216 groups need 3,922 fences with a stride of 10, in 31,408 bytes. Five delta
+        // groups leave 31,264 bytes, which is too little. Four leave 37,400 bytes.
         check(u64::MAX, 1, 10_000_000, 1000, (4, 65_536));
     }
 }

@@ -9,14 +9,15 @@ use crate::{Error, Misuse, Snapshot, check_slice_len};
 pub struct UpdatePolicy {
     /// The slice length: appends begin and end at its multiples. It must be a power of two, and at
     /// least the package's own slice length. `None` means the package's own slice length. Set a
-    /// longer one if the package moves to caches with longer slices.
+    /// longer one if the package is moved to caches with longer slices.
     pub slice_len: Option<u64>,
-    /// The alignment of new regions: a power of two, at most the slice length. 1 means no gaps.
+    /// The alignment of new regions: a power of two, at most the slice length. With 1, there are no
+    /// gaps between regions.
     pub region_align: u64,
     /// The bytes to purge from caches at each barrier.
     pub purge: Purge,
-    /// Whether the plan ends with a barrier on its own switch. If not, the next plan begins with
-    /// that barrier.
+    /// Whether the plan ends with a barrier on its own switch. If it does not, the next plan proves
+    /// the switch, because every plan begins with that barrier.
     pub confirm: bool,
 }
 
@@ -34,8 +35,8 @@ pub enum Purge {
     Nothing,
     /// The head, as one range.
     Head,
-    /// All ranges that a barrier probes. This helps if a cache has kept an answer which says that
-    /// the file ends before these ranges.
+    /// All ranges that a barrier probes. This helps if a cache has kept an answer from the time
+    /// before these ranges existed.
     Probed,
 }
 

@@ -38,21 +38,21 @@ pub enum Action {
     Append(Append),
     /// Writes head bytes that no reader uses.
     Reserve(Reserve),
-    /// Waits until all caches answer with given bytes.
+    /// Waits until origin and caches answer with the right bytes.
     Barrier(Barrier),
     /// Writes the field that publishes the update.
     Switch(Switch),
 }
 
-/// Bytes past the end of the file, written ascending.
+/// Bytes past the end of the file, written in ascending order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Append {
-    /// Start of the bytes, absolute. It is a multiple of the slice length, or of 8 in a package in
-    /// parts.
+    /// Start of the bytes, absolute. It is a multiple of the slice length; in a package in parts,
+    /// it is a multiple of 8.
     pub at: u64,
-    /// The pieces, without gaps. The last one ends at such a multiple, too. Zeros at the end need
+    /// The pieces, without gaps. The last piece also ends at such a multiple. Zeros at the end need
     /// not be written, because extending the file has the same effect.
     pub pieces: Vec<Piece>,
 }
@@ -141,12 +141,13 @@ pub struct Reserve {
     pub after: Vec<u8>,
 }
 
-/// The proof that all caches have the bytes of the previous steps.
+/// The proof that origin and caches have the bytes of the previous steps.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Barrier {
-    /// The ranges that origin and caches must answer correctly: the head first, then ascending.
+    /// The ranges for which origin and caches must answer with the right bytes: the head first,
+    /// then ascending.
     pub probes: Vec<Probe>,
     /// The ranges to purge from caches before the probes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::spans"))]
@@ -165,8 +166,8 @@ pub struct Probe {
     pub digest: Digest,
 }
 
-/// The write that publishes the plan. It writes one field of the head, of at most eight naturally
-/// aligned bytes.
+/// The write that publishes the plan. It changes one field of the head, by one write of at most
+/// eight naturally aligned bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]

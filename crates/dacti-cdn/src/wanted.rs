@@ -66,7 +66,7 @@ impl<'e> Wanted<'e> {
         !self.components.is_empty() || self.explicit_ids
     }
 
-    /// Returns the sum of the replaced lengths that the edits state.
+    /// Returns the sum of the lengths that the edits replace, as the edits state them.
     pub(crate) fn replaced_len(&self) -> u64 {
         let puts = self.puts.iter().map(|(_, put)| put.replaced_len);
         let removes = self.removes.iter().map(|(_, remove)| remove.replaced_len);

@@ -1,8 +1,8 @@
 //! An index block: the groups from one fence to the next, searched by interpolation and checked for
 //! order.
 //!
-//! A block knows the two fences that bound it, but not the rest of its run. Specification:
-//! `docs/spec/dacti-lookup.md`, "Search", "When a miss counts".
+//! A block knows its own fence and the fence of the next block, but not the rest of its run.
+//! Specification: `docs/spec/dacti-lookup.md`, "Search", "When a miss counts".
 
 use crate::order::{RunOrder, first_id, prefix};
 use crate::seek::seek;
@@ -41,10 +41,10 @@ pub(crate) enum Place {
 }
 
 impl Lookup<'_> {
-    /// Proves that the absence of an id in block number `n`, among the blocks of all runs, is
-    /// certain. The block must begin with its fence, ascend, and end before the next block's first
-    /// entry, which must have the next fence. `bytes` are those of
-    /// [`block_span`](Self::block_span).
+    /// Checks block number `n`, among the blocks of all runs. If the check succeeds and a search
+    /// does not find an id in this block, the block does not have the id. The block must begin with
+    /// its fence and ascend. It must end before the first entry of the next block, which must have
+    /// the next fence. `bytes` are the bytes of [`block_span`](Self::block_span).
     ///
     /// # Errors
     /// `Contradiction`, and other faults of the block.
@@ -78,8 +78,8 @@ impl<'b> Block<'b> {
         Self { bytes, at, groups, fence, next_fence: Some(next_fence) }
     }
 
-    /// Finds `id`, or the position at which it would be. Assumes that the block is sorted, and
-    /// reads only a few entries.
+    /// Finds `id`, or the position at which it would be. Reads only a few entries, and relies on
+    /// the order of the block without checking it.
     pub(crate) fn find(&self, id: Uuid) -> Result<Place, Error> {
         let target = id.as_u128();
         let gap = gap(self.fence, self.next_fence.unwrap_or(u64::MAX), entries_in(self.groups));
@@ -89,7 +89,8 @@ impl<'b> Block<'b> {
         let mut g =
             u32::try_from(skipped.checked_div(entries).unwrap_or(0)).unwrap_or(last).min(last);
         let mut guess = skipped.saturating_sub(u64::from(g).saturating_mul(entries));
-        // The direction of the last step. The search never reverses its direction, so it ends.
+        // The search never reverses its direction, so it ends. This is the direction of the last
+        // step.
         let mut from = Ordering::Equal;
         loop {
             let group = self.group(g)?;
@@ -114,8 +115,8 @@ impl<'b> Block<'b> {
         }
     }
 
-    /// Proves that the block begins with its fence, ascends, and ends before the next block's first
-    /// entry, which must have the next fence. Reads every entry.
+    /// Checks that the block begins with its fence, ascends, and ends before the first entry of the
+    /// next block, which must have the next fence. Reads every entry.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mut order = RunOrder::default();
         for g in 0..self.groups {

@@ -9,9 +9,9 @@ use uuid::Uuid;
 /// Finds the region `id` in the first `groups` groups of `bytes`, which start at file position
 /// `at`.
 ///
-/// The groups may be in any order. The first group that has the id decides, and in that group the
-/// last entry with the id. The entry may be a [removal](Located::is_removal): the region is then
-/// absent, even if the runs list it.
+/// The groups may be in any order. The first group that has the id decides, and within this group
+/// the last entry with the id. The entry may be a [removal](Located::is_removal): the region is
+/// then absent, even if a run lists it.
 ///
 /// # Errors
 /// The bytes end before the groups do, or the span of an entry passes 2^64.

@@ -38,7 +38,7 @@ pub enum RunFault {
     Stride,
     /// The run does not start where the run before it ends.
     FirstGroup,
-    /// The number of fences is not groups / stride, rounded up.
+    /// The number of fences differs from the number of groups divided by the stride, rounded up.
     Fences,
     /// The groups of the run exceed the limit of an index or the last position of a file.
     Groups,
@@ -149,7 +149,7 @@ pub enum Error {
         /// End of the source, absolute.
         end: u64,
     },
-    /// A lookup region of a version that this reader does not know.
+    /// A lookup region of an unsupported version.
     #[error(
         "lookup header at {at:#x}: version {found}, but only version 0 is supported: scan the index"
     )]
@@ -159,7 +159,7 @@ pub enum Error {
         /// The version found.
         found: u32,
     },
-    /// More than a reader accepts.
+    /// A number exceeds the maximum that a reader accepts.
     #[error("{what} at {at:#x}: {found} is above the limit of {limit}: scan the index")]
     LimitExceeded {
         /// The structure that holds the number: the header for a count of runs, a run for its
@@ -169,13 +169,13 @@ pub enum Error {
         at: u64,
         /// The number found.
         found: u64,
-        /// The largest number allowed.
+        /// The maximum that a reader accepts.
         limit: u64,
     },
     /// An invalid run record.
     #[error("lookup run at {at:#x}: {fault}: scan the index")]
     Run {
-        /// Start of the record, absolute; the header if there is no run at all.
+        /// Start of the record, absolute. If there is no run, the start of the header.
         at: u64,
         /// The fault.
         fault: RunFault,
@@ -202,8 +202,8 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48);
 
 impl Error {
-    /// Makes the error of `bytes`, read from file position `read_at` on, that end inside the
-    /// structure at `at`.
+    /// Returns the error for bytes that end inside the structure at `at`. `bytes` were read from
+    /// file position `read_at` on.
     pub(crate) fn truncated(
         what: Structure,
         at: u64,
@@ -214,7 +214,7 @@ impl Error {
         Self::Truncated { what, at, needed, end: read_at.saturating_add(to_u64(bytes.len())) }
     }
 
-    /// Makes the error of a group or entry at `at` that contradicts the fences of its block.
+    /// Returns the error for a group or an entry at `at` that contradicts the fences of its block.
     pub(crate) const fn contradiction(at: u64, fault: Contradiction) -> Self {
         Self::Contradiction { what: Structure::LookupBlock, at, fault }
     }
@@ -232,7 +232,7 @@ impl Error {
         }
     }
 
-    /// Returns the structure that has the fault, if it is one of the lookup region. Returns `None`
+    /// Returns the structure at fault, if it is a structure of the lookup region. Returns `None`
     /// for faults of the index and for mistakes of the caller.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {

@@ -8,6 +8,6 @@ pub const RUNS_MAX: usize = 64;
 
 /// The maximum number of groups from one fence to the next.
 ///
-/// This limits one read to 1.5 MiB. The largest possible index needs a stride of 150, so that its
-/// fences fit into the 37,400 bytes that the cdn layout leaves for them.
+/// This limits one read to 1.5 MiB. The largest possible index needs a stride of 150, because its
+/// fences must fit into the 37,400 bytes that the cdn layout leaves for them.
 pub const STRIDE_MAX: u32 = 256;

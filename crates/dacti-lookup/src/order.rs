@@ -43,8 +43,8 @@ impl RunOrder {
     }
 }
 
-/// Returns the first id of the group in `bytes`, which start at file position `at`. Reads the
-/// group's header and its first entry only.
+/// Returns the first id of the group in `bytes`, which start at file position `at`. Reads only the
+/// group's header and its first entry.
 pub(crate) fn first_id(bytes: &[u8], at: u64) -> Result<u128, Error> {
     let what = Structure::LookupBlock;
     let short = || Error::truncated(what, at, FIRST_ENTRY_LEN, at, bytes);

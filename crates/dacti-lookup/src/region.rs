@@ -28,7 +28,7 @@ pub struct Run<'b> {
     pub groups: u32,
     /// The number of groups from one fence to the next, at least one.
     pub stride: u32,
-    /// One fence for every `stride` groups: the fence is made of the first id of those groups.
+    /// The fences of the run: one for every `stride` groups, made of the first id of these groups.
     pub fences: &'b [Fence],
     /// Number of the run's first fence among all fences.
     pub first_fence: usize,
@@ -98,8 +98,7 @@ impl<'b> Lookup<'b> {
     }
 
     /// Returns whether the fences belong to the index at `index`, which has `groups` groups. Fences
-    /// of another index are unused, but they are not a fault of the file: the reader scans the
-    /// index instead.
+    /// of another index are not a fault of the file: the reader ignores them, and scans the index.
     ///
     /// # Errors
     /// `Run` if the fences belong to the index, but their last run does not end with the last
@@ -175,8 +174,8 @@ impl<'b> Lookup<'b> {
         Some(self.run_block_span(&run, block))
     }
 
-    /// Returns the span of a block of `run`. If the run has a next block, the span includes that
-    /// block's first entry.
+    /// Returns the span of block number `block` of `run`. If the run has a next block, the span
+    /// includes the first entry of that block.
     pub(crate) fn run_block_span(&self, run: &Run<'_>, block: usize) -> Span {
         let (first, groups) = run.block_groups(block);
         let Span { start, end } = self.groups_span(first, groups);
@@ -206,7 +205,7 @@ impl<'b> Lookup<'b> {
         Some((0, self.run(0, 0)?))
     }
 
-    /// Returns the run after run number `i`, which is `run`, and its number.
+    /// Returns the run that follows `run`, with its number. `i` is the number of `run`.
     pub(crate) fn run_after(&self, i: usize, run: &Run<'b>) -> Option<(usize, Run<'b>)> {
         let i = i.saturating_add(1);
         Some((i, self.run(i, run.first_fence.saturating_add(run.fences.len()))?))
@@ -292,8 +291,8 @@ mod tests {
     use std::vec::Vec;
     use uuid::Uuid;
 
-    /// Returns the region of two runs: groups 8 and 9, then 10 to 14, with stride 2. It has a
-    /// header, two records at 16 and 32, and four fences at 48.
+    /// Returns the lookup region of two runs with stride 2: groups 8 and 9, and groups 10 to 14. It
+    /// has a header, run records at 16 and 32, and four fences at 48.
     fn region() -> Vec<u8> {
         let runs = [RunSpec { first_group: 8, groups: 2 }, RunSpec { first_group: 10, groups: 5 }];
         let mut out = std::vec![0; 80];
@@ -374,7 +373,7 @@ mod tests {
         // spec: R-LKP-20
         let mut region = region();
         assert_eq!(Lookup::parse(&region, 1536).unwrap().check_fences(), Ok(()));
-        // Equal fences are in order, and each run is ordered separately.
+        // Equal fences are valid, and the order of fences is checked in each run separately.
         region[71] = 10;
         assert_eq!(Lookup::parse(&region, 1536).unwrap().check_fences(), Ok(()));
         region[71] = 9;

@@ -6,13 +6,15 @@ use dacti_index::Entry;
 
 /// The number of positions that the search guesses by interpolation.
 const GUESSES: u32 = 2;
-/// The longest step away from a good guess. After longer steps, the search halves the rest instead.
+/// The maximum length of a step away from a good guess. If more is needed, the search halves the
+/// rest instead.
 const STEP_MAX: usize = 8;
 
 /// Returns the position of `target` among sorted `entries`, or the position at which it would be.
 ///
-/// `guess` is a likely position, and `gap` the average distance of ids. The search reads at most
-/// `len` entries. If ids are spread evenly, it reads only a few.
+/// `guess` is a likely position, and `gap` is the average difference between the ids of
+/// neighbouring entries. The search reads at most `len` entries, and only a few if ids are spread
+/// evenly.
 pub(crate) fn seek(
     entries: &[Entry],
     target: u128,

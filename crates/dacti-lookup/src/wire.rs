@@ -57,8 +57,8 @@ pub struct RunRecord {
 
 /// A fence: the first eight bytes of a region id in text order, most significant first.
 ///
-/// A fence is the only number of the format that is not little-endian. So the bytes of fences sort
-/// in the same order as ids.
+/// Fences are the only numbers of the format that are not little-endian. So the bytes of fences
+/// sort in the same order as ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Pod, Zeroable)]
 #[repr(transparent)]
 pub struct Fence([u8; 8]);

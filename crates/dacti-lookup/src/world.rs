@@ -18,9 +18,10 @@ pub(crate) enum Kind {
     /// Ids 0, 1, 2 and so on: all fences except the last are equal.
     Sequential,
     EqualPrefix,
-    /// Ids of which two or three consecutive ones have equal fences.
+    /// Two or three consecutive ids at a time have equal fences.
     Pairs,
-    /// The id begins with the low part of the time, so successive ids are spread out.
+    /// The id begins with the fast-changing part of the time, so ids made one after another are
+    /// spread out.
     V1,
     /// The id begins with the time, so all ids of a batch are close together.
     V7,
@@ -97,8 +98,8 @@ impl World {
         span.slice_of(&self.index, INDEX_AT).unwrap()
     }
 
-    /// Returns the outcome and the number of feeds. Feeding likely bytes first must not change the
-    /// outcome.
+    /// Searches for `id`. Returns the outcome and the number of feeds. Also checks that feeding
+    /// likely bytes first does not change the outcome.
     pub(crate) fn search(&self, id: Uuid) -> (Result<SearchOutcome, Error>, usize) {
         let whole = self.search_in_blocks(id);
         assert_eq!(self.search_in_parts(id), whole.0, "{id}");
@@ -136,7 +137,7 @@ impl World {
         (Ok(search.outcome().unwrap()), feeds)
     }
 
-    /// Searches in a region that may be broken and may want bytes that do not exist.
+    /// Searches in a region that may be broken. The search may want bytes that do not exist.
     pub(crate) fn try_search(&self, id: Uuid) -> Result<Option<SearchOutcome>, Error> {
         let lookup = Lookup::parse(&self.region, 0)?;
         let groups = (self.index.len() - 8) / 6136;

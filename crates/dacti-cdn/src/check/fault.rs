@@ -50,10 +50,10 @@ pub enum Breach {
     /// The new view reaches bytes that the plan does not write before the switch.
     #[error("the new view reaches bytes that the plan does not append")]
     Unwritten,
-    /// No barrier proves all bytes before the switch.
+    /// No barrier proves all bytes of the update before the switch.
     #[error("the barriers do not cover all bytes that the switch publishes")]
     NoBarrier,
-    /// Pieces of an append do not follow each other.
+    /// The pieces of an append do not follow each other without gaps, in ascending order.
     #[error("the pieces of an append must follow each other without gaps")]
     NotAscending,
     /// The plan writes the head before the append.
@@ -62,19 +62,19 @@ pub enum Breach {
     /// A step writes after the switch.
     #[error("a step writes after the switch")]
     AfterSwitch,
-    /// A probe or purge names bytes past the end that the file has at that step.
+    /// A barrier probes or purges bytes after the end that the file has at that step.
     #[error("a barrier asks for bytes past the end of the file at that step")]
     ProbePastEnd,
     /// The switch has more than eight bytes, or is not naturally aligned.
     #[error("the switch is not 1, 2, 4 or 8 naturally aligned bytes")]
     Torn,
-    /// The switch is not at its field.
+    /// The position or length of the switch is not that of its field.
     #[error("the switch is not at the field that it names")]
     Field,
     /// The plan has no switch.
     #[error("the plan has no switch")]
     NoSwitch,
-    /// The switch does not publish exactly the edits.
+    /// The switch does not publish all edits, or publishes something else.
     #[error("the switch publishes more or less than the edits")]
     Incomplete,
     /// The append does not begin and end at multiples of the slice length.
@@ -98,7 +98,7 @@ pub enum Breach {
     /// The plan belongs to another package.
     #[error("the file id in the plan differs from the file id of the package")]
     OtherPackage,
-    /// A state or old bytes in the plan differ from the file.
+    /// A state or the old bytes in the plan differ from the file.
     #[error("a length, a digest or the old bytes in the plan do not match the file")]
     State,
     /// The digest of a probe does not match its bytes.
@@ -116,14 +116,14 @@ pub enum Breach {
     /// The strategy does not use this switch.
     #[error("the strategy does not use this switch")]
     Strategy,
-    /// The cost is not the cost of the steps.
+    /// The cost that the plan states differs from the cost of its steps.
     #[error("the stated cost differs from the cost of the steps")]
     Cost,
-    /// The `replaced_len` of an edit is not the length of the region that the edit replaces or
-    /// removes.
+    /// The `replaced_len` of an edit differs from the length of the region that the edit replaces
+    /// or removes.
     #[error("`replaced_len` is not the length of the region that the edit replaces or removes")]
     ReplacedLen,
-    /// The new index is not the old one with the edits applied.
+    /// The new index differs from the old index with the edits applied.
     #[error("the new index is not the old one with the edits applied")]
     Derived,
 }

@@ -1,8 +1,8 @@
 //! The runs of a new index, chosen so that the index needs few groups.
 //!
-//! All regions of a group have one encoding, and lie within 4 GiB. A region that lies far from its
-//! neighbours by id would split their group, so it is put into another run. Specification:
-//! `docs/spec/dacti-cdn.md`, "Runs of a fold".
+//! All regions of a group have one encoding, and lie within 4 GiB. If a region lies far from the
+//! regions with neighbouring ids, it would split their group. Such a region is put into another
+//! run. Specification: `docs/spec/dacti-cdn.md`, "Runs of a fold".
 
 use super::merge::{Listed, Merged};
 use crate::snapshot::ENCODINGS_MAX;
@@ -14,14 +14,14 @@ use dacti_lookup::{RUNS_MAX, RunSpec};
 use daicon_core::to_u64;
 use uuid::Uuid;
 
-/// How the regions of one encoding are divided by their positions.
+/// The ways in which the regions of one encoding can be divided by their positions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Cut {
-    /// Not divided.
+    /// The regions are not divided.
     Whole,
     /// The regions that were packed form one range. Windows of 4 GiB divide the later regions.
     Fresh,
-    /// Windows of 4 GiB from the start of the file.
+    /// Windows of 4 GiB divide all regions, from the start of the file.
     Windows,
 }
 
@@ -82,8 +82,8 @@ impl Grouper {
 }
 
 impl Runs {
-    /// Returns the runs. For each encoding it takes the first of the divisions that need the fewest
-    /// groups.
+    /// Returns the runs. For each encoding, it chooses the first of the divisions that need the
+    /// fewest groups.
     pub(crate) fn of(merged: &Merged<'_>, fresh_end: u64) -> Result<Self, Error> {
         let mut extents: BTreeMap<[u8; 4], (u64, u64)> = BTreeMap::new();
         for listed in merged.iter() {
@@ -134,7 +134,7 @@ impl Runs {
     }
 }
 
-/// Divides the regions of an encoding into runs; `None` if there are too many runs.
+/// Divides the regions of an encoding into runs. Returns `None` if there are too many runs.
 fn cut_into(merged: &Merged<'_>, encoding: Encoding, cut: Cut, fresh_end: u64) -> Option<Vec<Run>> {
     let mut runs: BTreeMap<u64, (Grouper, Run)> = BTreeMap::new();
     for listed in merged.iter().filter(|listed| listed.encoding == encoding) {

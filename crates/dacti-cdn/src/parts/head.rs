@@ -40,11 +40,11 @@ pub fn head_digest(head: &[u8], region_at: u64) -> Result<Digest, PartsError> {
     Ok(Digest::of(&copy))
 }
 
-/// Returns the head of the same package as one file. It has format version 0.1, and zeros in place
-/// of the parts region.
+/// Returns the head of the same package in the form of one file. It has format version 0.1, and
+/// zeros in place of the parts region.
 ///
 /// # Errors
-/// As [`head_digest`].
+/// The errors of [`head_digest`].
 pub fn one_file_head(head: &[u8], region_at: u64) -> Result<Vec<u8>, PartsError> {
     let mut copy = checked(head, region_at)?;
     fill(&mut copy, FORMAT_VERSION, &ONE_FILE_VERSION);
@@ -53,11 +53,11 @@ pub fn one_file_head(head: &[u8], region_at: u64) -> Result<Vec<u8>, PartsError>
 }
 
 /// Returns the head of the same package in parts. It has format version 0.2, and `region` with the
-/// digest of this head. `sign` makes the signature from the digest; `None` means no signature,
-/// which is stored as zeros.
+/// digest of this head. `sign` computes the signature of this digest. If it returns `None`, the
+/// head is unsigned, which is stored as zeros.
 ///
 /// # Errors
-/// As [`head_digest`].
+/// The errors of [`head_digest`].
 pub fn parts_head(
     head: &[u8],
     region_at: u64,

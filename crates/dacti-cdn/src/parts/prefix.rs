@@ -7,7 +7,7 @@ pub const PREFIX_LEN_MAX: usize = 240;
 
 /// Returns whether `prefix` is empty or a relative path of plain segments that ends with `/`.
 ///
-/// A plain segment names a folder directly below the one before it, on every host and system.
+/// A plain segment names a folder in the folder that precedes it, on every host and system.
 #[must_use]
 pub fn check_prefix(prefix: &str) -> bool {
     if prefix.is_empty() {

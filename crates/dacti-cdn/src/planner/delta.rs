@@ -1,8 +1,8 @@
 //! The usual strategy: new entries in one delta group.
 //!
-//! Updates use the delta groups from the last to the first, so newer entries lie before older ones.
-//! A group lists regions of one encoding, or removals. Specification: `docs/spec/dacti-cdn.md`,
-//! "Delta".
+//! Updates use the delta groups from the last to the first, so newer entries lie before older
+//! entries. A group lists either regions of one encoding, or removals. Specification:
+//! `docs/spec/dacti-cdn.md`, "Delta".
 
 use super::block::Block;
 use super::steps::Steps;
@@ -22,9 +22,9 @@ pub(crate) struct Slot {
     encoding: Encoding,
 }
 
-/// Returns the delta group for an update. This is the newest group of the update's encoding that
-/// has room for the whole update and reaches its bytes, if no newer group lists one of the update's
-/// ids. Otherwise it is the next unused group.
+/// Returns the delta group for an update. This is the newest group in use that has the encoding of
+/// the update, has room for the whole update, and reaches its bytes. No newer group may list an id
+/// of the update. Without such a group, it is the next unused group.
 pub(crate) fn slot(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -55,7 +55,8 @@ pub(crate) fn slot(
             return Ok(Slot { group: *used, base: used.base, encoding });
         };
         against.get_or_insert(reason);
-        // In an older group, the new entry would be hidden by this group's entry of the same id.
+        // If the update were in an older group, this group's entry of the same id would hide the
+        // new entry.
         if snapshot.lists_any(used, &listing.ids) {
             break;
         }
@@ -66,7 +67,7 @@ pub(crate) fn slot(
 
 /// The part of an update that a delta group would list.
 struct Listing<'b> {
-    /// Ascending.
+    /// The ids, ascending.
     ids: Vec<Uuid>,
     encoding: Encoding,
     /// The places that the group base must reach.
@@ -109,15 +110,15 @@ impl<'b> Listing<'b> {
 impl Snapshot {
     /// Returns whether a delta group lists one of `ids`, which ascend.
     pub(crate) fn lists_any(&self, group: &DeltaGroup, ids: &[Uuid]) -> bool {
-        // A group that cannot be read counts as listing all ids.
+        // If a group cannot be read, it counts as listing all ids.
         self.delta_group(group).map_or(true, |group| {
             group.entries().iter().any(|entry| ids.binary_search(&entry.id.get()).is_ok())
         })
     }
 }
 
-/// Appends the regions, or the seals of removals, writes their entries, and switches the group's
-/// length. An empty group also gets its base and encoding before the switch.
+/// Appends the stored bytes of regions or the seals of removals, writes the entries, and switches
+/// the length of the group. Before the switch, an empty group also gets its base and its encoding.
 pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -128,8 +129,8 @@ pub(crate) fn steps<'p>(
     let Slot { group, base, encoding } = slot;
     let mut entries: Vec<Entry> = Vec::new();
     for ((_, put), span) in wanted.puts.iter().zip(&block.puts) {
-        // This cannot fail: the group was chosen to reach these regions, and their sizes were
-        // checked.
+        // This cannot fail, because the chosen group reaches these regions, and because the sizes
+        // were checked.
         let fits = offset(span, *base).zip(u32::try_from(put.size).ok());
         let (offset, size) = fits.ok_or(Error::PastLastPosition)?;
         entries.push(Entry::new(put.id, offset, size));
@@ -197,8 +198,8 @@ mod tests {
         assert_eq!((probed.probes[0].span, probed.probes.len()), (region, 1));
         let Action::Reserve(written) = &entries.action else { panic!("{entries:?}") };
         let entry = b"\x09\0\0\x01\0\0\0\x40\x80\0\0\0\0\0\0\0\0\0\0\0\x06\0\0\0";
-        // The id is 01000009-0000-4000-8000-000000000000. The entry has the bytes of its first
-        // three fields reversed.
+        // The id is 01000009-0000-4000-8000-000000000000. In an entry, the bytes of each of its
+        // first three fields are reversed.
         assert_eq!(id(9).as_u128() >> 64, 0x0100_0009_0000_4000);
         assert_eq!((written.at, &written.before[..]), (53_280, &[0; 24][..]));
         assert_eq!(written.after, entry);
@@ -259,16 +260,18 @@ mod tests {
         let some: Vec<_> = (0..5).map(|n| put(n, 1)).collect();
         switched(&fresh(5), &some, 8, Some(at));
         switched(&used(250, 65_536, *b"none"), &some, 8, None);
-        // Group 8 has room for four entries only, or lists regions in another encoding.
+        // The update does not fit into group 8: it has room for only four entries, or lists regions
+        // of another encoding.
         switched(&used(251, 65_536, *b"none"), &some, 7, Some(at));
         switched(&used(9, 65_536, *b"brot"), &some, 7, Some(at));
-        // The last position that the group base reaches, and the first that it does not reach.
+        // The group base 65,536 reaches the bytes of a block at 4 GiB, but not of a block at 4 GiB
+        // + 65,536.
         let mut world = used(9, 65_536, *b"none");
         world.len = 1 << 32;
         switched(&world, &some, 8, None);
         world.len = (1 << 32) + 65_536;
         switched(&world, &some, 7, Some(world.len));
-        // The update skips bytes that a crash left after the published end.
+        // A crash has left bytes after the published end. The update begins at the next slice.
         world.len = 131_073;
         let snapshot = world.snapshot().unwrap();
         let plan = plan(&snapshot, &some, &UpdatePolicy::default()).unwrap();

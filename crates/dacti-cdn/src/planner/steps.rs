@@ -25,7 +25,7 @@ pub(crate) struct Steps<'p> {
 }
 
 impl<'p> Steps<'p> {
-    /// Begins with the barrier on the switch of the previous plan.
+    /// Begins the steps with the barrier on the switch of the previous plan.
     pub(crate) fn new(snapshot: &Snapshot, policy: &'p UpdatePolicy) -> Self {
         let state = snapshot.state();
         let head = snapshot.head.clone();
@@ -82,7 +82,8 @@ impl<'p> Steps<'p> {
     fn write(&mut self, at: u64, after: &[u8]) -> Result<Vec<u8>, Error> {
         let start = usize::try_from(at).unwrap_or(usize::MAX);
         let end = start.saturating_add(after.len());
-        // The snapshot has checked that all room for updates lies in the head.
+        // This cannot fail, because the snapshot has checked that all room for updates lies in the
+        // head.
         let there = self.head.get_mut(start..end).ok_or(Error::PastLastPosition)?;
         let before = there.to_vec();
         there.copy_from_slice(after);

@@ -19,8 +19,8 @@ pub struct Room {
     pub delta_groups: u32,
     /// Number of delta groups without entries.
     pub delta_groups_free: u32,
-    /// Free entries of the newest delta group that lists regions. Each free group has room for 255
-    /// more.
+    /// Number of free entries in the newest delta group that lists regions. Each free group has
+    /// room for 255 more.
     pub entries_free: u32,
     /// Group base and encoding of the newest delta group that lists regions, if there is one.
     pub current: Option<(u64, Encoding)>,
@@ -49,7 +49,7 @@ impl Room {
 }
 
 impl DeltaGroup {
-    /// Returns the number of its free entries.
+    /// Returns the number of free entries of this group.
     #[must_use]
     pub fn free(&self) -> u32 {
         let room = u32::try_from(GROUP_ENTRIES).unwrap_or(u32::MAX);
@@ -71,8 +71,8 @@ impl Snapshot {
         u32::try_from(entries.unwrap_or_default()).unwrap_or(u32::MAX)
     }
 
-    /// Returns whether readers search the names list if they do not find an id. They do so if the
-    /// names component has the flag for explicit ids, or is missing.
+    /// Returns whether readers search the names list if they do not find the hashed id of a path.
+    /// They do this if the names component has the flag for explicit ids, or if it is missing.
     pub(crate) fn explicit_ids(&self) -> bool {
         let names = self.components.iter().find(|found| found.id == NAMES_ID);
         names.is_none_or(|names| Flags::from_data(names.data).explicit_ids)
