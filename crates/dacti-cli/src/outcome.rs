@@ -10,7 +10,7 @@ use std::path::Path;
 pub(crate) enum Outcome {
     /// The verb has done all its work.
     Done,
-    /// The verb has not done all its work. Messages have named the rest.
+    /// The verb has left some work undone. Messages have named that work.
     Loss,
     /// The verb has done all its work, and the exit code tells that the packages differ.
     Differs,

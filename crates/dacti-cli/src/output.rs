@@ -14,8 +14,8 @@ pub(crate) fn stdout() -> BufWriter<StdoutLock<'static>> {
     BufWriter::with_capacity(64 * 1024, io::stdout().lock())
 }
 
-/// Prints one JSON value on a line of its own. In texts, characters that could move the cursor or
-/// turn the direction of text are escaped.
+/// Prints one JSON value on a line of its own. In texts, escapes characters that could move the
+/// cursor or change the direction of text.
 pub(crate) fn json(out: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     value.serialize(&mut serde_json::Serializer::with_formatter(&mut *out, Escaped))?;
     out.write_all(b"\n")

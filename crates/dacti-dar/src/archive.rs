@@ -56,7 +56,7 @@ impl<S: ReadAt> Archive<S> {
         let tail =
             read_exact(&source, ByteRange { start: tail_at, len: len.saturating_sub(tail_at) })?;
         let Some((trailer_at, index_at, digest)) = read_footer(&tail, len) else {
-            // First decide whether these bytes are an archive at all.
+            // The error depends on whether the file begins like an archive.
             let begin = read_up_to(&source, 0, MAGIC.len() as u64)?;
             header::read(&begin, &options.limits)?;
             return Err(Error::NoTrailer { end: len }.into());

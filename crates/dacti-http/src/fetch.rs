@@ -123,7 +123,8 @@ pub struct Fetch {
     asked_at: u64,
     /// The end of the range to request for a head: 65,536, or the length that a 416 stated.
     head_end: u64,
-    /// The end of the latest answer for the head whose `Content-Range` had `*` as its total.
+    /// The end of the bytes in the latest answer for the head, if its `Content-Range` had `*` as
+    /// the total.
     short_end: Option<u64>,
     /// Bytes of the session's budget that are reserved for this fetch.
     held: u64,
@@ -247,7 +248,7 @@ impl Fetch {
         self.span
     }
 
-    /// Returns the file's length according to the answer that brought the bytes.
+    /// Returns the file's length, as the answer with the bytes has stated it.
     #[must_use]
     pub const fn file_len(&self) -> Option<u64> {
         self.len

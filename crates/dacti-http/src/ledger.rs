@@ -1,6 +1,6 @@
 //! The budget of requests and bytes, and the counts of a session.
 //!
-//! Every reader with a budget keeps one of these: HTTP sessions, object stores and bounded files.
+//! Every reader with a budget has a ledger: HTTP sessions, object stores and bounded files.
 //! Specification: `docs/spec/dacti-http.md`, "Budget".
 
 use crate::{Error, Fault};

@@ -10,7 +10,8 @@ pub struct Options {
     pub retries_max: u32,
     /// The maximum number of these retries that follow a timeout.
     pub silent_retries_max: u32,
-    /// The maximum number of times in one step that a range is resumed after an answer ended early.
+    /// The maximum number of times in one step of the escalation that a range is resumed after an
+    /// answer ended early.
     pub resumes_max: u32,
     /// The first wait before a retry, in milliseconds. The wait doubles with each retry; half of it
     /// is random.

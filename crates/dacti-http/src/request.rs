@@ -16,8 +16,8 @@ pub enum Tag {
     #[default]
     None,
     /// `g=SLICE`, where `SLICE` is the start of the aligned slice in which the region starts. No
-    /// reader requests this URL before those bytes are published, so caches may keep its answers
-    /// for ever.
+    /// reader requests this URL before the bytes of that slice are published, so caches may keep
+    /// its answers for ever.
     Slice(u64),
     /// `g=SLICE-NONCE`: a URL that no reader has requested before.
     Nonce {

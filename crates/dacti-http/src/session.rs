@@ -14,7 +14,7 @@ use daicon_core::Span;
 /// The file and the state that a head describes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Identity {
-    /// The file id; for a file without one, a digest of its head.
+    /// The file id. If the file has none, a digest of its head.
     pub file_id: [u8; 16],
     /// Numbers that grow with each update of the file, the most significant first.
     pub generation: [u64; 3],
@@ -103,8 +103,9 @@ impl Session {
         self.options.tags = false;
     }
 
-    /// Notes a region that is read part by part, because the region's start gives the tag of each
-    /// part. The session ignores regions within one slice, and remembers only the latest 64 others.
+    /// Notes a region that is read part by part: the region's start determines the tag of each
+    /// part. The session ignores regions within one slice. Of the others, it remembers the latest
+    /// 64.
     pub fn note_region(&mut self, region: Span) {
         let last = Span { start: region.end.saturating_sub(1), ..region };
         let is_in_one = self.grid.slice_start(region.start) == self.grid.slice_start(last.start);
@@ -184,7 +185,7 @@ impl Session {
         whole.map(|whole| whole.start).min().unwrap_or(span.start)
     }
 
-    /// Counts a redirect. Call it before following one.
+    /// Counts a redirect. Call this before the redirect is followed.
     ///
     /// # Errors
     /// `RequestsSpent`.
@@ -214,7 +215,7 @@ impl Session {
         self.ended = None;
     }
 
-    /// Compares a head with the latest one. A head of another file ends the session.
+    /// Compares a head with the session's latest head. A head of another file ends the session.
     ///
     /// # Errors
     /// `Replaced` for a head of another file. If the session had ended before, the reason why it
@@ -317,7 +318,7 @@ impl Session {
         self.confirmed = self.confirmed.max(ranges);
     }
 
-    /// Returns whether to wait for an upload once more, after `n` waits.
+    /// Returns whether a fetch that has waited `n` times may wait for an upload again.
     pub(crate) const fn may_wait(&self, n: u32) -> bool {
         !self.waited_in_vain && n < self.options.upload_waits_max
     }

@@ -50,7 +50,8 @@ pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Re
     let (head, slots) = out.split_at_mut(size_of::<GroupHeader>());
     head.copy_from_slice(bytes_of(header));
     let mut slots = slots.chunks_exact_mut(size_of::<Entry>());
-    // `entries` comes first, because `zip` would otherwise drop one slot that must become zero.
+    // In this order, `zip` takes no slot after the last entry. In the other order, it would take
+    // one more slot, which would not become zero.
     for (entry, slot) in entries.iter().zip(slots.by_ref()) {
         slot.copy_from_slice(bytes_of(entry));
     }

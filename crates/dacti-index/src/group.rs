@@ -122,8 +122,8 @@ impl<'b> Group<'b> {
         self.entries.iter().enumerate().map(move |(i, entry)| group.locate(entry, i))
     }
 
-    /// Finds the entry of `id`. If several entries have the id, the last one decides. It may be a
-    /// [removal](Located::is_removal).
+    /// Finds the entry of `id`. If several entries have the id, the last one decides. The entry may
+    /// be a [removal](Located::is_removal).
     ///
     /// # Errors
     /// `OutOfBounds` if the stored bytes pass 2^64; `RemovalWithBytes`.

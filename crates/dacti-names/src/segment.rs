@@ -1,6 +1,6 @@
 //! A segment of the names list: paths in order, with the ids and the lengths of their regions.
 //!
-//! A segment may link to an earlier one, so an update writes only new names.
+//! A segment may link to an earlier segment, so an update writes only new names.
 //! Specification: `docs/spec/dacti-names.md`, "Segments", "Earlier segments".
 
 use crate::path::{fault, hashed_id};

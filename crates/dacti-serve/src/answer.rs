@@ -1,7 +1,8 @@
 //! Answers: status, fields and body.
 //!
-//! Answers with files have no validators. A cache that compares the validators of two slices would
-//! stop a transfer if the package has grown between them. `docs/spec/dacti-cdn.md` has the details.
+//! Answers with files have no validators. If the package grows between two answers, their
+//! validators would differ, and a cache that compares them would stop its transfer.
+//! `docs/spec/dacti-cdn.md` has the details.
 
 use crate::body::Body;
 use crate::lifetime::Lifetimes;
@@ -203,7 +204,7 @@ pub(crate) fn page(
     let headers = answer.headers_mut();
     headers.remove(ACCEPT_RANGES);
     headers.insert(CONTENT_LENGTH, len.into());
-    // The policy stops scripts, even if the name of a file contains one.
+    // The policy stops scripts, even if the name of a file contains a script.
     let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     answer

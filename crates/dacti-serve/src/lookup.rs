@@ -121,9 +121,9 @@ impl Served {
         }
     }
 
-    /// Loads a part within `time`. Returns the number of bytes of memory that the part takes. It
-    /// may block on reads from the disk. It continues if the client leaves, because the next client
-    /// needs the result, too.
+    /// Loads a part within `time`. Returns the number of bytes of memory that the part takes. The
+    /// load may block on reads from the disk. It continues after the client has left, because the
+    /// next client needs the part, too.
     pub(crate) fn load(&self, load: Load, time: Duration) -> u64 {
         match load {
             Load::Names => {

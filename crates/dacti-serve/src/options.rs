@@ -6,7 +6,8 @@ use core::time::Duration;
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// The maximum number of connections at the same time. Further ones wait to be accepted.
+    /// The maximum number of connections at the same time. Further connections wait until they are
+    /// accepted.
     pub connections_max: usize,
     /// The maximum number of regions in progress at the same time. Each needs a thread while it is
     /// read, and at most 8 MiB of memory until the client has received it.

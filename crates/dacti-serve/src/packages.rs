@@ -107,7 +107,8 @@ impl Packages {
             region_len_max: options.region_len_max,
             stream_len_max: options.region_len_max,
             names_len_max: options.names_len_max,
-            // Clients get no explanation of a damaged region, so no index is read to find one.
+            // Clients get no explanation of a damaged region. So no index is read to find an
+            // explanation.
             explained_entries_max: 0,
             ..Limits::default()
         };
@@ -169,7 +170,7 @@ impl Packages {
         Ok(())
     }
 
-    /// Returns the number of packages opened and of loads.
+    /// Returns the number of packages that were opened, and the number of loads.
     #[cfg(test)]
     pub(crate) fn counts(&self) -> (u64, u64) {
         (self.counts.0.load(Ordering::Relaxed), self.counts.1.load(Ordering::Relaxed))

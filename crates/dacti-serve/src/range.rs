@@ -8,9 +8,9 @@ use core::ops::Range;
 /// The part of some content that a request asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Asked {
-    /// The whole, because the request has no range, or no valid one.
+    /// The whole content, because the request has no valid range.
     Whole,
-    /// The whole, because the request has several ranges.
+    /// The whole content, because the request has several ranges.
     Several,
     /// These bytes.
     Part { bytes: Range<u64>, form: Form },

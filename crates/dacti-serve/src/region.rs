@@ -28,8 +28,8 @@ pub(crate) enum Prepared {
 }
 
 /// Finds the region at `path`, and reads it if it is short. The permit moves to the thread of the
-/// work, and is returned with the result. So it stays in use until the work ends, even if the
-/// client leaves earlier.
+/// work, and is returned with the result. So the permit stays in use until the work ends, even if
+/// the client leaves earlier.
 pub(crate) async fn prepare(
     served: Arc<Served>,
     path: String,

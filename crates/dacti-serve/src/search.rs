@@ -19,7 +19,7 @@ const CHUNK: u64 = 1 << 20;
 /// The number of bytes before and after a chunk that are searched with it, because a key may cross
 /// its borders. The text of a key is much shorter, even in UTF-16.
 const AROUND: u64 = 64 << 10;
-/// The maximum number of chunks whose result is remembered: those of a file of 1 TiB.
+/// The maximum number of chunks whose result is remembered. A file of 1 TiB has this many chunks.
 const CHUNKS_MAX: u64 = 1 << 20;
 /// Bytes that are read at once.
 const READ_LEN: usize = 64 << 10;

@@ -3,7 +3,8 @@
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str};
 
-/// All characters except those that need no escape in a URL: RFC 3986, section 2.3.
+/// The characters that are escaped in a URL: all except the unreserved characters of RFC 3986,
+/// section 2.3.
 pub(crate) const ESCAPED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
@@ -36,8 +37,8 @@ impl Target {
         good.then(|| Self { path: path.into(), directory })
     }
 
-    /// Returns the package and the path of a region in it, if the path may name one. If the path
-    /// ends with `/`, the region is its `index.html`.
+    /// Returns a package and the path of a region in it, if this path may name a region. If the
+    /// path ends with `/`, the region is its `index.html`.
     pub(crate) fn region(&self) -> Option<(&str, String)> {
         let (package, region) = match self.path.split_once(REGION) {
             Some((package, region)) => (package, region),

@@ -1,7 +1,7 @@
 // The WebAssembly module and its host: requests, timers, files and the cache.
 //
-// The module starts nothing by itself. It asks for requests through the imports below, and each
-// answer is fed back under the number of a slot.
+// The module sends no requests. It asks this host for them through the imports below. The host
+// feeds each answer back to the module, with the number of the answer's slot.
 
 import { DactiError } from "./error.js";
 

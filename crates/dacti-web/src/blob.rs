@@ -17,7 +17,7 @@ pub(crate) struct Blob {
 }
 
 impl Blob {
-    /// Reads the head of a client's blob, which has this length.
+    /// Reads the head of a client's blob. The blob has `len` bytes.
     pub(crate) async fn open(slots: &Arc<Slots>, client: u32, len: u64) -> Result<Self, Error> {
         let head = read(slots, client, Span { start: 0, end: HEAD_LEN.min(len) }).await?;
         let mut file = RemoteFile::new(head, len);

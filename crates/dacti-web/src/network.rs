@@ -60,7 +60,7 @@ impl HttpClient for Network {
         let (path, query) = url.split_once('?').unwrap_or((url, ""));
         let (folder, _) = path.rsplit_once('/')?;
         // `fetch` encodes characters that a path cannot contain. A prefix and an object's name
-        // contain no character that has a meaning of its own in a URL: see R-PART-09 and R-PART-10.
+        // contain no character with a special meaning in a URL: see R-PART-09 and R-PART-10.
         let mark = if keeps_query && !query.is_empty() { "?" } else { "" };
         let query = if keeps_query { query } else { "" };
         Some([folder, "/", name, mark, query].concat())

@@ -124,7 +124,7 @@ impl Opening {
 }
 
 impl Reader {
-    /// Opens the package anew, and returns it if it is later than this one.
+    /// Opens the package again, and returns it if it is later than this one.
     pub(crate) async fn refreshed(
         &self,
         slots: &Arc<Slots>,

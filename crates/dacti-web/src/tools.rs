@@ -1,4 +1,4 @@
-//! Brotli and signatures. The host provides them in a module of their own, which is loaded when the
+//! Brotli and signatures. The host provides them in a separate module, which is loaded when the
 //! first region needs it.
 
 use dacti::seal::SignatureCheck;

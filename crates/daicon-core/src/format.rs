@@ -190,7 +190,7 @@ impl<'a> Format<'a> {
     }
 
     /// Checks the components that a finished walk has found. Stops at the first requirement that is
-    /// not met; [`matches`](Self::matches) returns all of them.
+    /// not met; [`matches`](Self::matches) returns the result for every requirement.
     ///
     /// # Errors
     /// `MissingComponent`, `IncompatibleComponent`.

@@ -118,8 +118,9 @@ impl Fetch {
 
     /// Notes the state of the file from which the bytes of an answer were read.
     ///
-    /// The state of a head is kept in the fetch until the fetch ends or the head is judged. If the
-    /// session began with a cached copy of the head, the first range gives the first known state.
+    /// The fetch keeps the state of a head until the fetch ends or the head is judged. If the
+    /// session began with a cached copy of the head, the state of the first range becomes the first
+    /// known state.
     fn note(&mut self, session: &mut Session, mark: Mark) {
         if matches!(self.kind, Kind::Object { .. }) {
             // An immutable object has only one state.

@@ -14,7 +14,7 @@ pub(super) enum Fault {
     TooManyLinks,
     /// The blocks lie in too many places for a walk that sends each block once.
     TooScattered,
-    /// Too many blocks were read in a row without sending one.
+    /// Too many blocks were read in a row without sending a block.
     Idle,
     /// No TAR can have this name or target.
     Name(String),

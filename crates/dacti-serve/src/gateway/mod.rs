@@ -53,8 +53,8 @@ const PATH_TIME_MAX: Duration = Duration::from_mins(1);
 pub(crate) struct Gateway {
     site: Arc<Site>,
     archives: Archives,
-    /// The permits for reading regions. An answer of the gateway needs one, too, because it uses a
-    /// thread and memory.
+    /// The permits for reading regions. An answer of the gateway also needs a permit, because it
+    /// uses a thread and memory.
     turns: Arc<Semaphore>,
     pages: bool,
 }

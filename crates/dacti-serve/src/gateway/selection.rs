@@ -13,7 +13,7 @@ use dacti_dar::unixfs::{FileWalk, Kind, Node, ShardWalk};
 use dacti_dar::{CarWriter, Cid, CidList};
 use std::io;
 
-/// The maximum number of blocks that are read in a row without sending one. A hostile file can
+/// The maximum number of blocks that are read in a row without sending a block. A hostile file can
 /// repeat one leaf without end.
 const IDLE_MAX: u32 = 1 << 16;
 

@@ -210,7 +210,8 @@ impl Header {
         Self { kind, mode: node.mode.unwrap_or(mode), seconds, nanoseconds }
     }
 
-    /// Writes the header, after an extended header if it needs one.
+    /// Writes the header of an entry. If the entry needs an extended header, writes the extended
+    /// header first.
     fn write(&self, sink: &mut Sink, path: &[u8], target: &[u8], len: u64) -> io::Result<()> {
         if target.contains(&0) {
             return Err(Fault::Name(String::from_utf8_lossy(target).into_owned()).into());
@@ -267,7 +268,8 @@ fn time(seconds: i64, nanoseconds: u32) -> String {
     format!("{seconds}.{nanoseconds:09}")
 }
 
-/// Appends a record of an extended header. Its length counts the digits of the length, too.
+/// Appends a record of an extended header. The record begins with its length, which includes the
+/// digits of the length.
 fn record(to: &mut Vec<u8>, name: &str, value: &[u8]) {
     let rest = name.len().saturating_add(value.len()).saturating_add(3);
     let mut len = rest.saturating_add(1);
