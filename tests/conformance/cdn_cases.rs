@@ -1,4 +1,4 @@
-//! Published packages for the cases, and the code that runs all cases.
+//! Published packages for cases, and the code that runs cases.
 
 use dacti_tests::cache::{Age, Case, Edge, Plan, Report, prove};
 use dacti_tests::edit::{self, Edit, Published, Sealing};
@@ -12,13 +12,14 @@ pub const SLICES: [u64; 3] = [4 << 10, 64 << 10, 1 << 20];
 /// Every kind of seal.
 pub const SEALINGS: [Sealing; 3] = [Sealing::None, Sealing::Digest, Sealing::Signed];
 
-/// Every kind of edge.
+/// Returns every kind of edge.
 pub fn edges() -> Vec<Edge> {
     let ages = [Age::Renewed, Age::Kept];
     SLICES.iter().flat_map(|slice| ages.map(|age| Edge { slice: *slice, age })).collect()
 }
 
-/// Runs every case with every kind of edge, on all cores. Reports in the order of the cases.
+/// Runs every case with every kind of edge, on all cores. Returns the reports in the order of the
+/// cases.
 pub fn prove_all(cases: &[Case], edges: &[Edge]) -> Vec<Vec<Report>> {
     let jobs: Vec<_> =
         (0..cases.len()).flat_map(|case| (0..edges.len()).map(move |edge| (case, edge))).collect();
@@ -48,7 +49,7 @@ pub fn content(path: &str, version: u32, len: usize) -> Vec<u8> {
     out
 }
 
-/// Returns an edit that puts the content of a path and a version.
+/// Returns an edit that puts content into a path. The content depends on the path and the version.
 pub fn put(path: &str, version: u32, len: usize) -> Edit {
     Edit::Put(path.to_owned(), content(path, version, len))
 }
@@ -58,12 +59,13 @@ pub fn remove(path: &str) -> Edit {
     Edit::Remove(path.to_owned())
 }
 
-/// Returns a component's id that no other component has.
+/// Returns the id of a component that no specification defines.
 pub fn foreign(number: u32) -> Id {
     small(0xc0_de00 + number)
 }
 
-/// A small new package, with regions that are empty, shorter than a slice, or longer than one.
+/// Returns a small new package. It has regions that are empty, shorter than a slice, and longer
+/// than a slice.
 pub fn fresh(slice: u64, sealing: Sealing) -> Published {
     let sizes = [0, 1, 31, 700, 4096, 5000, 9000, 17_000];
     let files: Vec<_> = (0..24)
@@ -76,7 +78,7 @@ pub fn fresh(slice: u64, sealing: Sealing) -> Published {
     edit::package(&files, slice, sealing)
 }
 
-/// Returns a package whose index does not fit the head, so that it has fences.
+/// Returns a package whose index does not fit into the head, so the package has fences.
 pub fn large(slice: u64, sealing: Sealing) -> Published {
     let files: Vec<_> = (0..2700)
         .map(|i| {
@@ -88,20 +90,20 @@ pub fn large(slice: u64, sealing: Sealing) -> Published {
     edit::package(&files, slice, sealing)
 }
 
-/// Fills delta groups until `groups` of them are empty and the current one has room for `room` more
-/// entries.
+/// Fills delta groups. Afterwards, `groups` delta groups are empty, and the current one has room
+/// for `room` more entries.
 pub fn filled(mut package: Published, groups: u32, room: usize) -> Published {
     for group in (groups..package.deltas()).rev() {
         let count = if group == groups { 255 - room } else { 255 };
         let edits: Vec<_> =
             (0..count).map(|i| put("dir0/file3.bin", group * 1000 + i as u32, 700)).collect();
-        // The edits put one region repeatedly. Only the last entry counts.
+        // The edits all put the same region, and only the last of them counts.
         package.delta(&edits, true).expect("a whole group is free");
     }
     package
 }
 
-/// A case of a package and its edits.
+/// Returns a case in which `plan` makes the plans for a package.
 pub fn case(
     name: impl Into<String>,
     package: &Published,
@@ -112,7 +114,7 @@ pub fn case(
     before(name, package, plans)
 }
 
-/// A case of a package and its plan.
+/// Returns a case of a package and these plans.
 pub fn before(name: impl Into<String>, package: &Published, plans: Vec<Plan>) -> Case {
     let (base, before) = (package.file.clone(), package.model.clone());
     Case { name: name.into(), len: base.len() as u64, base, before, plans }

@@ -1,5 +1,5 @@
-//! `dacti dar` with files: packing files into archives by the rules of `pack`, and writing them by
-//! the rules of `unpack`.
+//! `dacti dar` with files: packs files into archives by the rules of `pack`, and writes them by the
+//! rules of `unpack`.
 
 use crate::dar_cli::{Folder, car};
 use dacti_dar::unixfs::{Builder, Item, Metadata, Profile};
@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Checks that both folders have the same names, contents and links.
+/// Checks that two folders have the same names, contents and links.
 #[track_caller]
 fn same(one: &Path, other: &Path) {
     let mut diff = Command::new("diff");
@@ -33,7 +33,7 @@ fn files_folders_and_links_come_back_as_they_went_in() {
     fs::write(folder.at("in/large"), &large).expect("a file");
     symlink("../hello.txt", folder.at("in/sub/link")).expect("a link");
     symlink("nowhere", folder.at("in/dangling")).expect("a link");
-    // There are enough names to make the folder sharded.
+    // The folder has so many names that it becomes a sharded folder.
     fs::create_dir(folder.at("in/many")).expect("a folder");
     for number in 0..6000 {
         fs::write(folder.at(&format!("in/many/file-{number:06}.txt")), "same").expect("a file");
@@ -53,7 +53,7 @@ fn files_folders_and_links_come_back_as_they_went_in() {
             assert_eq!(found.permissions().mode() & 0o777, 0o751);
             assert_eq!(found.modified().expect("a time"), time);
         }
-        // Existing files are kept, unless `--overwrite` is given.
+        // Without `--overwrite`, `extract` keeps existing files.
         fs::write(folder.at("out/hello.txt"), "other").expect("a file");
         let (_, err) = folder.ends(1, &["extract", "x.dar", "--files", "-C", "out"]);
         assert!(err.contains("--overwrite"), "{err}");
@@ -61,7 +61,7 @@ fn files_folders_and_links_come_back_as_they_went_in() {
         same(&folder.at("in"), &folder.at("out"));
         fs::remove_dir_all(folder.at("out")).expect("it is there");
     }
-    // A single file gets the name of its CID.
+    // An archive of a single file has no name for it, so the file gets its CID as name.
     folder.ends(0, &["create", "in/hello.txt", "-o", "one.dar"]);
     folder.ends(0, &["extract", "one.dar", "--files", "-C", "one"]);
     let cid = "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am";
@@ -91,7 +91,8 @@ fn files_come_out_of_the_cars_of_others() {
     }
     let ascii = fs::read(folder.at("subdir-with-two-single-block-files.car/subdir/ascii.txt"));
     assert!(!ascii.expect("it is there").is_empty());
-    // A file with a missing block is reported. The exit code is 3, or 1 if there is no other file.
+    // `extract` reports a file that lacks a block. The exit code is 3, or 1 if the archive has no
+    // other file.
     let missing = car("file-3k-and-3-blocks-missing-block.car");
     folder.ends(0, &["from-car", &missing, "-o", "x.dar"]);
     let (_, err) = folder.ends(1, &["extract", "x.dar", "--files", "-C", "missing"]);
@@ -110,7 +111,7 @@ impl BlockStore for Blocks {
     }
 }
 
-/// Writes an archive of one folder that `make` builds.
+/// Writes an archive of a folder that `make` builds.
 pub fn archive(
     path: &Path,
     make: impl FnOnce(&mut Builder<&mut dyn FnMut(&Cid, Vec<u8>)>) -> Item,
@@ -129,7 +130,7 @@ pub fn archive(
     writer.finish().expect("a file");
 }
 
-// Checks that no name and no link leads out of the folder.
+// The entries of these archives have names or links that lead out of the target folder.
 #[test]
 fn hostile_names_and_links_are_refused() {
     let folder = Folder::new();
@@ -152,8 +153,8 @@ fn hostile_names_and_links_are_refused() {
                 ("out".into(), out),
                 ("up".into(), up),
                 ("etc".into(), etc),
-                // A link, and a folder of the same name with a file. The file must not be written
-                // through the link.
+                // The archive has a link, and a folder of the same name that has a file. `extract`
+                // must not write the file through the link.
                 ("out".into(), through.expect("it is small")),
             ]);
             builder.folder(entries, &plain).expect("it is small")
@@ -173,7 +174,8 @@ fn hostile_names_and_links_are_refused() {
     assert!(fs::symlink_metadata(folder.at("d/e/etc")).is_err());
 }
 
-// 300 nested folders, and a file in the innermost one and in the first one.
+// The archive has 300 nested folders, with a file in the outermost folder and a file in the
+// innermost folder.
 #[test]
 fn entries_in_too_many_folders_are_refused() {
     let folder = Folder::new();
@@ -199,8 +201,7 @@ fn entries_in_too_many_folders_are_refused() {
     assert_eq!(fs::read(folder.at("e").join("a/".repeat(300) + "a")).expect("it is there"), b"x");
 }
 
-// Nested folders, each of which contains the next one twice. They describe 2^40 files in a few
-// kilobytes.
+// Each folder contains the next folder twice. So a few kilobytes describe 2^40 files.
 #[test]
 fn bombs_are_refused_by_the_limits_that_they_meet() {
     let folder = Folder::new();
@@ -249,7 +250,7 @@ fn create_has_the_guards_of_pack() {
     fs::create_dir(folder.at("in")).expect("a folder");
     fs::write(folder.at("in/a"), "a").expect("a file");
     folder.ends(0, &["create", "in", "-o", "first.dar"]);
-    // The output itself, and temporary files of killed runs, are not packed.
+    // `create` leaves out its own output, and temporary files that a killed run left.
     fs::write(folder.at("in/.dacti-123.tmp"), "half").expect("a file");
     let (_, err) = folder.ends(0, &["create", "in", "-o", "in/x.dar"]);
     assert!(err.contains("left out"), "{err}");
@@ -257,13 +258,13 @@ fn create_has_the_guards_of_pack() {
     assert!(err.contains("left out"), "{err}");
     let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
     assert_eq!(read("first.dar"), read("in/x.dar"));
-    // A different file at the output's path is not overwritten.
+    // If the file at the output's path is no archive, `create` does not overwrite it.
     fs::write(folder.at("in/x.dar"), "a diary").expect("a file");
     let (_, err) = folder.ends(1, &["create", "in", "-o", "in/x.dar"]);
     assert!(err.contains("would be lost"), "{err}");
     assert_eq!(read("in/x.dar"), b"a diary");
     fs::remove_file(folder.at("in/x.dar")).expect("it is there");
-    // Private keys are refused.
+    // `create` refuses private keys.
     let keygen = Command::new(dacti_tests::program::program())
         .args(["key", "new", "--output", "in/key"])
         .current_dir(folder.at(""))
@@ -273,7 +274,7 @@ fn create_has_the_guards_of_pack() {
     let (_, err) = folder.ends(1, &["create", "in", "-o", "x.dar"]);
     assert!(err.contains("is a private key"), "{err}");
     assert!(!folder.at("x.dar").exists());
-    // Links can be kept, refused, followed or skipped.
+    // The option `--symlinks` decides whether links are kept, refused, followed or skipped.
     fs::remove_file(folder.at("in/key")).expect("it is there");
     fs::remove_file(folder.at("in/key.pub")).expect("it is there");
     symlink("a", folder.at("in/link")).expect("a link");
@@ -298,7 +299,7 @@ fn messages_name_the_option_that_helps() {
     let (_, err) = folder.ends(1, &["verify", &dar("dar_digest_cut_to_19.bin")]);
     assert!(err.contains("19 bytes") && err.contains("--trust-unknown-hashes"), "{err}");
     folder.ends(3, &["verify", &dar("dar_digest_cut_to_19.bin"), "--trust-unknown-hashes"]);
-    // An archive of the first implementation has no end mark, so it ends with its file.
+    // An archive of the first implementation has no end mark. So it ends where its file ends.
     let (json, _) = folder.ends(0, &["verify", "--json", &dar("dar_first_implementation.bin")]);
     assert_eq!(serde_json::from_str::<Value>(&json).expect("JSON")["len"], 264);
 }
@@ -308,7 +309,7 @@ fn a_cut_archive_is_listed_from_a_file_as_from_a_pipe_and_saved() {
     let folder = Folder::new();
     folder.ends(0, &["from-car", &car("simple-unixfs.car"), "-o", "x.dar"]);
     let bytes = fs::read(folder.at("x.dar")).expect("it is there");
-    // If only the last byte is missing, every block can still be saved.
+    // If only the last byte of the archive is missing, all blocks can be saved.
     for (cut, code) in [(500, 3), (1000, 3), (bytes.len() - 1, 0)] {
         fs::write(folder.at("cut.dar"), &bytes[..cut]).expect("a file");
         let from_file = folder.run(&["ls", "cut.dar"], None);

@@ -1,4 +1,4 @@
-//! Random DAGs, written by the crate and by the independent encoder, read in every way.
+//! Random DAGs. The crate and the independent encoder write them, and they are read in every way.
 
 use crate::dar_support::{
     Counted, Random, block, cid, depth_first, leaf, node, plan, read_options, stream, walk, write,
@@ -10,8 +10,8 @@ use dacti_dar::{WriteOptions, Writer, copy};
 use dacti_tests::dar_reference::{self as reference, Block, CidBytes, Plan};
 use proptest::prelude::*;
 
-/// Returns DAGs with shared blocks, missing blocks and several roots. Each node links to nodes with
-/// lower numbers.
+/// Returns DAGs with shared blocks, missing blocks and several roots. A node links only to nodes
+/// with lower numbers.
 fn plans() -> impl Strategy<Value = Plan> {
     let node = (0..5_usize, 0..4_usize, prop::collection::vec(any::<prop::sample::Index>(), 0..5));
     let nodes = prop::collection::vec((node, any::<u8>()), 1..40);
@@ -168,8 +168,8 @@ fn archives_with_no_block_and_with_an_empty_block() {
         assert_eq!(stream(&bytes).expect("good"), []);
         assert_eq!(Archive::open(&bytes[..]).expect("good").roots().expect("good"), []);
     }
-    // The archive has the magic, an empty list, the end mark, an empty root list, the digest of no
-    // bytes, no index, and the trailer's position 6.
+    // The empty archive has a magic, an empty list, an end mark, an empty list of roots, the digest
+    // of no bytes, no index, and 6 as the position of the trailer.
     let bytes = reference::encode(&Plan::default()).bytes;
     assert_eq!(bytes.len(), 4 + 1 + 1 + 1 + 64 + 8 + 8);
     let block = leaf(b"");
@@ -182,7 +182,7 @@ fn archives_with_no_block_and_with_an_empty_block() {
 #[test]
 fn identity_links_have_no_frame_and_their_own_links_count() {
     let below = leaf(b"below");
-    // An identity CID can hold 64 bytes, and a list of one link takes 43.
+    // A list with one link takes 43 bytes, so it fits into an identity CID of at most 64 bytes.
     let inline = reference::dag_cbor(b"i", std::slice::from_ref(&below.cid));
     let inline = reference::cid_v1(reference::DAG_CBOR, 0, &inline);
     let after = leaf(b"after");
@@ -243,8 +243,8 @@ fn the_writer_refuses_what_is_out_of_order() {
     assert_eq!(refused(encoder.block(&id(&one), b"other")), Misuse::WrongCid);
     assert_eq!(refused(encoder.repeat(&id(&one))), Misuse::NeverWritten);
     assert_eq!(refused(encoder.root(&id(&top), &top.data)), Misuse::DuplicateRoot);
-    // The refused calls changed nothing. Either block can still be written, but the first block
-    // cannot follow the second.
+    // The refused calls have changed nothing. Either block could be written now. After the second
+    // block, the first block is no longer possible.
     encoder.block(&id(&two), &two.data).expect("the first is passed over");
     assert_eq!(refused(encoder.block(&id(&one), &one.data)), Misuse::OutOfOrder);
     encoder.root(&id(&one), &one.data).expect("as a root it may");
@@ -264,7 +264,7 @@ fn a_skip_that_readers_could_not_see_is_refused() {
     writer.root(&cid(&top.cid), &top.data).expect("it is right");
     let error = writer.block(&cid(&list.cid), &list.data).expect_err("raw could be meant");
     assert_eq!(error.format(), Some(&Error::Misuse(Misuse::AmbiguousSkip)));
-    // If both blocks are written, readers cannot confuse them.
+    // If both blocks are written, readers cannot take one for the other.
     writer.block(&cid(&raw.cid), &raw.data).expect("it is next");
     writer.block(&cid(&list.cid), &list.data).expect("it is next");
     let (bytes, _) = writer.finish().expect("a vector");

@@ -1,5 +1,5 @@
-//! The gateway's answers other than CARs' blocks: fields, statuses, single blocks, archives, files
-//! and folders.
+//! Answers of the gateway, except the blocks of CARs: fields, statuses, single blocks, archives,
+//! files and folders.
 
 use crate::dar_support::{block, leaf};
 use crate::gateway::{Dag, Site, car, text};
@@ -55,7 +55,7 @@ fn fields_are_those_of_the_specification() {
         assert_eq!(field("x-content-type-options"), "nosniff");
         assert_eq!((field("access-control-allow-origin"), field("vary")), ("*", "accept"));
         assert_eq!(field("content-location"), "", "the query names the format");
-        // HEAD has the same fields and no body.
+        // The answer to HEAD has the same fields as the answer to GET, and no body.
         let head = site.ask("HEAD", &target, "");
         assert!(head.body.is_empty());
         for name in ["content-type", "etag", "content-disposition", "x-ipfs-roots", "cache-control"]
@@ -65,7 +65,7 @@ fn fields_are_those_of_the_specification() {
         if !query.contains("ar") {
             assert_eq!(head.field("content-length"), "31", "{query}");
         }
-        // A client that names the tag of its copy gets no body.
+        // If the client states the tag of its copy, the answer has no body.
         let weak = tag.trim_start_matches("W/");
         for known in [tag.clone(), format!("\"x\", {tag}"), format!("W/{weak}"), "*".into()] {
             let answer = site.get(&target, &format!("If-None-Match: {known}\r\n"));
@@ -91,7 +91,7 @@ fn the_location_of_a_format_is_told_if_the_query_does_not_name_it() {
     ] {
         let answer = site.get(&format!("{path}{query}"), &format!("Accept: {accept}\r\n"));
         assert_eq!(answer.field("content-location"), format!("{path}{expected}"), "{accept}");
-        // A request for the content location has the same answer.
+        // A request for the URL in `Content-Location` has the same answer.
         let again = site.get(&format!("{path}{expected}"), "");
         assert!(again.body == answer.body && again.field("etag") == answer.field("etag"));
     }
@@ -122,11 +122,11 @@ fn requests_that_cannot_be_answered_are_told_so() {
     check(404, &format!("/ipfs/{absent}"), "");
     check(400, "/ipfs/", "");
     check(400, &format!("/ipfs/{root}?format=zip"), "");
-    // IPNS records belong to names, and the archives have no names.
+    // An IPNS record belongs to a name, and archives have no names.
     check(400, &format!("/ipfs/{root}?format=ipns-record"), "");
     check(400, &format!("/ipfs/{root}"), "Accept: application/vnd.ipfs.ipns-record\r\n");
     check(404, "/ipns/example.org/a", "");
-    // IPIP-0524: no codec is converted into another one.
+    // By IPIP-0524, the gateway converts no codec into another one.
     for format in ["dag-json", "dag-cbor"] {
         check(406, &format!("/ipfs/{root}?format={format}"), "");
         let accept = format!("Accept: application/vnd.ipld.{format}\r\n");
@@ -141,7 +141,7 @@ fn requests_that_cannot_be_answered_are_told_so() {
         check(406, &format!("/ipfs/{root}"), &accept);
     }
     check(406, &format!("/ipfs/{root}"), "Accept: application/vnd.ipld.dag-pb\r\n");
-    // The path continues after a file.
+    // The path goes on after the name of a file.
     check(404, &format!("/ipfs/{root}/subdir/ascii.txt/more?format=car"), "");
     check(400, &format!("/ipfs/{root}"), "Service-Worker: script\r\n");
     assert_eq!(site.ask("POST", &format!("/ipfs/{root}"), "").status, 405);
@@ -203,7 +203,7 @@ fn blocks_of_other_codecs_come_in_their_own_media_type() {
         assert_eq!(answer.field("content-type"), kind, "{query}{fields}");
         assert_eq!(answer.field("content-disposition"), format!("{shown}; {name}"));
     }
-    // IPIP-0524: a format that is not the block's codec is refused.
+    // By IPIP-0524, the gateway refuses a format other than the block's own codec.
     for (query, fields) in [
         ("?format=dag-cbor", ""),
         ("?format=cbor", "Accept: */*\r\n"),
@@ -215,7 +215,7 @@ fn blocks_of_other_codecs_come_in_their_own_media_type() {
     assert_eq!(get(&wrong, "?format=dag-cbor", "").status, 500, "it is not valid DAG-CBOR");
     assert_eq!(get(&unknown, "", "").status, 406);
     assert_eq!(get(&unknown, "?format=raw", "").body, b"git");
-    // The codec of this block is unknown, so its links cannot be read.
+    // The gateway does not know the codec of this block, so it cannot read the block's links.
     let answer = get(&unknown, "?format=car", "");
     assert_eq!(car(&answer.body).1, [(unknown.cid.clone(), b"git".to_vec())]);
 }
@@ -238,7 +238,8 @@ fn documents_have_pages_for_browsers() {
         let linked = format!("href=\"/ipfs/{}\"", text(&child.cid));
         assert!(page.contains(&linked) && page.contains("?format=raw"), "{page}");
     }
-    // Other clients get the document, and a format in the query comes first.
+    // A client that does not ask for HTML gets the document. A format in the query takes precedence
+    // over fields.
     let answer = site.get(&path, "Accept: */*\r\n");
     assert_eq!(answer.field("content-type"), "application/vnd.ipld.dag-cbor");
     assert_eq!(answer.body, cbor.data);
@@ -249,7 +250,8 @@ fn documents_have_pages_for_browsers() {
 
 #[test]
 fn files_of_json_come_as_files() {
-    // IPIP-0524 has this exception: nearly all JSON lies in UnixFS files.
+    // IPIP-0524 makes an exception for JSON in UnixFS files, because nearly all JSON is in such
+    // files.
     let site = Site::of(&[TWO_FILES]);
     fs::create_dir(site.folder.at("in")).unwrap();
     fs::write(site.folder.at("in/a.json"), "{}").unwrap();
@@ -300,7 +302,7 @@ fn an_archive_holds_the_dag_and_the_path_to_it() {
     };
     let whole = get("");
     assert_eq!((roots(&whole), blocks(&whole)), (vec![dag.root.clone()], dag.all(&dag.root)));
-    // An archive of a path has the DAG at the path first, then the blocks that lead to it.
+    // An archive for a path has the DAG at that path first. The blocks that lead to it follow.
     let part = get("/subdir/multiblock.txt");
     assert_eq!(roots(&part), [file.clone(), folder.clone(), dag.root.clone()]);
     let expected = [dag.all(&file), vec![folder, dag.root.clone()]].concat();
@@ -336,7 +338,8 @@ fn files_come_as_files_with_their_kind_and_in_ranges() {
     assert_eq!(site.get(&path, "Range: bytes=1026-\r\n").status, 416);
     let fields = "Range: bytes=0-0\r\nIf-Range: \"other\"\r\n";
     assert_eq!(site.get(&path, fields).status, 200);
-    // Without a name, the type is derived from the bytes. A name in the query takes precedence.
+    // Without a name, the gateway derives the type from the bytes. With a name in the query, it
+    // derives the type from the name.
     let by_cid = format!("/ipfs/{}", text(&file));
     assert_eq!(site.get(&by_cid, "").field("content-type"), "text/plain; charset=utf-8");
     let named = site.get(&format!("{by_cid}?filename=%C3%A4+b.svg&download=true"), "");
@@ -352,7 +355,7 @@ fn folders_come_as_pages() {
     let site = Site::of(&[TWO_FILES, HAMT]);
     let dag = Dag::of(TWO_FILES);
     let root = text(&dag.root);
-    // Without a final slash, relative links would resolve against the wrong folder.
+    // Without a slash at the end of the URL, relative links would lead to a wrong folder.
     let answer = site.get(&format!("/ipfs/{root}/subdir?filename=x"), "");
     assert_eq!(answer.status, 301);
     assert_eq!(answer.field("location"), format!("/ipfs/{root}/subdir/?filename=x"));
@@ -379,7 +382,7 @@ fn a_folder_with_an_index_is_its_page() {
     let (out, _) = site.folder.ends(0, &["create", "in", "-o", "new.dar", "--json"]);
     let root = serde_json::from_str::<serde_json::Value>(&out).unwrap();
     let root = root["roots"][0]["cid"].as_str().unwrap_or_else(|| panic!("{root}")).to_owned();
-    // The archive is added while the server runs. The server finds it within a few seconds.
+    // The test adds an archive while the server runs. The server finds it within a few seconds.
     fs::rename(site.folder.at("new.dar"), site.folder.at("site/new.dar")).unwrap();
     let begun = std::time::Instant::now();
     let answer = loop {

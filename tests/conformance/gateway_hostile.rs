@@ -1,4 +1,4 @@
-//! The gateway under requests and archives that are made to harm it.
+//! The gateway with requests and archives that are made to harm it.
 
 use crate::dar_support::{block, leaf, node, plan, write};
 use crate::gateway::{Dag, Site, car, text};
@@ -10,18 +10,18 @@ use std::net::TcpStream;
 const MISSING: &str = "file-3k-and-3-blocks-missing-block";
 const SHA: u64 = reference::SHA2_256;
 
-/// Sends a request and returns all bytes of the answer, without parsing them.
+/// Sends a request, and returns the bytes of the answer as they arrived.
 fn raw(site: &Site, target: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(site.address()).unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = vec![];
-    // The server may reset the connection after its last bytes.
+    // The server may reset the connection after it has sent all bytes.
     let _ = stream.read_to_end(&mut bytes);
     bytes
 }
 
-/// Returns whether a chunked answer has its last chunk.
+/// Returns whether an answer in chunks has its last chunk, so that it is complete.
 fn is_whole(answer: &[u8]) -> bool {
     answer.ends_with(b"\r\n0\r\n\r\n")
 }
@@ -42,19 +42,19 @@ fn a_block_that_is_missing_cuts_the_answer() {
         let answer = raw(&site, &format!("/ipfs/{}?{query}", text(&dag.root)));
         assert!(answer.starts_with(b"HTTP/1.1 200 "), "{query}: it was told before");
         assert!(!is_whole(&answer), "{query}");
-        // The blocks before the missing one have been sent. The writer of a DAR archive holds some
-        // of them back.
+        // The server has sent the blocks before the missing one. For a DAR archive, it may still
+        // hold some of them back.
         let data = &dag.blocks[&first];
         let has_come = answer.windows(data.len()).any(|window| window == data);
         assert!(has_come || query == "format=dar", "{query}");
     }
-    // The answer for a file states its length, and ends early.
+    // The answer for a file states the length of the file. It ends before that length.
     let answer = raw(&site, &format!("/ipfs/{}", text(&dag.root)));
     let told = String::from_utf8_lossy(&answer).to_lowercase();
     assert!(told.contains("content-length: 3072"), "{told}");
     let head = answer.windows(4).position(|four| four == b"\r\n\r\n").unwrap() + 4;
     assert_eq!(answer.len() - head, 1024, "the first leaf");
-    // The server still answers.
+    // The server still answers other requests.
     assert_eq!(site.get(&format!("/ipfs/{}?format=raw", text(&dag.root)), "").status, 200);
 }
 
@@ -75,7 +75,8 @@ fn a_block_that_was_altered_is_never_sent() {
 
 #[test]
 fn a_chain_of_any_depth_and_a_fan_of_any_width_are_walked() {
-    // A chain of 20,000 blocks. Each block links to a leaf of its own, then to the next block.
+    // The DAG is a chain of 20,000 blocks. Each block links to its own leaf, and then to the next
+    // block.
     let mut blocks = vec![node(b"end", &[])];
     for number in 0..20_000_u32 {
         let leaf = leaf(&number.to_be_bytes());
@@ -91,7 +92,7 @@ fn a_chain_of_any_depth_and_a_fan_of_any_width_are_walked() {
         let expected: Vec<_> = blocks.iter().map(|block| block.cid.clone()).collect();
         assert!(found == expected, "{dups}");
     }
-    // A node with 20,000 leaves, each linked twice.
+    // The DAG is one node that links to 20,000 leaves, to each of them twice.
     let leaves: Vec<Block> = (0..20_000_u32).map(|n| leaf(&n.to_le_bytes())).collect();
     let twice: Vec<&Block> = leaves.iter().flat_map(|leaf| [leaf, leaf]).collect();
     let top = node(b"", &twice);
@@ -105,7 +106,7 @@ fn a_chain_of_any_depth_and_a_fan_of_any_width_are_walked() {
 
 #[test]
 fn dags_that_grow_without_end_by_their_repeats_are_sent_once_or_as_long_as_the_client_reads() {
-    // Each of 60 blocks links twice to the next, so there are 2^60 paths.
+    // Each of the 60 blocks links to the next block twice, so 2^60 paths lead to the last block.
     let mut blocks = vec![leaf(b"end")];
     for number in 0..60_u8 {
         let next = blocks.last().unwrap();
@@ -115,8 +116,8 @@ fn dags_that_grow_without_end_by_their_repeats_are_sent_once_or_as_long_as_the_c
     let site = self::site(&blocks);
     let path = format!("/ipfs/{}?format=car", text(&blocks[0].cid));
     assert_eq!(car(&site.get(&path, "").body).1.len(), 61);
-    // With repeats, the answer practically never ends. If a client leaves, the server stops the
-    // work and frees one of its 32 places for such answers.
+    // With repeated blocks, the answer practically never ends. The server can send 32 such answers
+    // at once. When a client closes its connection, the server must stop its answer.
     for _ in 0..40 {
         let mut stream = TcpStream::connect(site.address()).unwrap();
         let request = format!("GET {path}&car-dups=y HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -128,7 +129,8 @@ fn dags_that_grow_without_end_by_their_repeats_are_sent_once_or_as_long_as_the_c
     assert_eq!(site.get(&path, "").status, 200);
 }
 
-/// A UnixFS file whose links lead to one block, with the lengths that it states.
+/// Returns a UnixFS file with `count` links to one block. It states a length of `len` for each of
+/// them.
 fn file_of(link: &Block, count: usize, len: u64) -> Block {
     let mut message = vec![0x08, 2];
     for _ in 0..count {
@@ -143,7 +145,7 @@ fn file_of(link: &Block, count: usize, len: u64) -> Block {
 
 #[test]
 fn a_file_of_astronomic_length_is_read_where_it_is_asked_for() {
-    // Each of ten levels has 50 links to the next, so the file has 50^10 bytes.
+    // Each of the ten levels links to the next level 50 times, so the file has 50^10 bytes.
     let mut blocks = vec![leaf(b"x")];
     let mut len = 1;
     for _ in 0..10 {
@@ -159,17 +161,18 @@ fn a_file_of_astronomic_length_is_read_where_it_is_asked_for() {
     let middle = len / 2;
     let answer = site.get(&path, &format!("Range: bytes={middle}-{}\r\n", middle + 9));
     assert_eq!((answer.status, &answer.body[..]), (206, &b"xxxxxxxxxx"[..]));
-    // As a CAR, the answer has eleven blocks for any range.
+    // A CAR for any range of the file has eleven blocks.
     let answer = site.get(&format!("{path}?format=car&entity-bytes={middle}:{}", middle + 9), "");
     assert_eq!(car(&answer.body).1.len(), 11);
     assert_eq!(car(&site.get(&format!("{path}?format=car"), "").body).1.len(), 11);
-    // Half of the file has too many bytes to walk, and adds no further blocks. The answer is cut.
+    // This range is half of the file. The server would have to visit too many bytes that add no
+    // block, so it ends the answer early.
     assert!(!is_whole(&raw(&site, &format!("{path}?format=car&entity-bytes={middle}:*"))));
 }
 
 #[test]
 fn files_and_folders_that_contradict_themselves_are_cut() {
-    // The leaf has one byte, although the file states two.
+    // The file states two bytes for each leaf, but the leaf has one byte.
     let one = leaf(b"x");
     let wrong = file_of(&one, 3, 2);
     let site = self::site(&[wrong.clone(), one]);
@@ -179,7 +182,7 @@ fn files_and_folders_that_contradict_themselves_are_cut() {
     let answer = raw(&site, &format!("/ipfs/{}?filename=a.bin", text(&wrong.cid)));
     let told = String::from_utf8_lossy(&answer);
     assert!(told.starts_with("HTTP/1.1 200 ") && told.ends_with("\r\n\r\n"), "{told}");
-    // A sharded folder whose shards are empty.
+    // The folder is sharded, and its shards are empty.
     let shard = [0x08, 5, 0x28, 0x22, 0x30, 0x80, 0x02];
     let empty = block(reference::DAG_PB, SHA, &shard, &[]);
     let mut data = vec![];

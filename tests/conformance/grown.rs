@@ -1,7 +1,7 @@
-//! Updates packages by hand, as the specification describes, so that tests of readers do not depend
-//! on our own writers.
+//! Updates packages by writing the bytes that the specification describes. So tests of readers do
+//! not depend on our own writers.
 //!
-//! Entries are written without barriers, because no reader runs at the same time.
+//! No reader runs at the same time, so the updates need no barriers.
 
 use dacti_tests::reference::{
     self as by, BROT, Entry, GROUP, Group, INDEX, Id, Link, NAMES, NONE, Name, Stored, Table,
@@ -13,34 +13,35 @@ fn blake3(bytes: &[u8]) -> [u8; 32] {
     *blake3::hash(bytes).as_bytes()
 }
 
-/// A package in the cdn layout of at most ten groups, with digests, and its updates.
+/// A package in the cdn layout, with at most ten groups and with digests. It can be updated.
 pub struct Grown {
-    /// The file.
+    /// The bytes of the file.
     pub file: Vec<u8>,
     slice: u64,
     encoding: [u8; 4],
-    /// The current delta group, with its base and entries.
+    /// The number of the current delta group. `base` and `entries` are its group base and its
+    /// entries.
     delta: usize,
     base: u64,
     entries: Vec<Entry>,
-    /// The start and size of every current region.
+    /// The start and the size of every live region.
     live: BTreeMap<Id, (u64, u32)>,
     place: usize,
 }
 
-/// The start of the index in such a package.
+/// The start of the index in a package of at most ten groups.
 const INDEX_AT: usize = 4168;
-/// The two places of the second table.
+/// The two places of T2.
 const PLACES: [u64; 2] = [504, 752];
 
 impl Grown {
-    /// Creates a package of files that are stored without encoding.
+    /// Returns a package of these files, which are stored without encoding.
     pub fn new(files: &[Stored], slice: u64) -> Self {
         Self::with(files, &by::names_of(files), NONE, slice)
     }
 
-    /// Creates a package of files whose stored bytes, and those of the names list, have an
-    /// encoding.
+    /// Returns a package of these files. The bytes of the files and of the names list are given as
+    /// stored bytes of this encoding.
     pub fn with(files: &[Stored], names_list: &[u8], encoding: [u8; 4], slice: u64) -> Self {
         let file = by::cdn_package_apart(files, names_list, encoding, slice, &blake3);
         let container = by::read_container(&file).expect("it is sound");
@@ -58,12 +59,12 @@ impl Grown {
         Self { file, slice, encoding, delta, base: 0, entries: Vec::new(), live, place: 0 }
     }
 
-    /// Returns the stored bytes of a current region.
+    /// Returns the start and the size of a region's stored bytes.
     pub fn span(&self, id: Id) -> (u64, u32) {
         self.live[&id]
     }
 
-    /// Does one update: appends the regions, and publishes their entries in a delta group.
+    /// Makes an update that appends the regions, and writes their entries into a delta group.
     pub fn put(&mut self, regions: &[(Id, &[u8])]) {
         let mut data = Vec::new();
         let at = self.file.len() as u64;
@@ -88,7 +89,7 @@ impl Grown {
         by::place(&mut self.file, group_at, &by::index(&[group])[8..]);
     }
 
-    /// Does an update that adds a segment to the names list, and puts other regions.
+    /// Makes an update that adds a segment to the names list, and puts these regions.
     pub fn put_named(&mut self, names: &[Name], regions: &[(Id, &[u8])]) {
         let (at, size) = self.span(NAMES);
         let stored = &self.file[at as usize..][..size as usize];
@@ -106,7 +107,7 @@ impl Grown {
         self.put(&all);
     }
 
-    /// Does an update that removes regions, and folds the delta groups into a new index.
+    /// Makes an update that removes regions, and folds all groups into a new index.
     pub fn fold(&mut self, removed: &[Id]) {
         for id in removed {
             assert!(self.live.remove(id).is_some(), "there is such a region");
@@ -131,7 +132,7 @@ impl Grown {
         by::place(&mut self.file, 36, &PLACES[self.place].to_le_bytes());
     }
 
-    /// Appends bytes and pads them to the slice length.
+    /// Appends bytes, and zeros up to the next multiple of the slice length.
     fn append(&mut self, bytes: Vec<u8>) {
         let end = (self.file.len() + bytes.len()) as u64;
         self.file.extend(bytes);

@@ -1,8 +1,8 @@
-//! Work grows no faster than its input: the reads, bytes and memory of every report are counted,
-//! for the worst inputs of one size and of twice that size.
+//! Checks that work grows no faster than its input. The test counts the reads, bytes and memory of
+//! every report, for the worst inputs of one size and of twice that size.
 //!
-//! Counts are used because times differ between machines. The test has its own binary, because it
-//! counts the memory of the whole process.
+//! Times differ from machine to machine, so the test counts instead of measuring time. The test is
+//! a binary of its own, because it counts the memory of the whole process.
 
 mod growth_inputs;
 
@@ -80,7 +80,7 @@ fn key() -> SecretKey {
     SecretKey::from_text(&text).expect("it is a key")
 }
 
-/// Returns the reads, bytes and memory of a verb.
+/// Returns the number of reads and of bytes that a verb takes, and its memory in bytes.
 fn cost(file: &[u8], verb: fn(&Package)) -> [u64; 3] {
     let source = Counted::new(Arc::new(BytesSource::new(file)));
     let package = Package::from_source(Arc::new(source.clone()), Limits::default());
@@ -97,7 +97,8 @@ fn no_verb_grows_faster_than_its_input() {
         let files = [make(n), make(2 * n)];
         for (name, verb) in VERBS {
             let [one, two] = [&files[0], &files[1]].map(|file| cost(file, verb));
-            // Threads and buffers need a fixed number of reads and an amount of memory at any size.
+            // Threads and buffers cause some reads and need some memory, independent of the size of
+            // the input.
             for ((what, slack), (one, two)) in
                 [("reads", 8), ("bytes", 1 << 18), ("memory", 1 << 20)]
                     .into_iter()
@@ -109,7 +110,7 @@ fn no_verb_grows_faster_than_its_input() {
     }
 }
 
-/// Builds a package at `path` of `n` regions, with paths.
+/// Builds a package with `n` regions that have paths, at `path`.
 fn built(path: &Path, n: usize) {
     let mut builder = PackageBuilder::new(BuildOptions::default());
     for n in 0..n {
@@ -118,7 +119,7 @@ fn built(path: &Path, n: usize) {
     builder.build(path).expect("it can be built");
 }
 
-/// Plans to put `n` regions into the package at `path`.
+/// Plans an update that puts `n` regions into the package at `path`.
 fn put(path: &Path, n: usize) -> PlannedUpdate {
     let mut update = Update::open(path, UpdateOptions::default()).expect("it opens");
     for n in 0..n {
@@ -127,7 +128,8 @@ fn put(path: &Path, n: usize) -> PlannedUpdate {
     update.plan().expect("it can be planned")
 }
 
-/// Makes the input in a folder, and then does the work that is counted.
+/// A piece of work: its name, the function that makes its input in a folder, and the function whose
+/// memory is counted.
 type Work = (&'static str, fn(&Path, usize), fn(&Path, usize));
 const WORK: [Work; 7] = [
     ("pack", |_, _| {}, |dir, n| built(&dir.join("p"), n)),
@@ -184,7 +186,7 @@ const WORK: [Work; 7] = [
     ),
 ];
 
-/// The memory of work that writes files. `growth_program.rs` counts its reads and writes.
+/// Checks the memory of work that writes files. `growth_program.rs` checks its reads and writes.
 fn no_work_takes_more_memory_than_its_input() {
     for (name, make, work) in WORK {
         let [one, two] = [10_000, 20_000].map(|n| {
@@ -199,7 +201,7 @@ fn no_work_takes_more_memory_than_its_input() {
     }
 }
 
-/// Names take most of the memory of a listing, so this test bounds the memory of each name.
+/// Names take most of the memory of a listing. So this test checks the memory for each name.
 fn a_name_takes_little_memory() {
     let n = 200_000;
     let file = many_names(n);
@@ -207,13 +209,14 @@ fn a_name_takes_little_memory() {
         let (_, verb) = VERBS.into_iter().find(|(verb, _)| *verb == name).expect("it is listed");
         cost(&file, verb)[2] / n as u64
     };
-    // For each name, the list has 40 bytes, a reader's view of it 48, and a listed region 96.
+    // For each name, the names list takes 40 bytes, a reader's view of the name 48 bytes, and the
+    // listed region 96 bytes.
     assert!(bytes("names") <= 100, "{} bytes", bytes("names"));
     assert!(bytes("verify") <= 250, "{} bytes", bytes("verify"));
 }
 
-/// If regions overlap in part, the work of a comparison grows with their number times their length.
-/// The work ends at a limit that packages without such overlaps never reach.
+/// If regions overlap in part, comparing them takes work that grows with their number times their
+/// length. The work ends at a limit. Packages without such overlaps never reach this limit.
 fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
     let entry = |n: u32| Entry { id: small(n + 1), offset: n, size: 100_000 };
     let entries: Vec<_> = (0..3000).map(entry).collect();
@@ -222,10 +225,10 @@ fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
     let go_on = &mut |_| ControlFlow::Continue(());
     let error = Difference::between(&package, &package, go_on).expect_err("too much");
     assert_eq!(error.error.kind(), ErrorKind::Limit);
-    // The limit is 64 MiB plus 100 times the 102,999 bytes that the regions cover.
+    // The limit is 64 MiB, plus 100 times the number of bytes that the regions cover, 102,999.
     let limit = (64 << 20) + 100 * 102_999;
     assert!(error.to_string().contains(&format!("{limit} bytes")), "{error}");
-    // Regions that share all their bytes are compared once.
+    // Regions that share all their bytes need only one comparison.
     let entry = |n: u32| Entry { id: small(n + 1), offset: 0, size: 100_000 };
     let entries: Vec<_> = (0..3000).map(entry).collect();
     let file = growth_inputs::package(groups(&entries), &[7; 103_000], false);
@@ -234,7 +237,7 @@ fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
     assert_eq!((found.unchanged, found.evidence.read), (3000, 200_000));
 }
 
-/// This is the only test, so that no other test's memory is counted.
+/// This file has only one test, because the memory of other tests would be counted, too.
 #[test]
 fn work_grows_no_faster_than_input() {
     no_verb_grows_faster_than_its_input();

@@ -1,15 +1,17 @@
-//! Packages on which the work of a verb could grow faster than their length. The length of each
-//! package is in proportion to a number.
+//! Packages for which the work of a verb could grow faster than their length. The length of a
+//! package is proportional to a number `n`.
 
 use dacti_tests::reference::{
     self as by, Entry, GONE, GROUP, Group, INDEX, Id, Link, NAMES, NONE, Name, Table, component,
     small,
 };
 
-/// The start of the data in a package without groups: after preamble, table and index header.
+/// The start of the data in a package without groups. The preamble, the table and the index header
+/// precede the data.
 const DATA_AT: u64 = 28 + 24 + 2 * 28 + 8;
 
-/// Returns a package of these groups, whose bases count from the start of `data`.
+/// Returns a package of these groups and `data`. The group bases are given relative to the start of
+/// `data`.
 pub fn package(mut groups: Vec<Group>, data: &[u8], explicit: bool) -> Vec<u8> {
     let at = DATA_AT - 8;
     let base = DATA_AT + GROUP * groups.len() as u64;
@@ -29,26 +31,27 @@ pub fn groups(entries: &[Entry]) -> Vec<Group> {
     entries.chunks(255).map(group).collect()
 }
 
-/// Groups without entries.
+/// Returns a package of `n` groups without entries.
 fn empty(n: usize) -> Vec<u8> {
     package(vec![by::delta(); n], b"", false)
 }
 
-/// Regions of 3,000 bytes that overlap in part.
+/// Returns a package of regions of 3,000 bytes that overlap in part.
 fn overlapping(n: usize) -> Vec<u8> {
     let entry = |n: u32| Entry { id: small(n + 1), offset: n % 5000, size: 3000 };
     let entries: Vec<_> = (0..n as u32).map(entry).collect();
     package(groups(&entries), &[7; 8000], false)
 }
 
-/// Returns a package of one region that is replaced in every group.
+/// Returns a package with one region. Every group has a newer entry for it than the groups after.
 fn replaced(n: usize) -> Vec<u8> {
     let entry = |n: u32| Entry { id: small(1), offset: n, size: 1 };
     let groups = (0..n as u32).map(|n| Group { entries: vec![entry(n)], ..Group::default() });
     package(groups.collect(), &vec![7; n], false)
 }
 
-/// Returns a package of regions that are all removed: groups of removals precede their entries.
+/// Returns a package in which all regions are removed. The groups with the removals precede the
+/// groups with the regions' entries.
 fn removed(n: usize) -> Vec<u8> {
     let entries: Vec<_> =
         (0..n as u32).map(|n| Entry { id: small(n + 1), offset: 0, size: 0 }).collect();
@@ -56,12 +59,12 @@ fn removed(n: usize) -> Vec<u8> {
     package(gone.chain(groups(&entries)).collect(), b"", false)
 }
 
-/// Returns a package of one region under `n` paths.
+/// Returns a package with one region, to which `n` paths lead.
 pub fn many_names(n: usize) -> Vec<u8> {
     named(n, |_| small(1), &[small(1)])
 }
 
-/// Returns a package of `n` regions, each with a path.
+/// Returns a package of `n` regions, each with its own path.
 fn names(n: usize) -> Vec<u8> {
     let ids: Vec<Id> = (0..n as u32).map(|n| small(n + 1)).collect();
     named(n, |n| small(n as u32 + 1), &ids)
@@ -73,7 +76,7 @@ fn deep(n: usize) -> Vec<u8> {
     named_by(n, |n| small(n as u32 + 1), &ids, |n| format!("{}{n:08}", "a/".repeat(2_040)))
 }
 
-/// Returns a package of `n` regions, of whose paths only the cases of letters differ.
+/// Returns a package of `n` regions. Their paths differ only in the case of letters.
 fn cases(n: usize) -> Vec<u8> {
     let ids: Vec<Id> = (0..n as u32).map(|n| small(n + 1)).collect();
     let path = |n: usize| {
@@ -83,8 +86,8 @@ fn cases(n: usize) -> Vec<u8> {
     named_by(n, |n| small(n as u32 + 1), &ids, path)
 }
 
-/// Returns a package whose names list has 64 segments of `n` paths each. Every second segment has
-/// the same paths.
+/// Returns a package whose names list has 64 segments of `n` paths each. The paths of every second
+/// segment are the same.
 fn segments(n: usize) -> Vec<u8> {
     let (mut link, mut data) = (Link::default(), Vec::new());
     let base = DATA_AT + GROUP;
@@ -102,8 +105,8 @@ fn segments(n: usize) -> Vec<u8> {
     package(groups(&entries), &data, true)
 }
 
-/// Returns a package of `n` regions without paths. All are equally long, and differ in their last
-/// bytes.
+/// Returns a package of `n` regions without paths. They have the same length, and differ only in
+/// their last bytes.
 fn alike(n: usize) -> Vec<u8> {
     let entry = |n: u32| Entry { id: small(n + 1), offset: 64 * n, size: 64 };
     let entries: Vec<_> = (0..n as u32).map(entry).collect();
@@ -112,7 +115,8 @@ fn alike(n: usize) -> Vec<u8> {
     package(groups(&entries), &data, false)
 }
 
-/// Returns a package of `n` regions that share their bytes, and are listed in the wrong order.
+/// Returns a package of `n` regions that share their bytes. Their entries are in descending order,
+/// which is wrong.
 fn descending(n: usize) -> Vec<u8> {
     let entry = |n: u32| Entry { id: small(n), offset: 0, size: 4 };
     let entries: Vec<_> = (1..=n as u32).rev().map(entry).collect();

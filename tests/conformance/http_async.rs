@@ -1,4 +1,5 @@
-//! The async package makes the same requests as the blocking one, on one thread that never blocks.
+//! The async package sends the same requests as the blocking package. It runs on one thread, which
+//! never blocks.
 
 use crate::{
     Script, Seen, Server, answer, content, len_field, options, packed, read_request, right,
@@ -16,7 +17,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// Runs a future on one thread, which does all the work.
+/// Runs a future to its end on one thread.
 fn block_on<T>(future: impl Future<Output = T> + Send) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("it starts").block_on(future)
@@ -30,7 +31,7 @@ fn good(file: Vec<u8>) -> Server {
     Server::start(file, Box::new(|seen, _, file| right(seen, file)))
 }
 
-/// Returns the requested ranges, without fields that differ between servers.
+/// Returns the requested ranges. Other fields of the requests differ from server to server.
 fn ranges(server: &Server) -> Vec<Option<(usize, usize)>> {
     server.seen().into_iter().map(|seen| seen.range).collect()
 }
@@ -39,7 +40,7 @@ fn ranges(server: &Server) -> Vec<Option<(usize, usize)>> {
 fn regions_come_by_the_requests_of_the_blocking_package() {
     // spec: R-HTTP-01
     type Make = fn() -> Vec<u8>;
-    // Packages whose regions lie in the head, just after it, and far after it.
+    // The region lies in the head, shortly after the head, or far after it.
     let packages: [(Make, u64); 4] = [
         (|| packed(3, content), 2),
         (|| packed(1_500, |n| n.to_le_bytes().repeat(25)), 2),
@@ -84,11 +85,11 @@ fn many_regions_come_by_few_requests_at_once() {
         for (n, got) in got.into_iter().enumerate() {
             assert_eq!(got.expect("it is there"), vec![n as u8; 30_000]);
         }
-        // The regions have 12 MB, and a request has at most 4 MiB.
+        // The regions take 12 MB, and a request fetches at most 4 MiB.
         assert!(package.stats().requests <= 6, "{:?}", package.stats());
         assert!(server.connections.load(Ordering::Relaxed) > 1, "at once");
         let listed = package.list().await.expect("it is sound");
-        // The listing leaves out the names list.
+        // `list` leaves out the names list, and `regions` includes it.
         assert_eq!((listed.len(), package.regions().await.expect("sound").len()), (400, 401));
     });
 }
@@ -123,7 +124,7 @@ fn brotli(content: &[u8]) -> Vec<u8> {
 
 #[test]
 fn an_empty_region_has_a_seal_that_is_fetched() {
-    // The region is empty and lies after the head, so its seal needs a fetch of its own.
+    // The empty region lies after the head, so the reader must fetch only its seal.
     let server = good(packed(3, |n| if n == 1 { Vec::new() } else { vec![7; 50_000] }));
     block_on(async {
         let package = open(&server, &options()).await.expect("it is good");
@@ -136,7 +137,7 @@ fn an_empty_region_has_a_seal_that_is_fetched() {
 
 #[test]
 fn a_region_is_streamed_piece_by_piece() {
-    // Brotli makes these bytes only a little shorter.
+    // Brotli makes these pseudo-random bytes only a little shorter.
     let long: Vec<u8> =
         (0..70_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     for file in [packed(1, |_| long.clone()), brotli(&long)] {
@@ -208,8 +209,8 @@ fn of_many_regions_the_wrong_one_alone_is_fetched_again() {
     let package = Package::from_bytes(file.clone()).expect("it is good");
     let at = package.locate("4.bin").expect("it is there").span.start as usize;
     type IsWrong = fn(usize) -> bool;
-    // In the first case only the joined read is wrong. In the second, the region is also wrong when
-    // read alone.
+    // In the first case, only the read that covers all regions is wrong. In the second case, the
+    // read of the single region is also wrong.
     let scripts: [(IsWrong, u64, bool); 2] = [(|n| n == 1, 4, true), (|_| true, 5, false)];
     for (is_wrong, requests, comes) in scripts {
         let script: Box<Script> = Box::new(move |seen: &Seen, n, file| {
@@ -364,7 +365,8 @@ fn a_future_that_is_dropped_ends_its_requests() {
                     stream.write_all(&right(&seen, &file)).expect("it is read");
                     continue;
                 }
-                // The request is never answered, so the read returns only when the connection ends.
+                // The server does not answer, so this read returns only when the client closes the
+                // connection.
                 let rest = reader.read(&mut [0]);
                 ended.send(rest.is_ok_and(|read| read == 0)).expect("somebody waits");
             }
@@ -378,7 +380,8 @@ fn a_future_that_is_dropped_ends_its_requests() {
         let reserved = package.stats().requests;
         let get = tokio::time::timeout(Duration::from_millis(50), package.get("1.bin"));
         assert!(get.await.is_err(), "nobody answers");
-        // The task that owns the connection closes it, and this thread must run that task.
+        // A task on this thread owns the connection. The loop lets the thread run this task, which
+        // closes the connection.
         let closed = async move {
             loop {
                 if let Ok(closed) = ends.try_recv() {

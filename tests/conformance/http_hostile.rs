@@ -1,4 +1,4 @@
-//! Servers that damage a head, cut a body at each byte, or answer very slowly.
+//! Servers that damage a head, that end a body at any byte, or that answer very slowly.
 
 use crate::{Seen, Server};
 use crate::{answer, content, get_behind_head, len_field, open, options, packed, right};
@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// An answer with only the first `keep` bytes of the body.
+/// Returns the right answer with only the first `keep` bytes of the body.
 fn cut(seen: &Seen, file: &[u8], keep: usize) -> Vec<u8> {
     let mut whole = right(seen, file);
     let (first, last) = seen.range.expect("every request has a range");
@@ -24,8 +24,8 @@ fn a_region_cut_at_every_hundredth_byte_is_taken_up_there() {
     let server = Server::start(
         packed(3, content),
         Box::new(|seen, n, file| match seen.range {
-            // Each region takes two requests: the first answer is cut, and the second has the
-            // remaining bytes.
+            // Each region takes two requests. The first answer ends early, and the second answer
+            // has the remaining bytes.
             Some((first, _)) if first > 0 && n % 2 == 1 => cut(seen, file, (n - 1) / 2 * 100),
             _ => right(seen, file),
         }),
@@ -37,7 +37,8 @@ fn a_region_cut_at_every_hundredth_byte_is_taken_up_there() {
     }
     let stats = source.stats();
     assert_eq!(stats.requests, 1 + 2 * cuts as u64);
-    // If the cut answer had no byte of the body, the request is retried instead of resumed.
+    // One of the cut answers has no byte of the body. After that answer, the request is retried
+    // instead of resumed.
     assert_eq!((stats.resumes, stats.retries), (cuts as u64 - 1, 1));
     assert_eq!(stats.bytes, 65_536 + 21_032 * cuts as u64, "no byte came twice");
 }
@@ -152,14 +153,15 @@ fn validators_that_change_with_each_answer_are_no_fault() {
         }),
     );
     let (package, source) = open(&server, &options()).expect("it is good");
-    // After each of the first eight regions, the reader requests the head again.
+    // The reader requests the head again after each of the first eight regions, because the states
+    // of their answers are new.
     for (n, requests) in (0..12).zip([3, 5, 7, 9, 11, 13, 15, 17, 18, 19, 20, 21]) {
         assert_eq!(package.get(&*format!("{n}.bin")).expect("it is there"), content(n));
         assert_eq!((source.stats().requests, source.stats().retries), (requests, 0));
     }
 }
 
-/// A server that reads `read` bytes of each connection and then calls `serve`.
+/// Starts a server. For each connection, it reads at most `read` bytes and then calls `serve`.
 fn raw_server(read: usize, serve: fn(TcpStream)) -> (String, Arc<AtomicUsize>) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let url = format!("http://{}/p", listener.local_addr().expect("it is bound"));
@@ -185,8 +187,8 @@ const PARTIAL: &[u8] = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 0-
 #[test]
 fn a_slow_drip_ends_in_an_error() {
     // spec: R-HTTP-52
-    // The server is never silent for long, but never ends its answer. The time limit for the whole
-    // answer stops it.
+    // The server is never silent for long, and never ends its answer. The time limit for the whole
+    // answer must end the fetch.
     let (url, connections) = raw_server(4096, |mut stream| {
         let _ = stream.write_all(PARTIAL);
         while stream.write_all(&[0xff]).is_ok() {
@@ -206,7 +208,8 @@ fn a_slow_drip_ends_in_an_error() {
 #[test]
 fn resets_end_in_an_error_that_says_so() {
     // spec: R-HTTP-17, R-HTTP-51
-    // If the server leaves bytes unread, the system resets the connection instead of closing it.
+    // The server does not read the whole request. In this case, the system resets the connection
+    // when the server closes it.
     let resets: [fn(TcpStream); 2] = [drop, |mut stream| {
         let _ = stream.write_all(PARTIAL);
         let _ = stream.write_all(&[0xff; 1000]);

@@ -1,15 +1,16 @@
-//! The requests of readers after updates: a removal adds no request, and a folded index is fetched
-//! once in a session.
+//! The number of requests after updates. A removal causes no additional request, and a folded index
+//! is fetched once in a session.
 
 use crate::{Server, options, right};
 use dacti::update::{Strategy, Update, UpdateOptions};
 use dacti::{AsyncPackage, BuildOptions, EncodingChoice, Package, PackageBuilder};
 use std::path::Path;
 
-/// Returns a package of `regions` regions of ten bytes, in a file.
+/// Builds a package of `regions` regions of ten bytes each, and returns its path.
 fn built(dir: &Path, regions: usize) -> std::path::PathBuf {
     let out = dir.join("p.dacti-pack");
-    // If regions shared bytes, the read of the names list would reach into the index after it.
+    // If regions shared bytes, reads would include more seals. The read of the names list would
+    // then reach into the index.
     let options = BuildOptions { share: false, slice_len: 65_536, ..BuildOptions::default() };
     let options = BuildOptions { encoding: EncodingChoice::None, ..options };
     let mut builder = PackageBuilder::new(options);
@@ -20,7 +21,7 @@ fn built(dir: &Path, regions: usize) -> std::path::PathBuf {
     out
 }
 
-/// Updates a package, and returns its bytes and the strategy.
+/// Updates a package. Returns the new bytes of the file, and the strategy of the plan.
 fn updated(path: &Path, change: impl FnOnce(&mut Update)) -> (Vec<u8>, Strategy) {
     let mut update = Update::open(path, UpdateOptions::default()).expect("it is good");
     change(&mut update);
@@ -30,9 +31,9 @@ fn updated(path: &Path, change: impl FnOnce(&mut Update)) -> (Vec<u8>, Strategy)
     (std::fs::read(path).expect("it is there"), strategy)
 }
 
-/// Returns the number of requests to open a package, and then for each path. Checks that the
-/// blocking and the async package make the same number. The region `3.bin`, if present, has ten
-/// bytes `3`.
+/// Returns the number of requests for opening a package, and for getting each path. Checks that the
+/// blocking and the async package send the same number. If the package has `3.bin`, its content
+/// must be ten bytes of value 3.
 fn requests(file: &[u8], paths: &[&str]) -> Vec<u64> {
     let server = || Server::start(file.to_vec(), Box::new(|seen, _, file| right(seen, file)));
     let blocking = server();
@@ -64,8 +65,8 @@ fn requests(file: &[u8], paths: &[&str]) -> Vec<u64> {
 #[test]
 fn a_removal_costs_no_reader_a_request() {
     // spec: R-GONE-01, R-CDN-22
-    // In a package of 3,000 regions, each index block is fetched once. 3.bin is in a block that
-    // 2.bin needs.
+    // In a package of 3,000 regions, each index block is fetched once. The block with the entry of
+    // 3.bin is already fetched for 2.bin.
     let paths = ["1.bin", "2.bin", "1.bin", "3.bin"];
     for (regions, before) in [(5, [1, 1, 1, 1, 1]), (3000, [1, 2, 2, 1, 1])] {
         let dir = tempfile::tempdir().expect("a temporary directory");
@@ -76,10 +77,10 @@ fn a_removal_costs_no_reader_a_request() {
             update.remove("3.bin").expect("it is there");
         });
         assert_eq!(strategy, Strategy::Delta);
-        // The head already shows that the region is removed.
+        // The head shows that the region was removed, so no request is needed for it.
         let after = [&before[..4], &[0]].concat();
         assert_eq!(requests(&file, &paths), after, "{regions} regions");
-        // The next update does not fold, either.
+        // One more update does not fold, either.
         let (file, strategy) = updated(&path, |update| {
             update.put("new", vec![1; 10]).expect("the path is good");
         });
@@ -92,7 +93,7 @@ fn a_removal_costs_no_reader_a_request() {
 fn a_folded_index_is_fetched_once_in_a_session() {
     // spec: R-CDN-27, R-CDN-29
     let paths = ["1.bin", "2.bin", "1.bin", "3.bin", "4.bin"];
-    // With 3,000 regions, fences and index are adjacent, so one request has both.
+    // With 3,000 regions, the fences and the index are adjacent. One request fetches both.
     for (regions, expected) in [(5, [1, 2, 1, 1, 0, 1]), (3000, [2, 1, 1, 1, 0, 1])] {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let path = built(dir.path(), regions);
@@ -103,7 +104,7 @@ fn a_folded_index_is_fetched_once_in_a_session() {
         });
         assert_eq!(strategy, Strategy::Fold);
         assert_eq!(requests(&file, &paths), expected, "{regions} regions");
-        // A list needs only the index and the names list.
+        // For a list, the reader fetches only the index and the names list.
         let server = Server::start(file, Box::new(|seen, _, file| right(seen, file)));
         let (package, source) =
             Package::open_url_with(&server.url, &options()).expect("the package is good");

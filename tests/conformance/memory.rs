@@ -1,9 +1,9 @@
-//! The cost of opening a package of ten million entries and of look-ups in it: reads, bytes and
-//! memory.
+//! Opening a package of ten million entries, and look-ups in it: the number of reads, the number of
+//! bytes, and the memory.
 //!
-//! The reference's writers make the package, which is mostly a hole. Its head is the head of a
-//! package of this size. Only those parts of its index and data exist that the test reads. The test
-//! has its own binary, because it counts the memory of the whole process.
+//! The reference's writers make the package. It has the head of a package of this size. Of the
+//! index and the data, it has only the parts that the test reads; all other bytes are a hole. The
+//! test is a binary of its own, because it counts the memory of the whole process.
 
 use dacti::fetch::{Counted, FileSource, MmapSource, ReadAt, ReadStats};
 use dacti::{Limits, Package};
@@ -21,10 +21,12 @@ static MEMORY: PeakAlloc = PeakAlloc;
 const ENTRIES: u64 = 10_000_000;
 const DELTAS: u64 = 4;
 const INDEX_AT: u64 = 40_984;
-/// The stride of the fences: the smallest one whose fences fit into the reserve of 37,400 bytes.
+/// The stride of the fences. It is the smallest stride with which the fences fit into the reserve
+/// of 37,400 bytes.
 const STRIDE: u64 = 9;
 
-/// Returns the id of entry `n`. The ids ascend and are evenly spread.
+/// Returns the id of entry `n`. The ids are in ascending order, with the same distance between
+/// them.
 fn id(n: u64) -> Id {
     let lead = n * (u64::MAX / ENTRIES) + 12_345;
     let mut id = [0x80; 16];
@@ -32,17 +34,18 @@ fn id(n: u64) -> Id {
     id
 }
 
-/// The region of entry `n`: 1,024 bytes.
+/// Returns the content of the region of entry `n`, which has 1,024 bytes.
 fn content(n: u64) -> Vec<u8> {
     n.to_le_bytes().repeat(128)
 }
 
-/// Writes the package, with the blocks, regions and digests of the entries `asked`.
+/// Writes the package. For each of the entries `asked`, it has the index block, the region and the
+/// digest.
 fn write(path: &Path, asked: &[u64]) {
     let groups = ENTRIES.div_ceil(255);
     let index_len = 8 + GROUP * (DELTAS + groups);
     let data_at = INDEX_AT + index_len;
-    // A packer makes id ranges of less than 4 GiB. Here each group is an id range.
+    // A packer puts groups of up to 4 GiB into one id range. Here, each group is its own id range.
     let stored_len = 1024 + 32;
     let base = |group: u64| data_at + group * 255 * stored_len;
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
@@ -83,7 +86,7 @@ fn write(path: &Path, asked: &[u64]) {
     let write = |bytes: &[u8], at| file.write_all_at(bytes, at).expect("it can be written");
     write(&head, 0);
     for n in asked {
-        // Writes the groups of the entry's block, and the group after the block.
+        // Writes the groups of the index block that has the entry, and the group after the block.
         let first = n / 255 / STRIDE * STRIDE;
         for group in first..(first + STRIDE + 1).min(groups) {
             let entries = (group * 255..((group + 1) * 255).min(ENTRIES)).map(|n| Entry {
@@ -105,7 +108,7 @@ fn uuid(id: Id) -> Uuid {
     Uuid::from_bytes(id)
 }
 
-/// Returns the maximum memory that `work` uses, in bytes, in addition to the memory in use before.
+/// Returns the maximum number of bytes that `work` uses, in addition to those in use before.
 fn memory<T>(work: impl FnOnce() -> T) -> (T, usize) {
     MEMORY.reset_peak_usage();
     let before = MEMORY.current_usage();
@@ -116,7 +119,7 @@ fn memory<T>(work: impl FnOnce() -> T) -> (T, usize) {
 const MEGABYTE: usize = 1_000_000;
 const HEAD: usize = 65_536;
 
-/// This is the only test, so that no other test's memory is counted.
+/// This file has only one test, because the memory of other tests would be counted, too.
 #[test]
 fn ten_million_entries_cost_three_reads_and_less_than_a_megabyte() {
     // spec: R-LKP-10, R-LKP-19
@@ -138,7 +141,7 @@ fn ten_million_entries_cost_three_reads_and_less_than_a_megabyte() {
         assert!(reads == 3 && bytes <= 125_000, "{reads} reads, {bytes} bytes");
         assert!(used < MEGABYTE + HEAD, "{used} bytes");
     }
-    // Memory stays bounded if a package is open for long, with either source.
+    // The memory stays bounded during many look-ups, with each kind of source.
     let sources: [Arc<dyn ReadAt>; 2] = [
         Arc::new(FileSource::open(&path).expect("it opens")),
         Arc::new(MmapSource::open(&path).expect("it opens")),

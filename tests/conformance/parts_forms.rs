@@ -1,5 +1,5 @@
-//! Updates that both put and remove, histories that replace each other, packages published as one
-//! object, and publishing for async programs.
+//! Updates that put and remove at once, histories that replace each other, packages that are
+//! published as one object, and publishing by async programs.
 
 use crate::store::{Memory, NAME};
 use crate::updates::{assert_holds, content, head, package, published, put, update};
@@ -53,13 +53,13 @@ fn more_regions_than_one_group_holds_do_not_fold() {
         planned.put(name.as_str(), bytes.clone()).unwrap();
     }
     let planned = planned.plan().unwrap();
-    // The 600 regions and their names segment need three groups of up to 255 entries.
+    // The 600 regions and the names segment take three groups of at most 255 entries.
     assert_eq!(planned.plans().len(), 3);
     assert!(planned.plans().iter().all(|plan| plan.strategy == Strategy::Delta));
     planned.apply().unwrap();
     model.extend(files);
     assert_holds(&store, &model);
-    // After three more such updates, the nine delta groups are full, so the fourth update folds.
+    // Three such updates fill the nine delta groups, so the fourth one folds.
     for round in 2..6 {
         let files: Vec<_> = (0..600).map(|n| (format!("many/{n}"), content(n, round))).collect();
         let named: Vec<_> = files.iter().map(|(n, bytes)| (n.as_str(), &bytes[..])).collect();
@@ -78,8 +78,8 @@ fn a_history_that_replaces_another_has_a_file_id_of_its_own() {
     let options = PublishOptions::default();
     publish(&open(), &store.place(), &options).unwrap();
     let first = head(&store).file_id;
-    // Two updates start from one state. One changes the published package, the other the local
-    // file.
+    // Two updates start from the same state. One of them changes the published package, and the
+    // other one changes the local file.
     let mut theirs = model.clone();
     put(&store, &mut theirs, &[("file/1", b"theirs")]);
     let mut local = Update::open(&path, UpdateOptions::default()).unwrap();
@@ -94,8 +94,8 @@ fn a_history_that_replaces_another_has_a_file_id_of_its_own() {
     assert_holds(&store, &model);
     let second = head(&store).file_id;
     assert_ne!(second, first, "a reader of the first history must not follow this list");
-    // Later publications of the file need no `replace` option, although the file keeps its first
-    // file id.
+    // The file keeps its first file id. Even so, it can be published again without the option
+    // `replace`.
     let same = publish(&open(), &store.place(), &options).unwrap();
     assert_eq!(same.standing, Standing::Same);
     let mut local = Update::open(&path, UpdateOptions::default()).unwrap();
@@ -106,8 +106,8 @@ fn a_history_that_replaces_another_has_a_file_id_of_its_own() {
     assert_eq!(continued.standing, Standing::Continued);
     assert_eq!(head(&store).file_id, second);
     assert_holds(&store, &model);
-    // If another history replaces this one and is replaced in turn, the head gets a new file id,
-    // never an earlier one.
+    // Another history replaces this history, and then this history replaces the other one. The head
+    // gets a new file id each time, so no file id returns.
     let again = |update: &mut Update| {
         update.put("file/1", b"theirs again".to_vec()).unwrap();
     };
@@ -133,7 +133,7 @@ fn a_package_is_one_object_if_asked() {
     let again = publish_whole(&open(), &store.place(), &options).unwrap();
     assert_eq!(again.standing, Standing::Continued);
     assert_eq!(store.bytes(NAME).unwrap(), fs::read(&path).unwrap());
-    // Another package, or a package in parts, is replaced only if the caller asks for it.
+    // Without the option `replace`, the publisher refuses to replace a package in parts.
     let (other, _) = package(&tempfile::tempdir().unwrap(), 3);
     assert!(!other.exists());
     let (in_parts, _) = published(5);
@@ -142,8 +142,8 @@ fn a_package_is_one_object_if_asked() {
     let replace = PublishOptions { replace: true, ..PublishOptions::default() };
     publish_whole(&open(), &in_parts.place(), &replace).unwrap();
     assert_eq!(in_parts.bytes(NAME).unwrap(), fs::read(&path).unwrap());
-    // A package in parts is published as one object. Its bytes equal those that the reference
-    // assembles.
+    // A package in parts can be published as one object. The object has the bytes that the
+    // reference assembles from the parts.
     let (parts, mut model) = published(9);
     put(&parts, &mut model, &[("file/2", b"more")]);
     let version = dacti::publish::open_version(&parts.place(), 2, dacti::Limits::default());
@@ -169,7 +169,7 @@ async fn async_programs_publish_without_blocking_their_thread() {
     assert_eq!(tag_async(store.place(), None, "v2".into(), options.clone()).await.unwrap(), 2);
     pull_async(package, dir.path().join("copy")).await.unwrap();
     assert_eq!(fs::read(dir.path().join("copy")).unwrap(), fs::read(&path).unwrap());
-    // Dropping the future stops its thread.
+    // If a future is dropped, its thread must end.
     let (sender, receiver) = std::sync::mpsc::channel();
     let waiting = in_background(move |abandoned| {
         while abandoned.go_on().is_continue() {
@@ -221,7 +221,8 @@ fn the_program_tells_costs_and_ways_out() {
     }
     let (code, _, err) = run(&["put", "www/p.dacti-pack", "1=in/3", "--origin", "http://h/p"]);
     assert!(code == Some(2) && err.contains("waits for no cache"), "{err}");
-    // A purge command runs with each URL as its last argument.
+    // The program runs the purge command once for each URL, which is the last argument of the
+    // command.
     let edge = "http://127.0.0.1:1/p";
     let purge = ["--edge", edge, "--purge", "cp one"];
     let put = [&["put", "www/p.dacti-pack", "1=in/3"], &purge[..]].concat();
@@ -262,7 +263,7 @@ fn a_host_is_checked_and_a_form_recommended() {
     assert!(code == Some(3) && out.contains("404 to the first range"), "{out}");
     let (code, _, err) = run(&["cdn-check", "http://127.0.0.1:1/p"]);
     assert!(code == Some(1) && err.contains("cannot be reached"), "{err}");
-    // Runs the whole sequence: a scratch package is published, updated, read back, and deleted.
+    // This run publishes a scratch package, updates it, reads it back, and deletes it.
     let names = || {
         let entries = fs::read_dir(&www).unwrap().map(|entry| entry.unwrap().file_name());
         entries.collect::<BTreeSet<_>>()

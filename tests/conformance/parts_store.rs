@@ -1,4 +1,4 @@
-//! A store in memory that counts its operations, and fails them on demand.
+//! A store in memory. It counts its operations, and lets them fail if the test wants it.
 
 use bytes::Bytes;
 use dacti::fetch::{Location, SessionOptions};
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
-/// The name of the head in every test.
+/// The name of the head in all tests.
 pub const NAME: &str = "p.dacti-pack";
 
 /// An operation of a store.
@@ -24,13 +24,13 @@ pub enum Op {
     Delete(String),
 }
 
-/// The result of an operation.
+/// What happens to an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     Works,
-    /// It fails and does nothing.
+    /// The operation fails, and changes nothing.
     Fails,
-    /// It changes the store, but its answer is lost.
+    /// The operation changes the store, but its caller gets an error.
     AnswerLost,
 }
 
@@ -39,7 +39,7 @@ type Fates = dyn Fn(usize, &Op) -> Fate + Send + Sync;
 #[derive(Debug, Clone)]
 struct Object {
     bytes: Bytes,
-    /// The number of times that an object of this name was stored.
+    /// How many times an object was stored under this name.
     version: u64,
     stored: SystemTime,
 }
@@ -51,7 +51,7 @@ struct State {
     fates: Option<Box<Fates>>,
 }
 
-/// A store in memory. All clones share one store.
+/// A store in memory. All clones share the same objects.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<Mutex<State>>);
 
@@ -66,27 +66,27 @@ impl Memory {
         self.0.lock().expect("no thread panicked")
     }
 
-    /// The place of the head in this store.
+    /// Returns the place of the head in this store.
     pub fn place(&self) -> Place {
         Place::new(Arc::new(self.clone()), NAME).expect("it is a name")
     }
 
-    /// Sets a function that decides the result of each operation from now on, by the operation's
-    /// number from 0.
+    /// Sets a function that decides what happens to each operation from now on. The operations are
+    /// numbered from 0.
     pub fn fates(&self, fates: impl Fn(usize, &Op) -> Fate + Send + Sync + 'static) {
         let mut state = self.state();
         state.ops.clear();
         state.fates = Some(Box::new(fates));
     }
 
-    /// Lets all operations succeed from now on. Returns the operations since `fates` was called.
+    /// Lets all operations succeed from now on. Returns the operations since the call of `fates`.
     pub fn works(&self) -> Vec<Op> {
         let mut state = self.state();
         state.fates = None;
         std::mem::take(&mut state.ops)
     }
 
-    /// A store with the same objects.
+    /// Returns a new store with the same objects.
     pub fn copy(&self) -> Self {
         let objects = self.state().objects.clone();
         Self(Arc::new(Mutex::new(State { objects, ..State::default() })))
@@ -108,14 +108,14 @@ impl Memory {
         assert!(self.state().objects.remove(name).is_some(), "{name} is there");
     }
 
-    /// Makes every object older by `by`.
+    /// Makes every object older by this time.
     pub fn age(&self, by: Duration) {
         for object in self.state().objects.values_mut() {
             object.stored -= by;
         }
     }
 
-    /// The published package in one file, as the reference assembles it.
+    /// Returns the published package in one file, as the reference assembles it from the parts.
     pub fn assembled(&self) -> Vec<u8> {
         self.assembled_of(NAME)
     }
@@ -230,7 +230,7 @@ impl PartStore for Memory {
     }
 }
 
-/// Options with waits that are short enough for tests.
+/// Returns options with waits that are short enough for tests.
 pub fn impatient() -> SessionOptions {
     SessionOptions { upload_wait_millis: 20, backoff_millis: 1, ..SessionOptions::default() }
 }

@@ -1,5 +1,5 @@
-//! Shared code of the modules: the committed fixtures, verdict lines, and random numbers from a
-//! printed seed.
+//! Code that several modules use: the committed fixtures, verdict lines, and random numbers from a
+//! seed that is printed.
 
 use dacti_tests::reference::Id;
 use std::fmt::Display;
@@ -11,22 +11,22 @@ use uuid::Uuid;
 pub struct Fixture {
     /// Its name, which starts with its area.
     pub name: String,
-    /// The file.
+    /// The bytes of the file.
     pub bytes: Vec<u8>,
-    /// First line of the `.expect`.
+    /// The first line of its `.expect` file.
     pub verdict: String,
-    /// The lines below the second one.
+    /// The lines of its `.expect` file after the second one.
     pub dump: String,
 }
 
 impl Fixture {
-    /// Returns whether readers must accept it.
+    /// Returns whether readers must accept the file.
     pub fn is_good(&self) -> bool {
         self.verdict == "ok"
     }
 }
 
-/// The fixtures of one area, by name.
+/// Returns the fixtures of an area, in the order of their names.
 pub fn fixtures(area: &str) -> Vec<Fixture> {
     let directory = Path::new(dacti_tests::FIXTURES);
     let mut found = Vec::new();
@@ -48,7 +48,8 @@ pub fn fixtures(area: &str) -> Vec<Fixture> {
     found
 }
 
-/// Compares a reader of ours with every fixture of an area, and lists all that differ.
+/// Compares one of our readers with all fixtures of an area, of which there must be `at_least`.
+/// Fails with a list of all differences.
 #[track_caller]
 pub fn check(area: &str, at_least: usize, ours: impl Fn(&[u8]) -> Result<String, String>) {
     let all = fixtures(area);
@@ -68,7 +69,7 @@ pub fn check(area: &str, at_least: usize, ours: impl Fn(&[u8]) -> Result<String,
     assert!(wrong.is_empty(), "{} of {} differ:\n{}", wrong.len(), all.len(), wrong.join("\n"));
 }
 
-/// Returns a verdict line from an error's own description.
+/// Returns the verdict line for an error of this kind, structure and position.
 pub fn verdict(kind: impl Display, what: impl Display, at: impl Into<Option<u64>>) -> String {
     match at.into() {
         Some(at) => format!("error {kind} {what} at {at:#x}"),
@@ -76,7 +77,7 @@ pub fn verdict(kind: impl Display, what: impl Display, at: impl Into<Option<u64>
     }
 }
 
-/// The verdict line of a container's error.
+/// Returns the verdict line for an error of a container.
 pub fn container_verdict(error: &daicon_core::Error) -> String {
     verdict(
         error.kind(),
@@ -85,7 +86,7 @@ pub fn container_verdict(error: &daicon_core::Error) -> String {
     )
 }
 
-/// The verdict line of an index's error.
+/// Returns the verdict line for an error of an index.
 pub fn index_verdict(error: &dacti_index::Error) -> String {
     verdict(
         error.kind(),
@@ -94,32 +95,33 @@ pub fn index_verdict(error: &dacti_index::Error) -> String {
     )
 }
 
-/// The verdict line of an error in a names list.
+/// Returns the verdict line for an error of a names list.
 pub fn names_verdict(error: &dacti_names::Error) -> String {
     verdict(error.kind(), error.what(), error.at())
 }
 
-/// Converts a UUID of ours to the reference's type.
+/// Converts a UUID of our crates to an id of the reference.
 pub fn id_of(id: Uuid) -> Id {
     *id.as_bytes()
 }
 
-/// Converts a UUID of the reference to ours.
+/// Converts an id of the reference to a UUID of our crates.
 pub fn uuid_of(id: Id) -> Uuid {
     Uuid::from_bytes(id)
 }
 
-/// Returns the bytes of `start..end` that the file has. Past its end, there are fewer or none.
+/// Returns those bytes of `start..end` that the file has. If the file ends before `end`, some or
+/// all are missing.
 pub fn read(file: &[u8], start: u64, end: u64) -> &[u8] {
     let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(file.len());
     &file[clamp(start)..clamp(end)]
 }
 
-/// Splitmix64.
+/// A generator of pseudo-random numbers (splitmix64).
 pub struct Random(pub u64);
 
 impl Random {
-    /// The next number.
+    /// Returns the next number.
     pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -127,7 +129,7 @@ impl Random {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `end`, which is not 0.
+    /// Returns a number below `end`. `end` must not be 0.
     pub fn below(&mut self, end: usize) -> usize {
         (self.next() % end as u64) as usize
     }

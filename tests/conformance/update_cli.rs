@@ -1,4 +1,4 @@
-//! `dacti put`, `rm`, `plan` and `apply`, run on real packages.
+//! `dacti put`, `rm`, `plan` and `apply` with real packages.
 
 use dacti_tests::program::program;
 use serde_json::Value;
@@ -33,7 +33,7 @@ impl Ended {
 }
 
 impl Scratch {
-    /// Creates a package of the files `in/a.txt`, `in/b.txt` and `in/sub/c.txt`.
+    /// Packs the files `in/a.txt`, `in/b.txt` and `in/sub/c.txt`.
     fn new(pack: &[&str]) -> Self {
         let scratch = Self(tempfile::tempdir().unwrap());
         fs::create_dir_all(scratch.at("in/sub")).unwrap();
@@ -71,7 +71,7 @@ impl Scratch {
         let mut command = self.command(arguments);
         let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
-        // A verb that does not read its input may close it, so this write may fail.
+        // Some verbs close their standard input without reading it. Then this write fails.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -122,7 +122,7 @@ fn files_directories_and_standard_input_are_put_and_regions_removed() {
     assert!(ended.err.contains("p: 3 removed, "), "{ended:?}");
     scratch.holds(&[("a.txt", "one\n"), ("b.txt", "four\n"), ("docs/d.txt", "four\n")]);
     scratch.run(["verify", "p"]).ok();
-    // A removed region can be put again, under its name.
+    // A region that was removed can be put again under the same name.
     scratch.run(["put", "p", "in"]).ok();
     scratch.holds(&[
         ("a.txt", "one\n"),
@@ -181,8 +181,8 @@ fn a_saved_plan_is_shown_and_carried_out_step_by_step() {
     assert_eq!(json, "{\"steps\":7,\"done\":7,\"begun\":false}\n");
     assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "1");
     let after = read(&scratch.at("p"));
-    // Applying the plan a second time changes nothing. Applying it to a copy of the old file makes
-    // the same new file.
+    // Applying the plan again changes nothing. Applying it to a copy of the old file makes the same
+    // new file.
     scratch.run(["apply", "up", "p"]).ok();
     fs::write(scratch.at("q"), before).unwrap();
     scratch.run(["apply", "up", "q"]).ok();
@@ -241,7 +241,7 @@ fn what_cannot_be_is_said_with_the_way_out() {
 fn a_second_writer_is_told_to_wait() {
     // spec: R-CDN-16
     let scratch = Scratch::new(&[]);
-    // Starts a run that waits for its input with the package locked.
+    // Starts a run that locks the package and then waits for its input.
     let start = || {
         let mut first = scratch.command(["put", "p", "a.txt=-"]);
         first.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -249,11 +249,12 @@ fn a_second_writer_is_told_to_wait() {
     let mut first = start();
     let error = loop {
         let ended = scratch.run(["put", "p", "b.txt=in/a.txt", "--force"]);
-        // The run in the loop succeeds until the first run holds the lock.
+        // As long as the first run does not hold the lock, this run succeeds.
         if ended.code != Some(0) {
             break ended.err;
         }
-        // The first run may have started while the other run held the lock, and was then refused.
+        // The first run may have been refused, because the run in the loop held the lock at that
+        // moment.
         if first.try_wait().unwrap().is_some() {
             first = start();
         }
@@ -265,7 +266,7 @@ fn a_second_writer_is_told_to_wait() {
     drop(input);
     assert!(first.wait().unwrap().success());
     assert_eq!(scratch.run(["get", "p", "a.txt"]).ok(), "last");
-    // A killed writer leaves no lock.
+    // The system releases the lock of a killed process.
     let mut killed = scratch.command(["put", "p", "a.txt=-"]);
     let mut killed = killed.stdin(Stdio::piped()).spawn().unwrap();
     killed.kill().unwrap();
@@ -275,7 +276,7 @@ fn a_second_writer_is_told_to_wait() {
 
 #[test]
 fn a_full_disk_is_found_before_anything_is_written() {
-    // A disk of 1 MiB. The mount is visible only to this process.
+    // Mounts a file system of 1 MiB. Only this process and its children see the mount.
     let mounts = |folder: &Path, script: &str| {
         let mount = format!("mount -t tmpfs -o size=1M none '{}' && {script}", folder.display());
         Command::new("unshare").args(["-rm", "sh", "-c", &mount]).output()
@@ -284,10 +285,11 @@ fn a_full_disk_is_found_before_anything_is_written() {
     let disk = scratch.at("disk");
     fs::create_dir(&disk).unwrap();
     if !mounts(&disk, "true").is_ok_and(|output| output.status.success()) {
-        // Without permission to mount, only `update_crash` tests failing writes.
+        // Without the permission to mount, this test cannot fill a disk. `update_crash` tests
+        // failing writes, too.
         return;
     }
-    // More bytes than the disk has, which no encoding shortens.
+    // The disk has no room for these random bytes, even with an encoding.
     let mut random = 1_u64;
     let bytes = std::iter::repeat_with(|| {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -330,7 +332,7 @@ fn the_modification_time_leads_by_one_second_for_each_update_in_quick_succession
         let found = modified();
         assert!(found > last, "each head has a second of its own");
         assert!(found <= (now + 1).max(last + 1), "{found} after {last}, at {now}");
-        // The program warns if the time is more than a second ahead of the clock.
+        // The program warns if the new time of the file is more than a second in the future.
         let says = ended.err.contains("ahead of the clock");
         assert!(!says || found > now, "{ended:?}");
         assert!(says || found <= now + 2, "{ended:?}");
@@ -343,7 +345,7 @@ fn the_modification_time_leads_by_one_second_for_each_update_in_quick_succession
 #[test]
 fn another_writer_is_waited_for_on_demand() {
     let scratch = Scratch::new(&[]);
-    // Holds the lock until its standard input ends.
+    // Starts a process that holds the lock until its standard input ends.
     let mut holder = Command::new("flock")
         .args(["p", "sh", "-c", "echo held; cat"])
         .current_dir(scratch.0.path())
@@ -375,7 +377,7 @@ fn the_owner_of_a_file_is_named_and_the_way_out() {
     let scratch = Scratch::new(&[]);
     let is_root = fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0);
     if !is_root {
-        // Only root can run the program as another user.
+        // Only root may run the program as another user.
         return;
     }
     let mode = |path: &str, mode: u32| {

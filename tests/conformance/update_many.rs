@@ -1,4 +1,4 @@
-//! The cost of updates, and thousands of updates in a row compared with a model.
+//! The cost of updates, and thousands of updates one after the other, compared with a model.
 
 use crate::support::Random;
 use dacti::update::Strategy;
@@ -29,8 +29,9 @@ fn open(path: &Path) -> Update {
     Update::open(path, UpdateOptions::default()).unwrap()
 }
 
-/// Applies an update of `puts` and returns its cost: the number of bytes of the old file that
-/// changed after the head, of slices of 64 KiB that changed, of fresh bytes, and of plans.
+/// Applies an update that puts `puts`. Returns its cost in four numbers: the bytes after the head
+/// that changed in the old file, the slices of 64 KiB that changed, the appended bytes, and the
+/// plans.
 fn cost(path: &Path, puts: &[(String, Vec<u8>)]) -> (usize, usize, usize, usize) {
     let old = fs::read(path).unwrap();
     let mut update = open(path);
@@ -70,15 +71,15 @@ fn an_update_dirties_one_slice_and_appends_what_it_adds() {
                 .collect();
             let (behind, slices, fresh, plans) = cost(&path, &puts);
             assert_eq!((behind, slices), (0, 1), "{count} regions, new: {new}");
-            // Regions are stored without encoding, with a seal of 32 bytes. A name takes a record
-            // of 32 bytes and its path.
+            // A region is stored without encoding, with a seal of 32 bytes. A name takes a record
+            // of 32 bytes, and the bytes of its path.
             let stored: usize = puts.iter().map(|(_, content)| content.len() + 32).sum();
             let names: usize = match new {
                 true => puts.iter().map(|(path, _)| 32 + path.len()).sum::<usize>() + 32 + 32,
                 false => 0,
             };
-            // The 255 new regions and the names list need 256 entries, which is more than a group
-            // has. So a first plan publishes the names, in a slice of its own.
+            // The 255 new regions and the names list need 256 entries, and a group has 255. So a
+            // first plan publishes the names list, in a slice of its own.
             let expected_plans = if new && count == 255 { 2 } else { 1 };
             assert_eq!(plans, expected_plans);
             assert!(fresh <= stored + names + 65_536 * plans, "{count}, {new}: {fresh} bytes");
@@ -92,7 +93,7 @@ fn an_update_dirties_one_slice_and_appends_what_it_adds() {
 /// The content that a package must have.
 type Model = BTreeMap<String, Vec<u8>>;
 
-/// Does one random update. Most updates replace a few paths; 10 % remove.
+/// Makes one random update. About nine of ten updates put a path, and the others remove a path.
 fn change(update: &mut Update, model: &mut Model, random: &mut Random, number: u32) {
     if random.below(10) == 0 && !model.is_empty() {
         let path = model.keys().nth(random.below(model.len())).unwrap().clone();
@@ -106,13 +107,13 @@ fn change(update: &mut Update, model: &mut Model, random: &mut Random, number: u
     model.insert(path, content);
 }
 
-/// Returns everything that the facade lists and reads.
+/// Returns everything that the facade lists, with the content that it reads.
 fn read(package: &Package) -> Model {
     let listed = package.list().unwrap();
     listed.iter().map(|l| (l.name(), package.get(l.located.id).unwrap())).collect()
 }
 
-/// Returns all regions by the reference, by id, without the names list.
+/// Returns the content of all regions by id, as the reference reads them, without the names list.
 fn by_reference(file: &[u8]) -> BTreeMap<by::Id, Vec<u8>> {
     let container = by::read_container(file).unwrap();
     let index = by::read_index(file, &container).unwrap();
@@ -133,8 +134,8 @@ fn five_thousand_updates_give_what_a_model_says() {
     let mut strategies: BTreeMap<String, u32> = BTreeMap::new();
     let mut segments = 0;
     for number in 0..5000 {
-        // After many updates a package only folds, and delta groups are no longer tested. So the
-        // package is built anew, as after a compaction.
+        // After many updates, all further updates fold, and the test would no longer test delta
+        // groups. So a new package is built, as after a compaction.
         if number % 1250 == 0 && number > 0 {
             fs::remove_file(&path).unwrap();
             let encoding = EncodingChoice::None;
@@ -146,8 +147,8 @@ fn five_thousand_updates_give_what_a_model_says() {
             builder.build(&path).unwrap();
         }
         let mut update = open(&path);
-        // For 1,000 of each package's 1,250 updates, nothing is removed, so that they use delta
-        // groups.
+        // The first 1,000 of the 1,250 updates of each package remove nothing, so that they use
+        // delta groups.
         if number % 1250 < 1000 {
             let path = format!("path/{}", random.below(60));
             let content = format!("{number} {}", "z".repeat(random.below(90))).into_bytes();
@@ -172,7 +173,7 @@ fn five_thousand_updates_give_what_a_model_says() {
         }
     }
     println!("{strategies:?}, at most {segments} names segments");
-    // Updates that only remove use delta groups, too.
+    // Updates that only remove regions also use delta groups.
     assert!(strategies["delta"] > 4500 && strategies["fold"] > 350, "{strategies:?}");
     assert!(segments <= 12, "{segments} segments");
 }
@@ -182,7 +183,7 @@ fn deltas_that_are_full_are_folded_without_being_asked() {
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = dir.path().join("package.dacti-pack");
     build(&path, 3, 4096);
-    // One group is filled, so nine groups are left for updates: 2,295 entries.
+    // The regions fill a part of one group, so updates have nine groups with 2,295 entries.
     let (mut updates, mut folded) = (0, false);
     while !folded {
         let mut update = open(&path);
@@ -194,8 +195,8 @@ fn deltas_that_are_full_are_folded_without_being_asked() {
         planned.apply().unwrap();
         updates += 1;
     }
-    // Each update takes 101 entries, including the names list. Two fit into a group of 255, so 18
-    // fit into nine groups. The 19th folds.
+    // Each update takes 101 entries, one of them for the names list. Two updates fit into a group
+    // of 255 entries, so 18 updates fit into nine groups. The 19th update folds.
     assert_eq!(updates, 19);
     let package = Package::open(&path).unwrap();
     assert_eq!(package.list().unwrap().len(), 3 + 1900);
@@ -210,7 +211,7 @@ fn updates_go_on_past_four_gibibytes() {
     let mut model: Model = (0..3).map(|i| (name(i), format!("content {i}").into_bytes())).collect();
     let mut strategies = Vec::new();
     for number in 0..12_u64 {
-        // The file ends with a long hole, as a long interrupted update would leave it.
+        // The file ends with a long hole, as an interrupted update could leave it.
         let file = LockedFile::open(&path).unwrap();
         if number % 2 == 1 {
             file.set_len((number / 2 + 1) << 31).unwrap();

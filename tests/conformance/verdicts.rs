@@ -1,5 +1,5 @@
-//! Each call reports a fault of the index by the same kind, structure and position, and never
-//! reports the region as absent.
+//! Every call that meets a fault of the index must report the same kind, structure and position. No
+//! call may report that the region is absent.
 
 use crate::package::{PLAIN, build};
 use crate::support::{uuid_of, verdict};
@@ -13,13 +13,14 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A path that every package of these tests contains, and a path that no package contains.
+/// A path that all packages of these tests have (`THERE`), and a path that none of them has
+/// (`ABSENT`).
 const THERE: &str = "00007";
 const ABSENT: &str = "no such";
 
 type Way = fn(&Package) -> Result<(), Error>;
 
-/// The calls that read the index only to find regions.
+/// The calls that read only those parts of the index that they need to find regions.
 const LOOK_UPS: &[(&str, Way)] = &[
     ("find", |p| p.find(THERE).map(drop)),
     ("find what is not there", |p| p.find(ABSENT).map(drop)),
@@ -60,12 +61,12 @@ const WHOLE: &[(&str, Way)] = &[
     }),
 ];
 
-/// What an error says of itself.
+/// Returns the kind, the structure and the position that an error states.
 fn told(error: &Error) -> String {
     verdict(error.kind(), error.what().unwrap_or_default(), error.at())
 }
 
-/// Opens the file in four ways: from memory, mapped, by position, and from a source that is not
+/// Opens the file with each kind of source: memory, a mapped file, a file, and a source that is not
 /// local.
 fn open(file: &[u8], path: &Path) -> Vec<Package> {
     std::fs::write(path, file).expect("it can be written");
@@ -82,11 +83,12 @@ fn open(file: &[u8], path: &Path) -> Vec<Package> {
     opened.into_iter().map(|package| package.expect("the index is read later")).collect()
 }
 
-/// A package to damage: with few or many regions, as packed or with a folded index.
+/// A package that tests damage. It has few or many regions, and is as it was packed or was folded.
 struct Base {
     name: &'static str,
     file: Vec<u8>,
-    /// The start and length of the index region, and the position of the component's size.
+    /// The start and the length of the index region. `size_at` is the position of its size in the
+    /// table.
     at: u64,
     len: u64,
     size_at: u64,
@@ -180,7 +182,7 @@ fn a_fault_of_the_index_header_is_told_alike_by_every_way() {
             files.push((*rule, format!("error corrupt {header}"), base.change(change)));
         }
         for (rule, expected, file) in files {
-            // The reference has the same verdict.
+            // The reference must have the same verdict.
             let container = by::read_container(&file).expect("the container is sound");
             let fault = by::read_index(&file, &container).expect_err("it is at fault");
             assert_eq!(fault.to_string(), expected, "{}: {rule}", base.name);
@@ -220,7 +222,7 @@ fn an_empty_index_has_no_region_by_any_way() {
     // spec: R-IDX-02
     let dir = tempfile::tempdir().expect("a temporary directory");
     let path = dir.path().join("p.dacti-pack");
-    // The compact layout has no layout component, so R-LAY-22 does not hold for it.
+    // The compact layout has no layout component, so R-LAY-22 does not apply.
     let options = BuildOptions { layout: LayoutChoice::Compact, ..PLAIN };
     let files: Vec<_> = (0..300).map(|i| by::stored(&format!("{i:05}"), b"content")).collect();
     for base in [Base::new("compact", build(&files, options))] {
@@ -295,7 +297,8 @@ fn a_group_of_zeros_behind_the_head_hides_no_region() {
                     let error = package.find(*id).expect_err("it was there");
                     assert_eq!(told(&error), expected, "{}: {id}", base.name);
                 }
-                // Other regions are read correctly or give an error, but are never reported absent.
+                // Other regions may be read correctly, or may give an error. No call may report
+                // them absent.
                 for i in (2..250).step_by(7) {
                     let name = format!("{i:05}");
                     match package.get(&name) {
@@ -316,7 +319,7 @@ fn an_entry_at_fault_is_told_alike_by_every_way_and_hides_no_other() {
     for base in bases(&path) {
         let sound = Package::from_bytes(base.file.clone()).expect("it is sound");
         let located = sound.locate(THERE).expect("it is there");
-        // Changes the size, in the last four bytes of the entry.
+        // Changes the size of the region, which is in the last four bytes of the entry.
         let past = base.change(|_, f| put(f, located.at + 20, &[0xff; 4]));
         let expected = format!("error truncated stored region at {:#x}", located.span.start);
         for package in open(&past, &path) {
@@ -336,7 +339,8 @@ fn an_entry_at_fault_is_told_alike_by_every_way_and_hides_no_other() {
                     Ok(())
                 }),
             ];
-            // After this number of look-ups, the package builds a guide.
+            // After some look-ups, a package builds a guide, which speeds up later look-ups. So the
+            // calls are repeated before and after that.
             for round in 0..3 {
                 for (way, ask) in ways {
                     let error = ask(&package).expect_err("it is at fault");

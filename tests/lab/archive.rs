@@ -1,7 +1,7 @@
-//! The cost of reading parts of a DAR archive through a real nginx, compared with an indexed CAR v2
-//! of the same blocks. The CAR is read by the rules of its specification: the header, the whole
-//! index, then one range for each block. Its index does not tell where a block's descendants lie.
-//! Libraries from npm read the same blocks, too, as far as they can.
+//! The cost of reading parts of a DAR archive with a real nginx, compared with an indexed CAR v2 of
+//! the same blocks. The test reads the CAR as its specification says: the header, the whole index,
+//! and then a range for each block. The index of a CAR does not state where the descendants of a
+//! block lie. Libraries from npm read the same blocks, if they can.
 
 use super::counts::Relay;
 use super::npm::{programs, run};
@@ -18,13 +18,13 @@ use std::process::Command;
 
 type Blocks = BTreeMap<Vec<u8>, Vec<u8>>;
 
-/// The number of files in each folder. A folder and its files are 1,000 blocks.
+/// The number of files in each folder. Together, a folder and its files are 1,000 blocks.
 const FILES: usize = 999;
 
 struct Dag {
     root: Cid,
     blocks: Blocks,
-    /// The folders. `files` are the files in one of them.
+    /// The CIDs of the folders. `files` has the CIDs of the files in one folder.
     folders: Vec<Cid>,
     files: Vec<Cid>,
 }
@@ -33,7 +33,7 @@ fn content(folder: usize, file: usize) -> Vec<u8> {
     format!("folder {folder}, file {file}: ").repeat(4).into_bytes()
 }
 
-/// A folder of folders of short files.
+/// Returns a folder that has `folders` folders of short files.
 fn dag(folders: usize) -> Dag {
     let mut dag = Dag {
         root: Cid::new_identity(0x55, b"").unwrap(),
@@ -78,7 +78,8 @@ impl BlockStore for Store<'_> {
     }
 }
 
-/// Runs `dacti dar` with `--stats`. Returns the requests and bytes that the relay has counted.
+/// Runs `dacti dar` with `--stats`. Returns the numbers of requests and bytes that the relay
+/// counts.
 #[track_caller]
 fn dar(relay: &Relay, folder: &Path, arguments: &[&str]) -> (u64, u64) {
     relay.take();
@@ -94,7 +95,7 @@ fn dar(relay: &Relay, folder: &Path, arguments: &[&str]) -> (u64, u64) {
 /// A reader of a CAR v2.
 struct Car<'r> {
     relay: &'r Relay,
-    /// Records of 40 bytes: digest and offset, sorted.
+    /// The records of the index, sorted by digest. A record has 40 bytes: a digest and an offset.
     index: Vec<u8>,
     data_at: u64,
 }
@@ -105,13 +106,13 @@ impl<'r> Car<'r> {
         let number = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().unwrap());
         let (data_at, index_at) = (number(27), number(43));
         let index = get(relay, index_at, 1 << 40);
-        // Skips the codec of two bytes, the counts of hash functions and widths, and the hash code,
-        // width and length.
+        // Skips what precedes the records: the codec (two bytes), the number of hash functions, the
+        // hash code, the number of widths, a width and a length.
         Self { relay, index: index[2 + 4 + 8 + 4 + 4 + 8..].to_vec(), data_at }
     }
 
-    /// Reads a block. The length of its section is in the section, so a first read guesses it, and
-    /// a second read completes a longer block.
+    /// Reads a block. The length of a block is in its section, so the first read has a fixed
+    /// length. If the block is longer, a second read fetches the rest.
     fn block(&self, cid: &Cid) -> Vec<u8> {
         let records: Vec<&[u8]> = self.index.chunks(40).collect();
         let at = records.binary_search_by(|record| record[..32].cmp(cid.digest())).unwrap();
@@ -140,8 +141,8 @@ fn get(relay: &Relay, at: u64, len: u64) -> Vec<u8> {
     answer.body
 }
 
-/// Reads blocks of the CAR by libraries from npm. Returns the requests and bytes that the relay has
-/// counted; `None` if npm is not installed.
+/// Reads blocks of the CAR with libraries from npm. Returns the numbers of requests and bytes that
+/// the relay counts, or `None` if npm is not installed.
 fn public(relay: &Relay, cids: &[&Cid]) -> Option<(u64, u64)> {
     if missing(&[Tool::NODE, Tool::NPM]) {
         return None;
@@ -154,7 +155,8 @@ fn public(relay: &Relay, cids: &[&Cid]) -> Option<(u64, u64)> {
     Some(relay.take())
 }
 
-/// Prints the bytes of a file that `CarIndexedReader` reads for one block. It reads no URLs.
+/// Prints how many bytes of a local file `CarIndexedReader` reads for one block. This reader cannot
+/// read URLs.
 fn indexed_reader(car: &Path, cid: &Cid) {
     if missing(&[Tool::NODE, Tool::NPM]) {
         return;
@@ -218,7 +220,7 @@ fn parts_of_an_archive_take_few_requests() {
     let arguments = ["extract", "--path", &path, "--files", "-C", "files"];
     let dar_cost = dar(&relay, out.path(), &arguments);
     assert_eq!(fs::read(out.path().join("files").join(file.to_string())).unwrap(), expected);
-    // All leaves of the file are read as one range.
+    // One range covers all leaves of the file.
     assert!(dar_cost.0 <= 6 + 1, "{dar_cost:?}");
     let car = Car::open(&relay);
     for cid in [&dag.root, folder, file] {

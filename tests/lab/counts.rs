@@ -1,5 +1,5 @@
-//! The requests and bytes of `dacti get` for one region, through a real nginx. Compares the numbers
-//! that the program prints with those that a relay in between counts.
+//! The requests and bytes that `dacti get` needs for one region, with a real nginx. The numbers
+//! that the program prints must be those that a relay counts between program and server.
 
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::lab::{Edge, Lab, Lifetimes, Tool, full, missing};
@@ -12,17 +12,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const HEAD: u64 = 65_536;
-/// A region of 1 KiB with its digest.
+/// The length of a region of 1 KiB with its digest.
 const REGION: u64 = 1_024 + 32;
 
-/// The requests and bytes that went through a [`Relay`].
+/// The requests and bytes that have passed a [`Relay`].
 #[derive(Debug, Default)]
 struct Wire {
     requests: AtomicU64,
     bytes: AtomicU64,
 }
 
-/// Forwards connections to a server, and counts requests and the bytes of answers.
+/// A relay between clients and a server. It counts the requests, and the bytes of the answers.
 pub(super) struct Relay {
     address: SocketAddr,
     wire: Arc<Wire>,
@@ -33,7 +33,7 @@ impl Relay {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, wire) = (listener.local_addr().unwrap(), Arc::<Wire>::default());
         let counted = Arc::clone(&wire);
-        // The thread ends with the test's process.
+        // The thread ends when the process of the test ends.
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let (Ok(client), Ok(server)) = (client, TcpStream::connect(server)) else { return };
@@ -50,7 +50,7 @@ impl Relay {
         self.address
     }
 
-    /// Returns the requests and the bytes of answers since the last call.
+    /// Returns the number of requests, and the number of bytes of answers, since the last call.
     pub(super) fn take(&self) -> (u64, u64) {
         let Wire { requests, bytes } = &*self.wire;
         (requests.swap(0, Ordering::SeqCst), bytes.swap(0, Ordering::SeqCst))
@@ -58,8 +58,8 @@ impl Relay {
 }
 
 impl Wire {
-    /// Counts the requests in `bytes`. The program sends each request in one piece and without a
-    /// body.
+    /// Counts the requests in `bytes`. This works because the program sends each request in one
+    /// piece, and without a body.
     fn asked(&self, bytes: &[u8]) {
         let starts = bytes.windows(5).filter(|window| window == b"GET /").count();
         self.requests.fetch_add(starts as u64, Ordering::SeqCst);
@@ -78,13 +78,13 @@ fn hand_on(mut from: TcpStream, mut to: TcpStream, count: impl Fn(&[u8])) {
             if read == 0 {
                 return Ok(());
             }
-            // Count before forwarding, so that the count is complete when the other end has the
-            // bytes.
+            // Counts before forwarding. So the count is complete when the other side has received
+            // the bytes.
             count(&piece[..read]);
             to.write_all(&piece[..read])?;
         }
     })();
-    // One side has closed its connection, so close the other one, too.
+    // One side has closed its connection. Closes the connection to the other side, too.
     drop(copied);
     let _ = to.shutdown(Shutdown::Write);
 }
@@ -95,7 +95,8 @@ fn content(n: usize, len: usize) -> Vec<u8> {
     content
 }
 
-/// Packs `regions` regions. One of them is hot, and all but a few have `len` bytes.
+/// Packs `regions` regions. The first one is hot. One other region has 1,024 bytes, and all others
+/// have `len` bytes.
 fn pack(at: &Path, regions: usize, len: usize) {
     let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
@@ -107,8 +108,8 @@ fn pack(at: &Path, regions: usize, len: usize) {
     builder.build(at).unwrap();
 }
 
-/// Runs `dacti get --stats` without kept state. Returns the content, and the numbers of requests
-/// and bytes that the program prints.
+/// Runs `dacti get --stats`, with no state from earlier runs. Returns the content, and the numbers
+/// of requests and bytes that the program prints.
 fn get(relay: &Relay, path: &str) -> (Option<Vec<u8>>, u64, u64) {
     let url = format!("http://{}/p.dacti-pack", relay.address);
     let output = Command::new(program()).args(["get", &url, path, "--stats"]).output().unwrap();
@@ -122,7 +123,7 @@ fn get(relay: &Relay, path: &str) -> (Option<Vec<u8>>, u64, u64) {
     (output.status.success().then_some(output.stdout), requests, bytes)
 }
 
-/// Gets `path` and compares the printed costs with the counted ones.
+/// Gets `path`, and checks that the printed costs are the counted ones.
 #[track_caller]
 fn check(relay: &Relay, path: &str, expected: Option<&[u8]>, requests: u64, bytes_max: u64) {
     relay.take();
@@ -131,12 +132,13 @@ fn check(relay: &Relay, path: &str, expected: Option<&[u8]>, requests: u64, byte
     assert!(found.as_deref() == expected, "{path}");
     assert_eq!((told, asked), (requests, requests), "requests for {path}");
     assert!(bytes <= bytes_max, "{bytes} bytes for {path}, not {bytes_max}");
-    // The header fields of an answer take less than 1 KiB.
+    // The bytes that the relay counts include the header of each answer, which takes less than 1
+    // KiB.
     assert!((bytes..bytes + 1_024 * requests).contains(&sent), "{bytes} bytes told, {sent} sent");
     eprintln!("{path}: {requests} requests, {bytes} bytes");
 }
 
-/// Checks the table of costs in `docs/performance.md` for `regions` regions.
+/// Checks the row for `regions` regions in the table of costs in `docs/performance.md`.
 fn counts(regions: usize, len: usize, requests: u64, bytes_max: u64) {
     if missing(&[Tool::NGINX]) {
         return;
@@ -151,7 +153,8 @@ fn counts(regions: usize, len: usize, requests: u64, bytes_max: u64) {
         let asked_for = format!("region/{n:07}");
         check(&relay, &asked_for, Some(&content(n, 1_024)), requests, bytes_max);
         check(&relay, "hot.txt", Some(b"in the head"), 1, HEAD);
-        // The head or one group of the index proves that the region is missing.
+        // To know that a region is missing, the program needs the head, or also one block of the
+        // index.
         check(&relay, "no such region", None, requests - 1, bytes_max - REGION);
     }
 }

@@ -1,4 +1,4 @@
-//! An HTTP client for tests. It sends only the given fields, and shares no code with the crates.
+//! An HTTP client for tests. It sends exactly the given fields, and shares no code with the crates.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
@@ -7,7 +7,7 @@ use std::net::TcpStream;
 /// Sends one request with exactly these `fields`, and reads the answer to its end.
 ///
 /// # Errors
-/// An error of the system, or a truncated answer.
+/// An error of the system, or an answer that ends early.
 ///
 /// # Panics
 /// If the bytes are not an HTTP answer.
@@ -29,19 +29,19 @@ pub fn ask(address: &str, method: &str, path: &str, fields: &str) -> io::Result<
     Ok(answer)
 }
 
-/// A server's answer.
+/// The answer of a server.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// The status code.
     pub status: u16,
-    /// The fields, by their names in lower case.
+    /// The values of the fields. The names of the fields are in lower case.
     pub fields: BTreeMap<String, String>,
-    /// The body, with chunked coding removed.
+    /// The body, after decoding chunks.
     pub body: Vec<u8>,
 }
 
 impl Answer {
-    /// Reads a complete answer.
+    /// Parses a complete answer.
     ///
     /// # Panics
     /// If the bytes are not an HTTP answer.
@@ -63,7 +63,7 @@ impl Answer {
         answer
     }
 
-    /// Returns a field's value; empty if the answer lacks it.
+    /// Returns the value of a field, or an empty text if the answer lacks the field.
     #[must_use]
     pub fn field(&self, name: &str) -> &str {
         self.fields.get(name).map_or("", String::as_str)

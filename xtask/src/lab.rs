@@ -1,6 +1,6 @@
-//! `lab`: packages read through real servers and caches while they are updated.
+//! `lab`: reads packages through real servers and caches while updates change them.
 //!
-//! The tests start the servers, on loopback ports of their own, and stop them.
+//! The tests start and stop the servers, which listen on ports of loopback.
 
 use crate::debian::need;
 use crate::page::{Begun, Page};
@@ -8,7 +8,7 @@ use crate::run::{Context, Outcome, Result, run};
 use crate::test::of_workspace;
 use std::process::Command;
 
-/// Programs that the lab starts, and Debian's packages of them.
+/// The programs that the lab starts, each with its Debian package.
 const SERVERS: &[(&str, &str)] = &[
     ("/usr/sbin/nginx", "nginx-light"),
     ("/usr/sbin/varnishd", "varnish"),
@@ -19,7 +19,7 @@ const SERVERS: &[(&str, &str)] = &[
     ("/usr/bin/npm", "npm"),
 ];
 
-/// A table of a page. The tests write its rows into a file of its name.
+/// A table of a page. `rows` names the file into which the tests write the rows.
 struct Table {
     rows: &'static str,
     columns: &'static str,
@@ -59,10 +59,10 @@ const TABLES: [Table; 4] = [
     },
 ];
 
-/// `--full` runs the whole matrix, which takes half an hour, and `--write` puts its tables into
-/// their page. `--parts` runs the tests of packages in parts alone, `--stores` those of object
-/// stores, `--hosts` those of `dacti cdn-check`, `--deploys` the comparison of ways to publish. All
-/// other arguments go to the tests.
+/// Runs the tests of the lab. `--full` runs the whole matrix, which takes half an hour. `--write`
+/// puts its tables into their page. Four options choose tests: `--parts` those of packages in
+/// parts, `--stores` those of object stores, `--hosts` those of `dacti cdn-check`, and `--deploys`
+/// the comparison of ways to publish. All other arguments are passed to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
     let write = args.iter().any(|arg| arg == "--write");
@@ -84,7 +84,7 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     }
     let begun = Begun::now(context)?;
     let rows = context.root.join("target/xtask-lab-rows");
-    // The rows of an earlier run are removed.
+    // Removes the rows of an earlier run.
     let _ = std::fs::remove_dir_all(&rows);
     std::fs::create_dir_all(&rows).map_err(|error| format!("{}: {error}", rows.display()))?;
     if full && is_chosen {
@@ -92,10 +92,10 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
         command.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows);
         run(&mut tests(command, &["2"], &rest))?;
     } else if full {
-        // First the measurements, with nothing else running. Then all caches at once, because most
-        // of that time is waiting.
+        // The measurements run first and one by one, so that nothing disturbs them. Then the tests
+        // of all caches run at once, because they mostly wait.
         let full = || {
-            // The tests run a release build, so that the figures are those of real programs.
+            // The tests run a release build, so that they measure the speed of real programs.
             let mut command = context.cargo(["test", "--release", "-p", "dacti-tests"]);
             command.env("DACTI_LAB", "full").env("DACTI_LAB_ROWS", &rows);
             command
@@ -109,7 +109,7 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
         let versions = versions()?;
         let mut is_written = false;
         for table in &TABLES {
-            // The chosen tests may leave a table out.
+            // If only some tests were chosen, a table may have no rows.
             if let Ok(rows) = std::fs::read_to_string(rows.join(table.rows)) {
                 let found = format!("{versions}\n{}{}", table.columns, sorted(&rows));
                 table.page.write(context, &begun, "", &found)?;
@@ -123,28 +123,29 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// The prefixes of the tests that run alone on demand.
+/// The prefixes of tests that can be chosen.
 const PARTS: &str = "parts::";
 const STORES: &str = "stores::";
 const HOSTS: &str = "cdn_check::";
 const DEPLOYS: &str = "deploys::";
 /// The prefix of the tests that update packages while readers read them.
 const UPDATES: &str = "updates::";
-/// Returns the command for the lab's tests with these threads and filters. Each test has servers
-/// and readers of its own.
+/// Returns the command that runs tests of the lab. Its arguments are the number of threads and
+/// filters for the names of tests. The tests can run at once, because each has its own servers and
+/// readers.
 fn tests(mut command: Command, threads: &[&str], rest: &[String]) -> Command {
     command.args(["--test", "lab", "--", "--nocapture", "--test-threads"]).args(threads).args(rest);
     command
 }
 
-/// Sorts the rows. They come as tests end, but the page has them in order.
+/// Sorts the rows. They are in the order in which the tests ended.
 fn sorted(rows: &str) -> String {
     let mut rows: Vec<_> = rows.lines().map(|row| format!("{row}\n")).collect();
     rows.sort();
     rows.concat()
 }
 
-/// Returns the versions of the caches.
+/// Returns the versions of the caches, as text for the page.
 fn versions() -> Result<String> {
     let mut said = Vec::new();
     for (program, flag) in [("nginx", "-v"), ("varnishd", "-V"), ("squid", "-v")] {
@@ -154,7 +155,7 @@ fn versions() -> Result<String> {
     Ok(format!("Caches: {}.\n", said.join("; ")))
 }
 
-/// Returns the first line that a program prints, on either output.
+/// Returns the first line that a program prints to standard output or standard error.
 fn first_line(command: &mut Command) -> Result<String> {
     let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
     let said = [output.stdout, output.stderr].concat();

@@ -1,27 +1,27 @@
-//! Pages with measurements. A run writes every number in them; none is typed by hand.
+//! Pages with measurements. A program writes all their numbers, and no person does.
 //!
-//! The results of a run lie between two marks in the page, with the command, commit, day and
-//! machine. This module writes results of every kind of run.
+//! A page has two marks, and the results of a run lie between them. They include the command, the
+//! commit, the day and the machine. All verbs that measure use this module.
 
 use crate::run::{Context, Result, output};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A page with the results of a verb.
 pub struct Page<'a> {
-    /// The page, below the root.
+    /// The path of the page, from the root of the workspace.
     pub path: &'a str,
-    /// The verb that measures, with its arguments, as in the page's marks.
+    /// The verb that measures and its arguments, as the marks state them.
     pub verb: &'a str,
 }
 
-/// The time and the commit at which a run began.
+/// When a run began, and at which commit.
 pub struct Begun {
     commit: String,
     day: String,
 }
 
 impl Begun {
-    /// Records time and commit. Call it before the run, because the run changes the page.
+    /// Records the time and the commit. Call this before the run, because the run changes the page.
     pub fn now(context: &Context) -> Result<Self> {
         let begun = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self { commit: commit(context)?, day: date(begun.as_secs()) })
@@ -29,7 +29,8 @@ impl Begun {
 }
 
 impl Page<'_> {
-    /// Writes the results of a run into the page. `flags` are printed after the verb.
+    /// Writes the results of a run into the page. The page states the command with `flags` after
+    /// the verb.
     pub fn write(&self, context: &Context, begun: &Begun, flags: &str, found: &str) -> Result<()> {
         let Self { path, verb } = self;
         let Begun { commit, day } = begun;
@@ -43,14 +44,14 @@ impl Page<'_> {
         Ok(())
     }
 
-    /// Returns the marks: the lines before and after the results.
+    /// Returns the two marks, which are the lines before and after the results.
     fn marks(&self) -> (String, String) {
         let verb = self.verb;
         let begin = format!("<!-- begin of a run; written by `cargo xtask {verb} --write` -->");
         (begin, format!("<!-- end of the run of `{verb}` -->"))
     }
 
-    /// Returns the page with a new run between its marks.
+    /// Returns the page with the new results between its marks.
     fn spliced(&self, page: &str, run: &str) -> Result<String> {
         let (begin, end) = self.marks();
         let marked = page.split_once(&begin).and_then(|(before, rest)| {
@@ -62,7 +63,7 @@ impl Page<'_> {
     }
 }
 
-/// Returns the commit that is measured, and says if there are uncommitted changes.
+/// Returns the commit that was measured, and whether the working tree had other changes.
 fn commit(context: &Context) -> Result<String> {
     let commit = output(&mut context.git(["rev-parse", "--short", "HEAD"]))?;
     let changes = output(&mut context.git(["status", "--porcelain", "--untracked-files=no"]))?;
@@ -70,7 +71,8 @@ fn commit(context: &Context) -> Result<String> {
     Ok(format!("{}{more}", commit.trim()))
 }
 
-/// Returns processor, cores, memory and system, as far as the system reports them.
+/// Returns the processor, the cores, the memory and the operating system, if the system reports
+/// them.
 fn machine() -> String {
     let read = |path| std::fs::read_to_string(path).unwrap_or_default();
     let processor = field(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".into());
@@ -85,7 +87,7 @@ fn machine() -> String {
     format!("{processor}, {cores} virtual cores{memory}, {system} {}", release.trim())
 }
 
-/// Returns the value of the first line `name : value`.
+/// Returns the value of the first line of the form `name : value`.
 fn field(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| {
         let (found, value) = line.split_once(':')?;
@@ -95,8 +97,7 @@ fn field(text: &str, name: &str) -> Option<String> {
 
 /// Returns the day of a time as YYYY-MM-DD. The time is in seconds since 1970.
 fn date(seconds: u64) -> String {
-    // This is Howard Hinnant's `civil_from_days` for days after 1970, with years that begin in
-    // March.
+    // This is Howard Hinnant's `civil_from_days`, for days since 1970. Its years begin in March.
     let days = seconds / 86_400 + 719_468;
     let (era, day_of_era) = (days / 146_097, days % 146_097);
     let year_of_era =

@@ -1,21 +1,21 @@
-//! Starts other programs. Contains the only error type of this program: a text for a person.
+//! Runs other programs. Also has the error type of xtask, which is a text for a person.
 
 use std::ffi::OsString;
 use std::fmt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-/// Why a verb failed, in words that say what to do next.
+/// The reason why a verb failed. The text says what to do next.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Failure(String);
 
 pub type Result<T = ()> = std::result::Result<T, Failure>;
 
-/// How a verb ended if it did not fail.
+/// The result of a verb that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
     Done,
-    /// An optional tool is missing; `ci` turns this into a failure.
+    /// The verb did not run, because an optional tool is missing. `ci` reports this as a failure.
     Skipped(String),
 }
 
@@ -37,7 +37,7 @@ impl From<&str> for Failure {
     }
 }
 
-/// The workspace's root, and the cargo that started this program.
+/// The root of the workspace, and the cargo program that started xtask.
 #[derive(Debug)]
 pub struct Context {
     pub root: PathBuf,
@@ -45,7 +45,8 @@ pub struct Context {
 }
 
 impl Context {
-    /// Reads the environment that `cargo run` sets. Without it, uses the values from build time.
+    /// Reads the environment that `cargo run` sets. If it is not set, takes the values from the
+    /// time of the build.
     pub fn here() -> Self {
         let manifest_dir = std::env::var_os("CARGO_MANIFEST_DIR")
             .unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
@@ -54,14 +55,14 @@ impl Context {
         Self { root, cargo: std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()) }
     }
 
-    /// Returns a cargo command in the workspace's root.
+    /// Returns a cargo command that runs in the root of the workspace.
     pub fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(&self.cargo);
         command.current_dir(&self.root).args(args);
         command
     }
 
-    /// Returns a git command in the workspace's root.
+    /// Returns a git command that runs in the root of the workspace.
     pub fn git<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new("git");
         command.current_dir(&self.root).args(args);
@@ -69,12 +70,12 @@ impl Context {
     }
 }
 
-/// Returns whether this is a CI machine, on which packages may be installed and files changed.
+/// Returns whether this is a CI machine. There, a verb may install packages and change files.
 pub fn under_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }
 
-/// Refuses arguments, for verbs that take none.
+/// Fails if a verb that takes no arguments got some.
 pub fn no_args(args: &[String]) -> Result {
     match args.first() {
         None => Ok(()),
@@ -82,7 +83,7 @@ pub fn no_args(args: &[String]) -> Result {
     }
 }
 
-/// Returns whether the flag is given, for verbs that take only this flag or nothing.
+/// Returns whether a verb got this flag. Fails if it got other arguments.
 pub fn one_flag(args: &[String], flag: &str) -> Result<bool> {
     match args {
         [] => Ok(false),
@@ -91,7 +92,7 @@ pub fn one_flag(args: &[String], flag: &str) -> Result<bool> {
     }
 }
 
-/// Runs a command, shows its output, and fails if the command fails.
+/// Runs a command and shows its output. Fails if the command fails.
 pub fn run(command: &mut Command) -> Result {
     let line = command_line(command);
     eprintln!("$ {line}");
@@ -99,7 +100,8 @@ pub fn run(command: &mut Command) -> Result {
     if status.success() { Ok(()) } else { Err(format!("`{line}` failed: {status}").into()) }
 }
 
-/// Runs a command and returns its output. Its error output is shown.
+/// Runs a command and returns its standard output. Shows its error output. Fails if the command
+/// fails.
 pub fn output(command: &mut Command) -> Result<String> {
     let line = command_line(command);
     let output = command
@@ -120,12 +122,12 @@ pub fn tried(command: &mut Command) -> Result<(String, bool)> {
     Ok((String::from_utf8_lossy(&output.stdout).into_owned(), output.status.success()))
 }
 
-/// Runs a command, hides its output, and returns whether the command succeeded.
+/// Runs a command without showing its output. Returns whether the command succeeded.
 pub fn succeeds(command: &mut Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success())
 }
 
-/// Turns findings into one failure. Without findings, this is a success.
+/// Returns one failure for all findings, or success if there are none.
 pub fn judge(verdict: &str, findings: &[String]) -> Result {
     if findings.is_empty() {
         return Ok(());
@@ -134,8 +136,7 @@ pub fn judge(verdict: &str, findings: &[String]) -> Result {
     Err(format!("{} {verdict}{list}", findings.len()).into())
 }
 
-/// Returns the command as a person would type it: first the variables that were set, then the
-/// words.
+/// Returns the command as a person would type it: the variables that were set, and then the words.
 fn command_line(command: &Command) -> String {
     let mut words = Vec::new();
     for (name, value) in command.get_envs() {

@@ -1,4 +1,4 @@
-//! `tidy`: checks for faults that readers notice and compilers do not.
+//! `tidy`: looks for faults that readers notice and compilers do not notice.
 
 use crate::metadata::Metadata;
 use crate::prose::HABITS;
@@ -12,17 +12,20 @@ use std::path::Path;
 const COLUMNS_MAX: usize = 100;
 const FUNCTION_LINES_MAX: usize = 70;
 
-/// Folders whose functions are measured. Tests are left out, because a test may be a long table.
+/// The folders in which the lengths of functions are limited. Tests have no limit, because a test
+/// may be a long table.
 const MEASURED: &[&str] = &["crates/", "xtask/"];
 
-/// Words that mark unfinished work. They are split, so that this file does not contain them.
+/// Words that mark unfinished work. They are written in two halves, because this file must not
+/// contain them.
 const UNFINISHED: &[&str] = &[concat!("TO", "DO"), concat!("FIX", "ME"), concat!("db", "g!")];
 
-/// Such tests prove nothing: they do not run, or any panic makes them pass.
+/// Attributes of tests that prove nothing: a test that does not run, and a test that any panic
+/// makes pass.
 const BANNED_ATTRIBUTES: &[&str] = &["ignore", "should_panic"];
 
-/// Folders of one machine that must not appear in the repository. The home directory and the
-/// workspace's own folder are added at run time.
+/// Paths of folders on one machine, which must not appear in the repository. The home directory and
+/// the folder of the workspace are added when the check runs.
 const PRIVATE: &[&str] = &[concat!("/wo", "rk/"), concat!("/ro", "ot/")];
 
 const FIXTURES: &str = "tests/fixtures/";
@@ -52,16 +55,16 @@ pub fn tidy(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Returns the findings in one Rust file.
+/// Returns the faults of one Rust file.
 fn source(path: &str, text: &str) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    // A crate's README is its documentation, too.
+    // The README of a crate can be its documentation, too.
     if !["//!", "#![doc = include_str!("].iter().any(|start| text.starts_with(start)) {
         findings.push(format!("{path}:1: does not begin with `//!`: what is it for?"));
     }
     for (at, line) in (1..).zip(text.lines()) {
         let columns = line.chars().count();
-        // A line with a URL cannot be broken.
+        // A URL cannot be broken into two lines.
         if columns > COLUMNS_MAX && !line.contains("://") {
             findings.push(format!("{path}:{at}: {columns} columns, at most {COLUMNS_MAX}"));
         }
@@ -89,21 +92,22 @@ fn source(path: &str, text: &str) -> Result<Vec<String>> {
     Ok(findings)
 }
 
-/// Returns the Rust files of our packages that no target reaches.
+/// Returns the Rust files of our packages that belong to no target.
 fn dead_files(tree: &Tree, metadata: &Metadata) -> Result<Vec<String>> {
     let packages: BTreeSet<String> = metadata.members().map(|p| metadata.dir(p)).collect();
     let roots = metadata.members().flat_map(|p| &p.targets).map(|t| metadata.relative(&t.src_path));
     let roots: Vec<String> = roots.collect();
     let reached = modules(tree, roots.iter().map(String::as_str))?.all;
     let dead = tree.files().map(|(path, _)| path).filter(|&path| {
-        // Files of packages outside the workspace are not checked here.
+        // Packages outside the workspace are not checked here.
         let ours = package_dir(tree, path).is_none_or(|dir| packages.contains(dir));
         path.ends_with(".rs") && ours && !reached.contains(path)
     });
     Ok(dead.map(|path| format!("{path}: no target reaches this file")).collect())
 }
 
-/// Returns the nearest folder above a file that has a manifest, except the workspace's own.
+/// Returns the nearest folder above a file that has a manifest. The root of the workspace does not
+/// count.
 fn package_dir<'p>(tree: &Tree, path: &'p str) -> Option<&'p str> {
     let mut dir = dir_of(path);
     while !dir.is_empty() {
@@ -115,7 +119,7 @@ fn package_dir<'p>(tree: &Tree, path: &'p str) -> Option<&'p str> {
     None
 }
 
-/// Returns fixtures that lack their bytes, and those that lack their verdict.
+/// Returns the fixtures that have no bytes, and the fixtures that have no verdict.
 fn half_fixtures(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, _) in tree.files().filter(|(path, _)| path.starts_with(FIXTURES)) {
@@ -130,7 +134,8 @@ fn half_fixtures(tree: &Tree) -> Vec<String> {
     findings
 }
 
-/// Checks that published packages have a change log, and a README with the usual heading.
+/// Checks that published packages have a change log, and a README with the heading
+/// `README_HEADING`.
 fn crate_papers(tree: &Tree, metadata: &Metadata) -> Vec<String> {
     let mut findings = Vec::new();
     for package in metadata.members().filter(|package| package.published()) {
@@ -150,12 +155,14 @@ fn crate_papers(tree: &Tree, metadata: &Metadata) -> Vec<String> {
 fn private(root: &Path) -> Vec<String> {
     let home = std::env::var("HOME").unwrap_or_default();
     let found = [root.display().to_string(), home].into_iter();
-    // At least two parts are needed: a home of `/` or a workspace at `/src` would forbid too much.
+    // A path needs at least two parts. A home directory `/` or a workspace `/src` would forbid too
+    // many texts.
     let found = found.filter(|path| path.split('/').filter(|part| !part.is_empty()).count() > 1);
     PRIVATE.iter().map(|&path| path.to_owned()).chain(found).collect()
 }
 
-/// Searches all files, not only texts, because a fixture can contain a path, too.
+/// Searches all files of the repository. Binary files are included, because a fixture can contain a
+/// path.
 fn private_paths(tree: &Tree, private: &[String]) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, bytes) in tree.files() {
@@ -168,8 +175,7 @@ fn private_paths(tree: &Tree, private: &[String]) -> Vec<String> {
     findings
 }
 
-/// Returns whether the line contains this path. The end of a longer path or of an address does not
-/// count.
+/// Returns whether a line contains this path. It does not count inside a longer path or an address.
 fn names(line: &[u8], folder: &[u8]) -> bool {
     line.windows(folder.len()).enumerate().any(|(at, window)| {
         let before = at.checked_sub(1).and_then(|at| line.get(at));

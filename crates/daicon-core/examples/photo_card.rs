@@ -1,4 +1,4 @@
-//! Photo cards: a picture, and a caption in an extension table.
+//! Photo cards, an example of a format. A card has a picture, and a caption in an extension table.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 
@@ -13,18 +13,19 @@ pub const PICTURE: Requirement<'static> =
 /// The component whose region is the caption, in UTF-8.
 pub const CAPTION: Requirement<'static> =
     Requirement::new(Uuid::from_u128(0x3b9a4c62_0f3e_4d0b_a1de_6a5f2f9c8e43), Version::new(1, 0));
-/// The format.
+/// The declaration of the format.
 pub const FORMAT: Format<'static> = Format {
     requires: &[PICTURE, CAPTION],
     ..Format::new(Uuid::from_u128(0x8c1f9f0e_5a56_4c3b_9d55_3f2f6f0f7b21), Version::new(1, 0))
 };
-/// Length of a card's bytes before its picture: the preamble and two tables of one component.
+/// The number of bytes before the picture. They are the preamble and two tables of one component
+/// each.
 pub const START_LEN: usize = container_len(1) + table_len(1);
 
-/// Writes the start of a card. Picture and caption follow it.
+/// Returns the start of a card. Write the picture and the caption after it.
 ///
 /// # Errors
-/// `Misuse` if a region would have 4 GiB or more.
+/// `Misuse`, if a region would have 4 GiB or more.
 pub fn start(picture: &[u8], caption: &str) -> Result<[u8; START_LEN], Error> {
     let mut regions = RegionLayout::new(START_LEN, 0);
     let first = [PICTURE.with_region(regions.place(picture.len())?)];
@@ -36,20 +37,20 @@ pub fn start(picture: &[u8], caption: &str) -> Result<[u8; START_LEN], Error> {
     Ok(start)
 }
 
-/// Returns the picture and the caption of a card in memory.
+/// Returns the picture and the caption of a card that is in memory.
 ///
 /// # Errors
-/// The file is not a card, or a region passes its end.
+/// If the bytes are no card, or a region exceeds their end.
 pub fn read(card: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let walker = FORMAT.read(card)?;
     let bytes = |part: Requirement<'_>| part.require(walker.components())?.bytes_in(card);
     Ok((bytes(PICTURE)?, bytes(CAPTION)?))
 }
 
-/// Reads the caption of a card in a file, without reading the picture.
+/// Reads the caption of a card from a file. Does not read the picture.
 ///
 /// # Errors
-/// The file is not a card, or cannot be read.
+/// If the file is no card, or cannot be read.
 #[cfg(feature = "std")]
 pub fn caption(file: std::fs::File) -> Result<Vec<u8>, daicon_core::io::ReadError> {
     let mut card = daicon_core::io::Container::open(file, &FORMAT)?;

@@ -1,5 +1,5 @@
-//! Fixtures of the container. Readers follow the chain of tables, then each component's region in
-//! turn.
+//! Fixtures of the container. A reader of these files follows the chain of tables, and then takes
+//! the region of each component.
 
 use super::{Case, bad, good};
 use crate::reference::{
@@ -8,7 +8,7 @@ use crate::reference::{
 
 const TEXT: [u8; 16] = id("37cb72a4-caab-440c-8b7c-869019ed348e");
 
-/// The preamble and first table of a package of version 0.0.
+/// Returns the preamble and the first table of a package of version 0.0.
 fn file(first: &Table) -> Vec<u8> {
     let mut out = head(PACKAGE, 0, 0);
     out.extend(table(first));
@@ -19,19 +19,19 @@ fn with(components: &[Component]) -> Table {
     Table { components: components.to_vec(), ..Table::default() }
 }
 
-/// The 80 bytes of the first published file.
+/// Returns the first file that was published, which has 80 bytes.
 fn published() -> Vec<u8> {
     file(&with(&[Component { id: INDEX, major: 0, minor: 0, offset: 0, size: 0 }]))
 }
 
-/// A text component with a region of five bytes, which follows the table.
+/// Returns a file with a text component. Its region has five bytes, and follows the table.
 fn hello() -> Vec<u8> {
     let mut out = file(&with(&[component(TEXT, 80, 5)]));
     out.extend(b"hello");
     out
 }
 
-/// The file `hello`, but with the given region.
+/// Returns the file of `hello` with another region.
 fn hello_at(base: u64, offset: u32, size: u32) -> Vec<u8> {
     let mut out =
         file(&Table { base, components: vec![component(TEXT, offset, size)], ..Table::default() });
@@ -39,12 +39,12 @@ fn hello_at(base: u64, offset: u32, size: u32) -> Vec<u8> {
     out
 }
 
-/// An empty first table with this extension offset, in a file of 52 bytes.
+/// Returns a file of 52 bytes. Its first table is empty, and has this extension offset.
 fn extends_to(extension: u64) -> Vec<u8> {
     file(&Table { extension, ..Table::default() })
 }
 
-/// A chain of `count` tables without components.
+/// Returns a file with a chain of `count` tables, all without components.
 fn chain(count: u64) -> Vec<u8> {
     let mut out = head(PACKAGE, 0, 0);
     for i in 1..=count {
@@ -54,22 +54,23 @@ fn chain(count: u64) -> Vec<u8> {
     out
 }
 
-/// `count` components with empty regions. Their ids count up from `first`.
+/// Returns `count` components with empty regions. Their ids count up from `first`.
 fn many(first: u32, count: u32) -> Vec<Component> {
     (first..first + count).map(|i| component(small(i), 0, 0)).collect()
 }
 
-/// Returns a first table of one component and a wrong count.
+/// Returns a file whose first table has one component, but this count.
 fn counts(count: u32) -> Vec<u8> {
     file(&Table { count: Some(count), ..with(&[component(TEXT, 0, 0)]) })
 }
 
-/// Three tables: the second at 0x100 with four components, the third at the given position.
+/// Returns a file with three tables. The second one has four components and starts at 0x100. The
+/// third one starts at `third_at`.
 fn three(third_at: usize, third: &Table) -> Vec<u8> {
     let mut out = file(&Table { extension: 0x100, ..with(&[component(small(1), 0, 0)]) });
     let second = Table { extension: third_at as u64, ..with(&many(2, 4)) };
     place(&mut out, 0x100, &table(&second));
-    // If structures overlap, the bytes of the earlier one are kept.
+    // If the third table overlaps earlier bytes, the earlier bytes win.
     let kept = out.clone();
     place(&mut out, third_at, &table(third));
     out[0x100..kept.len()].copy_from_slice(&kept[0x100..]);
@@ -187,7 +188,8 @@ pub(super) const CASES: &[Case] = &[
         "container_count_that_wraps_to_one_entry",
         "error limit table entries at 0x34",
         "R-TBL-08",
-        // The product 28 * count is 28 modulo 2^32, so 32-bit arithmetic sees one component.
+        // 28 × count is 28 modulo 2^32. A reader that multiplies with 32 bits would see one
+        // component.
         || counts(0x4000_0001),
     ),
     bad(
@@ -347,7 +349,7 @@ pub(super) const CASES: &[Case] = &[
     bad("container_region_end_wraps", "error corrupt component region at 0x34", "R-REG-01", || {
         hello_at(u64::MAX - 83, 80, 5)
     }),
-    // The same faults as above, at other positions.
+    // The same faults as in cases above, with other values or at other positions.
     bad("container_of_one_byte", "error truncated signature at 0x0", "R-FMT-04", || vec![0xff]),
     bad(
         "container_signature_second_byte_wrong",

@@ -1,5 +1,4 @@
-//! Fixtures of names segments. They are bare segments at the start of an imagined file, so no bytes
-//! come before them.
+//! Fixtures of names segments. Each fixture is a single segment at position 0 of an imagined file.
 
 use super::{Case, bad, good};
 use crate::reference::{Kept, Link, NONE, Name, UNKNOWN, id, names, names_with, small};
@@ -8,13 +7,13 @@ fn named(path: &[u8]) -> Name {
     Name { id: [0; 16], length: 1, path: path.to_vec() }
 }
 
-/// A segment with these paths.
+/// Returns a segment with these paths.
 fn of(paths: &[&[u8]]) -> Vec<u8> {
     let list: Vec<_> = paths.iter().map(|path| named(path)).collect();
     names(Link::default(), &list)
 }
 
-/// The 116 bytes of the specification's example.
+/// Returns the example of the specification, which has 116 bytes.
 fn example() -> Vec<u8> {
     let first = Name { length: 6, ..named(b"a.txt") };
     let second = Name {
@@ -25,7 +24,8 @@ fn example() -> Vec<u8> {
     names(Link::default(), &[first, second])
 }
 
-/// A segment with three records: with all attributes, with a time before 1970, and with none.
+/// Returns a segment with four records: with all attributes, with a time before 1970, without a
+/// time, and without attributes.
 fn kept() -> Vec<u8> {
     let list = [named(b"a"), named(b"b"), named(b"c"), named(b"d")];
     let kept = [
@@ -37,7 +37,7 @@ fn kept() -> Vec<u8> {
     names_with(Link::default(), &list, &kept)
 }
 
-/// The segment with attributes, with four bytes changed.
+/// Returns the segment of `kept` after changing four bytes.
 fn patched_kept(at: usize, value: u32) -> Vec<u8> {
     let mut out = kept();
     out[at..at + 4].copy_from_slice(&value.to_le_bytes());
@@ -48,7 +48,7 @@ fn linked(at: u64, size: u32) -> Vec<u8> {
     names(Link { at, size, encoding: NONE, decoded: 32 }, &[named(b"a")])
 }
 
-/// The example with four bytes changed.
+/// Returns the example after changing four bytes.
 fn patched(at: usize, value: u32) -> Vec<u8> {
     let mut out = example();
     out[at..at + 4].copy_from_slice(&value.to_le_bytes());
@@ -77,7 +77,7 @@ pub(super) const CASES: &[Case] = &[
         let link = Link { at: 0, size: u32::MAX, encoding: *b"????", decoded: u64::MAX };
         names(link, &[named(b"a")])
     }),
-    // Cases of attributes, which begin at 0xa0 and end at 0xe0.
+    // Cases of attributes. In the segment of `kept`, they start at 0xa0 and end at 0xe0.
     good("names_attributes", "R-NAME-17, R-NAME-18", kept),
     good("names_attributes_with_reserved_bits", "R-NAME-18", || patched_kept(0xdc, 0xffff_fff8)),
     good("names_attributes_of_nothing", "R-NAME-03", || names_with(Link::default(), &[], &[])),
@@ -97,7 +97,7 @@ pub(super) const CASES: &[Case] = &[
         "R-NAME-03",
         || patched(0, 1),
     ),
-    // Faults of the header.
+    // Cases of faults in the header.
     bad("names_of_no_bytes", "error truncated names header at 0x0", "R-NAME-03", Vec::new),
     bad("names_cut_in_header", "error truncated names header at 0x0", "R-NAME-03", || cut(31)),
     bad("names_version_2", "error unsupported names header at 0x0", "R-NAME-02", || patched(0, 2)),
@@ -118,7 +118,7 @@ pub(super) const CASES: &[Case] = &[
         || patched(4, 0x0800_0000),
     ),
     bad("names_count_one_too_few", "error corrupt names path at 0x40", "R-NAME-03", || {
-        // The reader takes the second record for paths. The id of that record starts with
+        // The count is 1, so readers take the second record for paths. Its id starts with
         // "3\"\x11\0D".
         patched(4, 1)
     }),
@@ -137,7 +137,7 @@ pub(super) const CASES: &[Case] = &[
         out.push(b'a');
         out
     }),
-    // Faults of records.
+    // Cases of faults in records.
     bad("names_first_offset_not_zero", "error corrupt names record at 0x20", "R-NAME-04", || {
         patched(0x38, 1)
     }),
@@ -171,7 +171,7 @@ pub(super) const CASES: &[Case] = &[
     bad("names_sorted_by_parts", "error corrupt names record at 0x40", "R-NAME-05", || {
         of(&[b"a/b", b"a-b"])
     }),
-    // Faults of paths.
+    // Cases of faults in paths.
     bad("names_not_utf8", "error corrupt names path at 0x40", "R-NAME-06, R-PATH-01", || {
         of(&[b"caf\xe9"])
     }),
@@ -192,7 +192,7 @@ pub(super) const CASES: &[Case] = &[
     bad("names_slash_at_the_end", "error corrupt names path at 0x61", "R-PATH-02", || {
         of(&[b"a", b"a/"])
     }),
-    // Links. More fixtures of links are in the area `package`.
+    // Cases of faults in links. The area `package` has more of them.
     bad("names_link_at_the_segment_itself", "error corrupt names link at 0x8", "R-NAME-10", || {
         linked(1, 0)
     }),
@@ -200,7 +200,7 @@ pub(super) const CASES: &[Case] = &[
     bad("names_link_that_wraps", "error corrupt names link at 0x8", "R-NAME-10", || {
         linked(u64::MAX, 1)
     }),
-    // The same faults as above, at other positions.
+    // The same faults as in cases above, with other values or at other positions.
     bad("names_of_one_byte", "error truncated names header at 0x0", "R-NAME-03", || cut(1)),
     bad("names_cut_before_records", "error truncated names record at 0x20", "R-NAME-03", || {
         cut(32)
@@ -230,7 +230,7 @@ pub(super) const CASES: &[Case] = &[
         || of(&[b"ab", b"a"]),
     ),
     bad("names_overlong_utf8", "error corrupt names path at 0x40", "R-PATH-01", || {
-        // An overlong encoding of the slash, in two bytes.
+        // These two bytes are an overlong encoding of the slash.
         of(&[b"a\xc0\xafb"])
     }),
     bad("names_utf8_cut", "error corrupt names path at 0x61", "R-PATH-01", || {
@@ -241,8 +241,8 @@ pub(super) const CASES: &[Case] = &[
         "error corrupt names path at 0x60",
         "R-PATH-01",
         || {
-            // The two paths together are UTF-8, but the border between them lies within a
-            // character.
+            // The bytes of both paths together are valid UTF-8, but the border between the paths
+            // lies inside a character.
             of(&[b"a\xc3", b"\xbc"])
         },
     ),
@@ -250,7 +250,8 @@ pub(super) const CASES: &[Case] = &[
         of(&[b"\xf4\x90\x80\x80"])
     }),
     bad("names_compatibility_character", "error corrupt names path at 0x40", "R-PATH-01", || {
-        // The angstrom sign, which form C replaces by the letter A with a ring.
+        // The path is the angstrom sign. Normalisation form C replaces it by the letter A with a
+        // ring.
         of(&["\u{212b}".as_bytes()])
     }),
     bad("names_zero_byte_alone", "error corrupt names path at 0x40", "R-PATH-01", || of(&[b"\0"])),

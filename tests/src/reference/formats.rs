@@ -1,33 +1,34 @@
-//! Formats: which files a reader of one format accepts.
+//! Formats: which files a reader of a format accepts.
 //!
-//! Specification: `docs/spec/daicon.md`, "Format header", "Versions".
+//! It follows `docs/spec/daicon.md`, "Format header" and "Versions".
 
 use super::{Container, Fault, Found, Id, Preamble, fault, read_container, read_preamble};
 
-/// A version that a reader needs.
+/// An id, and the versions of it that a reader accepts.
 #[derive(Clone, Copy, Debug)]
 pub struct Needed {
-    /// The id of a format or a component.
+    /// The UUID of a format or of a component.
     pub id: Id,
-    /// Its major version.
+    /// The major version.
     pub major: u16,
-    /// The lowest minor version. For major 0, this one and `minors` are accepted.
+    /// The minor version. If the major version is 0, the reader accepts only this minor version and
+    /// `minors`. If not, it also accepts all higher ones.
     pub minor: u16,
-    /// Further minor versions that the reader lists, for major 0.
+    /// Further minor versions that the reader accepts if the major version is 0.
     pub minors: &'static [u16],
 }
 
-/// A format: its UUID and versions, and the components that its files must have.
+/// A format: its UUID, its versions, and the components that its files must have.
 #[derive(Clone, Copy, Debug)]
 pub struct Format {
-    /// The format and its version.
+    /// The UUID and the versions of the format.
     pub needed: Needed,
-    /// The components, in order.
+    /// The required components, in the order in which readers check them.
     pub requires: &'static [Needed],
 }
 
 impl Needed {
-    /// Returns whether a file of this version can be read.
+    /// Returns whether a reader accepts this version.
     #[must_use]
     pub fn accepts(&self, major: u16, minor: u16) -> bool {
         if major != self.major {
@@ -39,7 +40,7 @@ impl Needed {
         }
     }
 
-    /// Returns the component that the reader uses: the first in a suitable version.
+    /// Returns the component that a reader uses: the first one whose version the reader accepts.
     #[must_use]
     pub fn met<'c>(&self, container: &'c Container) -> Option<&'c Found> {
         container
@@ -49,10 +50,10 @@ impl Needed {
     }
 }
 
-/// Checks UUID and version, in this order.
+/// Checks the UUID, and then the version.
 ///
 /// # Errors
-/// The first of them that differs.
+/// The first of the two that the reader does not accept.
 pub fn check_preamble(preamble: &Preamble, format: &Format) -> Result<(), Fault> {
     if preamble.format != format.needed.id {
         return fault("unsupported", "format header", 8);
@@ -63,7 +64,7 @@ pub fn check_preamble(preamble: &Preamble, format: &Format) -> Result<(), Fault>
     Ok(())
 }
 
-/// Reads a file of one format: preamble, tables, required components, in this order.
+/// Reads a file of one format. Checks the preamble, then the tables, then the required components.
 ///
 /// # Errors
 /// The first fault.

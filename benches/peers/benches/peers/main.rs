@@ -1,10 +1,11 @@
-//! `cargo xtask bench peers`: packages compared with crates of other projects, on the same work in
-//! one run.
+//! `cargo xtask bench peers`: compares packages with crates of other projects. All of them do the
+//! same work in one run.
 //!
-//! Prints a table in Markdown to standard output, and its progress to standard error. `--quick`
-//! omits the largest work and repeats less often. `--test` runs everything once on small works,
-//! only to check that it runs. `--regions N` keeps only the work with N regions. `--only STORES`
-//! keeps the floor and the stores whose names contain one of these words, separated by commas.
+//! Prints a table in Markdown to standard output, and the progress to standard error. With
+//! `--quick`, it omits the largest work and repeats less often. With `--test`, it runs everything
+//! once with small works, to check that it runs. With `--regions N`, it does only the work with N
+//! regions. With `--only STORES`, it measures only the floor and some stores: those whose names
+//! contain one of the words in STORES, which commas separate.
 
 mod bars;
 mod brotli;
@@ -46,7 +47,7 @@ const MAPPED: Dacti = Dacti {
     ..READ
 };
 
-/// Returns all stores. The two variants of the floor are first.
+/// Returns all stores. The first two are variants of the floor, the simplest store that can work.
 fn stores() -> Vec<Box<dyn Store>> {
     vec![
         Box::new(raw::Raw { mapped: false }),
@@ -106,7 +107,7 @@ impl Asked {
             match arg.as_str() {
                 "--quick" => asked.quick = true,
                 "--test" => asked.test = true,
-                // Cargo passes this argument to every bench.
+                // Cargo adds this argument for every bench.
                 "--bench" => {}
                 "--regions" => {
                     let count = args.next().and_then(|count| count.parse().ok());
@@ -133,7 +134,7 @@ impl Asked {
         }
     }
 
-    /// Returns the number of regions and their length, for each work.
+    /// Returns, for each work, the number of regions and their length.
     fn works(&self) -> Vec<(usize, usize)> {
         let mut works = vec![(1_000, 1024), (100_000, 1024), (1_000_000, 64)];
         match self {
@@ -145,12 +146,12 @@ impl Asked {
         works
     }
 
-    /// Returns whether this run measures everything.
+    /// Returns whether this run measures all works and all stores.
     fn whole(&self) -> bool {
         self.only.is_none() && self.regions.is_none()
     }
 
-    /// Returns the number of texts to compress.
+    /// Returns the number of texts that are compressed.
     fn texts(&self) -> usize {
         match self {
             Self { test: true, .. } => 4,
@@ -159,17 +160,17 @@ impl Asked {
         }
     }
 
-    /// Returns the number of regions for the look-ups by several threads.
+    /// Returns the number of regions for look-ups by several threads.
     fn shared(&self) -> usize {
         self.works().last().map_or(0, |(count, _)| *count)
     }
 
-    /// Returns the number of regions among which a cold look-up searches.
+    /// Returns the number of regions in the package of a cold look-up.
     fn many(&self) -> usize {
         if self.test { 3_000 } else { 10_000_000 }
     }
 
-    /// Creates a folder for the files.
+    /// Creates the folder for the files of the stores.
     fn dir(&self) -> tempfile::TempDir {
         let dir = match &self.dir {
             Some(dir) => tempfile::tempdir_in(dir),

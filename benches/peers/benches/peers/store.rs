@@ -1,4 +1,4 @@
-//! The interface of a store: it packs regions into a file and finds them again.
+//! The interface of all stores. A store packs regions into a file, and finds them again.
 
 use crate::work::{Key, Work};
 use std::cell::Cell;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 /// An open store.
 pub trait Look {
-    /// Copies a region to the end of `out`. Returns whether the region exists.
+    /// Appends the content of a region to `out`. Returns whether the region exists.
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool;
 }
 
@@ -20,25 +20,25 @@ pub struct Reads {
     pub bytes: u64,
 }
 
-/// A crate, used in one way.
+/// A store: a crate that is used in a certain way.
 pub trait Store {
     fn name(&self) -> &'static str;
 
-    /// Returns the file's name. Stores with the same name share the file. The first of them packs
-    /// it.
+    /// Returns the name of the file. Stores that return the same name share the file, and the first
+    /// of them packs it.
     fn file(&self) -> &'static str;
 
-    /// Describes how the store is used, for the notes below the table.
+    /// Returns a description of the way of use, for the notes after the table.
     fn how(&self) -> &'static str;
 
-    /// Packs all regions into a file. The file is synced to disk when this returns.
+    /// Packs all regions into a file, and syncs the file to the disk.
     fn pack(&self, work: &Work, path: &Path);
 
-    /// Opens the file and passes the open store to `with`.
+    /// Opens the file, and passes the open store to `with`.
     fn open(&self, path: &Path, with: &mut dyn FnMut(&mut dyn Look));
 
-    /// Opens the file, finds one region and reads it. Returns the number of reads; `None` if they
-    /// cannot be counted.
+    /// Opens the file, finds one region, and reads it. Returns the number of reads, or `None` if
+    /// they cannot be counted.
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads>;
 }
 
@@ -48,7 +48,7 @@ pub struct Counting<F> {
     counts: Counts,
 }
 
-/// Counters that all clones share.
+/// Counters. All clones count together.
 #[derive(Clone, Default)]
 pub struct Counts(Rc<Cell<(u64, u64)>>);
 
@@ -65,7 +65,8 @@ impl Counts {
 }
 
 impl Counting<File> {
-    /// Opens a file with a buffer of `buffer` bytes. The reads of the file itself are counted.
+    /// Opens a file with a buffer of `buffer` bytes. Only reads of the file are counted, not reads
+    /// of the buffer.
     pub fn open(path: &Path, buffer: usize, counts: &Counts) -> BufReader<Self> {
         let file = File::open(path).expect("it was packed");
         BufReader::with_capacity(buffer, Self { file, counts: counts.clone() })
@@ -95,7 +96,8 @@ pub fn read_at(file: &File, at: u64, len: usize, counts: &Counts) -> Vec<u8> {
     bytes
 }
 
-/// Fills `buf` from position `at`, or fills less of it at the file's end.
+/// Fills `buf` with the bytes from position `at` on. Returns their number, which is smaller if the
+/// file ends before.
 pub fn read_at_most(mut file: &File, at: u64, buf: &mut [u8]) -> usize {
     #[cfg(unix)]
     {
@@ -109,7 +111,7 @@ pub fn read_at_most(mut file: &File, at: u64, buf: &mut [u8]) -> usize {
     }
 }
 
-/// Syncs the written file to disk. Every store's packing ends with this.
+/// Syncs a written file to the disk. Every store does this at the end of packing.
 pub fn synced(file: &File) {
     file.sync_all().expect("it can be synced");
 }

@@ -1,4 +1,4 @@
-//! The work that every store gets: the same regions, keys and look-ups.
+//! The work that all stores get: the same regions, keys and look-ups.
 
 use dacti_benches::Numbers;
 use std::fmt::Write;
@@ -6,19 +6,19 @@ use std::ops::Range;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The number of look-ups of each kind that are prepared.
+/// The number of look-ups that are prepared, of hits and of misses.
 const QUESTIONS: usize = 200_000;
 
-/// The names of a region. Each store uses the one that it supports.
+/// The names of a region. A store uses the kind of name that it supports.
 #[derive(Debug, Clone, Copy)]
 pub struct Key {
     pub id: Uuid,
-    /// The id in hexadecimal, for stores whose keys are names.
+    /// The id in hexadecimal digits, for stores whose keys are texts.
     name: [u8; 32],
-    /// The tile for PMTiles. Only every third number is used, so that the other numbers are
-    /// missing.
+    /// The number of a tile, for PMTiles. Regions have only every third number, so the numbers in
+    /// between are missing.
     pub tile: u64,
-    /// The number of the region. It has no meaning for a missing region.
+    /// The number of the region. For a missing region, it has no meaning.
     pub at: usize,
 }
 
@@ -34,15 +34,15 @@ impl Key {
     }
 }
 
-/// Regions of one length, and look-ups in them.
+/// Regions that all have the same length, and look-ups of regions.
 pub struct Work {
     pub region_len: usize,
-    /// The keys in the order in which they are packed.
+    /// The keys of the regions, in the order of packing.
     pub keys: Vec<Key>,
     pub content: Arc<Vec<u8>>,
-    /// Keys of regions that exist, in random order.
+    /// The keys of regions that exist, in random order.
     pub hits: Vec<Key>,
-    /// Keys of regions that do not exist.
+    /// The keys of regions that are missing.
     pub misses: Vec<Key>,
 }
 
@@ -73,7 +73,7 @@ impl Work {
         &self.content[self.range(at)]
     }
 
-    /// Returns the range of a region's content.
+    /// Returns the range of `content` that is the content of region `at`.
     pub fn range(&self, at: usize) -> Range<usize> {
         at * self.region_len..(at + 1) * self.region_len
     }
@@ -82,13 +82,13 @@ impl Work {
         (self.count() * self.region_len) as u64
     }
 
-    /// Returns every key with its region, in packing order.
+    /// Returns every key and its region, in the order of packing.
     pub fn regions(&self) -> impl Iterator<Item = (&Key, &[u8])> {
         self.keys.iter().map(|key| (key, self.content(key.at)))
     }
 
-    /// Returns the regions in the order of ids, for stores that are fastest with sorted input. The
-    /// time of the sorting is part of the packing time.
+    /// Returns the regions in the order of their ids, because some stores are fastest with sorted
+    /// input. Sorting is part of the measured time of packing.
     pub fn by_id(&self) -> Vec<(Uuid, &[u8])> {
         let mut regions: Vec<_> =
             self.keys.iter().map(|key| (key.id, self.content(key.at))).collect();
@@ -107,7 +107,7 @@ impl Work {
     }
 }
 
-/// Formats a number with a comma before each three digits.
+/// Formats a number with commas between groups of three digits.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
