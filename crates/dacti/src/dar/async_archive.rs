@@ -1,5 +1,5 @@
-//! Archives for async programs: the reader of `dacti-dar` over the bytes that were fetched so far,
-//! and its machines, which are fed each block as it arrives.
+//! Archives for async programs. They use the reader of `dacti-dar` over the bytes that were fetched
+//! so far, and its machines, which receive each block as it arrives.
 
 use super::DarSource;
 #[cfg(any(feature = "http", feature = "store"))]
@@ -23,11 +23,11 @@ const READ_LEN: u64 = 4 << 20;
 
 /// An archive whose bytes are fetched asynchronously.
 ///
-/// It runs the code of an [`Archive`]. So requests, checks, limits and errors are the same. Its
-/// futures can be polled on any executor, and dropping them ends their requests: see
+/// It runs the code of an [`Archive`], so requests, checks, limits and errors are the same. Its
+/// futures can be polled on any executor, and dropping a future ends its requests: see
 /// [`AsyncPackage`](crate::AsyncPackage).
 ///
-/// Memory: the bytes that a call has fetched are kept until it is done. For [`dag`](Self::dag)
+/// Memory: the bytes that a call has fetched are kept until the call ends. For [`dag`](Self::dag)
 /// these are the DAG's ranges; for [`verify`](Self::verify) one piece of 4 MiB, or one block.
 #[derive(Debug)]
 pub struct AsyncArchive {
@@ -113,7 +113,8 @@ impl AsyncArchive {
         self.run(|archive| archive.get(cid)).await
     }
 
-    /// Reads the DAG under a block: its contiguous range in one fetch, and the blocks before it.
+    /// Reads the DAG under a block. One fetch takes its contiguous range, and others take blocks
+    /// before it.
     ///
     /// # Errors
     /// The errors of [`Archive::dag`] and [`Walk::next_block`](dacti_dar::Walk::next_block).
@@ -139,7 +140,7 @@ impl AsyncArchive {
     /// Follows a path of names, starting at a block: see [`resolve`](dacti_dar::resolve).
     ///
     /// # Errors
-    /// A missing block, a wrong UnixFS node, an error of the transport.
+    /// A missing block; a wrong UnixFS node; an error of the transport.
     pub async fn resolve(&self, cid: &Cid, path: &[&str]) -> Result<Option<Cid>, UnixFsError> {
         let names = path.iter().map(|name| name.as_bytes().to_vec()).collect();
         let mut walk = PathWalk::new(cid, names);
@@ -155,7 +156,8 @@ impl AsyncArchive {
     /// Lists the entries of a folder, at most `entries_max`; `None` if there are more.
     ///
     /// # Errors
-    /// [`UnixFsError::Kind`] if the block is no folder; a missing block, an error of the transport.
+    /// [`UnixFsError::Kind`] if the block is not a folder; a missing block; an error of the
+    /// transport.
     pub async fn list(
         &self,
         folder: &Cid,
@@ -184,7 +186,8 @@ impl AsyncArchive {
     /// Opens a UnixFS file.
     ///
     /// # Errors
-    /// [`UnixFsError::Kind`] if the block is no file; a missing block, an error of the transport.
+    /// [`UnixFsError::Kind`] if the block is not a file; a missing block; an error of the
+    /// transport.
     pub async fn file(&self, cid: &Cid) -> Result<AsyncFile<'_>, UnixFsError> {
         self.file_range(cid, None).await
     }
@@ -207,8 +210,8 @@ impl AsyncArchive {
     /// event.
     ///
     /// # Errors
-    /// A fault of the archive, or an error of the transport. Archives without marks, which the
-    /// first implementation wrote, are refused.
+    /// A fault of the archive, or an error of the transport. The first implementation wrote
+    /// archives without marks; these are refused.
     pub async fn read(&self, mut take: impl FnMut(StreamEvent<'_>)) -> Result<Summary, ReadError> {
         let mut machine = StreamReader::new(&self.options);
         let (mut start, mut bytes) = (0_u64, Vec::new());
@@ -264,20 +267,20 @@ impl AsyncArchive {
     }
 }
 
-/// Runs `work` over the bytes that were fetched, and again after each fetch, until it lacks no
-/// bytes.
+/// Runs `work` over the bytes that were fetched. If `work` lacks bytes, they are fetched, and
+/// `work` runs again.
 async fn run_over<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
     mut work: impl FnMut() -> Result<T, ReadError>,
 ) -> Result<T, ReadError> {
-    // An error of the archive is a result of `work`. Only errors of the transport are returned by
-    // `run`.
+    // An error of the archive is part of the result of `work`. `run` itself returns only errors of
+    // the transport.
     let ran = run(gathered, operation, || Ok(work())).await;
     ran.map_err(io::Error::other)?
 }
 
-/// A UnixFS file of an [`AsyncArchive`], one chunk in memory at a time.
+/// A UnixFS file of an [`AsyncArchive`]. Only one chunk at a time is in memory.
 #[derive(Debug)]
 pub struct AsyncFile<'a> {
     archive: &'a AsyncArchive,
@@ -287,10 +290,10 @@ pub struct AsyncFile<'a> {
 }
 
 impl AsyncFile<'_> {
-    /// Returns the next bytes; none at the end.
+    /// Returns the next bytes; no bytes at the file's end.
     ///
     /// # Errors
-    /// A missing block, a wrong file, an error of the transport.
+    /// A missing block; a wrong file; an error of the transport.
     pub async fn next_chunk(&mut self) -> Result<&[u8], UnixFsError> {
         while self.is_taken || self.walk.data().is_empty() {
             let Some(cid) = self.walk.want().cloned() else { return Ok(&[]) };

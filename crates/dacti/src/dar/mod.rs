@@ -1,8 +1,8 @@
-//! DAR archives in files, in memory, under URLs and in object stores. The crate `dacti-dar` reads
-//! them, from the same sources as packages.
+//! DAR archives in files, in memory, under URLs and in object stores. They are read by the crate
+//! `dacti-dar`, from the same sources as packages.
 //!
-//! Archives under URLs are read by the same requests, budgets and retries as packages. An archive
-//! is never changed in place, so no cache can hold stale bytes of it. `AsyncArchive` reads archives
+//! Archives under URLs are read with the same requests, budgets and retries as packages. An archive
+//! is never changed in place, so no cache can have stale bytes of it. `AsyncArchive` reads archives
 //! in async programs.
 //!
 //! ```no_run
@@ -43,7 +43,7 @@ use std::sync::Arc;
 pub use async_archive::{AsyncArchive, AsyncFile, Blocks};
 pub use dacti_dar::{Archive, Cid, ReadError, ReadOptions, Reader, SubDag, Walk};
 
-/// A source of packages as a source of DAR archives.
+/// A source of DAR archives that wraps a source of packages.
 #[derive(Debug, Clone)]
 pub struct DarSource(Arc<dyn ReadAt>);
 
@@ -58,8 +58,9 @@ impl DarSource {
     /// bytes.
     ///
     /// The trailer is at the end of an archive, so the file's length must be known. If no answer to
-    /// a range states the length, one request without a range asks for it. If that answer does not
-    /// state it either, the file is read whole, within [`SessionOptions`].
+    /// a range request states the length, one request without a range is sent. If its answer does
+    /// not state the length either, the file is read whole, within the limits of
+    /// [`SessionOptions`].
     ///
     /// [`SessionOptions`]: crate::fetch::SessionOptions
     ///
@@ -92,7 +93,8 @@ impl DarSource {
 
 impl dacti_dar::ReadAt for DarSource {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        // A fetch past the end would look like a truncated file, so the length is clipped first.
+        // A fetch past the end would look like a truncated file, so the read is cut at the end
+        // first.
         let rest = self.0.len().saturating_sub(offset);
         let most = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
         let buffer = buffer.get_mut(..most).unwrap_or_default();

@@ -1,14 +1,14 @@
-//! The place of a file, which messages show without its secrets.
+//! The location of a file. Messages show it without its secrets.
 
 use core::fmt;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-/// The place of a file: a path, or a URL of a server or an object store.
+/// The location of a file: a path, or a URL of a server or an object store.
 ///
-/// A URL may carry a password before its host, and a signature in its query. `Display` and `Debug`
-/// never show either: they print `https://host/path?...`. Only [`secret_url`](Self::secret_url)
-/// returns the URL as it was given.
+/// A URL may have a password before its host, and a signature in its query. `Display` and `Debug`
+/// never show either of them: they print `https://host/path?...`. Only
+/// [`secret_url`](Self::secret_url) returns the URL as it was given.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Location {
     given: OsString,
@@ -29,7 +29,7 @@ pub enum LocationKind {
     Unknown,
 }
 
-/// Schemes of the URLs from which packages can be read.
+/// The schemes of URLs from which packages can be read.
 const SCHEMES: [(&str, LocationKind); 10] = [
     ("http", LocationKind::Server),
     ("https", LocationKind::Server),
@@ -55,7 +55,7 @@ impl Location {
         Self { given, kind }
     }
 
-    /// Returns the location of `name` in the same folder. A query is dropped.
+    /// Returns the location of `name` in the same folder. The query is dropped.
     #[cfg(feature = "store")]
     pub(crate) fn sibling(&self, name: &str) -> Self {
         let given = self.given.to_string_lossy();
@@ -82,7 +82,7 @@ impl Location {
         (self.kind == LocationKind::Path).then(|| Path::new(&self.given))
     }
 
-    /// Returns the URL with its secrets, to send requests to; `None` for a path.
+    /// Returns the URL with its secrets, for sending requests; `None` for a path.
     #[must_use]
     pub fn secret_url(&self) -> Option<&str> {
         if self.is_url() { self.given.to_str() } else { None }

@@ -1,6 +1,6 @@
-//! Gets the bytes of a package: from files, memory, servers and object stores.
+//! Gets the bytes of a package from files, memory, servers and object stores.
 //!
-//! No module here interprets the bytes.
+//! No module here interprets these bytes.
 
 #[cfg(feature = "http-client")]
 pub(crate) mod http;
@@ -44,7 +44,7 @@ use crate::Error;
 use std::io;
 use std::path::Path;
 
-/// Returns the text of an error and of its causes, without repetitions.
+/// Returns the text of an error and of all its causes, without repetitions.
 #[cfg(any(feature = "http", feature = "store"))]
 pub(crate) fn chain(error: &dyn core::error::Error) -> String {
     let mut text = error.to_string();
@@ -60,8 +60,8 @@ pub(crate) fn chain(error: &dyn core::error::Error) -> String {
     text
 }
 
-/// Returns `contents` if the check of the file succeeded. Otherwise returns the check's error in
-/// place of each content.
+/// Returns `contents` if the check of the file succeeded. Otherwise replaces each content by the
+/// error of the check. Errors in `contents` stay.
 pub(crate) fn refuse_unless<T>(
     confirmed: Result<(), Error>,
     contents: Vec<Result<T, Error>>,
@@ -71,7 +71,7 @@ pub(crate) fn refuse_unless<T>(
 }
 
 impl Error {
-    /// Returns a copy of the error, for another region that the error concerns.
+    /// Returns a copy of the error, for another region to which the error applies.
     pub(crate) fn repeated(&self) -> Self {
         match self {
             Self::Remote { place, kind, source } => Self::Remote {

@@ -1,4 +1,4 @@
-//! Tells the program about pauses: why a fetch waits, and how long.
+//! Tells the program about pauses: why a fetch waits, and for how long.
 
 use super::Location;
 use core::fmt;
@@ -14,7 +14,7 @@ pub struct Pause<'p> {
     pub place: &'p Location,
     /// The reason for the wait.
     pub why: &'static str,
-    /// The longest time that the wait may last from now on.
+    /// The maximum time that the wait may still take.
     pub at_most: Duration,
 }
 
@@ -28,7 +28,7 @@ impl fmt::Display for Pause<'_> {
 
 type Tell = dyn Fn(Pause<'_>) + Send + Sync;
 
-/// A function that is called when a fetch waits for seconds, so that a program can say so.
+/// A function that is called when a fetch waits for seconds. A program can use it to tell its user.
 #[derive(Clone, Default)]
 pub struct OnPause(Option<Arc<Tell>>);
 
@@ -54,7 +54,8 @@ impl fmt::Debug for OnPause {
 /// The time after which a server's silence counts as a pause.
 pub(crate) const PAUSE: Duration = Duration::from_secs(2);
 
-/// Waits for `work`, and reports a pause if it takes longer than `timer`, which takes [`PAUSE`].
+/// Waits for `work`, and reports a pause if `work` takes longer than `timer`. `timer` must end
+/// after [`PAUSE`].
 pub(crate) async fn telling<T>(
     on_pause: &OnPause,
     place: &Location,

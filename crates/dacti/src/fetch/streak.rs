@@ -1,25 +1,25 @@
-//! Faults in a row that concern the server, not a single region.
+//! Consecutive faults that affect the server as a whole, not only one region.
 
 use crate::{Error, ErrorKind};
 
-/// Ends a run over many regions if their faults concern the server. Each further region would fail
+/// Ends a run over many regions if the server is at fault. Otherwise each further region would fail
 /// in the same way, after more requests and waits.
 ///
-/// A replaced file or a spent budget ends the run at once. Three faults in a row of one kind also
-/// end it, if they say that the server is unavailable, refuses access, or lacks a feature such as
-/// ranges.
+/// A replaced file or a spent budget ends the run at once. Three consecutive faults of one kind
+/// also end it, if they say that the server is unavailable, refuses access, or lacks a feature such
+/// as ranges.
 #[derive(Debug, Default)]
 pub struct FaultStreak {
     kind: Option<ErrorKind>,
     count: u32,
 }
 
-/// The number of faults in a row that ends a run.
+/// The number of consecutive faults that ends a run.
 const FAULTS_MAX: u32 = 3;
 
 impl FaultStreak {
-    /// Records the result of one region. Call it in the order of the results. Returns whether the
-    /// run ends with this fault.
+    /// Records the result of one region. The calls must have the order of the results. Returns
+    /// whether the run ends with this fault.
     pub fn note(&mut self, fault: Option<&Error>) -> bool {
         let kind = match fault {
             Some(Error::Remote { kind, .. }) => Some(*kind),

@@ -1,6 +1,6 @@
-//! Bytes that are too many for memory, kept until they are no longer needed.
+//! Bytes that are too many to be kept in memory.
 //!
-//! The bytes lie in a temporary file. WebAssembly has no files, so there they are kept in memory.
+//! They are kept in a temporary file. WebAssembly has no files, so there they are kept in memory.
 
 use std::io;
 #[cfg(not(target_family = "wasm"))]
@@ -9,7 +9,7 @@ use {
     std::fs::File,
 };
 
-/// A temporary file. It is deleted when this is dropped.
+/// A temporary file. The file is deleted when this value is dropped.
 #[derive(Debug)]
 #[cfg(not(target_family = "wasm"))]
 pub(crate) struct Temporary(File);
@@ -31,7 +31,7 @@ impl Temporary {
         read_file_at(&self.0, at, buf)
     }
 
-    /// Writes `bytes` at position `at`, which is at most the length.
+    /// Writes `bytes` at position `at`, which must not exceed the length.
     pub(crate) fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         write_file_at(&self.0, at, bytes)
     }
@@ -70,7 +70,7 @@ impl Temporary {
         Ok(rest.len().min(buf.len()))
     }
 
-    /// Writes `bytes` at position `at`, which is at most the length.
+    /// Writes `bytes` at position `at`, which must not exceed the length.
     pub(crate) fn write_at(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.0.truncate(usize::try_from(at).unwrap_or(usize::MAX));
         self.0.try_reserve(bytes.len())?;

@@ -1,15 +1,15 @@
 //! Chooses the cryptography of TLS.
 //!
-//! `ring` is small, and needs only a C compiler to be built. The default of `rustls`, `aws-lc`,
-//! takes several times as long to compile and adds megabytes to a program. OpenSSL must be
-//! installed on each machine that builds or runs a program.
+//! `ring` is small, and building it needs only a C compiler. The default of `rustls` is `aws-lc`,
+//! which takes several times as long to compile and adds megabytes to a program. OpenSSL would have
+//! to be installed on each machine that builds or runs a program.
 
 /// Makes `rustls` use the provider `ring`, unless the program has chosen a provider for the
 /// process.
 ///
 /// Call this before building a client: without a provider, building a client panics.
 pub(crate) fn choose_provider() {
-    // An error means that the program, or another thread, has chosen already.
+    // An error means that the program, or another thread, has already chosen a provider.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }
 

@@ -1,19 +1,20 @@
-//! Reads ahead: which reads wait, which are in progress, and which starts next.
+//! Reading ahead: this module decides which reads wait, which are in progress, and which starts
+//! next.
 //!
-//! The caller decides how a read is made. `Read` is a read that was started. Dropping it ends the
-//! read.
+//! The caller decides how a read is made. `Read` is a read that was started. When it is dropped,
+//! the read ends.
 
 use daicon_core::Span;
 use std::collections::{BTreeMap, HashMap};
 
-/// Reads that were announced and not taken yet.
+/// Reads that were announced, but not taken yet.
 #[derive(Debug)]
 pub(super) struct Ahead<Read> {
-    /// The maximum number of reads that are started and not taken. It limits the memory for their
-    /// bytes.
+    /// The maximum number of reads that were started, but not taken yet. It limits the memory for
+    /// their bytes.
     begun_max: usize,
     begun: HashMap<Span, Read>,
-    /// The reads that wait, in the order in which they were announced. `numbers` has the number of
+    /// The waiting reads, in the order in which they were announced. `numbers` has the number of
     /// each read in this queue.
     queue: BTreeMap<u64, Span>,
     numbers: HashMap<Span, u64>,
@@ -27,7 +28,7 @@ impl<Read> Ahead<Read> {
         Self { begun_max, begun, queue, numbers, told: 0 }
     }
 
-    /// Adds a read at the end of the queue. A read that is announced twice is read ahead once.
+    /// Adds a read at the end of the queue. If it is announced twice, it is read ahead only once.
     pub(super) fn tell(&mut self, span: Span) {
         if self.begun.contains_key(&span) || self.numbers.contains_key(&span) {
             return;
@@ -37,8 +38,8 @@ impl<Read> Ahead<Read> {
         self.told = self.told.saturating_add(1);
     }
 
-    /// Starts the next read with `begin`, if fewer than `begun_max` reads are started. Returns
-    /// whether it started a read.
+    /// Starts the next read with `begin`, unless `begun_max` started reads are not taken yet.
+    /// Returns whether it started a read.
     pub(super) fn begin_next(&mut self, begin: impl FnOnce(Span) -> Option<Read>) -> bool {
         if self.begun.len() >= self.begun_max {
             return false;
@@ -50,8 +51,8 @@ impl<Read> Ahead<Read> {
         true
     }
 
-    /// Removes and returns a read; `None` if it was not started. In both cases the read no longer
-    /// waits.
+    /// Removes and returns a started read; `None` if it was not started. In both cases, the read no
+    /// longer waits.
     pub(super) fn take(&mut self, span: Span) -> Option<Read> {
         let begun = self.begun.remove(&span);
         if begun.is_none()
@@ -72,7 +73,7 @@ mod tests {
         Span::new(n.saturating_mul(10), 5).expect("it is small")
     }
 
-    /// Begins all reads that may begin, and returns them.
+    /// Starts as many reads as possible, and returns them.
     fn begin(ahead: &mut Ahead<u64>) -> Vec<u64> {
         let mut begun = Vec::new();
         while ahead.begin_next(|span| {

@@ -15,12 +15,12 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 
-/// Runs futures on the runtime of `tokio` that polls them. On any other executor, it runs them on
-/// its own thread, which it starts at the first use.
+/// Runs futures on the runtime of `tokio` on which they are polled. On any other executor, it runs
+/// them on a thread of its own, which it starts at the first use.
 #[derive(Debug, Default)]
 pub(crate) struct Driver(OnceLock<Runner>);
 
-/// A task that ends when this is dropped.
+/// A task that ends when this value is dropped.
 struct Task<T>(JoinHandle<T>);
 
 impl<T> Drop for Task<T> {
@@ -45,7 +45,7 @@ impl Driver {
 
     fn own(&self) -> Result<Handle, Error> {
         if self.0.get().is_none() {
-            // If two runners are made at once, one is kept.
+            // If two threads make a runner at once, one of the runners is kept.
             let _ = self.0.set(Runner::new()?);
         }
         let handle = self.0.get().and_then(Runner::handle);
@@ -53,7 +53,8 @@ impl Driver {
     }
 }
 
-/// Returns the error for a task that was stopped from outside.
+/// Returns the error of a task that gave no result, because its runtime ended, or because it
+/// panicked for lack of IO or time in its runtime. Any other panic is raised again.
 fn failed(error: JoinError) -> Error {
     let Ok(panic) = error.try_into_panic() else {
         // The runtime was shut down while the package was read.

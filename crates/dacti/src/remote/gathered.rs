@@ -1,9 +1,9 @@
-//! A source of the bytes that were fetched so far. A read of other bytes fails, and is repeated
-//! after these bytes were fetched.
+//! A source of the bytes that were fetched so far. A read of other bytes fails. After these bytes
+//! were fetched, the read is repeated.
 //!
-//! An *operation* is work that reads from this source. It runs again from its start each time new
-//! bytes were fetched. The result of a run that lacked bytes is dropped. The bytes of an operation
-//! are dropped when it is done.
+//! An *operation* is work that reads from this source. Each time new bytes were fetched, it runs
+//! again from its start. If a run lacked bytes, its result is dropped. When the operation is done,
+//! its bytes are dropped.
 
 use super::{Near, Remote};
 use crate::fetch::Location;
@@ -15,22 +15,22 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
 
-/// The bytes of an operation, and the spans that it lacks.
+/// The bytes of an operation, and the spans that the operation lacks.
 #[derive(Debug, Default)]
 pub(crate) struct Operation(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    /// Fetched bytes, by their starts in the file.
+    /// Fetched bytes. Each piece is found by its start in the file.
     kept: HashMap<u64, Vec<u8>>,
-    /// Spans whose bytes were wrong, and the bytes that were fetched for these spans since. A
-    /// larger read that contains such a span is kept, because its other bytes may be good.
+    /// Spans whose bytes were wrong, with the bytes that were fetched again for them. If such a
+    /// span is part of a larger read, the larger read is kept, because its other bytes may be good.
     anew: HashMap<Span, Option<Vec<u8>>>,
-    /// The spans in `anew` that this run has read.
+    /// The spans in `anew` that the current run has read.
     read_anew: HashSet<Span>,
     /// Spans that could not be fetched.
     failed: HashMap<Span, Failure>,
-    /// Announced spans, which are read after the missing one.
+    /// Announced spans. They are fetched after the missing span.
     told: Vec<Span>,
     missing: Option<Span>,
 }
@@ -43,7 +43,7 @@ struct Failure {
     source: Arc<dyn core::error::Error + Send + Sync>,
 }
 
-/// The error of a read that must be repeated. Only the code that runs operations handles it.
+/// The error of a read that must be repeated. Only the code that runs operations uses it.
 #[derive(Debug, thiserror::Error)]
 #[error("the bytes have not been fetched yet")]
 struct NotYet;
@@ -53,8 +53,8 @@ impl Operation {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Removes and returns the span that the last run lacked, and the spans that it would have read
-    /// next. `None` if the run lacked no bytes, so that its result is valid.
+    /// Removes and returns the span that the last run lacked, and the spans that the run would have
+    /// read next. `None` if the run lacked no bytes; its result is then valid.
     pub(super) fn take_missing(&self) -> Option<(Span, Vec<Span>)> {
         let mut state = self.state();
         let told = core::mem::take(&mut state.told);
@@ -79,8 +79,8 @@ impl Operation {
         }
     }
 
-    /// Makes every read of `span` fail with this error, if it is an `Error::Remote`. Otherwise
-    /// returns the error.
+    /// Records this error for every read of `span`, if it is an `Error::Remote`. Otherwise returns
+    /// the error.
     pub(super) fn fail(&self, span: Span, error: Error) -> Result<(), Error> {
         let Error::Remote { place, kind, source } = error else { return Err(error) };
         let failure = Failure { place, kind, source: source.into() };
@@ -88,15 +88,15 @@ impl Operation {
         Ok(())
     }
 
-    /// Records that the bytes of `span` were wrong. Returns whether they were fetched for this span
-    /// alone.
+    /// Records that the bytes of `span` were wrong. Returns false if this was recorded before, and
+    /// the current run has used the bytes of a larger read again.
     fn doubt(&self, span: Span) -> bool {
         let mut state = self.state();
         let State { kept, anew, read_anew, .. } = &mut *state;
         if anew.contains_key(&span) && !read_anew.contains(&span) {
             return false;
         }
-        // If the whole is wrong, its parts are wrong, too.
+        // If the bytes of `span` are wrong, smaller reads within it are dropped, too.
         kept.retain(|start, bytes| {
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             !Span::new(*start, len).is_some_and(|kept| span.contains(&kept))
@@ -120,7 +120,7 @@ impl State {
             return anew.as_deref();
         }
         let own = self.kept.get(&span.start).and_then(|bytes| span.slice_of(bytes, span.start));
-        // At most a few spans are kept if one can be part of another, so this search is short.
+        // Several reads can contain a span only if few are kept, so this search is short.
         own.or_else(|| self.kept.iter().find_map(|(start, bytes)| span.slice_of(bytes, *start)))
     }
 }
@@ -132,16 +132,16 @@ impl Failure {
     }
 }
 
-/// An error that another read has returned before.
+/// An error that was already returned for another read.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Met(Arc<dyn core::error::Error + Send + Sync>);
 
-/// A source of the bytes of the operation on this thread.
+/// A source with the bytes of the operation that runs on the current thread.
 #[derive(Debug)]
 pub(crate) struct Gathered {
     remote: Arc<dyn Remote>,
-    /// An operation runs on one thread from its start to its end.
+    /// The operations that run, by thread. An operation stays on one thread during a run.
     running: Mutex<HashMap<ThreadId, Arc<Operation>>>,
 }
 
@@ -175,7 +175,7 @@ impl Gathered {
         work()
     }
 
-    /// Returns the operation on this thread.
+    /// Returns the operation that runs on this thread.
     fn current(&self) -> io::Result<Arc<Operation>> {
         let current = self.running().get(&thread::current().id()).cloned();
         current.ok_or_else(|| io::Error::other("bytes are read outside of an operation"))
@@ -208,7 +208,7 @@ impl ReadAt for Gathered {
         if let Some(failure) = state.failed.get(&span) {
             return Err(io::Error::other(failure.error()));
         }
-        // The first missing span counts, because the later reads depend on its bytes.
+        // Only the first missing span is recorded, because the later reads depend on its bytes.
         state.missing.get_or_insert(span);
         Err(io::Error::other(NotYet))
     }
@@ -249,7 +249,8 @@ impl ReadAt for Gathered {
             return Ok(false);
         }
         if !self.current()?.doubt(span) {
-            // A larger read fetched these bytes. A read of this span alone fetches them again.
+            // The wrong bytes belong to a larger read. A read of this span alone fetches them
+            // again.
             return Ok(true);
         }
         self.remote.doubt(span, why).map_err(io::Error::other)

@@ -8,7 +8,7 @@ use dacti_cdn::parts::is_in_parts;
 use dacti_http::Identity;
 use std::io;
 
-/// Returns the file and state of a view.
+/// Returns the identity of the file that a view belongs to, and its state.
 pub(crate) fn identity(view: &View) -> Identity {
     let file_id = view.layout().map_or_else(
         || {
@@ -28,12 +28,12 @@ pub(crate) fn identity(view: &View) -> Identity {
     Identity { file_id, generation }
 }
 
-/// Returns the file and state of a head alone; `None` if tables lie past the head.
+/// Returns the file and the state to which a head belongs; `None` if tables lie after the head.
 pub(crate) fn identity_of_head(head: Vec<u8>) -> Option<Identity> {
     View::read(&HeadAlone(head)).ok().map(|view| identity(&view))
 }
 
-/// A head without the rest of its file.
+/// A source with only the head of a file.
 #[derive(Debug)]
 struct HeadAlone(Vec<u8>);
 

@@ -1,9 +1,9 @@
-//! Packages whose bytes are fetched range by range over any network: the code that blocking and
-//! async reading share.
+//! Packages whose bytes are fetched range by range over any network. Blocking and async reading
+//! share this code.
 //!
 //! This module uses neither HTTP nor object stores. The logic of packages is not async. It runs
-//! over the bytes that were fetched so far, says which bytes it lacks, and runs again after these
-//! were fetched.
+//! over the bytes that were fetched so far, and reports which bytes it lacks. After these were
+//! fetched, it runs again.
 
 #[cfg(any(feature = "http", feature = "store"))]
 mod ahead;
@@ -42,7 +42,7 @@ use crate::fetch::ReadAt;
 use daicon_core::Span;
 use std::io;
 
-/// Tells reads that need no fetch from reads that do.
+/// Separates reads that need no fetch from reads that need one.
 pub(crate) trait Near: Remote {
     /// Returns the part of `span` that lies in the file.
     fn clipped(&self, span: Span) -> Span {
@@ -67,7 +67,7 @@ pub(crate) trait Near: Remote {
         }
     }
 
-    /// Returns the span to fetch for `span`, if any.
+    /// Returns the span that must be fetched to read `span`, if any.
     fn far(&self, span: Span) -> Option<Span> {
         let span = self.clipped(span);
         let far = !span.is_empty() && self.in_head(span).is_none() && !self.is_whole();
@@ -77,7 +77,7 @@ pub(crate) trait Near: Remote {
 
 impl<R: Remote + ?Sized> Near for R {}
 
-/// Reads into `buf` from a source that hands out vectors.
+/// Reads into `buf` from a source whose `read` returns vectors.
 fn read_into(source: &dyn ReadAt, at: u64, buf: &mut [u8]) -> io::Result<usize> {
     let len = u64::try_from(buf.len()).unwrap_or(u64::MAX);
     let bytes = source.read(Span { start: at, end: at.saturating_add(len) })?;

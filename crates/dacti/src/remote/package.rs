@@ -25,16 +25,16 @@ use std::sync::Arc;
 
 /// An open package whose bytes are fetched asynchronously.
 ///
-/// It runs the code of a [`Package`]. So requests, checks, limits and errors are the same. Its
-/// futures can be polled on any executor and sent to other threads, and dropping a future ends its
-/// requests. Packages under URLs are fetched on the runtime of `tokio` that polls the future; it
-/// must have IO and time enabled, as by `enable_all`. On any other executor, the package starts a
-/// thread that fetches. A caller's own [`Remote`] needs no runtime of `tokio`.
+/// It runs the code of a [`Package`], so requests, checks, limits and errors are the same. Its
+/// futures can be polled on any executor and sent to other threads. When a future is dropped, its
+/// requests end. Packages under URLs are fetched on the runtime of `tokio` that polls the future.
+/// This runtime must have IO and time enabled, as with `enable_all`. On any other executor, the
+/// package starts a thread that fetches. A [`Remote`] of the caller needs no runtime of `tokio`.
 ///
-/// The thread that polls never waits for a network. It computes digests and decodes. While it does
-/// so for a region, it does not yield.
+/// The thread that polls never waits for a network. It computes digests and decodes, and does not
+/// yield while it does so for a region.
 ///
-/// Memory: the bytes that a call has fetched are kept until it is done. For
+/// Memory: the bytes that a call has fetched are kept until the call ends. For
 /// [`get_many`](Self::get_many) these are all the regions, and for [`list`](Self::list) the index.
 /// For streams see [`RegionReader`](crate::RegionReader).
 #[derive(Debug)]
@@ -63,7 +63,8 @@ impl AsyncPackage {
         brotli: OpenBrotli,
     ) -> Result<Self, Error> {
         let mut remote = remote;
-        // A faulty head may come from a stale cache, or from a file whose upload is not complete.
+        // A faulty head may have been read from a stale cache, or from a file whose upload is not
+        // complete.
         for n in 0.. {
             let opened = Self::of_head(Arc::clone(&remote), limits, brotli).await;
             if !opened.as_ref().is_err_and(is_odd) {
@@ -87,7 +88,7 @@ impl AsyncPackage {
         Self::from_remote(super::driven::driven(opening).await?, limits).await
     }
 
-    /// Opens the package by the head that `remote` has.
+    /// Opens the package with the head that `remote` has.
     async fn of_head(
         remote: Arc<dyn Remote>,
         limits: Limits,
@@ -101,20 +102,20 @@ impl AsyncPackage {
         Ok(Self { package, gathered })
     }
 
-    /// Returns the requests, bytes and events so far.
+    /// Returns the numbers of requests, bytes and events so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.gathered.remote().stats()
     }
 
-    /// Returns whether the file was fetched whole, because the server has no ranges.
+    /// Returns whether the file was fetched whole, because the server does not support ranges.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.gathered.remote().is_whole()
     }
 
-    /// Returns the package with a policy, which hands out a region only if the region's seal
-    /// satisfies `policy`: see [`Package::require`].
+    /// Sets the policy: the package then hands out a region only if the region's seal satisfies
+    /// `policy`. See [`Package::require`].
     #[cfg(not(all(target_family = "wasm", target_os = "unknown")))]
     #[must_use]
     pub fn require(self, policy: SealPolicy) -> Self {
@@ -142,7 +143,7 @@ impl AsyncPackage {
     }
 
     /// Returns whether this package is a later state than `earlier`, which was read from the same
-    /// place: a later version of the same file, or another file.
+    /// place. It is later if it is a later version of the same file, or another file.
     #[cfg(any(feature = "http-client", feature = "store"))]
     #[must_use]
     pub fn is_later_than(&self, earlier: &Self) -> bool {
@@ -196,7 +197,7 @@ impl AsyncPackage {
     }
 
     /// Reads many regions, each whole, decoded and verified, in the order of `keys`: see
-    /// [`Package::get_many`]. Regions near each other take one request, and many requests run at
+    /// [`Package::get_many`]. One request fetches regions near each other, and many requests run at
     /// once. An error for one region does not affect the others.
     pub async fn get_many<'a, K: Into<RegionName<'a>>>(
         &self,
@@ -283,8 +284,8 @@ impl AsyncPackage {
         Ok(self.reader_over(self.package.verified_reader_at(located)?))
     }
 
-    /// Opens a region's content as a stream that hands bytes out before they are verified, and
-    /// keeps no bytes: see [`UnverifiedReader`].
+    /// Opens a region's content as a stream that hands bytes out before they are verified. The
+    /// stream keeps no bytes: see [`UnverifiedReader`].
     ///
     /// # Errors
     /// The errors of [`Package::unverified_reader_at`].
@@ -324,7 +325,7 @@ impl AsyncPackage {
 
     /// Does the same as [`run`](Self::run), for `count` results. If a fetch fails with an
     /// [`Error::Remote`], only the results that need its bytes are errors. Any other error ends the
-    /// run, and is the result for all.
+    /// run, and each result is then this error.
     async fn run_many<T>(
         &self,
         count: usize,
@@ -333,12 +334,12 @@ impl AsyncPackage {
         let operation = Arc::default();
         match self.run(&operation, |package| Ok(work(package))).await {
             Ok(found) => found,
-            // The run ended early, so each result is its error.
+            // The run ended early, so its error is the result for all.
             Err(error) => (0..count).map(|_| Err(Error::of_others(&error))).collect(),
         }
     }
 
-    /// Runs `work` on the package, again after each fetch, until it lacks no bytes.
+    /// Runs `work` on the package, and again after each fetch, until it lacks no bytes.
     pub(crate) async fn run<T>(
         &self,
         operation: &Arc<Operation>,
@@ -348,11 +349,11 @@ impl AsyncPackage {
     }
 }
 
-/// Runs `work` over the bytes that were fetched, and fetches the bytes that it lacks, until it
-/// lacks none.
+/// Runs `work` over the bytes that were fetched. If `work` lacks bytes, fetches them, and runs it
+/// again.
 ///
-/// The loop ends, because each round fetches new bytes, or reads wrong bytes in another way, and
-/// there are few such ways.
+/// The loop ends, because each round fetches new bytes, or reads wrong bytes in another way. There
+/// are few such ways.
 pub(crate) async fn run<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
@@ -373,7 +374,8 @@ pub(crate) async fn run<T>(
     }
 }
 
-/// Fetches `span` and the spans that are read next, as many at once as the transport allows.
+/// Fetches `span` and the announced spans `told`. The transport limits the number of fetches at
+/// once.
 pub(super) async fn fetch(
     remote: Arc<dyn Remote>,
     operation: Arc<Operation>,
@@ -393,7 +395,7 @@ pub(super) async fn fetch(
         let Some((fetched, bytes)) = under_way.next().await else { return Ok(()) };
         match bytes.and_then(|bytes| all_of(fetched, bytes)) {
             Ok(bytes) => operation.keep(fetched, bytes),
-            // The error of a read ahead is dropped. If this span is needed later, it is fetched
+            // The error of a read ahead is dropped. If its span is needed later, it is fetched
             // again.
             Err(error) if fetched == span => operation.fail(span, error)?,
             Err(_) => {}
@@ -401,8 +403,8 @@ pub(super) async fn fetch(
     }
 }
 
-/// Refuses a transport's answer that is too short. Otherwise the missing bytes would be fetched
-/// again forever.
+/// Returns an error if a transport's answer is too short. Otherwise the missing bytes would be
+/// fetched again forever.
 fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if len >= span.len() {
@@ -414,13 +416,13 @@ fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     Err(Error::Remote { place, kind, source: source.into() })
 }
 
-/// Returns whether an error says that a head is faulty.
+/// Returns whether an error means that a head is faulty.
 pub(super) fn is_odd(fault: &Error) -> bool {
     matches!(fault.kind(), ErrorKind::Corrupt | ErrorKind::Truncated | ErrorKind::Replaced)
 }
 
 impl Error {
-    /// Returns a copy of an error that concerns other results, too.
+    /// Returns a copy of an error, for another result to which it applies.
     fn of_others(error: &dyn fmt::Display) -> Self {
         Self::io("read", "".as_ref(), io::Error::other(error.to_string()))
     }

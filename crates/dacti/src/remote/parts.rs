@@ -17,7 +17,7 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::{self, Arc, PoisonError};
 
-/// A range of an object that lies at `name`, relative to the head's folder.
+/// A range of an object. `name` is relative to the head's folder.
 #[derive(Debug, Clone)]
 pub(crate) struct PartRange {
     pub(crate) name: String,
@@ -29,20 +29,20 @@ pub(crate) struct PartRange {
 
 /// A transport that also fetches objects beside the head.
 pub(crate) trait PartTransport: Remote {
-    /// Fetches a range of an object. An object of another length counts as missing: the error then
+    /// Fetches a range of an object. An object of another length counts as missing; the error then
     /// has the kind `Stale`.
     fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>>;
 
-    /// Fetches the current head, past all caches. Returns `None` if the answer is an earlier head,
-    /// or cannot be read at the moment.
+    /// Fetches the current head, past all caches. Returns `None` if the fetched head is an earlier
+    /// one, or cannot be read now.
     fn fresh_head(self: Arc<Self>) -> Fetching<Option<Vec<u8>>>;
 
-    /// Waits for an upload. `n` is the number of the wait, from 0. Returns `false` if there are no
-    /// more waits.
+    /// Waits for an upload. `n` is the number of the wait, counted from 0. Returns `false` if there
+    /// are no more waits.
     fn wait_for_upload(self: Arc<Self>, n: u32) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 }
 
-/// Returns the transport of a package, whose head says in which form it is published.
+/// Returns the transport of a package. Its head tells in which form the package is published.
 pub(crate) fn of_its_form<T: PartTransport + 'static>(transport: T) -> Arc<dyn Remote> {
     let transport = Arc::new(transport);
     if !is_in_parts(&transport.file().head) {
@@ -56,7 +56,8 @@ pub(crate) fn of_its_form<T: PartTransport + 'static>(transport: T) -> Arc<dyn R
 struct PartsRemote<T> {
     transport: Arc<T>,
     file: RemoteFile,
-    /// The latest list of parts; `None` if the head is wrong, which its reader reports.
+    /// The latest list of parts; `None` if the head is wrong. In this case, the reader of the head
+    /// reports the fault.
     region: sync::Mutex<Option<Arc<PartsRegion>>>,
     /// Spans whose bytes were wrong once.
     doubted: sync::Mutex<HashSet<Span>>,
@@ -80,7 +81,7 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         self.region.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Fetches `span` by one list of parts. All parts are requested at once.
+    /// Fetches `span` with the given list of parts. All parts are requested at once.
     async fn fetch_by(&self, region: &PartsRegion, span: Span) -> Result<Vec<u8>, Error> {
         let past_caches = {
             let doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
@@ -100,12 +101,12 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         }
     }
 
-    /// Fetches the head past all caches, and uses its list of parts from now on if it belongs to a
-    /// later publication than `used`. Returns whether the list now differs from `used`.
+    /// Fetches the head past all caches. If the head belongs to a later publication than `used`,
+    /// its list of parts is used from now on. Returns whether the list now differs from `used`.
     async fn look(&self, used: &Arc<PartsRegion>) -> Result<bool, Error> {
         let is_used =
             |region: Option<Arc<PartsRegion>>| region.is_some_and(|now| Arc::ptr_eq(&now, used));
-        // Another fetch may have looked while this one waited for the lock.
+        // While this fetch waited for the lock, another may have fetched the head.
         let _one = self.look_lock.lock().await;
         if !is_used(self.region()) {
             return Ok(true);
@@ -120,8 +121,8 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         Ok(true)
     }
 
-    /// Fetches `span`. If a part is missing, the current head may name another part for these
-    /// bytes. If not, the part may still be uploaded, so this waits.
+    /// Fetches `span`. If a part is missing, the current head may name another part with these
+    /// bytes. If it does not, the part may not be uploaded yet, so this waits.
     async fn fetch_patiently(&self, span: Span) -> Result<Vec<u8>, Error> {
         // spec: R-PART-13
         let mut waits = 0_u32;
@@ -147,7 +148,7 @@ fn is_missing(error: &Error) -> bool {
     matches!(error, Error::Remote { kind, .. } if kinds.contains(kind))
 }
 
-/// Returns the error of a part that stayed missing.
+/// Returns the error of a part that is still missing after all waits.
 fn missing(error: Error) -> Error {
     let Error::Remote { place, kind, source } = error else { return error };
     let text = format!(
@@ -184,7 +185,8 @@ impl<T: PartTransport + 'static> Remote for PartsRemote<T> {
 
     fn doubt(&self, span: Span, _: Doubt) -> Result<bool, Error> {
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
-        // If a part is also wrong when it is fetched past all caches, it is damaged at the origin.
+        // The next fetch leads past all caches. If the bytes are wrong then, too, the origin is
+        // damaged.
         Ok(doubted.insert(span))
     }
 
@@ -193,7 +195,7 @@ impl<T: PartTransport + 'static> Remote for PartsRemote<T> {
     }
 
     fn confirmed(self: Arc<Self>) -> Fetching<()> {
-        // A part's name is the hash of its bytes, so the head need not be read again.
+        // A part's name is the hash of its bytes, so the head need not be checked again.
         Box::pin(async move { self.transport.ended().map_or(Ok(()), Err) })
     }
 

@@ -1,4 +1,4 @@
-//! The content of one region while it is fetched, for async programs.
+//! The content of one region as a stream for async programs. It is decoded while it is fetched.
 
 use super::Fetching;
 use super::gathered::{Gathered, Operation};
@@ -14,7 +14,7 @@ use futures_util::Stream;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// The maximum length of a chunk.
+/// The maximum length of a chunk, in bytes.
 const CHUNK_LEN: usize = 64 * 1024;
 
 /// A region's content, verified before its first byte: a [`RegionReader`] for async programs.
@@ -25,12 +25,12 @@ pub type AsyncVerifiedReader = AsyncReader<VerifiedReader>;
 
 /// A region's content, decoded while it is fetched.
 ///
-/// Read it by [`chunk`](Self::chunk), as a `Stream` of [`Bytes`], or as an `AsyncRead` of `futures`
-/// or, with the features `http` and `store`, of `tokio`. These ways can be mixed. A stream ends
-/// after its first error.
+/// A caller can read it with [`chunk`](Self::chunk), as a `Stream` of [`Bytes`], or as an
+/// `AsyncRead` of `futures` or, with the features `http` and `store`, of `tokio`. These ways can be
+/// mixed. A stream ends after its first error.
 ///
-/// The bytes, checks, errors and cost are the same as for the wrapped reader. If a call is dropped
-/// before its end, no bytes are lost: the next call continues.
+/// The bytes, checks, errors and cost are those of the wrapped reader. If the future of a call is
+/// dropped before it is complete, no bytes are lost: the next call continues.
 pub struct AsyncReader<R> {
     reader: R,
     drive: Drive,
@@ -53,7 +53,7 @@ macro_rules! describe {
                 self.reader.located()
             }
 
-            /// Returns which check was made; `None` before the verdict.
+            /// Returns which check was made; `None` before it was made.
             #[must_use]
             pub const fn verdict(&self) -> Option<Verdict> {
                 self.reader.verdict()
@@ -132,8 +132,8 @@ impl<R: Read + Unpin> tokio::io::AsyncRead for AsyncReader<R> {
     }
 }
 
-/// Runs a reader over the bytes that were fetched, and fetches the bytes that it lacks, one piece
-/// at a time.
+/// Runs a reader over the bytes that were fetched. If the reader lacks bytes, they are fetched, one
+/// piece at a time.
 pub(super) struct Drive {
     gathered: Arc<Gathered>,
     operation: Arc<Operation>,
@@ -146,8 +146,8 @@ impl Drive {
         Self { gathered, operation: Arc::default(), fetching: None }
     }
 
-    /// Runs `work` until it lacks no bytes. `work` must allow another run after an error of its
-    /// source.
+    /// Runs `work` until it lacks no bytes. After an error of its source, `work` must be able to
+    /// run again.
     pub(super) fn poll<T>(
         &mut self,
         context: &mut Context<'_>,

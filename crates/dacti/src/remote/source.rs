@@ -1,7 +1,7 @@
-//! A remote file as a source: blocking reads over async fetches.
+//! A remote file as a source. Its reads block, but its fetches are async.
 //!
-//! The fetches run on the source's own runtime. So any thread can read from it, even a thread of
-//! another runtime.
+//! The fetches run on a runtime of the source. So any thread can read from the source, even a
+//! thread of another runtime.
 
 use super::ahead::Ahead;
 use super::package::is_odd;
@@ -29,7 +29,7 @@ pub struct RemoteSource {
     ahead: Mutex<Ahead<Begun>>,
 }
 
-/// A read that was started ahead. Dropping this ends the read.
+/// A read that was started ahead. When this value is dropped, the read ends.
 #[derive(Debug)]
 struct Begun {
     bytes: Receiver<Result<Vec<u8>, Error>>,
@@ -42,7 +42,7 @@ impl Drop for Begun {
     }
 }
 
-/// A runtime for threads that wait.
+/// A runtime of `tokio` for threads that wait for its results.
 #[derive(Debug)]
 pub(crate) struct Runner(Option<Runtime>);
 
@@ -60,7 +60,7 @@ impl Runner {
     ) -> Option<(Receiver<T>, AbortHandle)> {
         let (sender, receiver) = sync_channel(1);
         let task = self.0.as_ref()?.spawn(async move {
-            // The receiver may have been dropped, so an error is ignored.
+            // If the receiver was dropped, sending fails, and this error is ignored.
             let _ = sender.send(work.await);
         });
         Some((receiver, task.abort_handle()))
@@ -70,7 +70,8 @@ impl Runner {
         self.0.as_ref().map(|runtime| runtime.handle().clone())
     }
 
-    /// Waits for `work`. If the waiting thread belongs to a runtime, that runtime is not blocked.
+    /// Waits for `work`, which runs on this runtime. So the waiting thread may belong to another
+    /// runtime.
     pub(crate) fn wait<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -82,8 +83,8 @@ impl Runner {
 
 impl Drop for Runner {
     fn drop(&mut self) {
-        // The runtime must not wait for its threads here, because this may run on a thread of
-        // another runtime.
+        // This may run on a thread of another runtime, so it must not wait for the threads of this
+        // runtime.
         if let Some(runtime) = self.0.take() {
             runtime.shutdown_background();
         }
@@ -98,7 +99,8 @@ impl RemoteSource {
 
     /// Opens the package.
     pub(crate) fn into_package(mut self, limits: Limits) -> Result<(Package, Arc<Self>), Error> {
-        // A faulty head may come from a stale cache, or from a file that is being uploaded.
+        // A faulty head may have been read from a stale cache, or from a file that is being
+        // uploaded.
         let mut n = 0_u32;
         let view = loop {
             let fault = match View::read(&self) {
@@ -123,22 +125,22 @@ impl RemoteSource {
         Ok((package, source))
     }
 
-    /// Returns the requests, bytes and events so far.
+    /// Returns the numbers of requests, bytes and events so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.remote.stats()
     }
 
-    /// Returns whether the file was fetched whole, because the server has no ranges.
+    /// Returns whether the file was fetched whole, because the server does not support ranges.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         self.remote.is_whole()
     }
 
-    /// Returns the bytes of `span`, read ahead or fetched now.
+    /// Returns the bytes of `span`, which were read ahead or are fetched now.
     fn fetch(&self, span: Span) -> Result<Vec<u8>, Error> {
         match self.take_ahead(span) {
-            // If another file was found, bytes that were read ahead are not handed out.
+            // If another file has replaced this one, bytes that were read ahead are not handed out.
             Some(bytes) => self.remote.ended().map_or(Ok(bytes), Err),
             None => self.runner.wait(Arc::clone(&self.remote).fetch(span)),
         }
@@ -153,11 +155,12 @@ impl RemoteSource {
         let begun = self.ahead().take(span)?;
         let bytes = begun.bytes.recv().ok();
         self.begin_ahead();
-        // If the read ahead failed, the caller fetches the span, and that fetch may succeed.
+        // If the read ahead failed, this returns `None`. The caller fetches the span again, which
+        // may succeed.
         bytes.and_then(Result::ok)
     }
 
-    /// Starts reads ahead, as many as allowed.
+    /// Starts as many reads ahead as allowed.
     fn begin_ahead(&self) {
         let mut ahead = self.ahead();
         while ahead.begin_next(|span| self.begin(span)) {}
@@ -222,7 +225,7 @@ impl ReadAt for RemoteSource {
             return;
         }
         let mut ahead = self.ahead();
-        // The spans are clipped as they will be when they are read.
+        // The spans are clipped in the same way as when they are read.
         let far = spans.iter().filter_map(|span| self.remote.far(*span));
         far.for_each(|span| ahead.tell(span));
         drop(ahead);
@@ -244,7 +247,7 @@ impl ReadAt for RemoteSource {
         }
         self.remote.doubt(span, why).map_err(|error| {
             let explained = Arc::clone(&self.remote).explained(error);
-            // If the runtime cannot run the check, the runtime's error is reported.
+            // If the runtime cannot run the check, the error of the runtime is returned.
             let waited = self.runner.wait(async { Ok(explained.await) });
             io::Error::other(waited.unwrap_or_else(|error| error))
         })

@@ -13,16 +13,16 @@ use std::sync::Arc;
 /// A fetch in progress.
 pub type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// A file that is fetched range by range: its head, and the best way to read it.
+/// A file that is fetched range by range: its head, and the best way to read the rest.
 #[non_exhaustive]
 pub struct RemoteFile {
     /// The first 65,536 bytes, or all of a shorter file.
     pub head: Vec<u8>,
     /// The file's length in bytes, or [`LEN_UNKNOWN`](Self::LEN_UNKNOWN).
     pub len: u64,
-    /// Whether the file may have more bytes than the length says.
+    /// Whether the file may be longer than `len`.
     pub len_is_hint: bool,
-    /// The best length of one fetch from a region that is streamed.
+    /// The best length of one fetch, if a region is streamed.
     pub read_len: usize,
     /// The maximum number of fetches in progress at once.
     pub concurrency: usize,
@@ -31,11 +31,12 @@ pub struct RemoteFile {
 }
 
 impl RemoteFile {
-    /// The length that stands for an unknown length, if the server does not report it. No file is
-    /// this long.
+    /// The length of a file whose length is unknown, because the server does not report it. No file
+    /// is as long as this.
     pub const LEN_UNKNOWN: u64 = u64::MAX >> 1;
 
-    /// Creates a file with this head and length, streamed 4 MiB at a time, with 16 fetches at once.
+    /// Creates a file with this head and length. It is streamed in fetches of 4 MiB, at most 16 at
+    /// once.
     #[must_use]
     pub const fn new(head: Vec<u8>, len: u64) -> Self {
         let (read_len, concurrency) = (4 << 20, 16);
@@ -94,21 +95,21 @@ impl fmt::Debug for RemoteFile {
 /// }
 /// ```
 pub trait Remote: fmt::Debug + Send + Sync {
-    /// Returns the head, and the best way to read the file.
+    /// Returns the head, and the best way to read the rest of the file.
     fn file(&self) -> &RemoteFile;
 
-    /// Returns whether the file is the head of a package in parts. Then spans are positions in the
-    /// package, and [`RemoteFile::len`] is the package's length.
+    /// Returns whether the file is the head of a package in parts. If it is, spans are positions in
+    /// the package, and [`RemoteFile::len`] is the package's length.
     fn is_in_parts(&self) -> bool {
         false
     }
 
     /// Fetches all bytes of `span`, which is not empty and lies within the file's length.
     ///
-    /// A failure that other reads may have, too, must be an [`Error::Remote`].
+    /// If other reads may fail in the same way, the error must be an [`Error::Remote`].
     fn fetch(self: Arc<Self>, span: Span) -> Fetching<Vec<u8>>;
 
-    /// Returns the requests and bytes that were spent so far.
+    /// Returns the numbers of requests and bytes so far.
     fn stats(&self) -> Stats {
         Stats::default()
     }
@@ -118,20 +119,21 @@ pub trait Remote: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Returns the bytes of `span` if the whole file is in memory; fewer only at its end.
+    /// Returns the bytes of `span` if the whole file is in memory. There are fewer bytes only if
+    /// the file ends first.
     fn at_hand(&self, span: Span) -> Option<io::Result<Vec<u8>>> {
         let _ = span;
         None
     }
 
-    /// Returns whether there is no other way to fetch the bytes of `span`, which were found wrong.
+    /// Returns whether wrong bytes of `span` cannot be fetched in another way.
     fn is_final(&self, span: Span) -> bool {
         let _ = span;
         true
     }
 
-    /// Records that the bytes of `span` were found wrong. Returns whether the next fetch uses
-    /// another way. This is called only if the bytes are not [final](Self::is_final).
+    /// Records that the bytes of `span` were wrong. Returns whether the next fetch uses another
+    /// way. This is called only if the bytes are not [final](Self::is_final).
     ///
     /// # Errors
     /// The cause, if it is known and no other way is left.
@@ -140,31 +142,31 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Ok(false)
     }
 
-    /// Returns a better error if there is one. `error` says that bytes were stale, but another file
-    /// may have replaced the file that was opened.
+    /// Returns a better error if there is one. `error` says that bytes were stale, but the reason
+    /// may be that another file has replaced the file that was opened.
     fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
         Box::pin(ready(error))
     }
 
-    /// Returns the error for every further read, if another file has replaced this one.
+    /// Returns the error that every further read gives, if another file has replaced this one.
     fn ended(&self) -> Option<Error> {
         None
     }
 
-    /// Checks once more that the file is the one that was opened, if anything was fetched since the
-    /// last check.
+    /// Checks once more that the file is the one that was opened, unless nothing was fetched since
+    /// the last check.
     fn confirmed(self: Arc<Self>) -> Fetching<()> {
         Box::pin(ready(Ok(())))
     }
 
-    /// Returns the span that a call of [`confirmed`](Self::confirmed) fetches, after further
-    /// fetches if `fetches` is set, otherwise now. `None` if it fetches nothing.
+    /// Returns the span that [`confirmed`](Self::confirmed) would fetch; `None` if it would fetch
+    /// nothing. If `fetches` is set, this assumes that other bytes are fetched before that call.
     fn look(&self, fetches: bool) -> Option<Span> {
         let _ = fetches;
         None
     }
 
-    /// Records a region that is fetched piece by piece.
+    /// Records that a region will be fetched piece by piece.
     fn note_region(&self, region: Span) {
         let _ = region;
     }
@@ -175,15 +177,15 @@ pub trait Remote: fmt::Debug + Send + Sync {
         SIGNATURE.starts_with(start) || start.iter().all(|byte| *byte == 0)
     }
 
-    /// Returns the same file with a fresh head. `n` is the number of the try, from 0. The first try
-    /// reads past all caches, and later tries wait for an upload first. Returns `None` if there are
-    /// no more tries.
+    /// Returns the same file with a fresh head. `n` is the number of the try, counted from 0. The
+    /// first try reads past all caches. Later tries first wait for an upload. Returns `None` if
+    /// there are no more tries.
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         let _ = n;
         Box::pin(ready(Ok(None)))
     }
 
-    /// Receives the view of the package that was opened.
+    /// Is called with the view of the package that was opened.
     fn opened(&self, view: &View) {
         let _ = view;
     }

@@ -1,4 +1,5 @@
-//! Compares two packages: how they differ, and which bytes a holder of the old package must fetch.
+//! Compares two packages: how they differ, and which bytes a client that has the old package must
+//! fetch.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "File id"; `docs/spec/dacti-seal.md`.
 
@@ -21,19 +22,20 @@ use daicon_core::Span;
 use std::collections::{HashMap, HashSet};
 use uuid::Uuid;
 
-/// The number of bytes of each package that are compared at once. It is larger if each read is a
-/// request.
+/// The minimum number of bytes of each package that are compared at once. If each read is a
+/// request, more bytes are compared at once.
 const PIECE_LEN: usize = 1 << 16;
 
-/// The number of bytes that are read in both packages to compare one region by a digest list.
+/// The number of bytes that are read in both packages together to compare a region by a digest
+/// list.
 const LISTED_READ: u64 = 32;
 
 /// One of two packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The package that a holder has.
+    /// The package that a client has.
     Old,
-    /// The package that is wanted.
+    /// The package that the client wants.
     New,
 }
 
@@ -43,7 +45,7 @@ pub enum Side {
 pub struct DiffError {
     /// The package at fault.
     pub side: Side,
-    /// The path or id of the region at fault, if it is a region.
+    /// The path or id of the region at fault; `None` if the fault is not in a region.
     pub region: Option<String>,
     /// The fault.
     pub error: Error,
@@ -53,12 +55,12 @@ pub struct DiffError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Relation {
-    /// The same file: layout component (with its file id), length and head are the same.
+    /// The same state of the same file: the layout component (with its file id), the length and the
+    /// head are equal.
     Same,
-    /// An update of the old package: the layout component is the same, and the file is not shorter.
+    /// An update of the old package: the layout component is equal, and the file is not shorter.
     Grown,
-    /// An earlier state of the old package: the layout component is the same, and the file is
-    /// shorter.
+    /// An earlier state of the old package: the layout component is equal, and the file is shorter.
     Earlier,
     /// Another file with the same regions under the same paths.
     SameContent,
@@ -78,12 +80,13 @@ impl fmt::Display for Relation {
     }
 }
 
-/// A region of one package.
+/// A region that differs between the packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Differing {
     /// Its id.
     pub id: Uuid,
-    /// The path, if a names list has one. If both packages have one, the path in the new package.
+    /// The path, if a names list has one. If both names lists have one, it is the path in the new
+    /// package.
     pub path: Option<String>,
     /// The length of its stored bytes in the old package; `None` if it is missing there.
     pub old_len: Option<u64>,
@@ -93,14 +96,14 @@ pub struct Differing {
     pub new_len: Option<u64>,
 }
 
-/// A region that is in both packages under different paths: one id with another path, or the same
-/// stored bytes under another id.
+/// A region that is in both packages under different paths. Either its id has another path, or the
+/// same stored bytes have another id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renamed {
     /// Its id in the new package.
     pub id: Uuid,
-    /// Its id in the old package. It differs from `id` if the file moved, because an id is hashed
-    /// from the path.
+    /// Its id in the old package. It differs from `id` if the file moved, because the id is a hash
+    /// of the path.
     pub old_id: Uuid,
     /// Its path in the old package; `None` if it has none.
     pub old: Option<String>,
@@ -108,17 +111,18 @@ pub struct Renamed {
     pub new: Option<String>,
 }
 
-/// The evidence by which regions of both packages were compared, as numbers of regions.
+/// The evidence by which regions of both packages were compared. The first four fields count
+/// regions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Evidence {
-    /// Regions at the same place of the same file: published bytes never change, so nothing was
-    /// read.
+    /// Regions at the same place of the same file. Nothing was read, because published bytes never
+    /// change.
     pub by_place: u64,
-    /// Regions that differ in length or encoding, or are empty: nothing was read.
+    /// Regions that differ in length or encoding, or are empty. Nothing was read.
     pub by_entry: u64,
-    /// Regions compared by the digests in their seals, which bind id, encoding, length and bytes.
-    /// Only the digests were read, so this does not detect damage. If the new package is remote,
-    /// its digest list gives the first 16 bytes of all digests at once.
+    /// Regions compared by the digests in their seals. A digest covers id, encoding, length and
+    /// stored bytes. Only digests were read, so this does not detect damage. If the new package is
+    /// remote, its digest list may supply the first 16 bytes of each digest.
     pub by_digest: u64,
     /// Regions compared by their stored bytes, up to the first difference.
     pub by_content: u64,
@@ -127,29 +131,29 @@ pub struct Evidence {
     pub read: u64,
 }
 
-/// The bytes that a holder of the old package must fetch.
+/// The number of bytes that a client with the old package must fetch.
 ///
-/// For a file that has grown: the head, if it changed, and the appended bytes. For another file:
-/// its head, tables, index and names list, and the new and changed regions with their seals.
-/// Padding and dead bytes are not fetched.
+/// For a file that has grown, these are the appended bytes, and the head if it changed. For another
+/// file, these are its head, tables, index and names list, and the new and changed regions with
+/// their seals. Padding and dead bytes are not fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fetch {
-    /// The head, which is fetched whole.
+    /// The bytes of the head, which is fetched whole.
     pub head: u64,
     /// The appended bytes.
     pub appended: u64,
-    /// The slices of the appended bytes, by the layout's slice length.
+    /// The number of slices in the appended bytes, by the layout's slice length.
     pub slices: u64,
-    /// Index, tables and names list of another file that lie past its head.
+    /// The bytes of another file's index, tables and names list that lie after its head.
     pub index: u64,
-    /// Stored bytes and seals of regions of another file that lie past its head. If the packages
-    /// were compared by a digest list, which has no lengths, the lengths in the old package are
-    /// used.
+    /// The stored bytes and seals of another file's regions that lie after its head. A digest list
+    /// has no lengths. So if the packages were compared by a digest list, the lengths in the old
+    /// package are used.
     pub regions: u64,
 }
 
 impl Fetch {
-    /// Returns the sum.
+    /// Returns the sum of all bytes.
     #[must_use]
     pub const fn total(&self) -> u64 {
         let Self { head, appended, index, regions, .. } = *self;
@@ -157,9 +161,9 @@ impl Fetch {
     }
 }
 
-/// The difference of two packages. Regions are compared as they are stored: a region with the same
-/// content in another encoding, or compressed in another way, has changed. All lists ascend by id
-/// and leave out the names list.
+/// The difference of two packages. Regions are compared by their stored bytes. So a region has
+/// changed if the same content has another encoding or was compressed in another way. All lists
+/// ascend by id and do not include the names list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
     /// How the new package relates to the old one.
@@ -170,11 +174,11 @@ pub struct Difference {
     pub changed: Vec<Differing>,
     /// Regions that only the old package has.
     pub removed: Vec<Differing>,
-    /// Regions in both packages whose paths differ, changed or not. Also files that moved: regions
-    /// with the same stored bytes under different ids. Moves are not searched for in remote
-    /// packages.
+    /// Regions in both packages whose paths differ, whether they changed or not. This includes
+    /// files that moved: regions with the same stored bytes under different ids. In remote
+    /// packages, moves are not searched for.
     pub renamed: Vec<Renamed>,
-    /// Regions that are the same in both packages.
+    /// The number of regions that are the same in both packages.
     pub unchanged: u64,
     /// The evidence by which regions were compared.
     pub evidence: Evidence,
@@ -187,13 +191,13 @@ impl Difference {
     ///
     /// The comparison stops if `progress` returns `Break`. Cost: both indexes and names lists are
     /// read, and for each region in both packages the bytes that [`Evidence`] describes. Memory: 56
-    /// bytes for each entry of either package, both names lists and a pointer for each name, the
-    /// lists of differences, 64 KiB for the region that is compared (4 MiB over HTTP), and 120
-    /// bytes for each pair of regions with digests; 80 bytes for each region that may have moved.
+    /// bytes for each entry of either package; both names lists, and a pointer for each name; the
+    /// lists of differences; 64 KiB for the current region (4 MiB over HTTP); 120 bytes for each
+    /// pair of regions with digests; and 80 bytes for each region that may have moved.
     ///
     /// # Errors
     /// An index or a names list that cannot be read; a region in both packages that must be read
-    /// but cannot be; `TotalTooLong` if regions share bytes, and the comparison would read far more
+    /// but cannot be; `TotalTooLong` if regions share bytes and the comparison would read far more
     /// bytes than the packages have; `Stopped`.
     pub fn between(
         old: &Package,
@@ -265,9 +269,9 @@ impl Difference {
     }
 }
 
-/// Returns whether both packages are states of one file. Their layout components are compared,
-/// because no update changes this component. The file id alone is not enough, because it does not
-/// depend on the slice length.
+/// Returns whether both packages are states of one file. No update changes the layout component, so
+/// these components are compared. The file id alone is not enough, because it does not depend on
+/// the slice length.
 fn same_file(old: &Package, new: &Package) -> bool {
     let (old, new) = (old.view().layout(), new.view().layout());
     old.is_some() && old == new
@@ -296,10 +300,10 @@ struct Listing<'p> {
     paths: Vec<(Uuid, &'p str)>,
     /// The first bytes of digests, from the digest list of the package.
     listed: HashMap<Uuid, [u8; LISTED_LEN]>,
-    /// The lengths of the seals after each region.
+    /// The number of seals after each region.
     sealed: SealedSpans,
-    /// Whether the index was not read, because the digest list has all regions of the old package.
-    /// Then the lengths of changed regions are unknown.
+    /// Whether the index was not read, because the digest list has exactly the regions of the old
+    /// package. In this case, the lengths of changed regions are unknown.
     is_index_unread: bool,
 }
 
@@ -310,14 +314,15 @@ impl<'p> Listing<'p> {
         if let Some(fault) = scan.faults.pop() {
             return Err(failed(fault.into()));
         }
-        // A local package needs no digest list, because reading digests from the seals is as fast.
+        // A local package does not use its digest list, because the digests in its seals can be
+        // read as fast.
         let listed =
             if is_far(package) { package.listed_digests(&scan) } else { Ok(HashMap::new()) };
         Self::with(package, side, scan, listed.map_err(failed)?, false)
     }
 
-    /// Reads the listing of the new package. If the package is remote and its digest list has the
-    /// regions of the old package, the list is read instead of the index.
+    /// Reads the listing of the new package. If the package is remote and its digest list has
+    /// exactly the regions of the old package, this reads the digest list instead of the index.
     fn read_new(package: &'p Package, old: &Listing<'_>) -> Result<Self, DiffError> {
         let failed = |error| DiffError { side: Side::New, region: None, error };
         let is_fresh = package.view().delta_entries() == 0;
@@ -371,12 +376,13 @@ impl<'p> Listing<'p> {
         DiffError { side: self.side, region: Some(region), error: error.into() }
     }
 
-    /// Returns a region's span with its seal, and those of the regions that share its bytes.
+    /// Returns a region's span with its seals, including those of the regions that share its bytes.
     fn sealed_span(&self, located: &Located) -> Span {
         self.sealed.span(located)
     }
 
-    /// Returns the bytes to fetch from this package if all regions except `missing` are available.
+    /// Returns the bytes that a client must fetch from this package if it lacks only the regions
+    /// `missing`.
     fn fetch(&self, missing: &mut Vec<Span>) -> Result<Fetch, DiffError> {
         let failed = |error| DiffError { side: self.side, region: None, error };
         let head = HEAD_LEN.min(self.package.view().len());
@@ -414,7 +420,7 @@ impl<'p> Listing<'p> {
                 index = index.saturating_add(behind_head(claim.span));
             }
         }
-        // Regions that share their bytes are fetched once.
+        // Bytes that several regions share are fetched once.
         missing.sort_by_key(|span| (span.start, span.end));
         let (mut regions, mut at) = (0_u64, 0);
         for span in missing {
@@ -431,7 +437,7 @@ fn is_far(package: &Package) -> bool {
     package.source().read_len() > PIECE_LEN
 }
 
-/// Returns the length of the part of a span that lies past the head.
+/// Returns the number of bytes of a span that lie after the head.
 fn behind_head(span: Span) -> u64 {
     span.end.saturating_sub(span.start.max(HEAD_LEN))
 }
@@ -443,12 +449,13 @@ struct Comparison<'c, 'p> {
     is_same_file: bool,
     /// The digests of the old package, and of the new one.
     digests: [Digests; 2],
-    /// For spans of the old package and of the new one: whether their stored bytes are the same.
+    /// For a span of the old package and one of the new package: whether their stored bytes are the
+    /// same.
     compared: HashMap<(Span, Span), bool>,
     found: Difference,
     /// The spans of all regions that the new package has and the old one lacks.
     missing: Vec<Span>,
-    /// The regions that only the old package has, and those that only the new one has.
+    /// The regions that only the old package has, followed by those that only the new package has.
     alone: [Vec<Located>; 2],
 }
 
@@ -484,17 +491,18 @@ impl<'c> Comparison<'c, '_> {
         }
     }
 
-    /// Refuses to compare contents if regions share bytes, and reading these for each region would
-    /// read far more bytes than are stored.
+    /// Refuses to compare contents if regions share bytes and the comparison would read far more
+    /// bytes than are stored.
     fn check_total(&self) -> Result<(), DiffError> {
         let [mut old, mut new] = self.compared_by(How::Content);
         if self.has_shared() {
-            // These may be compared by their contents, too.
+            // If several seals may follow a region, regions with digests may also be compared by
+            // their contents.
             let [more_old, more_new] = self.compared_by(How::Digest);
             old.extend(more_old);
             new.extend(more_new);
         }
-        // Regions that share all their bytes are compared once.
+        // A pair of regions whose bytes are those of an earlier pair is not compared again.
         let mut pairs = HashSet::new();
         let mut is_first =
             old.iter().zip(&new).map(|(old, new)| pairs.insert((old.span, new.span)));
@@ -532,19 +540,20 @@ impl<'c> Comparison<'c, '_> {
         [old, new]
     }
 
-    /// Announces the regions that will be read and compared, so that their sources read ahead.
+    /// Announces the regions that will be read and compared. So their sources can read ahead.
     fn tell(&self) -> [Told<'c>; 2] {
         let len_max = u64::try_from(self.piece_len()).unwrap_or(u64::MAX);
         let [old, new] = self.compared_by(How::Content);
         [(self.old, old), (self.new, new)].map(|(listing, regions)| {
-            // Longer regions are read in pieces, up to the first difference.
+            // Longer regions are not announced: they are read in pieces, up to the first
+            // difference.
             let spans = regions.iter().map(|region| region.span);
             let spans = spans.filter(|span| span.len() <= len_max);
             Told::new(&**listing.package.source(), spans.collect())
         })
     }
 
-    /// Returns how many bytes of a region are compared at once.
+    /// Returns the number of bytes of a region that are compared at once.
     fn piece_len(&self) -> usize {
         let lens = [self.old, self.new].map(|listing| listing.package.source().read_len());
         lens.into_iter().fold(PIECE_LEN, usize::max)
@@ -557,8 +566,8 @@ impl<'c> Comparison<'c, '_> {
         }
         let seals = [self.old, self.new].map(|listing| listing.package.trust().seal_len());
         let is_sealed = seals.iter().all(|len| *len > 0);
-        // A digest covers the dictionary. Without digests, equal stored bytes have the same content
-        // only if the dictionaries are the same, too.
+        // A digest covers the dictionary. Without digests, equal stored bytes mean equal contents
+        // only if the dictionaries are equal, too.
         let needs_same = old.encoding.needs_dictionary() && !self.is_same_file && !is_sealed;
         let is_alike = old.span.len() == new.span.len()
             && old.encoding == new.encoding
@@ -622,7 +631,7 @@ impl<'c> Comparison<'c, '_> {
         Ok(())
     }
 
-    /// Turns pairs of a removed and an added region with the same stored bytes into moves.
+    /// Replaces each removed and added region with the same stored bytes by one move.
     fn find_moves(
         &mut self,
         progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
@@ -647,7 +656,7 @@ impl<'c> Comparison<'c, '_> {
         self.found.renamed.sort_by_key(|renamed| renamed.id);
         self.found.removed.retain(|removed| !gone.contains(&removed.id));
         self.found.added.retain(|added| !gone.contains(&added.id));
-        // The holder of the old package has their bytes.
+        // A client with the old package has the bytes of regions that moved.
         self.missing.retain(|missing| !at_hand.contains(missing));
         Ok(())
     }
@@ -657,7 +666,7 @@ impl<'c> Comparison<'c, '_> {
         if old == new {
             return;
         }
-        // If there are several paths, this is the first path that the other package lacks.
+        // Of several paths, this chooses the first that the other package lacks.
         let own = |paths: &[(Uuid, &str)], others: &[(Uuid, &str)]| {
             let own = first_missing(paths, others).or(paths.first());
             own.map(|(_, path)| (*path).to_owned())
@@ -665,12 +674,12 @@ impl<'c> Comparison<'c, '_> {
         self.found.renamed.push(Renamed { id, old_id: id, old: own(old, new), new: own(new, old) });
     }
 
-    /// Returns whether a region in both packages is the same, by the cheapest evidence.
+    /// Returns whether a region is the same in both packages, by the cheapest evidence.
     fn is_same(&mut self, old: &Located, new: &Located) -> Result<bool, DiffError> {
         let (how, piece_len) = (self.how(old, new), self.piece_len());
-        // If several seals follow stored bytes, the first may be that of another region. Two
-        // regions with the same first seal have the same bytes, but two with other seals may have
-        // them, too.
+        // If several seals follow the stored bytes, the first seal may belong to another region. If
+        // the first seals of two regions are equal, their bytes are equal. If they differ, the
+        // bytes may still be equal.
         let may_differ = how == How::Digest && self.has_shared();
         let is_same_dictionary = !may_differ
             || !old.encoding.needs_dictionary()
@@ -717,20 +726,20 @@ fn first_missing<'a, T: Ord>(own: &'a [T], others: &[T]) -> Option<&'a T> {
     own.iter().find(|own| others.binary_search(own).is_err())
 }
 
-/// The evidence that a region is the same.
+/// The evidence by which a region is compared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum How {
     Entry {
         is_alike: bool,
     },
     Place,
-    /// By the digest list of the new package, which is remote.
+    /// By the digest list of the new package.
     Listed,
     Digest,
     Content,
 }
 
-/// Returns the digest in a region's seal. If it was not read together with others, it is read now.
+/// Returns the digest in a region's seal. It is read now if it was not read together with others.
 fn read_digest(
     listing: &Listing<'_>,
     located: &Located,
@@ -756,8 +765,8 @@ fn read_digest(
     Ok(digest)
 }
 
-/// Returns whether two regions of one length have the same stored bytes. Each pair of spans is
-/// compared once.
+/// Returns whether two regions of equal length have the same stored bytes. Each pair of spans is
+/// compared only once.
 fn is_same_content(
     compared: &mut HashMap<(Span, Span), bool>,
     sides: [(&Listing<'_>, &Located); 2],
@@ -773,7 +782,7 @@ fn is_same_content(
     Ok(is_same)
 }
 
-/// Reads two regions of one length, and returns whether they have the same stored bytes.
+/// Reads two regions of equal length, and returns whether they have the same stored bytes.
 fn have_same_bytes(
     sides: [(&Listing<'_>, &Located); 2],
     piece_len: usize,
@@ -817,7 +826,7 @@ mod tests {
     use core::cell::Cell;
     use core::cmp::Ordering;
 
-    /// A number that counts its comparisons.
+    /// A number that counts how often it is compared.
     #[derive(Debug)]
     struct Counting<'c>(u32, &'c Cell<u32>);
 
@@ -849,7 +858,7 @@ mod tests {
             let all = |range: core::ops::Range<u32>| {
                 range.map(|n| Counting(n, &count)).collect::<Vec<_>>()
             };
-            // Only the last element differs.
+            // `own` has one element more than `others`: its last.
             let (own, others) = (all(0..n), all(0..n - 1));
             assert_eq!(first_missing(&own, &others).map(|found| found.0), Some(n - 1));
             assert_eq!(first_missing(&others, &own).map(|found| found.0), None);
@@ -857,7 +866,7 @@ mod tests {
         };
         let (one, two) = (comparisons(5000), comparisons(10_000));
         assert!(two < one * 9 / 4, "{one}, {two}");
-        // Each path takes two searches of about 13 steps.
+        // Each path is searched for twice, and each search takes about 13 comparisons.
         assert!(one < 5000 * 2 * 15, "{one}");
     }
 }

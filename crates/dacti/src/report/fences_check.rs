@@ -7,13 +7,13 @@ use core::iter::Peekable;
 use dacti_index::Group;
 use dacti_lookup::{Lookup, Run, RunOrder};
 
-/// A check of fences, which is fed the groups of the index one after the other.
+/// A check of fences. It receives the groups of the index one after the other.
 #[derive(Debug)]
 pub(crate) struct FencesCheck<'k> {
     runs: Peekable<std::vec::IntoIter<Run<'k>>>,
-    /// Number of the next group.
+    /// The number of the next group.
     number: u32,
-    /// The run so far.
+    /// The order of ids in the current run so far.
     order: RunOrder,
 }
 

@@ -1,8 +1,8 @@
-//! Classifies the bytes between the claims of a package as padding, remains of updates, or
+//! Classifies the bytes between the claims of a package: as padding, as remains of updates, or as
 //! unclaimed bytes.
 //!
-//! This module does not know the claims. Specification: `docs/spec/dacti-package.md`, "The cdn
-//! layout".
+//! This module does not use the claims themselves. Specification: `docs/spec/dacti-package.md`,
+//! "The cdn layout".
 
 use crate::fetch::source::read_span;
 use crate::read::view::read_failed;
@@ -13,7 +13,7 @@ use daicon_core::Span;
 /// The number of bytes that are checked at once.
 const PIECE_LEN: u64 = 1 << 16;
 
-/// Classifies the bytes of gaps, which must be given in ascending order.
+/// Classifies the bytes of gaps. The gaps must be passed in ascending order.
 #[derive(Debug)]
 pub(crate) struct Gaps {
     /// The bytes that replaced entries name, with their seals, ascending by start.
@@ -22,14 +22,14 @@ pub(crate) struct Gaps {
     next: usize,
     /// The number of bytes that may still be checked.
     look_max: u64,
-    /// The slice length: appended blocks end at its multiples. `None` if it is unknown.
+    /// The slice length. Appended blocks end at its multiples. `None` if it is unknown.
     slice_len: Option<u64>,
 }
 
 impl Gaps {
     /// Creates the classifier for a package whose replaced entries name `replaced`.
     pub(crate) fn new(package: &Package, mut replaced: Vec<Span>, look_max: u64) -> Self {
-        // An empty region without a seal occupies no bytes, so its offset means nothing.
+        // An empty region without a seal takes no bytes, so its offset has no meaning.
         replaced.retain(|span| !span.is_empty());
         replaced.sort_by_key(|span| (span.start, span.end));
         let slice_len = package.view().layout().map(|layout| layout.slice_len);
@@ -63,7 +63,7 @@ impl Gaps {
         Ok(())
     }
 
-    /// Classifies bytes that no entry has ever named.
+    /// Classifies bytes that no entry of the index names.
     fn look(
         &mut self,
         package: &Package,
@@ -77,7 +77,8 @@ impl Gaps {
         self.look_max = self.look_max.saturating_sub(gap.len());
         let mut start = gap.start;
         while start < gap.end {
-            // Padding ends at the end of the head or of a slice, so each check stops there.
+            // Padding ends at the end of the head or of a slice. So bytes are checked up to the
+            // next such end.
             let border = match self.slice_len {
                 Some(slice_len) if start >= HEAD_LEN => {
                     start.saturating_add(1).next_multiple_of(slice_len)
@@ -93,8 +94,9 @@ impl Gaps {
         Ok(())
     }
 
-    /// Classifies the bytes of `cell`: the bytes up to the last nonzero byte, and the zeros after
-    /// it. `is_padded` tells whether an append may have ended at the end of these bytes.
+    /// Classifies the bytes of `cell`. If `is_padded` is set, the zeros at its end are the padding
+    /// of an append, unless they fill a slice. Otherwise, a cell with a nonzero byte is unclaimed
+    /// as a whole.
     fn look_at_cell(
         &self,
         package: &Package,

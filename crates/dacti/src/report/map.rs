@@ -14,19 +14,19 @@ use dacti_names::NAMES_ID;
 use daicon_core::{PREAMBLE_LEN, Span, TABLE_HEADER_LEN};
 use uuid::Uuid;
 
-/// The maximum number of bytes in all gaps together that are checked for zeros.
+/// The maximum total number of bytes in gaps that are checked for zeros.
 const GAPS_LEN_MAX: u64 = 64 << 20;
 
-/// The use of a stretch of bytes.
+/// The use of consecutive bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Claimant {
     /// Signature and format header.
     Start,
-    /// A component table: header and entries in use.
+    /// A component table: its header and its entries in use.
     Table,
-    /// Room for later components: free slots after a table's entries, or an unused place for a
-    /// table.
+    /// Room for later components: free slots after a table's entries, or a place for a table that
+    /// is not in use.
     TableRoom,
     /// The region of a component.
     Component(Uuid),
@@ -34,9 +34,9 @@ pub enum Claimant {
     KeysRoom,
     /// The header of the index.
     IndexHeader,
-    /// Group headers and entries in use.
+    /// Headers and used entries of groups.
     Groups,
-    /// Entries of groups that are not in use.
+    /// Unused entries of groups.
     GroupsRoom,
     /// Stored bytes of regions.
     Regions,
@@ -46,17 +46,17 @@ pub enum Claimant {
     Names,
     /// Stored bytes of the dictionary, and its seal if it has one.
     Dictionary,
-    /// Seals of removals: entries that say that a region is absent.
+    /// Seals of removals. A removal is an entry that says that a region is absent.
     Removals,
-    /// Bytes of replaced entries, with their seals.
+    /// Stored bytes that replaced entries name, with their seals.
     Replaced,
     /// Zeros after packed or appended bytes, up to a multiple of the slice length.
     Padding,
-    /// Unclaimed zeros.
+    /// Zeros that no structure claims.
     Zeros,
-    /// Unclaimed bytes that are not all zero.
+    /// Bytes that no structure claims, and that are not all zero.
     Unclaimed,
-    /// Unclaimed bytes that were not checked.
+    /// Bytes that no structure claims, and that were not checked.
     NotLookedAt,
 }
 
@@ -85,14 +85,14 @@ impl fmt::Display for Claimant {
     }
 }
 
-/// A stretch of bytes and its use.
+/// Consecutive bytes and their use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Claim {
     /// The bytes, absolute.
     pub span: Span,
     /// Their use.
     pub claimant: Claimant,
-    /// The number of regions, entries or slots in it.
+    /// The number of regions, entries or slots in these bytes.
     pub count: u64,
 }
 
@@ -115,15 +115,16 @@ pub struct Overlap {
 /// The use of all bytes of a package.
 #[derive(Debug, Clone, Default)]
 pub struct FileMap {
-    /// Ascending and without gaps; adjacent claims of one kind are joined.
+    /// The claims, in ascending order and without gaps. Adjacent claims for the same use are
+    /// joined.
     pub claims: Vec<Claim>,
-    /// Pairs of claims that share some bytes. Equal regions that share all their bytes are no
-    /// overlap.
+    /// Pairs of claims that share some bytes. Equal regions that share all their bytes do not
+    /// count.
     pub overlaps: Vec<Overlap>,
     /// The number of regions that share all their bytes with another region.
     pub shared: u64,
-    /// The number of regions and components that pass the end of the file, or the last position of
-    /// a file. They are in no claim.
+    /// The number of regions and components that extend past the end of the file, or past the last
+    /// position of a file. No claim includes them.
     pub outside: u64,
     /// The length of each seal.
     seal_len: u64,
@@ -131,15 +132,15 @@ pub struct FileMap {
     has_shared: bool,
     /// The length of all seals, each counted once.
     seals_len: u64,
-    /// The part of `seals_len` that belongs to the names list.
+    /// The length of the names list's seals. `seals_len` includes them.
     names_seals_len: u64,
-    /// The part of `seals_len` that belongs to the dictionary.
+    /// The length of the dictionary's seal. `seals_len` includes it.
     dictionary_seal_len: u64,
 }
 
 impl FileMap {
-    /// Maps a package. Cost: the index and the names list are read, and the first 64 MiB of
-    /// unclaimed bytes; 40 bytes of memory for each entry.
+    /// Maps a package. Cost: the index, the names list and up to 64 MiB of unclaimed bytes are
+    /// read. Memory: 40 bytes for each entry.
     ///
     /// # Errors
     /// A wrong index; an error of the source.
@@ -178,8 +179,8 @@ impl FileMap {
             claim.span.end = claim.span.end.min(len);
         }
         claims.retain(|claim| !claim.span.is_empty());
-        // Of claims with one start, the longest is first. So a claim inside another follows the
-        // outer claim.
+        // Of claims with the same start, the longest is sorted first. So a claim that lies inside
+        // another one follows it.
         claims.sort_by_key(|claim| (claim.span.start, core::cmp::Reverse(claim.span.end)));
         let mut gaps = Gaps::new(package, replaced(package, scan), look_max);
         let mut last: Option<Claim> = None;
@@ -192,13 +193,13 @@ impl FileMap {
         Ok(map)
     }
 
-    /// Returns the length of all seals, which are part of the claims of their regions.
+    /// Returns the length of all seals. The claims of their regions include them.
     #[must_use]
     pub const fn seals_len(&self) -> u64 {
         self.seals_len
     }
 
-    /// Returns the length of the names list's seals. `seals_len` includes it.
+    /// Returns the length of the names list's seals. `seals_len` includes them.
     pub(crate) const fn names_seals_len(&self) -> u64 {
         self.names_seals_len
     }
@@ -233,7 +234,7 @@ impl FileMap {
         if last.span == claim.span && last.is_regions() && claim.is_regions() {
             self.shared = self.shared.saturating_add(1);
             if self.has_shared {
-                // The claim ends with a seal for each of the regions.
+                // With shared stored bytes, the claim has one seal for each of the regions.
                 self.count_seal(claim.claimant, self.seal_len);
             }
             if let Some(claim) = self.claims.last_mut() {
@@ -284,7 +285,7 @@ fn claim(start: u64, len: u64, claimant: Claimant, count: u64) -> Claim {
     Claim { span: Span { start, end: start.saturating_add(len) }, claimant, count }
 }
 
-/// Claims the start, the tables, and the room for tables that the layout states.
+/// Claims the preamble, the tables, and the room for tables that the layout states.
 fn tables(package: &Package) -> Vec<Claim> {
     let view = package.view();
     let mut claims = vec![claim(0, PREAMBLE_LEN, Claimant::Start, 1)];
@@ -292,7 +293,7 @@ fn tables(package: &Package) -> Vec<Claim> {
         view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
     );
     let Some(layout) = view.layout() else { return claims };
-    // The layout describes room only in the head, so claims of room past the head are ignored.
+    // The layout describes only room in the head. So a room that extends past the head is ignored.
     let mut room = Vec::new();
     let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
     for (at, slots) in [(PREAMBLE_LEN, layout.t1_slots), places[0], places[1]] {
@@ -317,8 +318,8 @@ fn tables(package: &Package) -> Vec<Claim> {
     claims
 }
 
-/// Claims the regions of components, except the index, which is mapped group by group, and
-/// components without a region.
+/// Claims the regions of components. The index is left out, because it is mapped group by group,
+/// and the names component, because it has no region.
 fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
     let view = package.view();
     let others = view
@@ -350,7 +351,7 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
     let mut end = index.start.saturating_add(INDEX_HEADER_LEN);
     for group in &scan.groups {
         let used = u64::from(group.length);
-        // A group of length 0 is room for updates: its base and encoding mean nothing.
+        // A group without entries is room for updates, so its header is not in use.
         let header_len = if used == 0 { 0 } else { GROUP_HEADER_LEN };
         let used_len = INDEX_ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
         let (at, free) = (group.at, GROUP_LEN.saturating_sub(used_len));
@@ -359,7 +360,7 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
         claims.push(claim(room_at, free, Claimant::GroupsRoom, free / INDEX_ENTRY_LEN));
         end = at.saturating_add(GROUP_LEN);
     }
-    // The room after the last group belongs to the index; its use is unknown.
+    // Bytes after the last group belong to the index, but their use is unknown.
     claims.push(claim(end, index.end.saturating_sub(end), Claimant::GroupsRoom, 0));
 }
 
@@ -384,8 +385,8 @@ fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside
     for removal in scan.removals.iter().filter(|_| seal_len > 0) {
         claims.push(region(removal, seal_len, Claimant::Removals));
     }
-    // No entry names the segments before the newest one, so they are read from the names list. A
-    // fault of the list is reported by other code.
+    // No entry names the earlier segments of the names list, so their places are taken from the
+    // list itself. If the list is at fault, other code reports that.
     let earlier = package.names().ok().and_then(|names| names.places().get(1..));
     for place in earlier.unwrap_or_default() {
         claims.push(region(place, seal_len, Claimant::Names));
@@ -400,7 +401,8 @@ fn region(located: &Located, seal_len: u64, claimant: Claimant) -> Claim {
 /// Returns the bytes that replaced entries name, within the file.
 fn replaced(package: &Package, scan: &IndexScan) -> Vec<Span> {
     let len = package.view().len();
-    // The seals of regions that share their stored bytes stay when one of these is replaced.
+    // If one of several regions that share stored bytes is replaced, the seals of all stay in the
+    // file.
     let sealed = SealedSpans::of(package, scan.found.iter().chain(&scan.replaced));
     let within = scan.replaced.iter().filter(|located| located.within(len).is_ok());
     within.map(|located| sealed.span(located)).collect()

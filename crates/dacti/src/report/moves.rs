@@ -1,8 +1,8 @@
-//! Finds files that moved: regions that have the same stored bytes in both packages, but different
+//! Finds files that moved. Their regions have the same stored bytes in both packages, but different
 //! ids.
 //!
-//! A digest includes the id, so the digests of two ids differ even for equal bytes. So this module
-//! hashes the stored bytes. Specification: `docs/spec/dacti-seal.md`, "The digest".
+//! A digest includes the id. So the digests of two ids differ even if the bytes are equal, and this
+//! module hashes the stored bytes instead. Specification: `docs/spec/dacti-seal.md`, "The digest".
 
 use crate::fetch::source::read_full;
 use crate::read::total::check_compared;
@@ -11,11 +11,11 @@ use core::ops::ControlFlow;
 use daicon_core::to_u64;
 use std::collections::{HashMap, HashSet};
 
-/// The number of bytes that are hashed at once. A source whose reads are requests reads more at
-/// once.
+/// The number of bytes that are hashed at once. If each read of a source is a request, more bytes
+/// are read at once.
 const PIECE_LEN: usize = 1 << 16;
 
-/// The properties in the index that equal regions share: encoding and length.
+/// The encoding and the length of a region. Equal regions have the same.
 type Shape = (Encoding, u64);
 
 fn shape(region: &Located) -> Shape {
@@ -41,19 +41,18 @@ impl<'a> Alone<'a> {
         Ok(found)
     }
 
-    /// Returns whether each read is a request. Regions of such a package are not read to find
-    /// moves.
+    /// Returns whether each read is a request. If so, moves are not searched for.
     fn is_far(&self) -> bool {
         self.package.source().read_len() > PIECE_LEN
     }
 }
 
 /// Pairs regions of the old package with regions of the new one that have the same encoding and
-/// stored bytes. Each region is in one pair at most, and pairs keep the order of both lists.
+/// stored bytes. Each region is in at most one pair, and pairs keep the order of both lists.
 ///
-/// A region is read only if the other list has a region of the same encoding and length; it is read
-/// once. Remote packages are not read, so their regions are in no pair. A region that cannot be
-/// read is in no pair: other calls report its fault.
+/// A region is read, once, only if the other list has a region of the same encoding and length. If
+/// a package is remote, no regions are read, and there are no pairs. A region that cannot be read
+/// is in no pair; other calls report its fault.
 pub(super) fn find(
     old: &Alone<'_>,
     new: &Alone<'_>,
@@ -69,8 +68,8 @@ pub(super) fn find(
         ControlFlow::Continue(()) => Ok(hash(package, region, read)),
         ControlFlow::Break(()) => Err(Error::Stopped),
     };
-    // The regions of the new package by their content, in reverse order, so that `pop` returns the
-    // first.
+    // The regions of the new package by their content. Each list is in reverse order, so that `pop`
+    // returns the first region.
     let mut by_content: HashMap<(Shape, [u8; 32]), Vec<Located>> = HashMap::new();
     for region in to.into_iter().rev() {
         if let Some(hash) = hash_of(new.package, region)? {

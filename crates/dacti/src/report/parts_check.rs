@@ -8,7 +8,7 @@ use crate::read::whole::hash_whole;
 use crate::{Error, Package};
 use dacti_cdn::parts::{PartEntry, PartsError, PartsFault};
 
-/// Returns the faults of the parts, in their order. There are none in a package of one file.
+/// Returns the faults of the parts, in their order. A package of one file has none.
 ///
 /// Cost: all bytes of the parts are read.
 pub(crate) fn faults(package: &Package, pool: &HashPool) -> Vec<Error> {

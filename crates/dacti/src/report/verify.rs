@@ -1,4 +1,4 @@
-//! Verifies a package: structure, bounds, overlaps, and that every region decodes.
+//! Verifies a package: its structure, its bounds, its overlaps, and whether every region decodes.
 
 use crate::find::scan;
 use crate::hash::HashPool;
@@ -24,7 +24,7 @@ use uuid::Uuid;
 
 /// The number of decoded bytes that are checked at once.
 const PIECE: usize = 64 * 1024;
-/// The longest time between two calls of `progress`.
+/// The maximum time between two calls of `progress`.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 /// A finding of a verification.
@@ -35,7 +35,7 @@ pub enum Finding {
     Container(Diagnostic),
     /// Further oddities of the container, which were counted but not kept.
     ContainerMore {
-        /// How many.
+        /// The number of these oddities.
         count: u64,
     },
     /// The layout component is wrong. Reading does not need it, but updating does.
@@ -53,8 +53,8 @@ pub enum Finding {
     /// The names list cannot be read. Regions are still found by id, and by paths whose ids are
     /// hashed.
     Names(Error),
-    /// Two structures or regions claim some of the same bytes. The format allows it, but our
-    /// packers never do it.
+    /// Two structures or regions claim some of the same bytes. The format allows this, but packers
+    /// of this project never do it.
     Overlap(Overlap),
     /// An entry of the index whose span is not valid in the file.
     Entry(Error),
@@ -81,10 +81,10 @@ pub enum Finding {
         /// The region's length, in bytes.
         found: u64,
     },
-    /// The package says that no path has an explicit id, but its names list gives some. Those paths
-    /// are listed, but look-ups do not find them.
+    /// The flags of the package say that no path has an explicit id, but its names list has such
+    /// paths. These paths are listed, but look-ups do not find them.
     HiddenIds {
-        /// How many.
+        /// The number of these paths.
         count: u64,
     },
     /// A path whose region is not in the index.
@@ -157,27 +157,29 @@ impl fmt::Display for Finding {
 /// The progress of a verification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct VerifyProgress {
-    /// Stored bytes decoded.
+    /// The number of stored bytes that were decoded.
     pub bytes: u64,
-    /// Stored bytes in all.
+    /// The number of all stored bytes.
     pub bytes_total: u64,
 }
 
 /// The result of a verification.
 #[derive(Debug, Default)]
 pub struct Report {
-    /// Regions that were checked, including the names list.
+    /// The number of regions that were checked, including the names list.
     pub regions: u64,
-    /// Stored bytes of these regions. Bytes that regions share count for each of them.
+    /// The number of stored bytes of these regions. Bytes that regions share count once for each
+    /// region.
     pub stored_len: u64,
-    /// Decoded bytes of these regions. Bytes that regions share count for each of them.
+    /// The number of decoded bytes of these regions. Bytes that regions share count once for each
+    /// region.
     pub decoded_len: u64,
     /// All findings, in the order of the file.
     pub findings: Vec<Finding>,
 }
 
 impl Report {
-    /// Returns whether everything can be read.
+    /// Returns whether every part of the package can be read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         !self.findings.iter().any(Finding::is_loss)
@@ -185,12 +187,13 @@ impl Report {
 }
 
 impl Package {
-    /// Verifies the whole package: every structure, every bound, and every region, decoded on all
-    /// cores. In a package in parts, also the digest of every part.
+    /// Verifies the whole package: every structure, every bound, and every region. Regions are
+    /// decoded on all cores. In a package in parts, the digest of every part is verified, too.
     ///
-    /// The verification stops if `progress` returns `Break`. Cost: every byte is read; regions near
-    /// each other share a read. In a package in parts, every byte is read a second time, to hash
-    /// the parts. Memory: as much as [`list`](Self::list) and [`Readers`](crate::Readers) take.
+    /// The verification stops if `progress` returns `Break`. Cost: every byte is read, and regions
+    /// near each other share a read. In a package in parts, every byte is read a second time to
+    /// hash the parts. Memory: the sum of what [`list`](Self::list) and [`Readers`](crate::Readers)
+    /// take.
     ///
     /// # Errors
     /// An index that cannot be read at all; `TotalTooLong` if all regions together decode to more
@@ -259,7 +262,8 @@ impl Package {
         Ok(report)
     }
 
-    /// Reads the index once, and returns the places at which it contradicts the fences.
+    /// Reads the index once. Returns its scan, and the fault of the fences or their first
+    /// contradiction to the index.
     pub(crate) fn scan_with_fences(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);
@@ -281,7 +285,8 @@ impl Package {
     }
 }
 
-/// Decodes a region, drops the content and returns its length, unless it is stopped.
+/// Decodes a region and returns the length of its content. The content is dropped. If `stop` is set
+/// meanwhile, returns `Stopped`.
 fn decode(
     mut reader: UnverifiedReader,
     hash_pool: &Arc<HashPool>,
@@ -312,8 +317,8 @@ fn judge_names(package: &Package, all: &[Name<'_>], regions: &[Located]) -> Vec<
     findings
 }
 
-/// Decodes on several threads. Each job has all regions that share the same bytes. Findings are
-/// added in the order of `jobs`.
+/// Decodes on several threads. A job has all regions that share the same bytes. Findings are added
+/// in the order of `jobs`.
 fn decode_all(
     package: &Package,
     jobs: &[&[Listing<'_>]],
@@ -328,7 +333,7 @@ fn decode_all(
     let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     let wanted = crate::threads::count(threads).get().min(jobs.len());
-    // Each job has at least one region.
+    // This leaves out no job, because each has at least one region.
     let readers =
         package.unverified_readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
     let stopped = std::thread::scope(|scope| {
@@ -357,7 +362,7 @@ fn decode_all(
                     let told = judge(job, decoded, report);
                     findings.extend(told.into_iter().map(|finding| (i, finding)));
                 }
-                // One region may take long, so `progress` is also called while it is decoded.
+                // Decoding a region may take a long time, so `progress` is also called meanwhile.
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(false),
             }
@@ -376,7 +381,7 @@ fn decode_all(
     Ok(())
 }
 
-/// Counts a job, and returns the findings for all regions that share its bytes.
+/// Adds a job to the report, and returns the findings for all regions that share its bytes.
 fn judge(job: &[Listing<'_>], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
     let name = |listed: &Listing<'_>| match (listed.path, listed.located.id) {
         (None, NAMES_ID) => "names list".into(),
@@ -413,7 +418,7 @@ fn judge(job: &[Listing<'_>], decoded: Result<u64, Error>, report: &mut Report) 
 }
 
 impl Error {
-    /// Returns the error of a region's reader that an IO error wraps.
+    /// Converts the error of a region's reader, which an IO error may wrap.
     pub(crate) fn from_read(error: io::Error) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(own) => return own,

@@ -1,6 +1,6 @@
 //! Single requests whose answers are returned unchanged, for checks of hosts and caches.
 //!
-//! This module repeats no request and judges no answer. Readers of packages use a session instead.
+//! This module repeats no request and judges no answer. Readers of packages use sessions instead.
 
 use super::HttpOptions;
 use super::client::misuse;
@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 /// The maximum number of redirects that one request follows.
 const HOPS_MAX: usize = 10;
-/// The longest time for one answer.
+/// The maximum time for one answer.
 const ANSWER_TIME_MAX: Duration = Duration::from_mins(1);
 
 /// Sends single requests, and returns the answers as they are.
@@ -37,15 +37,15 @@ pub struct PlainAnswer {
     pub status: u16,
     /// The version of the protocol, such as `HTTP/1.1`.
     pub version: String,
-    /// The header fields; names are in lower case.
+    /// The header fields. Their names are in lower case.
     pub fields: Vec<(String, String)>,
-    /// The first bytes of the body, at most as many as the caller wanted.
+    /// The first bytes of the body. The caller limits their number.
     pub body: Vec<u8>,
-    /// Whether the body ended earlier than it said, or than the caller wanted without an end.
+    /// Whether the body broke off before its end, and before the caller had all wanted bytes.
     pub is_cut: bool,
     /// The number of redirects that were followed.
     pub redirects: usize,
-    /// Whether a redirect led from https to http. It was not followed.
+    /// Whether a redirect led from https to http. Such a redirect is not followed.
     pub leaves_https: bool,
 }
 
@@ -56,8 +56,8 @@ impl PlainAnswer {
         self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns whether the status and the `Content-Range` say that the body has all bytes of
-    /// `span`.
+    /// Returns whether the answer has exactly the bytes of `span`, by its status, its
+    /// `Content-Range` and the length of its body.
     #[must_use]
     pub fn is_range(&self, span: Span) -> bool {
         let last = span.end.saturating_sub(1);
@@ -80,7 +80,7 @@ impl HttpAsker {
     /// Returns an asker that sends the header fields of `options` only to the origins of `urls`.
     ///
     /// # Errors
-    /// `Remote` for a text that is no URL of a server, or an impossible header field.
+    /// `Remote` if a text is not the URL of a server, or if a header field is impossible.
     pub fn new(urls: &[&str], options: &HttpOptions) -> Result<Self, Error> {
         tls::choose_provider();
         let mut header_origins = Vec::new();
@@ -107,8 +107,8 @@ impl HttpAsker {
         Ok(Self { http, headers, header_origins, runner: Runner::new()? })
     }
 
-    /// Asks for `span` of the file at `url` as readers do. It accepts one byte more than `span`
-    /// has, so that a longer body is noticed.
+    /// Requests `span` of the file at `url` as readers do. One byte more than `span` is accepted,
+    /// to detect a body that is too long.
     ///
     /// # Errors
     /// The errors of [`ask`](Self::ask).

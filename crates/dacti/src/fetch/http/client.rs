@@ -1,5 +1,5 @@
-//! Sends the requests of a fetch and feeds it the answers: the one loop between `dacti-http` and
-//! the network.
+//! Sends the requests of a fetch, and feeds it the answers. This is the only loop between
+//! `dacti-http` and the network.
 
 use super::HttpOptions;
 use super::exchange::{HttpAnswer, HttpClient, HttpEnd, HttpRequest, HttpSent};
@@ -27,10 +27,10 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Takes the bytes of a fetch.
+/// Receives the bytes of a fetch.
 pub(crate) trait Sink: Send {
-    /// Takes the bytes at offset `at` from the start of the fetch. They replace all bytes that were
-    /// taken before for this offset and later ones.
+    /// Receives the bytes at offset `at` from the start of the fetch. They replace all bytes that
+    /// were received before for this offset and later ones.
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -44,7 +44,7 @@ impl Sink for Vec<u8> {
 }
 
 impl Client {
-    /// Returns a session of requests to `url` by an HTTP client.
+    /// Returns a session of requests to `url` that `http` sends.
     pub(crate) fn new(
         http: Arc<dyn HttpClient>,
         url: &str,
@@ -82,7 +82,7 @@ impl Client {
         self.fetch_at(&self.place, fetch, sink).await
     }
 
-    /// Does the same as [`fetch`](Self::fetch), from another place that shares the session.
+    /// Does the same as [`fetch`](Self::fetch), from another place that uses the same session.
     pub(super) async fn fetch_at(
         &self,
         place: &Place,
@@ -118,7 +118,7 @@ impl Client {
         self.http.sleep(time).await;
     }
 
-    /// Sends one request and feeds its answer.
+    /// Sends one request and feeds its answer to `fetch`.
     async fn exchange(
         &self,
         place: &Place,
@@ -166,7 +166,8 @@ impl Client {
         }
     }
 
-    /// Sends a request. Returns `Ok(Err)` if there was no answer; it tells how the exchange ended.
+    /// Sends a request. If there is no answer, returns `Ok(Err)`, which tells how the exchange
+    /// ended.
     async fn send(
         &self,
         place: &Place,
@@ -193,7 +194,8 @@ impl Client {
             Ok(sent) => sent,
             Err(ended) => return Ok(Err(ended)),
         };
-        // The server may redirect a tagged request to another target, so this target is not kept.
+        // The server may redirect only this tagged request to another target, so its target is not
+        // kept.
         if let Some(url) = redirected.filter(|_| request.tag == Tag::None)
             && !(300..400).contains(&answer.status())
         {
@@ -225,7 +227,7 @@ fn failed_at(place: &Location, error: dacti_http::Error, cause: Option<String>) 
     Error::Remote { place: place.clone(), kind, source: Box::new(Failed { error, cause }) }
 }
 
-/// The error of a fetch, and the network's last message.
+/// The error of a fetch, with the latest message of the network.
 #[derive(Debug, thiserror::Error)]
 #[error("{error}{}", Cause(.cause.as_deref()))]
 pub(crate) struct Failed {
@@ -242,7 +244,7 @@ impl fmt::Display for Cause<'_> {
     }
 }
 
-/// A fetch in progress. Dropping it returns its unused part of the budget.
+/// A fetch in progress. When it is dropped, the unused part of its budget is returned.
 struct Held<'c> {
     client: &'c Client,
     fetch: Fetch,

@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// The maximum number of redirects that one request follows.
 const HOPS_MAX: usize = 10;
-/// The maximum number of bytes of an unusable answer that are read, so that its connection can be
-/// used again.
+/// The maximum number of bytes of an unusable answer that are read. After reading it to its end,
+/// its connection can be used again.
 const DRAIN_LEN_MAX: usize = 16 * 1024;
 
 /// A client over reqwest.
@@ -27,7 +27,7 @@ const DRAIN_LEN_MAX: usize = 16 * 1024;
 pub(super) struct Network {
     http: reqwest::Client,
     headers: HeaderMap,
-    /// The origins that get those header fields.
+    /// The origins to which those header fields are sent.
     header_origins: Vec<String>,
     /// The last random number; see [`random`](HttpClient::random).
     random: AtomicU64,
@@ -129,7 +129,7 @@ impl HttpClient for Network {
     }
 
     fn sleep(&self, time: Duration) -> Exchange<'static, ()> {
-        // The timer is made where it is polled, because it needs the runtime.
+        // The timer is created when it is polled, because it needs the runtime.
         Box::pin(async move { sleep(time).await })
     }
 
@@ -142,7 +142,7 @@ impl HttpClient for Network {
     }
 }
 
-/// An answer, and the bounds on its times.
+/// An answer and its time limits.
 #[derive(Debug)]
 struct Answer {
     answer: reqwest::Response,
@@ -191,7 +191,7 @@ struct Bounds {
 
 impl Bounds {
     fn of(request: &HttpRequest) -> Self {
-        // An `Instant` cannot hold every time limit, so long ones are shortened.
+        // An `Instant` cannot represent every time limit, so long limits are shortened.
         let far = Duration::from_secs(u32::MAX.into());
         let all = request.time_max.min(far);
         let silence = request.silence_max.min(far);
@@ -252,8 +252,8 @@ pub(super) fn ended(error: reqwest::Error) -> HttpEnd {
 }
 
 /// Returns whether a connection failed at TLS. The TLS library reports its faults as invalid data,
-/// and a connection that ends during the handshake as an unexpected end. A server without TLS
-/// causes either.
+/// and the end of the connection during the handshake as an unexpected end. A server without TLS
+/// can cause either of them.
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut source = core::error::Error::source(error);
     while let Some(error) = source {
@@ -261,8 +261,8 @@ fn is_tls(error: &reqwest::Error) -> bool {
         if io.is_some_and(|error| is_tls_kind(error.kind())) {
             return true;
         }
-        // An IO error can wrap another error, which may be an IO error, too. Its `source` would
-        // skip the wrapped error.
+        // An IO error can wrap another error, which may be an IO error itself. `source` would skip
+        // the wrapped error.
         let within = io.and_then(io::Error::get_ref).map(|error| error as &dyn core::error::Error);
         source = within.or_else(|| error.source());
     }
@@ -278,7 +278,7 @@ pub(super) fn origin(url: &Url) -> String {
 }
 
 pub(super) fn parse(url: &str) -> Result<Url, Error> {
-    // The library's error does not repeat the URL.
+    // The message of the library does not repeat the URL, so it shows no secret.
     Url::parse(url).map_err(|error| misuse(Location::from(url), &error.to_string()))
 }
 

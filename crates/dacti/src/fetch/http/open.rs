@@ -15,8 +15,8 @@ use {
     crate::remote::{RemoteSource, Runner},
 };
 
-/// Opens the transport of a file at a URL, whose bytes `client` fetches: a package in either form,
-/// or a file of any other kind.
+/// Opens the transport of a file at a URL. `client` fetches its bytes. The file may be a package in
+/// either form, or any other file.
 ///
 /// # Errors
 /// `Remote`.
@@ -28,17 +28,17 @@ pub async fn open_remote(
     HttpRemote::open(client, url.to_owned(), options.clone()).await
 }
 
-/// Opens the transport of a URL by the client of this crate.
+/// Opens the transport of a URL with the client of this crate.
 #[cfg(feature = "http")]
 async fn opened(url: String, options: HttpOptions) -> Result<Arc<dyn Remote>, Error> {
     let network = Arc::new(Network::new(&url, &options)?);
     HttpRemote::open(network, url, options).await
 }
 
-/// Opens the transport of an archive, whose length must be known, by the client of this crate.
+/// Opens the transport of an archive, whose length must be known, with the client of this crate.
 #[cfg(all(feature = "dar", feature = "http"))]
 async fn opened_sized(url: String, mut options: HttpOptions) -> Result<Arc<dyn Remote>, Error> {
-    // An archive never changes, so no cache can be stale, and no tag leads past one.
+    // An archive never changes, so no cache can be stale, and tags are not needed.
     options.session.tags = false;
     let network = Arc::new(Network::new(&url, &options)?);
     HttpRemote::open_sized(network, url, options).await
@@ -63,7 +63,7 @@ impl Package {
     /// Opens the package at an `http` or `https` URL.
     ///
     /// The package has all functions of a [`Package`], and requests only the ranges that it needs.
-    /// If many regions are wanted, several requests run at once.
+    /// If the caller wants many regions, several requests run at once.
     ///
     /// # Errors
     /// `Remote`, or a fault of the package's head and tables.
@@ -72,7 +72,7 @@ impl Package {
     }
 
     /// Does the same as [`open_url`](Self::open_url), with a budget and other options. The returned
-    /// source counts the costs.
+    /// source counts requests and bytes.
     ///
     /// # Errors
     /// The errors of [`open_url`](Self::open_url).
@@ -87,8 +87,8 @@ impl Package {
 }
 
 impl AsyncPackage {
-    /// Opens the package at a URL, whose bytes `client` fetches on the executor that polls the
-    /// package.
+    /// Opens the package at a URL. `client` fetches its bytes, on the executor that polls the
+    /// package's futures.
     ///
     /// # Errors
     /// `Remote`, or a fault of the package's head and tables.

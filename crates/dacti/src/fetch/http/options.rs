@@ -8,37 +8,40 @@ use core::time::Duration;
 use dacti_http::Options;
 use std::sync::Arc;
 
-/// How a package is read over HTTP, and the cost that is allowed.
+/// How a package is read over HTTP, and how much this may cost.
 #[derive(Clone)]
 pub struct HttpOptions {
-    /// The limits of the session: budget, retries, waits, and files that are read whole.
+    /// The limits of the session: the budget, retries, waits, and the length of files that are read
+    /// whole.
     pub session: Options,
-    /// Header fields of each request, name and value. They may be secrets: they are sent only to
-    /// the origin of the package's URL, and to [`header_origins`](Self::header_origins).
+    /// The header fields of each request, as names and values. They may be secrets. So they are
+    /// sent only to the origin of the package's URL and to
+    /// [`header_origins`](Self::header_origins).
     pub headers: Vec<(String, String)>,
-    /// Further origins, such as `https://cdn.example.com`, that also get the header fields: origins
-    /// of redirects, and of [`head_url`](Self::head_url).
+    /// Further origins to which the header fields are sent, such as `https://cdn.example.com`. They
+    /// may be origins of redirects, and of [`head_url`](Self::head_url).
     ///
-    /// Header fields, their origins and [`connect_timeout`](Self::connect_timeout) are for the
-    /// client of the feature `http`. A caller's own client has its own settings.
+    /// Header fields, their origins and [`connect_timeout`](Self::connect_timeout) are used only by
+    /// the client of the feature `http`. A client of the caller has settings of its own.
     pub header_origins: Vec<String>,
-    /// The longest time for making a connection.
+    /// The maximum time for making a connection.
     pub connect_timeout: Duration,
-    /// The URL of a copy of the head. All other bytes still come from the package's URL. Caches
-    /// that hold whole objects keep such a copy for a shorter time than the package. Object stores
-    /// replace a small object at once, but cannot replace a part of an object.
+    /// The URL of a copy of the head. All other bytes are still fetched from the package's URL.
+    /// Some caches hold only whole objects; they can keep such a copy for a shorter time than the
+    /// package. Object stores can replace this small object at once, but they cannot replace a part
+    /// of an object.
     pub head_url: Option<String>,
-    /// Whether the query of the package's URL is also added to the URLs of the parts of a package
-    /// in parts. By default, these URLs have no query.
+    /// Whether the query of the package's URL is also added to the URLs of parts. By default, the
+    /// URLs of parts have no query.
     pub query_for_parts: bool,
     /// A cache of ranges of parts, for packages in parts. By default there is none.
     pub part_cache: Option<Arc<dyn PartCache>>,
-    /// The maximum number of requests in progress at once, if many regions are wanted.
+    /// The maximum number of requests in progress at once, if the caller wants many regions.
     pub concurrency: usize,
     /// The length of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// Other limits of reading. The defaults differ from those for a file: a read may join regions
-    /// with longer gaps between them, and nothing is read to explain a wrong digest.
+    /// Other limits of reading. They have other defaults than for a file: longer gaps between
+    /// regions are read, and the index is not read to explain a wrong digest.
     pub limits: Limits,
     /// A function that is called when a fetch waits for seconds.
     pub on_pause: OnPause,
@@ -63,7 +66,7 @@ impl Default for HttpOptions {
 }
 
 impl fmt::Debug for HttpOptions {
-    /// Shows the names of header fields without their values.
+    /// Prints the names of header fields without their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.headers.iter().map(|(name, _)| name).collect();
         f.debug_struct("HttpOptions")

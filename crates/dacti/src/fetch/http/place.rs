@@ -1,4 +1,4 @@
-//! The URL that the user gave, and the place to which its redirects led.
+//! The URL that the user gave, and the target to which its redirects led.
 
 use crate::fetch::Location;
 use dacti_http::{Tag, is_presigned};
@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Place {
     given: String,
     shown: Location,
-    /// The target of redirects. All requests of a session use one target, because two mirrors may
-    /// have two states of the file.
+    /// The target of redirects. All requests of a session use the same target, because two mirrors
+    /// may have different states of the file.
     pinned: Mutex<Option<String>>,
 }
 
@@ -30,8 +30,8 @@ impl Place {
         &self.shown
     }
 
-    /// Returns the URL of a request with this tag. If `resolve` is set, it drops the pinned target
-    /// first.
+    /// Returns the URL of a request with this tag. If `resolve` is set, the pinned target is
+    /// dropped first.
     pub(crate) fn url(&self, tag: Tag, resolve: bool) -> String {
         let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
         if resolve {

@@ -26,7 +26,7 @@ pub(super) struct HttpRemote {
     /// The client for the head's URL, if the head has its own.
     head_client: Option<Arc<Client>>,
     file: RemoteFile,
-    /// The whole file, if the server has no ranges.
+    /// The whole file, if the server does not support ranges.
     whole: OnceLock<Temporary>,
     whole_lock: Mutex<()>,
     look_lock: Mutex<()>,
@@ -61,7 +61,8 @@ impl HttpRemote {
         let len = match remote.read_whole(None).await {
             Ok(file) => file.len(),
             Err(error) => match http_error(&error) {
-                // The refused answer states the length, and the bytes come by ranges.
+                // The answer was refused, but it states the length. The bytes can be fetched by
+                // ranges.
                 Some(&dacti_http::Error::NoRanges { len: Some(len), .. }) if has_ranges => len,
                 _ => return Err(error),
             },
@@ -99,7 +100,7 @@ impl HttpRemote {
         let fetch = Fetch::head(&remote.head_client().session());
         let remote = remote.with_head(fetch).await?;
         if let Some(head) = &remote.head_client {
-            // Both clients share one budget.
+            // The head was fetched by another client, but both clients share one budget.
             let spent = head.session().stats();
             remote.client.session().spend(spent.requests, spent.bytes);
         }
@@ -111,8 +112,9 @@ impl HttpRemote {
         let mut head = Vec::new();
         let fetch = self.head_client().fetch(fetch, &mut head).await?;
         let read = u64::try_from(head.len()).unwrap_or(u64::MAX);
-        // A copy of the head does not show the file's length. If the answer shows that the file
-        // ends with the bytes of the head, their number is the length. Any other total is a hint.
+        // If the head is a copy, its answer does not show the file's length. If the answer shows
+        // that the whole file was read, the number of bytes is the length. Any other length is a
+        // hint.
         let told = fetch.file_len().filter(|_| self.head_client.is_none());
         let ends_here = self.head_client.is_none()
             && (told == Some(read) || (told.is_none() && read < HEAD_LEN));
@@ -121,13 +123,13 @@ impl HttpRemote {
         Ok(Self { file, ..self })
     }
 
-    /// Fetches the file's current head, past all caches. If it is another file's head, the session
-    /// ends.
+    /// Fetches the file's current head, past all caches. If it is the head of another file, the
+    /// session ends.
     async fn look(&self) -> Result<(), Error> {
         let own = identity_of_head(self.file.head.clone());
         let known = self.client.session().identity();
         if let (None, Some(own)) = (known, own) {
-            // The package is still being opened, from a head that was not judged yet.
+            // The package is still being opened, so the session does not know its identity yet.
             self.client.session().set_identity(own);
         }
         for n in 0.. {
@@ -138,8 +140,8 @@ impl HttpRemote {
                 let judged = fetch.judge(&mut self.client.session(), now);
                 return judged.map(drop).map_err(|error| self.client.failed(error, None));
             }
-            // Some heads cannot be judged without tables that lie after the head. The head of this
-            // package was one of these, so no judgement is possible.
+            // Some heads cannot be identified without tables that lie after the head. If the head
+            // of this package is one of them, the heads cannot be compared.
             if own.is_none() {
                 return Ok(());
             }
@@ -150,8 +152,8 @@ impl HttpRemote {
         Err(self.client.failed(ended, None))
     }
 
-    /// Returns the time of the wait number `n` for an upload, counted from 0; `None` if there are
-    /// no more waits.
+    /// Returns the duration of the wait number `n`, counted from 0, for an upload; `None` if there
+    /// are no more waits.
     fn upload_wait(&self, n: u32) -> Option<Duration> {
         let options = *self.client.session().options();
         let doubled = 1_u64.checked_shl(n).unwrap_or(u64::MAX);
@@ -163,14 +165,14 @@ impl HttpRemote {
         self.head_client.as_ref().unwrap_or(&self.client)
     }
 
-    /// Looks at the head again if the bytes of `fetch` come from an unknown state of the file.
-    /// Digests alone do not suffice: the regions of another package with the same paths match their
-    /// own digests, too.
+    /// Fetches the head again if the bytes of `fetch` may belong to another state of the file.
+    /// Digests alone are not enough: another package may have regions with the same paths, and
+    /// these match their own digests.
     async fn look_after(&self, fetch: &Fetch) -> Result<(), Error> {
         if !fetch.wants_look(&self.client.session()) {
             return self.check_ended();
         }
-        // Another fetch may have looked while this one waited for the lock.
+        // While this fetch waited for the lock, another may have fetched the head.
         let _one = self.look_lock.lock().await;
         if fetch.wants_look(&self.client.session()) {
             self.look().await?;
@@ -183,7 +185,7 @@ impl HttpRemote {
         self.ended().map_or(Ok(()), Err)
     }
 
-    /// Reads the whole file if ranges do not work, and returns the bytes of `span`.
+    /// If ranges do not work, reads the whole file, and returns the bytes of `span`.
     async fn fetch_whole(&self, error: Error, span: Span) -> Result<Vec<u8>, Error> {
         let Some(&dacti_http::Error::NoRanges { len, .. }) = http_error(&error) else {
             return Err(error);
@@ -259,7 +261,7 @@ impl Remote for HttpRemote {
         Box::pin(async move {
             match self.look().await {
                 Err(now) if now.kind() == ErrorKind::Replaced => now,
-                // Any other result of the look does not explain the error.
+                // Any other result does not explain the error.
                 Ok(()) | Err(_) => error,
             }
         })
@@ -277,7 +279,7 @@ impl Remote for HttpRemote {
                 return Ok(());
             }
             let _one = self.look_lock.lock().await;
-            // Another call may have looked while this one waited for the lock.
+            // While this call waited for the lock, another may have fetched the head.
             if self.client.session().wants_confirmation() {
                 self.look().await?;
             }
@@ -296,8 +298,8 @@ impl Remote for HttpRemote {
 
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         Box::pin(async move {
-            // The first new request needs no wait if the URL takes a tag, because the tag leads
-            // past the caches.
+            // If the URL may have a tag, the first new request leads past the caches and needs no
+            // wait.
             let tags = self.client.session().options().tags;
             if n > 0 || !tags {
                 let wait = self.upload_wait(if tags { n.saturating_sub(1) } else { n });
@@ -314,7 +316,7 @@ impl Remote for HttpRemote {
                 query_for_parts: self.query_for_parts,
                 part_cache: self.part_cache.clone(),
             };
-            // The package has no view yet, so earlier judgements of its head are dropped.
+            // The package has no view yet, so the session forgets what it knows about the old head.
             again.client.session().restart();
             let fetch = Fetch::fresh_head(&again.head_client().session());
             again.with_head(fetch).await.map(|again| Some(of_its_form(again)))
@@ -333,7 +335,8 @@ impl Remote for HttpRemote {
 impl PartTransport for HttpRemote {
     fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>> {
         Box::pin(async move {
-            // The last segment has the part's digest, so the bytes under this name never change.
+            // The last segment of the name has the part's digest, so the bytes under it never
+            // change.
             let (_, name) = part.name.rsplit_once('/').unwrap_or(("", &part.name));
             let cache = self.part_cache.as_ref();
             if let Some(cache) = cache.filter(|_| !past_caches)
@@ -384,7 +387,7 @@ impl Sink for Temporary {
     }
 }
 
-/// Returns the error of the fetch that an error of this crate wraps.
+/// Returns the error of a fetch, if an error of this crate wraps one.
 fn http_error(error: &Error) -> Option<&dacti_http::Error> {
     let Error::Remote { source, .. } = error else { return None };
     source.downcast_ref::<Failed>().map(|failed| &failed.error)

@@ -10,19 +10,19 @@ use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The maximum number of files that stay open.
+/// The maximum number of files that are kept open.
 const OPEN_MAX: usize = 32;
 
 /// The folder of a head on this machine.
 #[derive(Debug)]
 struct Folder {
     folder: PathBuf,
-    /// The parts that were read last, with the latest at the back.
+    /// The parts that were read last. The latest is at the back.
     open: Mutex<VecDeque<(String, Arc<FileSource>)>>,
 }
 
-/// Opens the file at `path` as a source: a file that holds a whole package, or a head whose parts
-/// lie beside it.
+/// Opens the file at `path` as a source. The file is a whole package, or a head whose parts lie
+/// beside it.
 ///
 /// # Errors
 /// `Io`, `NotAFile`, or a head that breaks a rule of packages in parts.

@@ -1,6 +1,6 @@
 //! A package in parts as a source of bytes by position.
 //!
-//! The head is in memory; every other read is split into ranges of immutable objects.
+//! The head is in memory. Every other read is split into ranges of immutable objects.
 //! Specification: `docs/spec/dacti-parts.md`, "Reading".
 
 mod folder;

@@ -13,9 +13,9 @@ use std::sync::Arc;
 pub trait PartObjects: core::fmt::Debug + Send + Sync {
     /// Reads all bytes of `range` of the object `name`. `name` starts with the prefix of the parts.
     ///
-    /// `len` is the length that the object must have, in bytes. If an implementation learns another
-    /// length, it reports [`PartsFault::PartLen`], because an error page must not be used as a
-    /// part.
+    /// `len` is the length that the object must have, in bytes. If an implementation finds another
+    /// length, it must return [`PartsFault::PartLen`], because the object may be an error page
+    /// instead of a part.
     ///
     /// # Errors
     /// `Io`, `Remote` or `Parts`.
@@ -31,7 +31,7 @@ pub struct PartsSource {
 }
 
 impl PartsSource {
-    /// Returns the package with this head, whose parts are read from `objects`.
+    /// Returns the package with this head. Its parts are read from `objects`.
     ///
     /// # Errors
     /// A head that breaks a rule of packages in parts.

@@ -18,7 +18,7 @@ pub struct ReadStats {
 /// A source that counts its reads, and may limit them.
 ///
 /// It lends no bytes, so every byte that is used is counted. It is never [local](ReadAt::is_local),
-/// so that a file is read in the same ranges as over a network.
+/// so a file is read in the same ranges as over a network.
 #[derive(Debug, Clone)]
 pub struct Counted {
     source: Arc<dyn ReadAt>,
@@ -26,15 +26,15 @@ pub struct Counted {
 }
 
 impl Counted {
-    /// Counts the reads of `source`. Clones share their counts.
+    /// Counts the reads of `source`. Clones of this value share their counts.
     #[must_use]
     pub fn new(source: Arc<dyn ReadAt>) -> Self {
         Self::bounded(source, u64::MAX, u64::MAX)
     }
 
-    /// Does the same as [`new`](Self::new), for at most `reads_max` reads of `bytes_max` bytes in
-    /// all. A read that would exceed a limit is not made. It returns an error of the kind
-    /// `QuotaExceeded`.
+    /// Does the same as [`new`](Self::new), but allows at most `reads_max` reads, and at most
+    /// `bytes_max` bytes in all reads together. A read that would exceed a limit is not made, and
+    /// returns an error of the kind `QuotaExceeded`.
     #[must_use]
     pub fn bounded(source: Arc<dyn ReadAt>, reads_max: u64, bytes_max: u64) -> Self {
         Self { source, ledger: Arc::new(Mutex::new(Ledger::new(reads_max, bytes_max))) }

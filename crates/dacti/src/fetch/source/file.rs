@@ -1,4 +1,4 @@
-//! A package in a file, read by position, so that threads share one open file.
+//! A package in a file. The file is read by position, so threads can share one open file.
 
 use super::ReadAt;
 use crate::Error;
@@ -13,23 +13,24 @@ use std::sync::OnceLock;
 #[derive(Debug)]
 pub struct FileSource {
     file: File,
-    /// The length when the file was opened.
+    /// The length at the time when the file was opened.
     opened_len: u64,
-    /// The length when it was first asked for. The length of a growing file is asked for after the
-    /// head is read. So all bytes that the head names lie within this length.
+    /// The length at the time of the first request for it. For a file that grows, this is after the
+    /// head was read. So all bytes that the head names lie within this length.
     len: OnceLock<u64>,
 }
 
 impl FileSource {
-    /// Opens the file at `path`. The length is determined when it is first asked for.
+    /// Opens the file at `path`. Its length is determined at the first request for it.
     ///
     /// # Errors
-    /// `Io`; `NotAFile` for a directory, a device, a pipe or a socket; these are not opened.
+    /// `Io`; `NotAFile` for a directory, a device, a pipe or a socket, because these are not
+    /// opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |source| Error::io("open", path, source);
-        // The kind of the file is checked before it is opened: opening a pipe would wait for a
-        // writer.
+        // The kind of the file is checked before the file is opened, because opening a pipe would
+        // wait for a writer.
         let found = std::fs::metadata(path).map_err(failed)?;
         if !found.is_file() {
             return Err(Error::NotAFile { path: path.into() });
@@ -66,7 +67,7 @@ impl ReadAt for FileSource {
         true
     }
 
-    // This saves the time to fill the buffer with zeros first.
+    // In contrast to the default, this need not fill the buffer with zeros first.
     #[cfg(unix)]
     fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut buf = Vec::new();
@@ -90,7 +91,7 @@ pub(crate) fn read_file_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<u
     let read = std::os::unix::fs::FileExt::read_at(file, buf, at);
     #[cfg(windows)]
     let read = std::os::windows::fs::FileExt::seek_read(file, buf, at);
-    // Other systems, such as a browser, have no files.
+    // On other systems, such as in a browser, there are no files.
     #[cfg(not(any(unix, windows)))]
     let read = {
         let _ = (file, buf, at);

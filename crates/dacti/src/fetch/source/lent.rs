@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use daicon_core::Span;
 
-/// Bytes of a source that are in memory. They do not change while they are held.
+/// Bytes of a source that are in memory. They do not change as long as this value exists.
 #[derive(Clone, Default)]
 pub struct Lent {
     at: u64,
@@ -30,8 +30,7 @@ impl Lent {
         &self.bytes
     }
 
-    /// Returns the bytes of `span`, a span of the source; `None` if some of these bytes are not in
-    /// memory.
+    /// Returns the bytes of `span` of the source; `None` if some of these bytes are not in memory.
     #[must_use]
     pub fn slice(&self, span: Span) -> Option<&[u8]> {
         span.slice_of(&self.bytes, self.at)

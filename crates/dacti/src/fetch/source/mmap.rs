@@ -1,10 +1,10 @@
-//! A package in a file that is mapped into memory. Only this file maps files.
+//! A package in a file that is mapped into memory. No other module maps files.
 //!
-//! Any program that writes to the file changes the mapped bytes, so no library can make a mapping
-//! entirely safe: see `docs/rationale.md`, "Why is a file mapped only on request?". The crate
-//! `symbolic-common` makes the call that Rust marks as unsafe for this reason. This module keeps
+//! Any program that writes to the file changes the mapped bytes. So no library can make a mapping
+//! entirely safe: see `docs/rationale.md`, "Why is a file mapped only on request?". For this
+//! reason, Rust marks the call as unsafe; the crate `symbolic-common` makes it. This module keeps
 //! the risk small. It never lends the head, because updates change the head. It never lends bytes
-//! past the length that the file had when it was opened.
+//! after the length that the file had when it was opened.
 
 use super::{FileSource, Lent, ReadAt};
 use crate::Error;
@@ -15,15 +15,16 @@ use std::io;
 use std::path::Path;
 use symbolic_common::ByteView;
 
-/// A regular file that lends its bytes, for programs that look up many regions in one package.
+/// A regular file that lends its bytes. It is meant for programs that look up many regions in one
+/// package.
 ///
-/// It is faster than a [`FileSource`](super::FileSource) if many regions are read. For one region
-/// it is slower, because mapping and unmapping take longer than a few reads.
+/// For many regions it is faster than a [`FileSource`](super::FileSource). For one region it is
+/// slower, because mapping and unmapping take longer than a few reads.
 ///
 /// If another program truncates the file while it is mapped, this program ends: a read of the
 /// missing bytes causes a signal (SIGBUS), not an error. Updates of a package only append, so they
-/// never cause this. Programs that overwrite the file in place can cause it. Use a `FileSource` for
-/// files that others may overwrite.
+/// never cause this. Programs that overwrite the file in place can cause it. If other programs may
+/// overwrite a file, use a `FileSource`.
 #[derive(Debug)]
 pub struct MmapSource {
     file: FileSource,
@@ -33,10 +34,10 @@ pub struct MmapSource {
 }
 
 impl MmapSource {
-    /// Opens the file at `path`, notes its length, and maps it.
+    /// Opens the file at `path`, records its length, and maps it.
     ///
     /// # Errors
-    /// `NotAFile`. `Io`, also if the file is too large for the address space, or if its file system
+    /// `NotAFile`; `Io`, also if the file is too large for the address space, or if its file system
     /// cannot map files.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();

@@ -26,7 +26,7 @@ use std::io;
 
 /// A source of bytes by absolute position, shared between threads.
 pub trait ReadAt: core::fmt::Debug + Send + Sync {
-    /// Returns the source's length in bytes, as it was when the source was opened.
+    /// Returns the source's length in bytes at the time when the source was opened.
     fn len(&self) -> u64;
 
     /// Returns whether the source has no bytes.
@@ -34,39 +34,39 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         self.len() == 0
     }
 
-    /// Returns whether the length is only a hint, and the file may have more bytes. Servers and
-    /// caches may report an old length with a new head. So a position past a hint is an error only
-    /// after a read has shown that the file has no such bytes.
+    /// Returns whether the length is only a hint, so that the file may have more bytes. Servers and
+    /// caches may report an old length with a new head. So a position after this length is an error
+    /// only if a read has shown that the file has no bytes there.
     fn len_is_hint(&self) -> bool {
         false
     }
 
-    /// Reads into `buf` from position `at` and returns the number of bytes; 0 only at the end or
-    /// for an empty `buf`.
+    /// Reads into `buf` from position `at`, and returns the number of bytes. It is 0 only at the
+    /// end, or if `buf` is empty.
     ///
     /// # Errors
     /// The system's error.
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize>;
 
     /// Lends all bytes of `span`, if the source has them in memory and they do not change while the
-    /// source is open. `None` if they must be read.
+    /// source is open. `None` means that they must be read.
     ///
-    /// Readers call this before each [`read_at`](Self::read_at), so it must return at once.
+    /// Readers call this before each [`read_at`](Self::read_at), so it must return quickly.
     fn slice(&self, span: Span) -> Option<&[u8]> {
         let _ = span;
         None
     }
 
-    /// Returns all bytes that [`slice`](Self::slice) lends, if they are one piece within
-    /// [`len`](Self::len); otherwise no bytes.
+    /// Returns all bytes that [`slice`](Self::slice) lends, if they are contiguous and lie within
+    /// [`len`](Self::len). Otherwise returns no bytes.
     ///
-    /// This is called once, when a package is opened. Look-ups in lent bytes then do not call the
-    /// source.
+    /// This is called once, when a package is opened. After that, look-ups in lent bytes do not
+    /// call the source.
     fn lent(&self) -> Lent {
         Lent::default()
     }
 
-    /// Reads the bytes of `span`; fewer than its length only at the source's end.
+    /// Reads the bytes of `span`. There are fewer bytes only if the source ends first.
     ///
     /// # Errors
     /// The system's error.
@@ -78,8 +78,9 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         self.read_up_to(span.start, len)
     }
 
-    /// Reads `len` bytes from position `at`; fewer only at the source's end. It allocates `len`
-    /// bytes first, so the caller must check `len` against the source's length or a limit.
+    /// Reads `len` bytes from position `at`. There are fewer bytes only if the source ends first.
+    /// This allocates `len` bytes first, so the caller must check `len` against the source's length
+    /// or a limit.
     ///
     /// # Errors
     /// The system's error.
@@ -92,55 +93,56 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         Ok(buf)
     }
 
-    /// Returns the best length of one read of a longer stream. It is larger if each read has a
+    /// Returns the best length for each read of a long stream. It is larger if each read has a
     /// fixed cost.
     fn read_len(&self) -> usize {
         64 * 1024
     }
 
-    /// Returns whether each read is cheap, as with a local file. If so, a look-up reads a part of
-    /// an index block first, and the whole block only if that part lacks the region. If not, all
-    /// readers make the same reads, so that caches already hold the bytes.
+    /// Returns whether each read is cheap, as in a local file. If so, a look-up reads a part of an
+    /// index block first, and reads the whole block only if that part lacks the region. Otherwise
+    /// all readers make equal reads, so that caches already have the bytes.
     fn is_local(&self) -> bool {
         false
     }
 
-    /// Returns whether repeated look-ups may read index blocks around the wanted one, so that later
-    /// look-ups need no read. A source with a budget of bytes returns false, so that only wanted
-    /// bytes are read.
+    /// Returns whether repeated look-ups may also read index blocks around the wanted one, which
+    /// saves reads later. A source with a budget of bytes returns false, so that only wanted bytes
+    /// are read.
     fn may_read_around(&self) -> bool {
         false
     }
 
     /// Returns whether this is the source of a package in parts, whose head has format version 0.2.
-    /// The length is then the length of the package, not of any object.
+    /// In this case, the length is that of the package, not of any object.
     fn is_in_parts(&self) -> bool {
         false
     }
 
-    /// Announces the spans that are read next, each by one read and in this order, so that the
-    /// source can read ahead. The spans queue after spans that were announced before. A caller that
-    /// does not read all of them withdraws the rest by [`will_not_read`](Self::will_not_read).
+    /// Announces the spans that will be read next, so that the source can read ahead. The caller
+    /// reads each span by one read, in this order. The spans are queued after spans that were
+    /// announced before. A caller that does not read all of them withdraws the rest with
+    /// [`will_not_read`](Self::will_not_read).
     fn will_read(&self, spans: &[Span]) {
         let _ = spans;
     }
 
-    /// Withdraws spans that [`will_read`](Self::will_read) announced and that were not read since.
+    /// Withdraws spans that [`will_read`](Self::will_read) announced and that were not read.
     fn will_not_read(&self, spans: &[Span]) {
         let _ = spans;
     }
 
-    /// Tells the source that a region is read part by part. A source that reads through caches uses
-    /// the region's start to choose the tag of each read.
+    /// Tells the source that a region will be read piece by piece. A source that reads through
+    /// caches uses the region's start to choose the tag of each read.
     fn note_region(&self, region: Span) {
         let _ = region;
     }
 
     /// Reports that the bytes of `span` were wrong. Returns true if the source reads them in
-    /// another way next time, so that a new try is worthwhile.
+    /// another way next time, so that the caller should try again.
     ///
     /// A source of local bytes has no other way. A source that reads through caches may have read
-    /// from a stale cache, and can read past it.
+    /// from a stale cache. Next time, it can read past this cache.
     ///
     /// # Errors
     /// The cause, if it is known and no other way is left.
@@ -152,9 +154,9 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     /// Checks once more that the source is still the file that was opened. Calls that read many
     /// regions make this check before they report success.
     ///
-    /// If a source that reads through caches has read bytes since it last checked the file's head,
-    /// it reads the head again, past the caches. A local file needs no check: an open file stays
-    /// the same file.
+    /// A source that reads through caches reads the file's head again, past the caches, if it has
+    /// read bytes since it last checked the head. A local file needs no check, because an open file
+    /// stays the same file.
     ///
     /// # Errors
     /// Another file has replaced this one, or the check failed.
@@ -162,8 +164,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Returns the span that a call of [`confirm`](Self::confirm) reads, after further reads if
-    /// `reads` is set, otherwise now. `None` if it reads nothing.
+    /// Returns the span that [`confirm`](Self::confirm) would read; `None` if it would read
+    /// nothing. If `reads` is set, this assumes that other bytes are read before that call.
     fn look(&self, reads: bool) -> Option<Span> {
         let _ = reads;
         None
@@ -171,7 +173,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
 }
 
 impl Error {
-    /// Returns the doubt that this fault raises about bytes: they may differ from the published
+    /// Returns the doubt about bytes that this fault raises: they may differ from the published
     /// bytes.
     pub(crate) fn doubt(&self) -> Option<Doubt> {
         let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
@@ -184,7 +186,8 @@ impl Error {
     }
 }
 
-/// Fills `buf` from position `at` as far as the source has bytes. Returns their number.
+/// Reads into `buf` from position `at` until `buf` is full or the source ends. Returns the number
+/// of bytes.
 pub(crate) fn read_full(source: &dyn ReadAt, at: u64, buf: &mut [u8]) -> io::Result<usize> {
     read_full_of(|at, buf| source.read_at(at, buf), at, buf)
 }
@@ -207,9 +210,9 @@ pub(crate) fn read_full_of(
     Ok(filled)
 }
 
-/// Reads the bytes of `span`; fewer than its length only at the source's end.
+/// Reads the bytes of `span`. There are fewer bytes only if the source ends first.
 ///
-/// It allocates no memory for bytes that the source lacks.
+/// No memory is allocated for bytes that the source lacks.
 pub(crate) fn read_span(source: &dyn ReadAt, span: Span) -> io::Result<Vec<u8>> {
     source.read(span)
 }

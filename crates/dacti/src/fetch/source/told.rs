@@ -3,7 +3,8 @@
 use super::ReadAt;
 use daicon_core::Span;
 
-/// Spans that were announced to a source. Dropping this withdraws those that were not read.
+/// Spans that were announced to a source. When this value is dropped, the spans that were not read
+/// are withdrawn.
 #[derive(Debug)]
 pub(crate) struct Told<'s> {
     source: &'s dyn ReadAt,

@@ -1,4 +1,4 @@
-//! One object in a store: its client, and the meaning of the client's errors.
+//! One object in a store. This module has its client, and translates the client's errors.
 
 use super::StoreOptions;
 use super::hint::{ALLOW_HTTP, AZURE, GOOGLE, Hints, LOCAL, S3};
@@ -24,7 +24,7 @@ use tokio::time::{sleep, timeout};
 use url::Url;
 
 /// Builds a store of one kind from the environment and the options. This is a macro, because the
-/// builders have functions of the same names, but no common trait.
+/// builders have functions with equal names, but no common trait.
 macro_rules! store {
     ($builder:ident, $key:ident, $hints:expr, $url:expr, $options:expr, $shown:expr) => {{
         let mut builder = $builder::from_env().with_url(place($url));
@@ -44,7 +44,7 @@ macro_rules! store {
     }};
 }
 
-/// An object.
+/// An object in a store.
 #[derive(Clone)]
 pub(crate) struct Client {
     store: Arc<dyn ObjectStore>,
@@ -62,7 +62,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// The object as a publisher uses it.
+/// The functions that a publisher uses.
 #[cfg(feature = "write")]
 impl Client {
     /// Returns the object at `url`, without a budget.
@@ -90,7 +90,7 @@ impl Client {
 }
 
 impl Client {
-    /// Returns the object at `url`. It sends nothing yet.
+    /// Returns the object at `url`. No request is sent.
     pub(super) fn new(
         url: &str,
         options: &StoreOptions,
@@ -98,7 +98,7 @@ impl Client {
     ) -> Result<Self, Error> {
         let shown = Location::from(url);
         let parsed = Url::parse(url).map_err(|error| misuse(&shown, &error))?;
-        // The crate's own message would repeat the URL with its secrets.
+        // The message of the crate `object_store` would repeat the URL with its secrets.
         let unknown = || misuse(&shown, &ONLY);
         let (scheme, path) = ObjectStoreScheme::parse(&parsed).map_err(|_| unknown())?;
         tls::choose_provider();
@@ -125,7 +125,8 @@ impl Client {
         Ok(Self { store, path, shown, hints, spending, first_byte_timeout, on_pause })
     }
 
-    /// Returns an object beside this one: the key with its last segment replaced by `name`.
+    /// Returns an object beside this one. Its key is this object's key with the last segment
+    /// replaced by `name`.
     pub(crate) fn object(&self, name: &str) -> Self {
         // spec: R-PART-09
         let mut segments: Vec<_> = self.path.parts().collect();
@@ -135,7 +136,8 @@ impl Client {
         Self { path, shown: self.shown.sibling(name), ..self.clone() }
     }
 
-    /// Fetches `span`; fewer bytes only at the object's end. Returns the object's properties, too.
+    /// Fetches `span`, and the object's properties. There are fewer bytes only if the object ends
+    /// first.
     pub(super) async fn fetch(&self, span: Span) -> Result<(Vec<u8>, ObjectMeta), Error> {
         let held = self.spending.request(span.len());
         let held = held.map_err(|error| self.spent(error))?;
@@ -164,8 +166,8 @@ impl Client {
         Ok((bytes.into(), meta))
     }
 
-    /// Returns the object's length. Use it for a possibly empty object, because a range of an empty
-    /// object is an error.
+    /// Returns the object's length. It is used for an object that may be empty, because a range of
+    /// an empty object is an error.
     pub(super) async fn len(&self) -> Option<u64> {
         let held = self.spending.request(0).ok()?;
         let asked = timeout(self.first_byte_timeout, self.store.head(&self.path));
@@ -210,7 +212,7 @@ impl Client {
 const ONLY: &str = "this is not the URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, \
     az://CONTAINER/KEY or file:///PATH";
 
-/// Returns the URL without its query. The client reads the bucket and sometimes the account from
+/// Returns the URL without its query. The client finds the bucket, and sometimes the account, in
 /// this URL.
 fn place(url: &Url) -> String {
     let mut url = url.clone();
@@ -231,13 +233,13 @@ fn patience(options: &StoreOptions) -> [(ClientConfigKey, String); 2] {
 fn retries(options: &StoreOptions) -> RetryConfig {
     RetryConfig {
         max_retries: options.retries_max,
-        // This also limits the requests by which the client gets credentials.
+        // This also limits the requests with which the client gets credentials.
         retry_timeout: options.first_byte_timeout.checked_div(4).unwrap_or_default(),
         ..RetryConfig::default()
     }
 }
 
-/// Returns a text without the queries of its URLs, which may be signatures.
+/// Returns a text in which URLs have no queries, because these may be signatures.
 fn without_queries(text: &str) -> String {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '>' | ',');
     let mut kept = String::new();

@@ -3,24 +3,24 @@
 /// The advice for one kind of store.
 #[derive(Debug)]
 pub(super) struct Hints {
-    /// If credentials are missing or refused.
+    /// The advice if credentials are missing or refused.
     pub(super) credentials: &'static str,
-    /// If the endpoint is a plain http URL.
+    /// The advice if the endpoint is an http URL.
     pub(super) plain_http: &'static str,
-    /// If the store does not answer.
+    /// The advice if the store does not answer.
     pub(super) silence: &'static str,
-    /// Texts by which a message shows that the client failed to find credentials.
+    /// Texts that occur in a message if the client failed to find credentials.
     signs: &'static [&'static str],
 }
 
 impl Hints {
-    /// Returns whether an error came from the search for credentials.
+    /// Returns whether an error occurred while the client searched for credentials.
     pub(super) fn is_about_credentials(&self, text: &str) -> bool {
         self.signs.iter().any(|sign| text.contains(sign))
     }
 }
 
-/// Texts by which a message shows that the client refuses plain http.
+/// Texts that occur in a message if the client refuses an http URL.
 pub(super) const ALLOW_HTTP: [&str; 2] = ["scheme is not allowed", "URL scheme"];
 
 pub(super) const LOCAL: Hints = Hints {

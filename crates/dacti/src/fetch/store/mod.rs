@@ -1,9 +1,9 @@
 //! Packages in object stores: S3 and compatible stores, Google Cloud Storage, Azure, and plain
-//! folders, by the crate `object_store`.
+//! folders. The crate `object_store` is their client.
 //!
 //! A store has no stale caches and replaces an object as a whole. A view stays valid, because a
 //! package only grows. So the rules of `docs/spec/dacti-http.md` on ranges, joining, heads and
-//! budgets apply here, and the rules on tags do not: see its section "Object stores".
+//! budgets apply here, but the rules on tags do not: see its section "Object stores".
 //!
 //! ```no_run
 //! use dacti::Package;

@@ -33,7 +33,7 @@ impl Package {
     }
 
     /// Does the same as [`open_store`](Self::open_store), with a budget and other options. The
-    /// returned source counts the costs.
+    /// returned source counts requests and bytes.
     ///
     /// # Errors
     /// The errors of [`open_store`](Self::open_store).

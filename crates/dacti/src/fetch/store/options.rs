@@ -5,38 +5,38 @@ use crate::fetch::{Location, OnPause};
 use core::fmt;
 use core::time::Duration;
 
-/// How a package in an object store is read, and the cost that is allowed.
+/// How a package in an object store is read, and how much this may cost.
 ///
-/// Credentials, regions and endpoints come from the environment, from the variables that the crate
+/// Credentials, regions and endpoints are read from environment variables, which the crate
 /// `object_store` defines: `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`,
 /// `AWS_ENDPOINT`, `AWS_ALLOW_HTTP`, `AWS_SKIP_SIGNATURE`, `GOOGLE_SERVICE_ACCOUNT`,
 /// `GOOGLE_BASE_URL`, `AZURE_STORAGE_ACCOUNT_NAME`, `AZURE_STORAGE_ENDPOINT` and so on. Profiles of
 /// `~/.aws` are not read.
 #[derive(Clone)]
 pub struct StoreOptions {
-    /// Settings that override those of the environment, by the same names. They may be secrets.
+    /// Settings that override environment variables of the same names. They may be secrets.
     pub settings: Vec<(String, String)>,
     /// The maximum number of bytes that are fetched.
     pub bytes_max: u64,
     /// The maximum number of requests. Retries of the store's client do not count.
     pub requests_max: u64,
-    /// The maximum number of times that a request is repeated if the store cannot serve it at the
-    /// moment.
+    /// The maximum number of times that a request is repeated while the store cannot serve it.
     pub retries_max: usize,
-    /// The longest time until an answer begins, credentials and retries included.
+    /// The maximum time until an answer begins. It includes the time for credentials and retries.
     pub first_byte_timeout: Duration,
-    /// The longest time of one request.
+    /// The maximum time for one request.
     pub timeout: Duration,
-    /// The longest time for making a connection.
+    /// The maximum time for making a connection.
     pub connect_timeout: Duration,
-    /// The URL of a copy of the head in a store. All other bytes still come from the package.
+    /// The URL of a copy of the head in a store. All other bytes are still fetched from the
+    /// package.
     pub head_url: Option<String>,
-    /// The maximum number of requests in progress at once, if many regions are wanted.
+    /// The maximum number of requests in progress at once, if the caller wants many regions.
     pub concurrency: usize,
     /// The length of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// Other limits of reading. The defaults differ from those for a file: a read may join regions
-    /// with longer gaps between them, and nothing is read to explain a wrong digest.
+    /// Other limits of reading. They have other defaults than for a file: longer gaps between
+    /// regions are read, and the index is not read to explain a wrong digest.
     pub limits: Limits,
     /// A function that is called when a fetch waits for seconds.
     pub on_pause: OnPause,
@@ -62,7 +62,7 @@ impl Default for StoreOptions {
 }
 
 impl fmt::Debug for StoreOptions {
-    /// Shows the names of settings without their values.
+    /// Prints the names of settings without their values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.settings.iter().map(|(name, _)| name).collect();
         f.debug_struct("StoreOptions")

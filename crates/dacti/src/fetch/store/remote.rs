@@ -62,7 +62,7 @@ impl StoreRemote {
             spending,
         };
         let (head, meta) = remote.fetch_head().await?;
-        // If the head is a copy, its object does not show the package's length or ETag.
+        // If the head is a copy, its object has another length and `ETag` than the package.
         let is_own = remote.head_client.is_none();
         let len = if is_own {
             meta.as_ref().map_or(0, |meta| meta.size)
@@ -74,12 +74,11 @@ impl StoreRemote {
         Ok(Self { file, tag, ..remote })
     }
 
-    /// Fetches the current head. Returns the properties of its object, too, unless the object is
-    /// empty.
+    /// Fetches the current head, and the properties of its object unless the object is empty.
     async fn fetch_head(&self) -> Result<(Vec<u8>, Option<ObjectMeta>), Error> {
         let client = self.head_client.as_ref().unwrap_or(&self.client);
         let fetched = client.fetch(HEAD).await;
-        // A range of an empty object is an error.
+        // A range of an empty object is an error, so the object may be empty.
         match fetched {
             Err(error) if error.kind() == ErrorKind::Unavailable => match client.len().await {
                 Some(0) => Ok((Vec::new(), None)),
@@ -89,19 +88,19 @@ impl StoreRemote {
         }
     }
 
-    /// Returns whether another package is there now.
+    /// Returns whether another package is at this place now.
     async fn is_replaced(&self) -> Result<bool, Error> {
         let (head, _) = self.fetch_head().await?;
         let now = identity_of_head(head).map(|identity| identity.file_id);
         let known = self.known_file_id();
-        // If one of the heads cannot be judged by itself, the two cannot be compared.
+        // If one of the heads cannot be identified, they cannot be compared.
         Ok(known.zip(now).is_some_and(|(known, now)| known != now))
     }
 
-    /// Returns the file id of the session's package.
+    /// Returns the file id of the package that this session reads.
     fn known_file_id(&self) -> Option<[u8; 16]> {
         self.file_id.get().copied().or_else(|| {
-            // The package is still being opened.
+            // The package is still being opened, so its head is used.
             identity_of_head(self.file.head.clone()).map(|identity| identity.file_id)
         })
     }
@@ -112,8 +111,8 @@ impl StoreRemote {
     }
 
     /// If the object's content has changed, checks that it is a later state of this package.
-    /// Digests alone do not suffice: the regions of another package with the same paths match their
-    /// own digests, too.
+    /// Digests alone are not enough: another package may have regions with the same paths, and
+    /// these match their own digests.
     async fn check_tag(&self, tag: String) -> Result<(), Error> {
         let is_known = {
             let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
@@ -131,7 +130,8 @@ impl StoreRemote {
     }
 }
 
-/// Returns the tag of an object, or its time and length if the store has no tags.
+/// Returns the tag of an object. If the store has no tags, returns the object's time and length
+/// instead.
 fn tag_of(meta: &ObjectMeta) -> String {
     let instead = || format!("{} {}", meta.last_modified.timestamp_millis(), meta.size);
     meta.e_tag.clone().unwrap_or_else(instead)
@@ -186,17 +186,17 @@ impl Remote for StoreRemote {
     }
 
     fn confirmed(self: Arc<Self>) -> Fetching<()> {
-        // The tag of each answer was compared with the package's: see `check_tag`.
+        // Each answer was already checked: see `check_tag`.
         Box::pin(async { Ok(()) })
     }
 
     fn reloaded(self: Arc<Self>, _: u32) -> Fetching<Option<Arc<dyn Remote>>> {
-        // A store has no stale copies.
+        // A store has no stale copies, so a fresh head cannot be better.
         Box::pin(async { Ok(None) })
     }
 
     fn opened(&self, view: &View) {
-        // If the id was set before, the first view's id is kept.
+        // If the id was set before, the id of the first view is kept.
         let _ = self.file_id.set(identity(view).file_id);
     }
 }
@@ -227,7 +227,8 @@ impl PartTransport for StoreRemote {
     }
 
     fn wait_for_upload(self: Arc<Self>, _: u32) -> Pin<Box<dyn Future<Output = bool> + Send>> {
-        // A store has no stale copies, and every publisher stores parts before heads.
+        // Waiting does not help: a store has no stale copies, and every publisher stores parts
+        // before heads.
         Box::pin(async { false })
     }
 }

@@ -7,7 +7,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Spending(Mutex<Ledger>);
 
-/// A request in progress. Dropping it returns the budget for bytes that were not received.
+/// A request in progress. When it is dropped, the budget for bytes that were not received is
+/// returned.
 #[derive(Debug)]
 pub(super) struct Held<'s> {
     spending: &'s Spending,
@@ -27,7 +28,8 @@ impl Spending {
         self.ledger().stats()
     }
 
-    /// Reserves a request for `len` bytes in the budget. Call it before sending the request.
+    /// Reserves the budget for a request of `len` bytes. It must be called before the request is
+    /// sent.
     pub(super) fn request(&self, len: u64) -> Result<Held<'_>, Error> {
         self.ledger().request(len)?;
         Ok(Held { spending: self, len })
@@ -40,7 +42,7 @@ impl Spending {
 }
 
 impl Held<'_> {
-    /// Ends the request, which returned `len` bytes.
+    /// Ends the request, which has returned `len` bytes.
     pub(super) fn brought(mut self, len: usize) {
         let len = u64::try_from(len).unwrap_or(u64::MAX).min(self.len);
         self.len = self.len.saturating_sub(len);

@@ -1,4 +1,4 @@
-//! The lifetime that an answer has in shared caches.
+//! The time for which shared caches may keep an answer.
 
 use crate::fetch::PlainAnswer;
 
@@ -9,13 +9,13 @@ pub enum Lifetime {
     None,
     /// A cache may keep the answer for this many seconds.
     Seconds(u64),
-    /// The answer does not say it, so each cache decides.
+    /// The answer does not state a lifetime, so each cache decides.
     Unsaid,
 }
 
 impl Lifetime {
-    /// Returns the lifetime that `Cache-Control` gives an answer. If several lines contradict each
-    /// other, the strictest one counts.
+    /// Returns the lifetime that the `Cache-Control` fields of an answer state. If several fields
+    /// contradict each other, the strictest counts.
     #[must_use]
     pub fn of(answer: &PlainAnswer) -> Self {
         let lines = answer.fields.iter().filter(|(name, _)| name == "cache-control");
@@ -52,8 +52,8 @@ impl Lifetime {
     }
 }
 
-/// Returns whether the answer came from a cache, as its header fields say; `None` if they do not
-/// say it.
+/// Returns whether the answer came from a cache, by its header fields; `None` if they do not show
+/// this.
 pub(super) fn is_hit(answer: &PlainAnswer) -> Option<bool> {
     let age = answer.field("age").and_then(|age| age.trim().parse::<u64>().ok());
     if age.is_some_and(|age| age > 0) {

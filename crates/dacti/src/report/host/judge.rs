@@ -1,4 +1,4 @@
-//! Judges the answers of a place. All functions are pure: the same answers give the same findings.
+//! Judges the answers of a place. All functions are pure: equal answers give equal findings.
 
 use super::cache_control::is_hit;
 use super::look::PAGE_ORIGIN;
@@ -8,28 +8,30 @@ use crate::fetch::PlainAnswer;
 use HostVerdict::{Bad, Fair, Good};
 use daicon_core::Span;
 
-/// The longest file that readers fetch whole by default.
+/// The maximum length of a file that readers fetch whole by default.
 const WHOLE_LEN_MAX: u64 = 1 << 20;
-/// The longest good lifetime of a head in caches. With a longer one, readers see updates late.
+/// The maximum lifetime of a head in caches, in seconds, that is good. With a longer lifetime,
+/// readers see updates late.
 const HEAD_SECONDS_GOOD: u64 = 600;
-/// The longest acceptable lifetime of a head in caches. A longer one hides updates for days.
+/// The maximum lifetime of a head in caches, in seconds, that is acceptable. A longer lifetime
+/// hides updates for days.
 const HEAD_SECONDS_MAX: u64 = 86_400;
-/// The shortest good lifetime of bytes that never change.
+/// The minimum lifetime, in seconds, that is good for bytes that never change.
 const DATA_SECONDS_MIN: u64 = 86_400;
-/// The longest good lifetime of the answer for a missing part. A longer one delays readers that got
-/// a new head before its parts.
+/// The maximum lifetime, in seconds, that is good for the answer that a part is missing. If a
+/// reader receives a new head before its parts are there, a longer lifetime delays this reader.
 const MISSING_SECONDS_GOOD: u64 = 10;
 
-/// Judges the answers of one place. `first` has the answers of the first place. The heads of both
-/// places are compared.
+/// Judges the answers of one place. `first` has the answers of the first place, whose head is
+/// compared with the head of this place.
 #[must_use]
 pub fn judge(seen: &HostSeen, first: Option<&HostSeen>) -> Vec<HostFinding> {
     let judged = Judged { seen, findings: Vec::new() };
     judged.all(first)
 }
 
-/// Returns the form to publish in, by the findings of all places. A package of one file keeps this
-/// form if it works. Otherwise the form in parts is recommended if that works.
+/// Returns the form to publish in, by the findings for all places. If a package of one file works,
+/// it keeps this form. Otherwise the form in parts is recommended, if that works.
 #[must_use]
 pub fn recommend(served: PublishedForm, findings: &[HostFinding]) -> PublishedForm {
     let works = |verdict: fn(&HostFinding) -> HostVerdict| {
@@ -77,7 +79,7 @@ impl Judged<'_> {
         self.findings
     }
 
-    /// Adds a finding, with the verdicts for one file and for parts.
+    /// Adds a finding, with the verdicts for a package of one file and for a package in parts.
     fn add(
         &mut self,
         check: HostCheck,
@@ -146,8 +148,8 @@ impl Judged<'_> {
             Some(len) => format!("200 with all {len} bytes"),
             None => "200 with a file of unknown length".into(),
         };
-        // A head in parts is no longer than the requested range, so its answer does not show
-        // whether the host supports ranges. The answers for a part show it.
+        // A head in parts is not longer than the requested range. So the answer for it does not
+        // show whether the host supports ranges, but the answers for a part do.
         let part = self.seen.part.as_ref();
         let verdict = match part {
             Some(part) if len == Some(HEAD_LEN) && part.first.1.is_range(part.first.0) => Good,
@@ -159,14 +161,14 @@ impl Judged<'_> {
         self.add(HostCheck::WholeFile, text, (verdict, verdict), Some(set));
     }
 
-    /// Judges the answer for a range past the end. At an edge, a lifetime of a 416 harms only
-    /// caches that ask this edge.
+    /// Judges the answer for a range past the end. A cache that keeps a 416 hides bytes that are
+    /// appended later. At an edge, this affects only caches that ask this edge.
     fn past_the_end(&mut self, is_edge: bool) {
         let Some(past) = &self.seen.past else { return };
         let lifetime = Lifetime::of(past);
         let (text, verdict) = match past.status {
             416 => match lifetime {
-                // Without a lifetime no cache may keep a 416.
+                // Caches do not keep a 416 that has no lifetime.
                 Lifetime::None | Lifetime::Unsaid => ("416, not kept by caches".into(), Good),
                 Lifetime::Seconds(_) => {
                     let verdict = if is_edge { Fair } else { Bad };
@@ -314,7 +316,7 @@ impl Judged<'_> {
     }
 }
 
-/// Returns whether the last range and the head have the same bytes where they overlap.
+/// Returns whether the last range equals the head's bytes in the same place, if the head has them.
 fn overlap_is_same(seen: &HostSeen) -> bool {
     let Some((span, last)) = &seen.last else { return true };
     if span.end > HEAD_LEN {
@@ -359,7 +361,7 @@ mod tests {
         }
     }
 
-    /// Returns a place that does everything right, with a package of one file.
+    /// Returns the answers of a place that does everything right and serves a package of one file.
     fn good() -> HostSeen {
         let head = range(Span { start: 0, end: HEAD_LEN }, "public, max-age=60");
         let data = |start: u64| {
@@ -382,7 +384,7 @@ mod tests {
         }
     }
 
-    /// Checks the verdicts of one check, and that all others stay good.
+    /// Checks the verdicts of one check, and that the verdicts of all others are good.
     #[track_caller]
     fn check(seen: &HostSeen, check: HostCheck, expected: (HostVerdict, HostVerdict)) {
         let findings = judge(seen, None);
@@ -406,8 +408,8 @@ mod tests {
     fn a_good_place_has_only_good_findings() {
         check(&good(), HostCheck::Ranges, (Good, Good));
         let findings = judge(&good(), Some(&good()));
-        // All checks give a finding, except the checks of parts and of a whole file instead of a
-        // range.
+        // Two kinds of checks give no finding here: checks of parts, and the check of a whole file
+        // instead of a range.
         assert_eq!(findings.len(), 11);
         assert_eq!(recommend(PublishedForm::OneFile, &findings), PublishedForm::OneFile);
         assert_eq!(recommend(PublishedForm::InParts, &findings), PublishedForm::InParts);
@@ -477,7 +479,7 @@ mod tests {
         };
         check(&whole(1 << 20), HostCheck::WholeFile, (Fair, Fair));
         check(&whole((1 << 20) + 1), HostCheck::WholeFile, (Bad, Bad));
-        // One range request fetches a whole head in parts. So the parts show whether the host
+        // A head in parts fits into one range request. So only the parts show whether the host
         // supports ranges.
         let in_parts = |status: u16, len: u64| {
             let span = Span { start: 0, end: 1_000 };

@@ -1,5 +1,5 @@
-//! The requests of a check: the requests of a reader, and a few that show how the host controls
-//! caches.
+//! The requests of a check: the same requests as a reader sends, and some that show how the host
+//! controls caches.
 
 use super::PublishedForm;
 use crate::fetch::{HttpAsker, Location, PlainAnswer};
@@ -10,7 +10,7 @@ use daicon_core::Span;
 
 /// The length of the ranges in the middle and at the end, in bytes.
 const RANGE_LEN: u64 = 1_000;
-/// The origin that a browser's page on another host would name.
+/// The origin that a browser sends for a page of another host.
 pub(super) const PAGE_ORIGIN: &str = "https://reader.example";
 
 /// The answers of one place.
@@ -18,21 +18,21 @@ pub(super) const PAGE_ORIGIN: &str = "https://reader.example";
 pub struct HostSeen {
     /// The place.
     pub place: Location,
-    /// The head's range.
+    /// The answer for the head's range.
     pub head: PlainAnswer,
-    /// The answer to the same request once more, so that a cache can answer it.
+    /// The answer to a repetition of the same request, which a cache may give.
     pub again: PlainAnswer,
-    /// The head's range under a query that was never used before.
+    /// The answer for the head's range under a query that was never used before.
     pub nonce: PlainAnswer,
-    /// The head's range, requested as by a browser that accepts compressed answers.
+    /// The answer for the head's range, requested like a browser that accepts compressed answers.
     pub coded: PlainAnswer,
-    /// A range in the middle of the file, with its place.
+    /// A range in the middle of the file, and the answer for it.
     pub middle: Option<(Span, PlainAnswer)>,
-    /// The last range of the file, with its place.
+    /// The last range of the file, and the answer for it.
     pub last: Option<(Span, PlainAnswer)>,
-    /// A range after the end of the file.
+    /// The answer for a range after the end of the file.
     pub past: Option<PlainAnswer>,
-    /// The first part, if the package is in parts and has one.
+    /// The answers for the first part, if the package is in parts and has one.
     pub part: Option<PartSeen>,
     /// The answer for a part that does not exist, if the package is in parts.
     pub missing: Option<PlainAnswer>,
@@ -43,9 +43,9 @@ pub struct HostSeen {
 pub struct PartSeen {
     /// The length that the object must have, in bytes.
     pub len: u64,
-    /// The first range, with its place in the object.
+    /// The first range of the object, and the answer for it.
     pub first: (Span, PlainAnswer),
-    /// The last range, with its place in the object.
+    /// The last range of the object, and the answer for it.
     pub last: (Span, PlainAnswer),
 }
 
@@ -76,15 +76,15 @@ impl HostSeen {
         self.len() == Some(0)
     }
 
-    /// Returns whether the place answered the range with the whole file.
+    /// Returns whether the answer to the range request has the whole file.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.head.status == 200
     }
 }
 
-/// Requests from the place at `url` the ranges that readers use, and a few that show how caches
-/// act. `nonce` must be a number that was never used before.
+/// Sends the range requests of a reader to the place at `url`, and some requests that show how
+/// caches behave. `nonce` must be a number that was never used before.
 ///
 /// Cost: about ten requests, and the bytes of a few heads.
 ///
@@ -123,7 +123,8 @@ pub fn look(asker: &HttpAsker, url: &str, nonce: u64) -> Result<HostSeen, Error>
         if len > 0 {
             seen.last = ask(Span { start: len.saturating_sub(RANGE_LEN), end: len })?;
         }
-        // The request has its own query, so that no cache keeps this answer for real readers.
+        // The request has a query of its own. So no cache keeps the answer under a URL that readers
+        // use.
         let (start, nonce) = (len.saturating_add(1 << 30), nonce.wrapping_add(1));
         let tagged = Tag::Nonce { slice: 0, nonce }.append_to(url).into_owned();
         let past = Span { start, end: start.saturating_add(1) };

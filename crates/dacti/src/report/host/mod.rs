@@ -1,7 +1,7 @@
-//! Checks whether a host, and the caches in front of it, will serve a package to readers, and
-//! whether it can be updated there.
+//! Checks whether a host, and the caches between it and the readers, will serve a package, and
+//! whether the package can be updated there.
 //!
-//! [`look`] sends the requests, [`judge`] checks the answers against the rules of readers, and
+//! [`look`] sends the requests, [`judge`] judges the answers by the rules of readers, and
 //! [`recommend`] returns the form to publish in. Only [`look`] does IO. Specification:
 //! `docs/spec/dacti-http.md`, `docs/spec/dacti-parts.md`; the reasons are in `docs/caches.md`.
 
@@ -28,7 +28,7 @@ pub struct HostFinding {
     pub one_file: HostVerdict,
     /// The verdict for a package in parts.
     pub in_parts: HostVerdict,
-    /// The setting that corrects the property, if there is one.
+    /// The setting of the host that corrects the property, if there is one.
     pub set: Option<String>,
 }
 
@@ -42,7 +42,7 @@ pub enum HostCheck {
     Redirects,
     /// The version of HTTP.
     Version,
-    /// Ranges with a start and an end: the first, one in the middle, and the last.
+    /// Ranges with a start and an end. The first, a middle and the last range are checked.
     Ranges,
     /// A whole file as the answer to a range request.
     WholeFile,
@@ -60,7 +60,7 @@ pub enum HostCheck {
     Query,
     /// Whether pages of other origins may read the answers.
     Browsers,
-    /// The answer for a part that is not there.
+    /// The answer for a part that does not exist.
     MissingPart,
     /// Whether the head is the same as the head of the first place.
     SameHead,
@@ -92,12 +92,12 @@ impl HostCheck {
     }
 }
 
-/// How well a host does one thing, for one form of a package.
+/// How well one property of a host works for one form of a package.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum HostVerdict {
-    /// The host does this as it should.
+    /// The property is as it should be.
     Good,
-    /// Readers get correct bytes, at a cost or within limits that the finding describes.
+    /// Readers get correct bytes, but with a cost or a limit that the finding describes.
     Fair,
     /// Readers fail, or see updates late or never.
     Bad,
@@ -115,7 +115,7 @@ impl HostVerdict {
     }
 }
 
-/// The form of a file under a URL, or the form to publish in.
+/// The form of a file under a URL, or the recommended form.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PublishedForm {
     /// One file, which is updated in place.

@@ -13,14 +13,14 @@ use daicon_core::Hex;
 use serde::Serialize;
 use uuid::Uuid;
 
-/// The description of a daicon file, to be serialized.
+/// The description of a daicon file, which can be serialized.
 #[derive(Debug, Serialize)]
 pub struct Inspection {
     format: Format,
     length: u64,
     tables: Vec<Table>,
     components: Vec<Component>,
-    /// Null in a file that is not a package.
+    /// Null if the file is not a package.
     index: Option<Index>,
     diagnostics: Vec<String>,
     layout: Option<Layout>,
@@ -29,7 +29,7 @@ pub struct Inspection {
     map: Vec<Stretch>,
 }
 
-/// Bytes of a file, as JSON shows them.
+/// A range of bytes in a file, in the form of the JSON description.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct Place {
     at: u64,
@@ -99,7 +99,8 @@ struct Sealed {
     /// Null if nothing is signed.
     package_id: Option<Uuid>,
     keys: Vec<String>,
-    /// How many seals at most follow stored bytes: more than 1 if regions share these bytes.
+    /// The maximum number of seals that follow stored bytes. It is above 1 if regions share stored
+    /// bytes.
     seals_max: u32,
 }
 

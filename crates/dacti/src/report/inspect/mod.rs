@@ -1,5 +1,5 @@
-//! The parts of a file, down to the use of every byte: packages, and daicon files of any other
-//! format.
+//! The parts of a file, down to the use of every byte. The file is a package, or a daicon file of
+//! another format.
 
 #[cfg(feature = "serde")]
 mod inspection;

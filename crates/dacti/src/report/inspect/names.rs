@@ -3,8 +3,8 @@
 use crate::report::Claimant;
 use uuid::{Uuid, uuid};
 
-/// The component in the specification's example. The text notes in the examples of `daicon-core`
-/// use it.
+/// The component in the example of the specification. The text notes in the examples of
+/// `daicon-core` use it.
 const TEXT_ID: Uuid = uuid!("37cb72a4-caab-440c-8b7c-869019ed348e");
 /// The format of the text notes in the examples of `daicon-core`.
 const TEXT_NOTE_ID: Uuid = uuid!("5544809d-1951-45fa-816e-31f03934912d");
@@ -27,7 +27,7 @@ pub fn name_of(id: Uuid) -> Option<&'static str> {
     }
 }
 
-/// Returns the use of a run of bytes, with the registry's name of a component.
+/// Returns the use of bytes in words. A component is named as in the registry.
 #[must_use]
 pub fn label(claimant: Claimant) -> String {
     let name = match claimant {

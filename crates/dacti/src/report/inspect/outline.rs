@@ -12,7 +12,7 @@ use daicon_core::{Component, Event, PREAMBLE_LEN, Span, TABLE_HEADER_LEN, TableW
 use std::io;
 use uuid::Uuid;
 
-/// The maximum number of unclaimed bytes that are read to tell zeros from other bytes.
+/// The maximum number of unclaimed bytes that are read to distinguish zeros from other bytes.
 const GAPS_LEN_MAX: u64 = 64 << 20;
 /// The number of bytes of a gap that are read at once.
 const READ_LEN: usize = 64 * 1024;
@@ -59,8 +59,8 @@ impl Outline {
 }
 
 impl ContainerMap {
-    /// Reads the tables of a file, and unclaimed bytes up to a limit, to tell zeros from other
-    /// bytes.
+    /// Reads the tables of a file. Also reads unclaimed bytes, up to a limit, to distinguish zeros
+    /// from other bytes.
     ///
     /// # Errors
     /// `Container`, or an error of the source.
@@ -98,12 +98,13 @@ impl ContainerMap {
 #[must_use]
 pub fn is_other_format(head: &[u8]) -> bool {
     let mut walker: TableWalker = TableWalker::new(None);
-    // Files with a faulty preamble count as packages, so that the package reader reports the fault.
+    // A file with a faulty preamble counts as a package, so that the reader of packages reports the
+    // fault.
     let Ok(Some(Event::Preamble(header))) = walker.feed(head) else { return false };
     header.id.get() != crate::PACKAGE_FORMAT.id
 }
 
-/// Returns the bytes that a component's data names as a region; `None` if the data is not a region.
+/// Returns the region that a component's data names; `None` if the data does not name a region.
 ///
 /// Only a component's own specification says whether its data names a region. The data of an
 /// unknown component counts as a region if it names bytes of the file.
@@ -158,11 +159,11 @@ fn shown(claimant: Claimant) -> String {
     }
 }
 
-/// A map that grows from the start of the file.
+/// A map of a file. Claims are added in ascending order.
 struct Map<'s> {
     source: &'s dyn ReadAt,
     claims: Vec<Claim>,
-    /// The number of bytes of gaps that may still be read.
+    /// The number of bytes in gaps that may still be read.
     left: u64,
 }
 
@@ -201,7 +202,7 @@ impl Map<'_> {
     }
 }
 
-/// Returns how many entries a table has.
+/// Returns the number of entries of a table.
 #[must_use]
 pub fn table_entries(table: Span) -> u64 {
     table.len().saturating_sub(TABLE_HEADER_LEN) / daicon_core::COMPONENT_ENTRY_LEN

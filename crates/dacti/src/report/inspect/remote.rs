@@ -9,7 +9,7 @@ impl Inspection {
     /// Describes the file that a transport fetches: a package, or a daicon file of another format.
     ///
     /// # Errors
-    /// `Container` for a file that is no daicon file; a wrong index; errors of the transport.
+    /// `Container` if the file is not a daicon file; a wrong index; errors of the transport.
     pub async fn fetch(remote: Arc<dyn Remote>, limits: Limits) -> Result<Self, Error> {
         if !is_other_format(&remote.file().head) {
             let package = AsyncPackage::from_remote(remote, limits).await?;

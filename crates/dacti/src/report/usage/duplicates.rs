@@ -13,26 +13,28 @@ use dacti_seal::SEALS_MAX;
 use daicon_core::{Span, to_u64};
 use std::collections::HashMap;
 
-/// The number of first bytes by which regions are compared before they are read whole.
+/// The number of bytes at the start of regions that are compared before regions are read whole.
 const PREFIX_LEN: u64 = 4096;
 /// The number of bytes that are read at once.
 const PIECE_LEN: u64 = 1 << 18;
 
-/// Equal stored bytes at more than one place of a package, without their seals.
+/// Equal stored bytes at several places of a package, without their seals.
 ///
-/// Regions are equal if length, encoding and BLAKE3 of their stored bytes are equal. Digests in
-/// seals do not help, because each digest includes an id. Regions with a unique length or encoding
-/// are not read. Of the other regions, the first 4 KiB are read, and regions whose first bytes are
-/// equal are read whole. Equal contents in two encodings, or compressed in two ways, are not found.
+/// Regions are equal if the length, the encoding and the BLAKE3 of their stored bytes are equal.
+/// Digests in seals cannot be compared, because each digest includes an id. A region is not read if
+/// its length or encoding is unique. Of all others, the first 4 KiB are read. Regions whose first
+/// bytes are equal are read whole. Equal contents are not found if their encodings differ or they
+/// were compressed in different ways.
 ///
-/// A packer stores equal contents once in the compact layout, once for up to 16 regions in the cdn
-/// layout with seals, and as copies without seals.
+/// In the compact layout, a packer stores equal contents once. In the cdn layout with seals, it
+/// stores them once for up to 16 regions. Without seals, it stores a copy for each region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duplicates {
     /// The number of places that have the same bytes as an earlier place. In a package with seals,
-    /// places that 16 regions share are needed, so they do not count.
+    /// at most 16 regions can share a place, so further places that they need do not count.
     pub regions: u64,
-    /// Stored bytes at these places, which are part of [`Usage::live`](super::Usage::live).
+    /// The number of stored bytes at these places. [`Usage::live`](super::Usage::live) includes
+    /// them.
     pub len: u64,
     /// The number of places that had to be read.
     pub candidates: u64,
@@ -54,7 +56,7 @@ impl Duplicates {
         let sealed = SealedSpans::of(package, &places);
         let class = |found: &Located| (found.span.len(), found.encoding.tag());
         places.sort_by_key(|found| (class(found), found.span.start));
-        // Regions that share their bytes count as one.
+        // Regions that share their bytes count as one place.
         places.dedup_by_key(|found| (class(found), found.span.start));
         let classes = || places.chunk_by(|a, b| class(a) == class(b)).filter(|like| like.len() > 1);
         let bytes_total = classes().flatten().map(|found| found.span.len());
@@ -70,7 +72,7 @@ impl Duplicates {
             finder.compare(like, &mut suspects)?;
         }
         drop(told);
-        // The suspects are sorted, so that the order is always the same.
+        // The order of the map is random, so the suspects are sorted.
         suspects.sort_unstable();
         let _told =
             Told::new(source, suspects.iter().flatten().copied().flat_map(pieces).collect());
@@ -81,7 +83,7 @@ impl Duplicates {
     }
 }
 
-/// Returns the first bytes of a span, at most `len_max`.
+/// Returns the first bytes of a span, at most `len_max` bytes.
 fn starting(span: Span, len_max: u64) -> Span {
     Span { start: span.start, end: span.start.saturating_add(len_max).min(span.end) }
 }
@@ -98,18 +100,19 @@ fn pieces(span: Span) -> impl Iterator<Item = Span> {
 
 struct Finder<'f> {
     package: &'f Package,
-    /// How many regions share the stored bytes at each place.
+    /// The number of regions that share the stored bytes at each place.
     sealed: SealedSpans,
     found: Duplicates,
-    /// The number of bytes of candidates whose result is known, whether they were read or not.
+    /// The number of bytes of candidates whose result is known. It includes bytes that were not
+    /// read.
     bytes: u64,
     bytes_total: u64,
     progress: &'f mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
 }
 
 impl Finder<'_> {
-    /// Finds equal regions of one length and encoding by their first bytes. Longer regions with the
-    /// same first bytes are added to `suspects`.
+    /// Compares regions of equal length and encoding by their first bytes. Regions with equal first
+    /// bytes that are longer than these are added to `suspects`.
     fn compare(&mut self, like: &[Located], suspects: &mut Vec<Vec<Span>>) -> Result<(), Error> {
         let mut by_hash: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
         for found in like {
@@ -122,7 +125,8 @@ impl Finder<'_> {
                 suspects.push(spans);
                 continue;
             }
-            // The region was hashed whole, or differs from all others.
+            // The result is known: the hash covers each region as a whole, or differs from all
+            // other hashes.
             for _ in &spans {
                 self.settle(len)?;
             }
@@ -131,7 +135,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Finds equal regions. All `spans` have the same length and equal first bytes.
+    /// Finds equal regions. All `spans` must have the same length and equal first bytes.
     fn compare_whole(&mut self, spans: &[Span]) -> Result<(), Error> {
         let mut equal: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
         for span in spans {
@@ -144,7 +148,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Counts those places of equal bytes that are not needed.
+    /// Counts the places of equal bytes that are not needed.
     fn count(&mut self, spans: &[Span]) {
         let len = spans.first().map_or(0, Span::len);
         let regions = spans.iter().map(|span| self.sealed.count_at(*span));
@@ -167,8 +171,8 @@ impl Finder<'_> {
             self.found.read = self.found.read.saturating_add(to_u64(bytes.len()));
             self.tell()?;
             if to_u64(bytes.len()) < piece.len() {
-                // The file was truncated since it was opened. The position is hashed instead, so
-                // that the region equals no other.
+                // The file was truncated since it was opened. The position is hashed, too, so that
+                // this region equals no other.
                 hasher.update(&span.start.to_le_bytes());
                 break;
             }
@@ -176,7 +180,7 @@ impl Finder<'_> {
         Ok(hasher.finalize().into())
     }
 
-    /// Counts a candidate as settled.
+    /// Counts a candidate whose result is known.
     fn settle(&mut self, len: u64) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(len);
         self.tell()

@@ -1,7 +1,7 @@
 //! Counts the bytes of a package by their use, finds dead bytes, and tells whether compaction pays.
 //!
-//! Specification: `docs/spec/dacti-package.md`, "The cdn layout". The format does not say when
-//! compaction pays; this crate does, see [`Compaction`].
+//! Specification: `docs/spec/dacti-package.md`, "The cdn layout". The format does not define when
+//! compaction pays; [`Compaction`] does.
 
 mod duplicates;
 
@@ -18,15 +18,15 @@ use dacti_seal::{SEALS_MAX, Seals};
 use daicon_core::{COMPONENT_ENTRY_LEN, PREAMBLE_LEN, TABLE_HEADER_LEN, to_u64};
 use std::collections::BTreeMap;
 
-/// The maximum number of unclaimed bytes that are checked, to tell padding from dead bytes.
+/// The maximum number of unclaimed bytes that are checked to distinguish padding from dead bytes.
 const LOOK_MAX: u64 = 1 << 30;
 /// Compaction pays if it saves at least the file's length divided by this number.
 const PAYS_FROM: u64 = 4;
 
 /// The bytes of a package by their use.
 ///
-/// Each byte of the file is in exactly one of the first nine numbers, so their sum is the file's
-/// length. All are in bytes.
+/// Each byte of the file counts in exactly one of the first nine numbers, so their sum is the
+/// file's length. These numbers are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
     /// Stored bytes of the regions that the index lists, without the names list.
@@ -37,71 +37,74 @@ pub struct Usage {
     pub dictionary: u64,
     /// Stored bytes of the names list, in all segments.
     pub names: u64,
-    /// Index header, groups in use and fences, of the current index.
+    /// The current index: its header, its groups in use and its fences.
     pub index: u64,
     /// Signature, format header, tables, and the regions of all other components.
     pub head: u64,
     /// Room for later entries, components and fences.
     pub reserve: u64,
-    /// Unclaimed zeros: the ends of slices, and gaps.
+    /// Unclaimed zeros, at the ends of slices and in gaps.
     pub padding: u64,
     /// All other bytes: replaced regions with their seals, old indexes and names lists, remains of
     /// interrupted updates, and bytes of other programs.
     pub dead: u64,
-    /// Bytes of `dead` that entries of the index still name. The others are remains of folds, of
-    /// interrupted updates or of other programs, or zeros of a removed region.
+    /// The part of `dead` that entries of the index still name. The rest of `dead` consists of
+    /// remains of folds, of interrupted updates and of other programs, and of zeros that
+    /// belonged to a removed region.
     pub replaced: u64,
-    /// Bytes of `dead` that were not checked. Only the first 1 GiB of unclaimed bytes is checked,
-    /// and the rest counts as dead.
+    /// The part of `dead` that was not checked. At most 1 GiB of unclaimed bytes is checked, and
+    /// all further unclaimed bytes count as dead.
     pub not_looked_at: u64,
-    /// Regions that the index lists, without the names list.
+    /// The number of regions that the index lists, without the names list.
     pub regions: u64,
-    /// Regions that share all their bytes with another region. These bytes count once.
+    /// The number of regions that share all their bytes with another region. These bytes count
+    /// once.
     pub shared: u64,
-    /// Regions whose stored bytes pass the end of the file, or whose entry has an invalid span. The
-    /// other numbers do not include them.
+    /// The number of regions whose stored bytes extend past the end of the file, or whose entry has
+    /// an invalid span. The other numbers do not include them.
     pub outside: u64,
-    /// Segments of the names list.
+    /// The number of segments of the names list.
     pub segments: u64,
     /// The room for updates.
     pub reserve_left: ReserveLeft,
-    /// Equal contents that are stored more than once, if the caller asked for them.
+    /// Equal contents that are stored more than once; `None` if the caller did not ask for them.
     pub duplicates: Option<Duplicates>,
     /// The effect of a compaction.
     pub compaction: Compaction,
 }
 
-/// The room of the head for updates. All zero in a package without the `dacti-layout` component.
+/// The room in the head for updates. All numbers are zero in a package without the `dacti-layout`
+/// component.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ReserveLeft {
-    /// The number of entries that puts can still add to the delta groups. An update adds one entry
-    /// for each region, and one more if it adds paths.
+    /// The number of entries that new and changed regions can still add to the delta groups. An
+    /// update adds one entry for each region, and one more if it adds paths.
     pub entries: u64,
-    /// Delta groups without any entry.
+    /// The number of delta groups without any entry.
     pub delta_groups: u64,
-    /// Free slots of the first table, for components that never move.
+    /// The number of free slots of the first table, for components that never move.
     pub t1_slots: u64,
-    /// Free slots of the current second table.
+    /// The number of free slots of the current second table.
     pub t2_slots: u64,
-    /// The place where a fold may write the second table, absolute; `None` unless exactly one of
-    /// both places is in use.
+    /// The absolute place where a fold may write the second table. `None` unless exactly one of its
+    /// two places is in use.
     pub t2_place: Option<u64>,
 }
 
-/// The effect of a compaction, and whether it pays.
+/// The effect of a compaction, and whether it pays, that is, whether it is worth its cost.
 ///
-/// A compaction pays, that is, it is worth its cost, if it saves a quarter of the file and at least
-/// a slice. It also pays if the package was folded and its index takes more than a slice, because
-/// every update then writes the index again.
+/// A compaction pays if it saves a quarter of the file and at least a slice. It also pays if the
+/// package was folded and its index takes more than a slice, because every update then writes the
+/// whole index again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Compaction {
     /// The approximate length of the new file, in the package's layout.
     pub len: u64,
-    /// Bytes saved.
+    /// The number of bytes that compaction saves.
     pub saved: u64,
     /// Whether compaction saves a quarter of the file and at least a slice.
     pub saves_enough: bool,
-    /// Whether no delta group is left, and each update writes an index of more than a slice.
+    /// Whether no delta group is left, so that each update writes an index of more than a slice.
     pub updates_are_dear: bool,
 }
 
@@ -114,7 +117,7 @@ impl Compaction {
 }
 
 impl Usage {
-    /// Returns the sum of the parts, which is the file's length.
+    /// Returns the sum of the first nine numbers, which is the file's length.
     #[must_use]
     pub fn total(&self) -> u64 {
         let Self { live, seals, dictionary, names, index, head, reserve, padding, dead, .. } =
@@ -125,8 +128,8 @@ impl Usage {
 }
 
 impl Package {
-    /// Counts the bytes of the package by their use. With `duplicates`, regions of equal length are
-    /// compared.
+    /// Counts the bytes of the package by their use. If `duplicates` is set, regions of equal
+    /// length are compared.
     ///
     /// The count stops if `progress` returns `Break`. Cost: the index, the names list and up to 1
     /// GiB of unclaimed bytes are read; for duplicates see [`Duplicates`]. Memory: as much as
@@ -223,7 +226,7 @@ fn reserve_left(package: &Package, scan: &IndexScan) -> ReserveLeft {
     };
     let deltas = usize::try_from(delta_groups(package)).unwrap_or(usize::MAX);
     let deltas = scan.groups.get(..deltas.min(scan.groups.len())).unwrap_or_default();
-    // Updates fill the groups from the last to the first.
+    // Updates fill the delta groups from the last to the first.
     let empty = deltas.iter().take_while(|group| group.length == 0).count();
     let mut begun = deltas.iter().skip(empty).filter(|group| group.encoding != Encoding::GONE);
     let begun = begun
@@ -246,8 +249,8 @@ fn delta_groups(package: &Package) -> u32 {
     view.layout().filter(|_| fresh).map_or(0, |layout| layout.delta_groups)
 }
 
-/// Returns the effect of a compaction in which layout, regions and seals stay the same and the
-/// names list does not grow.
+/// Returns the effect of a compaction. It is assumed that layout, regions and seals stay the same,
+/// and that the names list does not become longer.
 fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction {
     let view = package.view();
     let mut entries: BTreeMap<[u8; 4], usize> = BTreeMap::new();
@@ -259,7 +262,7 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
     let groups = u32::try_from(groups.fold(0_usize, usize::saturating_add)).unwrap_or(u32::MAX);
     let data = [usage.live, usage.seals, usage.dictionary, usage.names];
     let data = data.into_iter().fold(0, u64::saturating_add);
-    // A compaction stores equal contents once in a package with seals.
+    // If the package has seals, a compaction stores equal contents once.
     let again = usage.duplicates.as_ref().filter(|_| view.seals().is_some());
     let data = data.saturating_sub(again.map_or(0, |again| again.len));
     let (len, slice_len) = if let Some(layout) = view.layout() {
