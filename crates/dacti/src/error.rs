@@ -68,7 +68,8 @@ impl From<daicon_core::ErrorKind> for ErrorKind {
             daicon_core::ErrorKind::Unsupported => Self::Unsupported,
             daicon_core::ErrorKind::Limit => Self::Limit,
             daicon_core::ErrorKind::Misuse => Self::Misuse,
-            // The lower enum may grow. Until a new kind is listed here, it counts as damage.
+            // The enum of the lower crate may grow. Until a new kind is listed here, it counts as
+            // `Corrupt`.
             _ => Self::Corrupt,
         }
     }
@@ -82,7 +83,8 @@ impl From<dacti_seal::ErrorKind> for ErrorKind {
             dacti_seal::ErrorKind::Limit => Self::Limit,
             dacti_seal::ErrorKind::Misuse => Self::Misuse,
             dacti_seal::ErrorKind::Denied => Self::Denied,
-            // The lower enum may grow. Until a new kind has a name here, it counts as damage.
+            // The enum of the lower crate may grow. Until a new kind is listed here, it counts as
+            // `Corrupt`.
             _ => Self::Corrupt,
         }
     }
@@ -107,7 +109,7 @@ pub enum Error {
     Remote {
         /// The location of the package. Messages show it without its secrets.
         place: Location,
-        /// The kind to branch on.
+        /// The kind of the error, for callers that branch on it.
         kind: ErrorKind,
         /// The fault of the transport. Its message says what the caller can do.
         source: Box<dyn core::error::Error + Send + Sync>,
@@ -162,7 +164,7 @@ pub enum Error {
     /// A region or the seal component differs from what was sealed, or the policy refuses it.
     #[error(transparent)]
     Seal(#[from] dacti_seal::Error),
-    /// The package cannot be updated, or not in this way.
+    /// The package cannot be updated at all, or not in the way that the caller asked for.
     #[error(transparent)]
     Update(#[from] UpdateFault),
     /// The names list is at fault.
@@ -184,7 +186,7 @@ pub enum Error {
     Pulled {
         /// The region, by path or id.
         name: String,
-        /// What is wrong with it.
+        /// The fault of this region.
         error: std::sync::Arc<Self>,
     },
     /// The package cannot be published as asked.
@@ -258,7 +260,7 @@ pub enum Error {
          this size: allow more"
     )]
     TotalTooLong {
-        /// The bytes that are allowed.
+        /// The number of bytes that are allowed.
         limit: u64,
     },
     /// Two regions that share some of their stored bytes, but not all.
@@ -270,11 +272,11 @@ pub enum Error {
     Overlap {
         /// The region that starts first, by path or id.
         first: String,
-        /// Where its stored bytes are.
+        /// The span of its stored bytes.
         first_at: Span,
-        /// The region that overlaps it, by path or id.
+        /// The region that overlaps the first one, by path or id.
         second: String,
-        /// Where its stored bytes are.
+        /// The span of its stored bytes.
         second_at: Span,
     },
     /// A region that is encoded, so it can only be decoded from its start.
@@ -303,7 +305,8 @@ pub enum Error {
         /// Its length when it was read, in bytes.
         found: u64,
     },
-    /// An input that contains a private key: anybody who reads the package could sign with it.
+    /// An input that contains a private key. If it were packed, every reader could sign with the
+    /// key.
     #[error(
         "{name}: its content has a private key, which the package would publish: leave the file out"
     )]
@@ -344,7 +347,7 @@ pub enum Error {
         "hot regions lie in the head, where the compact layout has no room: use the cdn layout"
     )]
     NoHead,
-    /// More regions are marked hot than one group of the index has entries.
+    /// More regions are marked hot than one group of the index has room for.
     #[error(
         "{entries} regions are marked hot, and at most {max} can be: mark fewer",
         max = dacti_index::GROUP_ENTRIES
@@ -395,13 +398,15 @@ pub enum CompactionFault {
          seals with --seals drop"
     )]
     SealsLost,
-    /// The names list must be written anew, so it must be signed again.
+    /// The package is signed and gets a new names list, but the caller gave no key to sign the
+    /// list.
     #[error(
         "the package is signed, and its names list has to be signed again: give the key with \
          --sign KEY, or leave the names list unsigned with --unsigned-names"
     )]
     NamesUnsigned,
-    /// Regions are encoded anew, so they must be signed again.
+    /// The package is signed and its regions are encoded again, but the caller gave no key to sign
+    /// them.
     #[error(
         "the package is signed, and all regions have to be signed again: give the key with \
          --sign KEY"

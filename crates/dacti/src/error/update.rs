@@ -6,7 +6,7 @@ use dacti_cdn::{Digest, Fault, State};
 use std::path::PathBuf;
 use uuid::Uuid;
 
-/// Why a package cannot be updated.
+/// The reason why a package cannot be updated.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpdateFault {
@@ -93,7 +93,7 @@ pub enum UpdateFault {
     /// The caller gave a key, but the package has no signatures.
     #[error("the package is not signed, so it has no room for signatures: leave the key out")]
     NotSigned,
-    /// A key for another package of the publisher.
+    /// The caller gave a key for a package other than this one.
     #[error(
         "the key is for the package {found}, but this package is {expected}: give the key of this \
          package, or give its UUID with the key"

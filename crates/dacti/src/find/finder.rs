@@ -343,8 +343,8 @@ mod tests {
     #[test]
     fn enough_look_ups_build_a_guide_whatever_their_threads() {
         let package = package_of(3000);
-        // The names list is a region, too. So the index has 3,001 entries, in 12 groups of 255
-        // entries.
+        // The names list is a region, too. So the index has 3,001 entries, which need 12 groups.
+        // These have 12 * 255 places.
         let searches = 12 * 255 / 16;
         for round in 0..20 {
             let finder = finder(&package, &Limits::default());

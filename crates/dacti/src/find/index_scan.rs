@@ -54,7 +54,7 @@ impl IndexScan {
     }
 }
 
-/// A group without its entries.
+/// The header of a group, without the entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GroupSummary {
     /// Where the group starts, absolute.

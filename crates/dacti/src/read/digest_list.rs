@@ -103,7 +103,7 @@ impl Package {
         }
         let sealed = SealedSpans::of(self, &packed);
         let is_alone = |located: &Located| sealed.count(located) == 1;
-        // If regions share stored bytes, a packer writes their seals in any order. To recognise the
+        // If regions share stored bytes, a packer writes their seals in any order. To recognize the
         // seal of one such region, its digest is computed from the hash of these bytes.
         let sharing: Vec<&Located> = packed.iter().filter(|found| !is_alone(found)).collect();
         check_compared(self, &sharing)?;

@@ -17,8 +17,8 @@ use std::sync::Arc;
 pub(crate) struct Explainer {
     source: Arc<dyn ReadAt>,
     view: Arc<View>,
-    /// Entries that may still be tried. Without a limit, the work on a package of altered regions
-    /// would grow with the square of their number.
+    /// The number of entries that may still be tried. Without a limit, the work on a package of
+    /// altered regions would grow with the square of the number of regions.
     left: Arc<AtomicU64>,
 }
 

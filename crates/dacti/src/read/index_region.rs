@@ -15,15 +15,15 @@ use daicon_core::{HEAD_LEN, Span, Window};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-/// The maximum length of a lookup region: it has the maximum numbers of runs and fences.
+/// The maximum length of a lookup region. Such a region has the maximum numbers of runs and fences.
 const LOOKUP_LEN_MAX: u64 = {
     let runs = RUN_LEN.saturating_mul(RUNS_MAX as u64);
     let fences = FENCE_LEN.saturating_mul(GROUPS_MAX as u64);
     LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(fences)
 };
 
-/// The longest gap between fences and index, in bytes, that is read too, so that one read is enough
-/// for both.
+/// The maximum gap between fences and index, in bytes. If the gap is not longer, one read takes
+/// both and the gap.
 const GAP_LEN_MAX: u64 = 65_536;
 
 /// The index region.
@@ -75,8 +75,8 @@ impl IndexRegion {
         Ok(region)
     }
 
-    /// Returns the region, which is fetched as a whole if it is short and lies after the head of a
-    /// package that is not local.
+    /// Returns the region, changed to be fetched as a whole if it is short, lies after the head,
+    /// and the source is not local.
     pub(crate) fn kept_of(mut self, source: &dyn ReadAt) -> Self {
         let is_kept = self.is_full && !source.is_local() && self.span.len() <= KEPT_LEN_MAX;
         self.kept = is_kept.then(KeptIndex::default);

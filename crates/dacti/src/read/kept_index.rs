@@ -6,7 +6,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The longest index that is fetched as a whole: the length of one read of an index.
+/// The maximum length of an index that is fetched as a whole. It is the length of one read of a
+/// scan.
 pub(crate) const KEPT_LEN_MAX: u64 = 256 * 1024;
 
 /// The bytes, once they were read. The lock is held only while the pointer is copied.

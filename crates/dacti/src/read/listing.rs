@@ -4,7 +4,7 @@ use crate::Names;
 use dacti_index::{Encoding, Located};
 use dacti_names::{Attributes, NAMES_ID, Name};
 
-/// A region as it is listed.
+/// A region in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
     /// Its path, if the names list has one.
@@ -31,7 +31,7 @@ impl Listed {
     }
 }
 
-/// A region as it is listed, with a path that it borrows.
+/// A region in a listing. It borrows its path.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Listing<'n> {
     pub(crate) path: Option<&'n str>,

@@ -35,7 +35,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Package {
     finder: Finder,
     limits: Limits,
-    /// Begins to decode a Brotli stream.
+    /// The function that begins to decode a Brotli stream.
     brotli: OpenBrotli,
     trust: Arc<Trust>,
     dictionary: Arc<PackageDictionary>,
@@ -43,7 +43,8 @@ pub struct Package {
     hash_pool: Arc<HashPool>,
     proofs: Arc<Proofs>,
     names: OnceLock<Names>,
-    /// The reason why the policy refuses the head, if it does. No region is read by a refused head.
+    /// The reason why the policy refuses the head; `None` if it does not. With a refused head, no
+    /// region is read.
     refused: Option<PublishFault>,
 }
 
@@ -77,8 +78,8 @@ impl Package {
         source: impl FnOnce(&Path) -> Result<Arc<dyn ReadAt>, Error>,
     ) -> Result<Self, Error> {
         let opened = match Self::from_source(source(path)?, Limits::default()) {
-            // Opening fails here if the file is the head of a package in parts. So whole files need
-            // no check in advance.
+            // The file was opened as a whole package, which fails for the head of a package in
+            // parts. So whole files need no check in advance.
             Err(error) if is_head_in_parts(&error) => {
                 Self::from_source(open_file(path)?, Limits::default())
             }
@@ -162,7 +163,7 @@ impl Package {
     }
 
     /// Does the same as [`require`](Self::require), at the time `now`, in seconds since 1970.
-    /// WebAssembly in a browser has no clock.
+    /// WebAssembly needs this, because it has no clock in a browser.
     #[must_use]
     pub fn require_at(mut self, policy: SealPolicy, now: u64) -> Self {
         self.refused = self.head_refused_by(&policy, now);
@@ -311,11 +312,11 @@ impl Package {
 
     /// Finds the stored bytes of a region; `None` if the package has no such region.
     ///
-    /// A path is hashed to an id, without any table. The names list is read only if the package
-    /// gives explicit ids. Cost: no read if the head has the whole index; one read of an index
-    /// block in a package with fences; otherwise a scan of the index up to the group with the id.
-    /// In a local file, a part of the block is read first. Nearly every region is found in this
-    /// part.
+    /// A path is hashed to an id, so no table of paths is needed. The names list is read only if
+    /// the package gives explicit ids. Cost: no read if the head has the whole index; one read of
+    /// an index block in a package with fences; otherwise a scan of the index up to the group with
+    /// the id. In a local file, a part of the block is read first. Nearly every region is found in
+    /// this part.
     ///
     /// # Errors
     /// Faults of the index and, if it is read, of the names list; a path that breaks the rules.

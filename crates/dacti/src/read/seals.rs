@@ -43,8 +43,8 @@ impl Trust {
         self.is_nothing
     }
 
-    /// Returns the span to read for a region: its stored bytes, and the seals after them if the
-    /// policy needs one.
+    /// Returns the span to read for a region: its stored bytes, and also the seals after them if
+    /// the policy needs a seal.
     pub(crate) fn span(&self, located: Located, view: &View) -> Result<Span, Error> {
         let Span { start, end } = located.span;
         // spec: R-SEAL-22
@@ -52,8 +52,8 @@ impl Trust {
         Ok(Span { start, end: seals.map_or(end, |seals| seals.end) })
     }
 
-    /// Returns the span of the seals after a region, which ends at `end` at the latest; `None` if
-    /// the policy does not need them.
+    /// Returns the span of the seals after a region; `None` if the policy does not need them. The
+    /// span does not extend past `end`.
     fn seals_span(&self, located: Located, end: u64) -> Result<Option<Span>, Error> {
         let (seals, policy) = self.required()?;
         Ok(dacti_seal::seals_span(&located, seals, policy, end)?)
@@ -80,7 +80,7 @@ impl Trust {
     ) -> Result<Verdict, Error> {
         let (seals, policy) = self.required()?;
         let Some(seals) = seals else {
-            // The policy requires no seal, or one that the package lacks.
+            // The policy requires no seal, or requires a seal that the package lacks.
             return Ok(dacti_seal::verify(located, stored, None, policy)?);
         };
         let dictionary = package.dictionary().needed_by(located.encoding)?.map(|read| read.hash);

@@ -78,7 +78,7 @@ fn check_len(package: &Package, regions: &[Located]) -> Result<(), Error> {
     if len > limit { Err(Error::TotalTooLong { limit }) } else { Ok(()) }
 }
 
-/// The decoded bytes that the streams of several regions may still take.
+/// The number of bytes to which the streams of several regions may still decode.
 #[derive(Debug)]
 pub(crate) struct Total {
     left: AtomicU64,

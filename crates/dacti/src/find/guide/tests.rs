@@ -11,7 +11,7 @@ const AT: u64 = 1000;
 const STRIDE: u32 = 3;
 const LEN_MAX: u64 = 1 << 19;
 
-/// An index of one run at 1,000, its lookup region, and every id with its region's start.
+/// An index of one run at offset 1,000, its lookup region, and every id with its region's start.
 struct World {
     index: Vec<u8>,
     region: Vec<u8>,

@@ -175,7 +175,7 @@ pub(super) fn find_all(
     for ((i, name), slot) in names.iter().enumerate().zip(&mut found) {
         match id_of(package, *name, list) {
             Ok(Some(id)) => asked.push((id, i)),
-            // The names list is at fault, and looking up the name alone returns its error.
+            // The names list is at fault. Looking up this name alone returns that fault.
             Ok(None) => *slot = package.find(*name),
             Err(fault) => *slot = Err(fault),
         }

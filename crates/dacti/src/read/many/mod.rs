@@ -69,8 +69,8 @@ impl Package {
         refuse_unless(self.confirm(), contents)
     }
 
-    /// Hands the regions of `names` to `visit`, whole and decoded, until `visit` breaks. `visit`
-    /// takes the index of the name in `names`, and the region or its error.
+    /// Hands the regions of `names` to `visit`, whole and decoded, until `visit` returns `Break`.
+    /// The arguments of `visit` are the index of the name in `names`, and the region or its error.
     ///
     /// Errors and regions in memory are handed out first, then the other regions in the order of
     /// the file. If regions are at most [`Limits::gap_len_max`](crate::Limits::gap_len_max) bytes
@@ -126,8 +126,8 @@ impl Package {
         let (mut streak, mut ended) = (FaultStreak::default(), None);
         for read in &reads.joined {
             let together = reads.together(read);
-            // A region that shares no read is read as usual. So are regions whose joint read
-            // failed, because the error may concern only one of them.
+            // A region that shares no read is read as usual. So are regions whose shared read
+            // failed, because the error may affect only one of them.
             let bytes = match together {
                 [_] => None,
                 _ if ended.is_some() => None,

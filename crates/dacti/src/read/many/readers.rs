@@ -229,7 +229,7 @@ impl<'p, R> Readers<'p, R> {
         }
         let together = self.reads.together(read);
         // A region that shares no read is read by its own stream. So are regions whose shared read
-        // fails, because the error may concern only one of them.
+        // fails, because the error may affect only one of them.
         if state.next == 0 && together.len() > 1 {
             let (at, bytes) = (read.span.start, read_span(&**source, read.span));
             self.health.note(&bytes);

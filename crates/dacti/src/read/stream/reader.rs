@@ -128,8 +128,8 @@ impl RegionReader {
         self.inner.verdict()
     }
 
-    /// Verifies the region now, before anything is read. If there is no seal to check, nothing is
-    /// read and the verdict is [`Verdict::Unchecked`].
+    /// Verifies the region now, instead of at the first read. If there is no seal to check, no
+    /// bytes are read and the verdict is [`Verdict::Unchecked`].
     ///
     /// # Errors
     /// Stored bytes that do not match their seal; errors of the source.

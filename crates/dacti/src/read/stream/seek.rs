@@ -53,7 +53,7 @@ impl RegionSeeker {
         self.len() == 0
     }
 
-    /// Verifies the region now, before anything is read: see [`RegionReader::verify`].
+    /// Verifies the region now, instead of at the first read: see [`RegionReader::verify`].
     ///
     /// # Errors
     /// The errors of [`RegionReader::verify`].
