@@ -18,7 +18,7 @@ pub struct FaultStreak {
 const FAULTS_MAX: u32 = 3;
 
 impl FaultStreak {
-    /// Records the result of one region. The calls must have the order of the results. Returns
+    /// Records the result of one region. It must be called in the order of the results. Returns
     /// whether the run ends with this fault.
     pub fn note(&mut self, fault: Option<&Error>) -> bool {
         let kind = match fault {

@@ -1,6 +1,6 @@
-//! Bytes that are too many to be kept in memory.
+//! Bytes that may be too many to be kept in memory.
 //!
-//! They are kept in a temporary file. WebAssembly has no files, so there they are kept in memory.
+//! They are kept in a temporary file. WebAssembly has no files, so it keeps them in memory.
 
 use std::io;
 #[cfg(not(target_family = "wasm"))]

@@ -120,7 +120,7 @@ impl State {
             return anew.as_deref();
         }
         let own = self.kept.get(&span.start).and_then(|bytes| span.slice_of(bytes, span.start));
-        // Several reads can contain a span only if few are kept, so this search is short.
+        // This search is short: if one kept span can be part of another, only a few spans are kept.
         own.or_else(|| self.kept.iter().find_map(|(start, bytes)| span.slice_of(bytes, *start)))
     }
 }

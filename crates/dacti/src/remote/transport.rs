@@ -185,7 +185,7 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Box::pin(ready(Ok(None)))
     }
 
-    /// Is called with the view of the package that was opened.
+    /// Receives the view of the package after the package was opened.
     fn opened(&self, view: &View) {
         let _ = view;
     }

@@ -262,8 +262,8 @@ impl Package {
         Ok(report)
     }
 
-    /// Reads the index once. Returns its scan, and the fault of the fences or their first
-    /// contradiction to the index.
+    /// Reads the index once. Returns its scan, and the fault of the fences or the first place at
+    /// which they contradict the index.
     pub(crate) fn scan_with_fences(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);

@@ -2,9 +2,9 @@
 //!
 //! Any program that writes to the file changes the mapped bytes. So no library can make a mapping
 //! entirely safe: see `docs/rationale.md`, "Why is a file mapped only on request?". For this
-//! reason, Rust marks the call as unsafe; the crate `symbolic-common` makes it. This module keeps
-//! the risk small. It never lends the head, because updates change the head. It never lends bytes
-//! after the length that the file had when it was opened.
+//! reason, Rust marks the call that maps a file as unsafe. The crate `symbolic-common` makes this
+//! call. This module keeps the risk small. It never lends the head, because updates change the
+//! head. It never lends bytes after the length that the file had when it was opened.
 
 use super::{FileSource, Lent, ReadAt};
 use crate::Error;

@@ -10,16 +10,17 @@ use daicon_core::Span;
 
 /// The maximum length of a file that readers fetch whole by default.
 const WHOLE_LEN_MAX: u64 = 1 << 20;
-/// The maximum lifetime of a head in caches, in seconds, that is good. With a longer lifetime,
-/// readers see updates late.
+/// The maximum lifetime, in seconds, for which a head in caches is judged as good. With a longer
+/// lifetime, readers see updates late.
 const HEAD_SECONDS_GOOD: u64 = 600;
-/// The maximum lifetime of a head in caches, in seconds, that is acceptable. A longer lifetime
-/// hides updates for days.
+/// The maximum lifetime, in seconds, for which a head in caches is judged as acceptable. A longer
+/// lifetime hides updates for days.
 const HEAD_SECONDS_MAX: u64 = 86_400;
-/// The minimum lifetime, in seconds, that is good for bytes that never change.
+/// The minimum lifetime, in seconds, that is judged as good for bytes that never change.
 const DATA_SECONDS_MIN: u64 = 86_400;
-/// The maximum lifetime, in seconds, that is good for the answer that a part is missing. If a
-/// reader receives a new head before its parts are there, a longer lifetime delays this reader.
+/// The maximum lifetime, in seconds, that is judged as good for the answer that a part is missing.
+/// If a reader receives a new head before its parts are there, a longer lifetime delays this
+/// reader.
 const MISSING_SECONDS_GOOD: u64 = 10;
 
 /// Judges the answers of one place. `first` has the answers of the first place, whose head is

@@ -111,8 +111,8 @@ struct Finder<'f> {
 }
 
 impl Finder<'_> {
-    /// Compares regions of equal length and encoding by their first bytes. Regions with equal first
-    /// bytes that are longer than these are added to `suspects`.
+    /// Compares regions of equal length and encoding by their first bytes. If regions with equal
+    /// first bytes have more bytes than these, they are added to `suspects`.
     fn compare(&mut self, like: &[Located], suspects: &mut Vec<Vec<Span>>) -> Result<(), Error> {
         let mut by_hash: HashMap<[u8; 32], Vec<Span>> = HashMap::new();
         for found in like {

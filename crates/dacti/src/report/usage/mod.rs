@@ -49,8 +49,8 @@ pub struct Usage {
     /// interrupted updates, and bytes of other programs.
     pub dead: u64,
     /// The part of `dead` that entries of the index still name. The rest of `dead` consists of
-    /// remains of folds, of interrupted updates and of other programs, and of zeros that
-    /// belonged to a removed region.
+    /// remains of folds, of interrupted updates and of other programs, and of zeros that belonged
+    /// to a removed region.
     pub replaced: u64,
     /// The part of `dead` that was not checked. At most 1 GiB of unclaimed bytes is checked, and
     /// all further unclaimed bytes count as dead.

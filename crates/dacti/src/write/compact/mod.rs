@@ -94,9 +94,10 @@ pub struct Compacted {
 }
 
 impl Package {
-    /// Writes a new file at `path` with the regions of this package. The new file is sorted, has no
-    /// dead bytes, and has room for updates. Regions are stored as before, each with its seal. The
-    /// file gets its name only after it was read back and its content was found to be the same.
+    /// Writes a new file at `path` with the regions of this package. The new file has sorted
+    /// groups, no dead bytes, and room for updates. Regions are stored as before, each with its
+    /// seal. The file gets its name only after it was read back and its content was found to be the
+    /// same.
     ///
     /// `path` must not be this package's own file. The compaction stops if `progress` returns
     /// `Break`. Cost: every live byte is read once, written once, and read once from the new file.

@@ -21,7 +21,7 @@ pub(crate) const DICTIONARY_QUALITY_MIN: u8 = 2;
 /// Compresses short contents one after the other, and uses the same memory for all of them.
 ///
 /// For each content the encoder needs a megabyte of zeros, most of it for the table of its match
-/// finder. To allocate and clear this memory takes longer than to compress a small page.
+/// finder. Allocating and clearing this memory takes longer than compressing a small page.
 #[derive(Default)]
 pub(super) struct Compressor {
     memory: Memory,

@@ -164,7 +164,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Records the path of the next input after `inputs`.
+    /// Records the path of `input`, which is added after `inputs`.
     ///
     /// # Errors
     /// `DuplicatePath` if one of `inputs` has the path.
@@ -182,7 +182,7 @@ impl Taken {
         Ok(())
     }
 
-    /// Records the id of the next input after `inputs`.
+    /// Records the id of `input`, which is added after `inputs`.
     ///
     /// # Errors
     /// `DuplicateId` if one of `inputs` has the id.

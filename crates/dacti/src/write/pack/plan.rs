@@ -285,8 +285,8 @@ mod tests {
 
     #[test]
     fn ranges_are_stored_one_by_one_in_path_order() {
-        // Inputs 0 to 4 are in path order, which is 4 2 0 3 1 in id order. Each has two gigabytes,
-        // so two of them fit into a range.
+        // The inputs are numbered 0 to 4 in path order. In id order they are 4 2 0 3 1. Each has
+        // two gigabytes, so two of them fit into a range.
         let id_order = [4, 2, 0, 3, 1];
         let ranges = id_ranges([2_000_000_000; 5]).unwrap();
         let (order, same) = data_order(&id_order, &ranges, &Shared::default());

@@ -67,9 +67,9 @@ impl Default for PublishOptions {
 pub enum Standing {
     /// There was no head before.
     First,
-    /// The head belonged to this package, in an earlier state or in this state.
+    /// The head belonged to this package, and was replaced by a head of the same or a later state.
     Continued,
-    /// The head belonged to this package, in this state, so nothing was done.
+    /// The head belonged to this package in the same state, so it was not replaced.
     Same,
     /// The head belonged to another package or another history, and was replaced.
     Replaced,

@@ -50,7 +50,6 @@ pub struct UpdateProgress {
 ///
 /// Steps that were done before are done again. Suppose that the disk failed in an earlier attempt.
 /// Then reading the bytes back would not prove that they are on disk.
-/// the bytes back would not prove that they are on disk.
 pub(super) fn execute(
     file: &Arc<dyn UpdateFile>,
     plan: &Plan,

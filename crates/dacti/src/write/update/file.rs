@@ -115,8 +115,8 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
         true
     }
 
-    /// Returns whether the file represents a package in parts. Its blocks begin at the next
-    /// multiple of 8, and need no padding.
+    /// Returns whether the file represents a package in parts. In this case a block begins at the
+    /// next multiple of 8, and needs no padding.
     fn is_in_parts(&self) -> bool {
         false
     }

@@ -113,8 +113,8 @@ impl SavedPlan {
     fn standing_of(&self, file: &Arc<dyn UpdateFile>) -> Result<SavedStanding, Error> {
         let steps = self.plans.iter().map(|plan| plan.steps.len()).sum();
         let mut fault = None;
-        // The last plan is tried first. Where one plan ends, the next one begins, and the next one
-        // must be resumed.
+        // The last plan is tried first. If a plan is done, the file is also in the first state of
+        // the next plan, and the next plan must be resumed.
         for (plan, planned) in self.plans.iter().enumerate().rev() {
             let before = self.steps_before(plan);
             let at = |within: usize, begun| {
