@@ -1,5 +1,5 @@
-//! DAR: writing, streaming and look-ups, compared with the two hash functions that the format
-//! requires.
+//! DAR: writing, streaming and look-ups. Their times are compared with those of the two hash
+//! functions that the format requires.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::Numbers;

@@ -1,4 +1,4 @@
-//! The index: finding a region, packing the index, and decoding regions.
+//! The index: finding a region, packing an index, and decoding regions.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::{Numbers, ids, index};
@@ -8,7 +8,7 @@ use std::hint::black_box;
 use std::io::Write;
 use uuid::Uuid;
 
-/// Entry counts that straddle the borders of groups.
+/// Numbers of entries: just below and just above one group, and in larger indexes.
 const ENTRIES: [usize; 7] = [0, 1, 254, 255, 256, 255 * 16, 100_000];
 
 fn find(criterion: &mut Criterion) {
@@ -17,7 +17,7 @@ fn find(criterion: &mut Criterion) {
         let ids = ids(count);
         let file = index(&ids);
         let region = Span { start: 0, end: file.len() as u64 };
-        // The middle id, for which a search scans half of the index.
+        // A search for the middle id scans half of the index.
         let id = ids.get(count / 2).copied();
         group.throughput(Throughput::Elements(1));
         group.bench_with_input(BenchmarkId::from_parameter(count), &file, |bencher, file| {

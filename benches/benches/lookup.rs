@@ -1,5 +1,5 @@
-//! The lookup component: writing the fences, and using them to find regions and to prove their
-//! absence.
+//! The lookup component: writing fences, and using fences to find regions and to prove that regions
+//! are missing.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::{Numbers, ids, index};
@@ -9,10 +9,10 @@ use daicon_core::Window;
 use std::hint::black_box;
 use uuid::Uuid;
 
-/// Entry counts on both sides of a group's border, and entry counts of large packages. An index
-/// without entries has no fences.
+/// Numbers of entries just below and just above one group, and in large packages. An index without
+/// entries is not measured, because it has no fences.
 const ENTRIES: [usize; 6] = [1, 254, 255, 256, 100_000, 1_000_000];
-/// The length of the reserve for fences in the head of a package with eight delta groups.
+/// The length of the reserve for fences in the head, in bytes. The package has eight delta groups.
 const KEYS_LEN_MAX: u64 = 12_856;
 
 fn keys(ids: &[Uuid]) -> Vec<u8> {

@@ -1,4 +1,4 @@
-//! The facade: building a package, opening it, and reading a region of it.
+//! The facade: building a package, opening it, and reading a region.
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
@@ -20,7 +20,8 @@ fn builder(regions: &[(String, Vec<u8>)], options: BuildOptions) -> PackageBuild
     builder
 }
 
-/// Packs with one thread and with two. Also measures the same Brotli encoder, called directly.
+/// Packs with one thread and with two threads. Also measures the same brotli encoder without the
+/// packer.
 fn pack(criterion: &mut Criterion) {
     let dir = tempfile::tempdir().expect("there is a place for temporary files");
     let out = dir.path().join("bench.dacti-pack");

@@ -1,4 +1,4 @@
-//! Planning updates of a package of 100,000 regions: in a delta group, and as a fold.
+//! Plans updates of a package of 100,000 regions. Some write into a delta group, and others fold.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -17,7 +17,7 @@ fn ids() -> Vec<Uuid> {
     (0..REGIONS).map(|_| numbers.id()).collect()
 }
 
-/// Returns the snapshot of a package, with all entries of its index.
+/// Returns the snapshot of a package. It has all entries of the index.
 fn snapshot(ids: &[Uuid]) -> Snapshot {
     let dir = tempfile::tempdir().expect("there is room for a package");
     let path = dir.path().join("bench.dacti-pack");
@@ -69,7 +69,7 @@ fn bench(criterion: &mut Criterion) {
     group.finish();
     let mut group = criterion.benchmark_group("plan/fold");
     group.throughput(Throughput::Elements(REGIONS as u64));
-    // An update that puts and removes.
+    // This update puts a region and removes a region.
     let (seal_len, digest) = (32, Digest::default());
     let removal = Edit::Remove(Remove { id: ids[7], seal_len, digest, replaced_len: 0 });
     let both = [puts(&ids[..1]), vec![removal]].concat();

@@ -1,4 +1,5 @@
-//! Seals: digests of short and long regions, signing, and checking both.
+//! Seals: computing digests of short and long regions, signing, and checking digests and
+//! signatures.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::Numbers;
@@ -8,8 +9,8 @@ use daicon_core::Span;
 use std::hint::black_box;
 use uuid::Uuid;
 
-/// One byte, a chunk of BLAKE3, a chunk and one byte, and longer lengths, up to one that several
-/// threads share.
+/// The lengths are one byte, one chunk of BLAKE3, a chunk and one byte, and two longer lengths.
+/// Several threads share the longest one.
 const LENS: [usize; 5] = [1, 1024, 1025, 65_536, 1 << 20];
 
 fn region(numbers: &mut Numbers, len: usize) -> (Located, Vec<u8>) {

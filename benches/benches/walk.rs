@@ -1,4 +1,4 @@
-//! The container: the time of a walk over its tables.
+//! The container: measures the time of a walk over its tables.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use dacti_benches::container;

@@ -1,8 +1,8 @@
-//! `cargo xtask bench ten-million`: builds a package of ten million regions, looks up regions in it
-//! and verifies it. Prints the time and the memory of each step.
+//! `cargo xtask bench ten-million`: builds a package of ten million regions, looks up regions, and
+//! verifies the package. Prints the time and the memory of each step.
 //!
-//! `--count N` sets the number of regions, `--paths` gives them paths instead of ids, `--dir DIR`
-//! names the folder of the package.
+//! `--count N` sets the number of regions. `--paths` gives the regions paths instead of ids. `--dir
+//! DIR` sets the folder of the package.
 
 use dacti::{BuildOptions, Content, EncodingChoice, Package, PackageBuilder};
 use dacti_benches::Numbers;
@@ -94,7 +94,7 @@ fn builder(asked: &Asked) -> PackageBuilder {
     builder
 }
 
-/// Finds and reads some regions, from a file read by position and from a mapped file.
+/// Finds and reads some regions. The file is read by position first, and then mapped.
 fn find(path: &Path, asked: &Asked) {
     for package in [Package::open(path), Package::open_mapped(path)] {
         let package = package.expect("it was built");
@@ -112,9 +112,10 @@ fn find(path: &Path, asked: &Asked) {
     }
 }
 
-/// Runs a step, and prints its time and the maximum memory of the process during the step.
+/// Runs a step. Prints its time, and the maximum memory of the process during the step.
 fn step<T>(name: &str, run: impl FnOnce() -> T) -> T {
-    // Resets the peak. If the system cannot reset it, the printed peak covers all steps so far.
+    // Resets the maximum. If the system does not allow this, the printed maximum includes earlier
+    // steps.
     let _ = std::fs::write("/proc/self/clear_refs", "5");
     let start = Instant::now();
     let value = run();
@@ -126,7 +127,7 @@ fn step<T>(name: &str, run: impl FnOnce() -> T) -> T {
     value
 }
 
-/// Returns the maximum memory of the process in KiB, as Linux reports it.
+/// Returns the maximum memory of the process in KiB. Only Linux reports it.
 fn peak_kib() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

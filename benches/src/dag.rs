@@ -3,9 +3,9 @@
 use crate::Numbers;
 use dacti_dar::{Cid, multihash};
 
-/// Length of each block.
+/// The length of each block in bytes.
 pub const BLOCK_LEN: usize = 1024;
-/// The number of links of an inner node. They leave little space for its payload.
+/// The number of links of an inner node. The payload of the node fills the rest of its block.
 const FAN_OUT: usize = 20;
 
 /// A block and its CID.
@@ -22,7 +22,8 @@ fn block(codec: u64, data: Vec<u8>) -> Block {
     Block { cid: Cid::new_v1(codec, hash), data }
 }
 
-/// Returns a tree of `count` blocks in depth-first order: DAG-CBOR nodes, raw leaves.
+/// Returns a tree of `count` blocks in depth-first order. Inner nodes are DAG-CBOR, and leaves are
+/// raw.
 pub fn tree(count: usize, numbers: &mut Numbers) -> Vec<Block> {
     if count == 1 {
         let words = (0..BLOCK_LEN / 8).flat_map(|_| numbers.number().to_le_bytes());
@@ -37,7 +38,8 @@ pub fn tree(count: usize, numbers: &mut Numbers) -> Vec<Block> {
         links.extend(blocks[0].cid.to_bytes());
         below.extend(blocks);
     }
-    // A list: its head, the links, then a byte string that fills the block with its payload.
+    // The block is a list: its header, the links, and a byte string that fills the rest of the
+    // block.
     let mut data = vec![0x81 + children as u8];
     if children > 22 {
         data = vec![0x98, children as u8 + 1];

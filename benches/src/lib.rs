@@ -1,4 +1,4 @@
-//! Inputs for the benches. All inputs are made from fixed seeds; none is read from a disk.
+//! Inputs for the benches. They are made from fixed seeds, and no input is read from a disk.
 
 pub mod dag;
 
@@ -8,12 +8,12 @@ use dacti_index::{
 use daicon_core::{ComponentSpec, PreambleSpec, Region, TableSpec, Version, emit_preamble};
 use uuid::Uuid;
 
-/// Pseudorandom numbers, the same at every run (SplitMix64).
+/// A generator of pseudo-random numbers (SplitMix64). The numbers are the same in every run.
 #[derive(Debug, Clone)]
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// Creates the numbers of a seed.
+    /// Creates a generator with this seed.
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
@@ -32,8 +32,8 @@ impl Numbers {
         z ^ (z >> 31)
     }
 
-    /// Returns text of `len` bytes that compresses about as well as prose: words of a small
-    /// vocabulary in random order.
+    /// Returns a text of `len` bytes. It has words of a small vocabulary in random order, and
+    /// compresses about as well as prose.
     pub fn text(&mut self, len: usize) -> Vec<u8> {
         const WORDS: [&str; 16] = [
             "region ", "index ", "the ", "of ", "a ", "package ", "is ", "read ", "by ", "group ",
@@ -52,7 +52,7 @@ impl Numbers {
     }
 }
 
-/// Returns a container with a chain of `tables` tables of `components` components each.
+/// Returns a container. Its chain has `tables` tables with `components` components each.
 pub fn container(tables: u64, components: usize) -> Vec<u8> {
     let mut numbers = Numbers::new(1);
     let table_len = 24 + 28 * components as u64;
@@ -82,7 +82,8 @@ pub fn ids(count: usize) -> Vec<Uuid> {
     ids
 }
 
-/// Returns an index of full groups with these ids. Each region is the one byte at offset 0.
+/// Returns an index with these ids. All groups but the last are full. The content of each region is
+/// the byte at offset 0.
 pub fn index(ids: &[Uuid]) -> Vec<u8> {
     let groups = ids.len().div_ceil(GROUP_ENTRIES);
     let mut out = vec![0; index_len(groups as u32) as usize];

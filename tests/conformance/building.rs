@@ -1,4 +1,4 @@
-//! Building packages into writers and into memory. Builders refuse bad inputs when the inputs are
+//! Builds packages into writers and into memory. A builder must refuse a bad input when it is
 //! added.
 
 use crate::package::PLAIN;
@@ -40,7 +40,7 @@ fn writers_and_memory_get_the_bytes_that_a_file_gets() {
     }
 }
 
-/// A writer that takes a few bytes at a time and cannot seek.
+/// A writer that accepts a few bytes at a time, and cannot seek.
 struct Slow(Vec<u8>);
 
 impl Write for Slow {
@@ -55,7 +55,7 @@ impl Write for Slow {
     }
 }
 
-/// A writer that is full.
+/// A writer that accepts no bytes, like a full disk.
 struct Full;
 
 impl Write for Full {
@@ -79,7 +79,8 @@ fn a_writer_that_fails_is_told_and_a_bad_build_writes_nothing() {
     assert!(out.is_empty());
 }
 
-/// Adds inputs one by one, expects an error for the last one, and builds a package of the others.
+/// Adds inputs one after the other. The last one must be refused. Then builds a package of the
+/// others.
 #[track_caller]
 fn refused(names: &[InputName]) -> Error {
     let mut builder = PackageBuilder::new(PLAIN);

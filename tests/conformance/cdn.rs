@@ -1,7 +1,7 @@
-//! Conformance of updates: the views that readers get from caches during an update.
+//! Conformance of updates: which views readers get from caches during an update.
 //!
-//! The simulation itself is `dacti_tests::cache`. Here are the packages, the plans, and the laws
-//! that are broken on purpose.
+//! `dacti_tests::cache` has the simulation. These modules have the packages, the plans, and the
+//! laws that are broken on purpose.
 
 mod cdn_breaches;
 mod cdn_cases;

@@ -1,5 +1,5 @@
-//! The JSON of the program, compared with `docs/json.md`: each object has exactly the fields and
-//! types that the page lists.
+//! The JSON that the program prints. Each object must have exactly the fields and types that
+//! `docs/json.md` lists.
 
 use crate::cli::{Ended, Scratch, dacti, ended};
 use dacti_tests::program::program;
@@ -10,7 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// Types of fields by object, from the tables of the page.
+/// The fields of each object, and the type of each field, from the tables of the page.
 struct Schema(BTreeMap<String, BTreeMap<String, String>>);
 
 impl Schema {
@@ -33,7 +33,7 @@ impl Schema {
         Self(objects)
     }
 
-    /// Checks that a value has a type, and records the objects that were seen.
+    /// Checks that a value has this type. Adds the objects in it to `seen`.
     #[track_caller]
     fn check(&self, value: &Value, kind: &str, seen: &mut BTreeSet<String>) {
         if let Some(kind) = kind.strip_suffix(" or null") {
@@ -138,7 +138,8 @@ fn every_object_is_as_the_page_says() {
     }
     check("Cost", &["get", "p", "a", "--dry-run", "--json"]);
     check("Cost", &["diff", "old", "p", "--dry-run", "--json"]);
-    // The name of a removed region stays listed. A damaged region is a finding with its place.
+    // After a removal, the names list still has the name. A damaged region is reported as a finding
+    // with its place.
     assert_eq!(run(&["rm", "p", "y"]).code, Some(0));
     check("Verified", &["verify", "p", "--json"]);
     let listed = objects(&run(&["ls", "p", "--json"]));
@@ -166,20 +167,20 @@ fn every_object_is_as_the_page_says() {
     check("DarCounts", &["dar", "extract", "x.dar", &cid, "-o", "y.dar", "--json"]);
     let files = ["dar", "extract", "x.dar", &cid, "--files", "-C", "files", "--json"];
     check("DarFiles", &files);
-    // Files that exist are refused. The deleted one is written again.
+    // `extract` refuses to replace existing files, and writes the removed file again.
     fs::remove_file(at("files/a")).expect("it was written");
     check("DarFiles", &files);
     check("DarToCar", &["dar", "to-car", "x.dar", "-o", "x.car", "--json"]);
     check("DarFromCar", &["dar", "from-car", "x.car", "-o", "z.dar", "--json"]);
     check("DarSalvaged", &["dar", "salvage", "x.dar", "-o", "s.dar", "--json"]);
     check("DarCost", &["dar", "verify", "x.dar", "--dry-run", "--json"]);
-    // Rejected strategies occur only with a plan that is not the cheapest.
+    // `Rejected` strategies are printed only if the plan is not the cheapest one.
     let all: BTreeSet<_> = schema.0.keys().cloned().collect();
     let missing: Vec<_> = all.difference(&seen).filter(|name| *name != "Rejected").collect();
     assert!(missing.is_empty(), "never printed: {missing:?}");
 }
 
-/// Writes a daicon file that is not a package.
+/// Writes a daicon file that is not a package, and returns its path.
 fn note(scratch: &Scratch) -> String {
     let file = scratch.at("note");
     fs::write(&file, dacti_tests::NOTE).expect("a new file");
@@ -208,8 +209,8 @@ bytes
     assert_eq!(shown, expected);
     let picture = dacti(["inspect", "--svg", &note]);
     assert!(picture.text().contains("component text (example): 3 B"), "{}", picture.text());
-    // A format and a component of another project are shown by UUID. Component data that cannot be
-    // a span of the file is shown as plain data.
+    // If the format or a component belongs to another project, the program prints its UUID. If the
+    // data of a component cannot be a span of the file, the program prints the bytes.
     let mut other = fs::read(&note).expect("it is there");
     other[8] = 0xee;
     other[52] = 0xee;
@@ -220,7 +221,8 @@ bytes
     assert!(shown.contains("554480ee-1951-45fa-816e-31f03934912d unknown format"), "{shown}");
     assert!(shown.contains("37cb72ee-caab-440c-8b7c-869019ed348e unknown component"), "{shown}");
     assert!(shown.contains("data 616e797468696e67"), "{shown}");
-    // A truncated daicon file causes an error. The program does not treat it as a package.
+    // The program reports an error for a truncated daicon file. It does not take the file for a
+    // package.
     fs::write(&note, &other[..60]).expect("a file");
     let cut = dacti(["inspect", &note]);
     assert!(cut.failure().contains("table entries at 0x34"), "{cut:?}");

@@ -1,4 +1,4 @@
-//! Output for people: completions, manual pages, pictures.
+//! Output for people: completions, manual pages and pictures.
 
 use crate::cli::{Scratch, dacti, ended, tree};
 use dacti_tests::program::program;
@@ -8,12 +8,12 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The verbs that `--help` lists.
+/// Returns the verbs that `--help` lists.
 fn verbs() -> Vec<String> {
     let help = dacti(["--help"]);
     let lines = help.text().lines().skip_while(|line| *line != "Commands:").skip(1);
     let lines = lines.take_while(|line| !line.is_empty());
-    // The lines that continue a verb's text are indented further.
+    // If the text of a verb has several lines, the further lines have more spaces at their start.
     let verbs = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
     verbs.filter_map(|line| line.split_whitespace().next().map(Into::into)).collect()
 }
@@ -93,8 +93,8 @@ fn a_picture_shows_every_byte() {
     let picture = scratch.run("inspect", &["--svg"]);
     let lines: Vec<_> = picture.text().lines().collect();
     assert!(lines[0].starts_with("<svg ") && lines.last() == Some(&"</svg>"), "{lines:?}");
-    // There are two grids of 64 rows. Each row starts at the left side, and ends at the right side
-    // if it has enough bytes.
+    // The picture has two grids of 64 rows. Each row starts at the left edge. It ends at the right
+    // edge if it has enough bytes.
     let mut rows = BTreeMap::new();
     for line in lines.iter().filter(|line| line.contains("<title>")) {
         let (_, row) = line.split_once(" y=\"").expect("a rectangle has a place");
@@ -103,7 +103,7 @@ fn a_picture_shows_every_byte() {
     }
     assert_eq!(rows.len(), 128);
     assert!(rows.values().all(|width| (width - 1024.0_f64).abs() < 1.0), "{rows:?}");
-    // The legend has the same numbers as `--json`.
+    // The legend has a line for each kind that `--json` prints.
     let json: Value = serde_json::from_str(scratch.run("inspect", &["--json"]).text()).unwrap();
     for claim in json["map"].as_array().expect("a list") {
         let what = claim["kind"].as_str().expect("a text");

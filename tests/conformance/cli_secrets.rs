@@ -1,5 +1,5 @@
-//! URLs may contain passwords and signatures. No verb prints these secrets, wherever a URL is
-//! given.
+//! A URL can contain a password or a signature. No verb may print such a secret, whichever argument
+//! the URL is.
 
 use crate::cli::{Scratch, dacti, ended};
 use dacti_tests::program::program;
@@ -10,7 +10,8 @@ use std::process::Command;
 
 const SECRET: &str = "hunter2";
 
-/// Arguments of each verb. `@` is a URL with secrets, and words in capitals are local files.
+/// The arguments of each verb. `@` stands for a URL with secrets. Words in capital letters stand
+/// for local files.
 const RUNS: &[(&str, &[&str])] = &[
     (
         "pack",
@@ -79,7 +80,7 @@ fn no_verb_prints_the_secrets_of_a_url() {
             word => word.replace('@', url).replace("FILE", &place("in/a")),
         });
         let mut command = Command::new(program());
-        // Each run has its own folder, because it may create a folder named after the URL.
+        // Each run has a new folder, because a run may create a folder that is named after the URL.
         let folder = scratch.at("empty");
         fs::create_dir(&folder).expect("a new directory");
         command.arg(verb).args(words).current_dir(&folder);
@@ -88,7 +89,7 @@ fn no_verb_prints_the_secrets_of_a_url() {
         let out = String::from_utf8_lossy(&ended.out).into_owned();
         let told = format!("dacti {verb} {arguments}: {out}{}", ended.err);
         assert!(!told.contains(SECRET), "{told}");
-        // Delete files of the previous run, so that they do not affect the next one.
+        // Removes the files of this run, which could change the result of the next run.
         let _ = fs::remove_file(scratch.at("OUT"));
         fs::remove_dir_all(&folder).expect("it is ours");
         let _ = fs::remove_dir_all(scratch.at("NEW"));
@@ -105,7 +106,7 @@ fn no_verb_prints_the_secrets_of_a_url() {
     let help = dacti(["help"]);
     let listed = help.text().split("Commands:").nth(1).expect("verbs are listed");
     let listed = listed.split("\n\n").next().expect("they end");
-    // Longer texts continue in lines with a deeper indent.
+    // If the text of a verb has several lines, the further lines have more spaces at their start.
     let lines = listed.lines().filter_map(|line| line.strip_prefix("  "));
     let listed: BTreeSet<_> = lines
         .filter(|line| !line.starts_with(' '))

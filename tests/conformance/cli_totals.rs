@@ -1,4 +1,5 @@
-//! The program on packages whose regions decode to too many bytes in total, or share stored bytes.
+//! The program with packages whose regions decode to too many bytes in total, or share stored
+//! bytes.
 
 use crate::cli::{Ended, Scratch, dacti};
 use crate::totals::{bombs, overlapping};
@@ -14,7 +15,7 @@ fn run(scratch: &Scratch, verb: &str, more: &[&str]) -> Ended {
     dacti([&[verb, package], more].concat())
 }
 
-/// Fails unless the run ends with one error that names the limit and the option.
+/// Checks that a run ends with one error, which names the limit and the option to raise it.
 #[track_caller]
 fn refused(ended: &Ended, mentions: &str) {
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -66,7 +67,7 @@ fn verbs_that_copy_or_compare_have_the_same_option() {
     let (key, out) = (scratch.at("key"), scratch.at("out"));
     let [key, out] = [&key, &out].map(|path: &PathBuf| path.to_str().expect("text"));
     assert_eq!(dacti(["key", "new", "-o", key]).code, Some(0));
-    // The regions decode to 10,000 bytes, plus a names list.
+    // The limit counts 10,000 bytes of contents and the names list.
     for (verb, more) in [("sign", &["--key", key, "-o", out][..]), ("compact", &["-o", out])] {
         let few = run(&scratch, verb, &[more, &["--max-total", "9999"]].concat());
         refused(&few, "more than 9999 bytes");
@@ -74,7 +75,8 @@ fn verbs_that_copy_or_compare_have_the_same_option() {
         assert_eq!(enough.code, Some(0), "{enough:?}");
         fs::remove_file(out).expect("it was made");
     }
-    // With another layout the new file differs, so the contents are compared.
+    // In another layout, the new file differs from the old one. So `diff` compares the contents of
+    // the regions.
     let compact = run(&scratch, "compact", &["-o", out, "--layout", "compact"]);
     assert_eq!(compact.code, Some(0), "{compact:?}");
     refused(&run(&scratch, "diff", &[out, "--max-total", "9999"]), "more than 9999 bytes");

@@ -1,5 +1,5 @@
-//! DAR archives compared with an independent encoder, with CARs that other programs made, and with
-//! damaged bytes.
+//! DAR archives. Compares them with those of an independent encoder, reads CARs that other programs
+//! made, and reads damaged bytes.
 
 mod dar_access;
 mod dar_async;

@@ -1,4 +1,4 @@
-//! The cost of random access, as a number of reads instead of a time.
+//! The cost of random access. It is counted in reads, not measured in time.
 
 use crate::dar_support::{Counted, Random, block, cid, tree, tree_plan, write};
 use dacti_dar::{Archive, WriteOptions, Writer};
@@ -6,7 +6,8 @@ use dacti_tests::dar_reference::{self as reference, CidBytes};
 
 const READ: usize = 64 << 10;
 
-/// An archive of a million small blocks: 1000 inner nodes under one root, each with 999 leaves.
+/// Returns an archive of a million small blocks. Its root has 1,000 inner nodes, and each of them
+/// has 999 leaves.
 fn a_million() -> (Vec<CidBytes>, Vec<u8>) {
     let options = WriteOptions { index: true, ..WriteOptions::default() };
     let mut writer = Writer::with_options(Vec::new(), &options).expect("a vector");
@@ -39,7 +40,7 @@ fn a_look_up_among_a_million_blocks_takes_at_most_four_reads() {
     for _ in 0..5000 {
         source.reads.borrow_mut().clear();
         let key = cid(&keys[random.next() as usize % keys.len()]);
-        // A look-up in an archive of which nothing has been read.
+        // Looks up a block in an archive that was just opened.
         let archive = Archive::open(&source).expect("as written");
         assert!(archive.get(&key).expect("as written").is_some());
         let reads = source.reads.borrow();
@@ -60,7 +61,8 @@ fn a_look_up_among_a_million_blocks_takes_at_most_four_reads() {
 // spec: R-DARACC-02
 #[test]
 fn a_sub_dag_of_a_thousand_blocks_takes_three_reads() {
-    // The archive is so large that its index is not entirely in the last 64 KiB.
+    // The index of this archive is longer than 64 KiB, so the last 64 KiB of the file have only a
+    // part of it.
     let blocks = tree(24 * 1000 + 1, 1024, 5);
     let bytes = write(&tree_plan(&blocks, true));
     let source = Counted { bytes, ..Counted::default() };

@@ -1,5 +1,5 @@
-//! Archives for async programs: same results and requests as the blocking reader, on an executor
-//! without a runtime.
+//! Archives for async programs. They have the same results and send the same requests as the
+//! blocking reader. The executor here has no runtime.
 
 use crate::dar_cli::Folder;
 use crate::dar_support::{cid, tree, tree_plan, write};
@@ -22,7 +22,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Runs a future on this thread, without any runtime.
+/// Runs a future to its end on this thread, without a runtime.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     let mut future = pin!(future);
@@ -65,8 +65,7 @@ fn blocks_and_dags_come_by_the_requests_of_the_blocking_archive() {
         }
         let absent = cid(&crate::dar_support::leaf(b"nowhere").cid);
         assert_eq!(archive.get(&absent).await.expect("it is sound"), None);
-        // Reads a DAG: the same blocks in the same order. It takes one request more than its
-        // look-up.
+        // Reading a DAG gives the same blocks in the same order. It takes at most three requests.
         let top = cid(&blocks[1].cid);
         let before = archive.stats().requests;
         let (found, summary) = archive.dag(&top).await.expect("it is sound");
@@ -79,7 +78,7 @@ fn blocks_and_dags_come_by_the_requests_of_the_blocking_archive() {
         assert!(found == expected && summary == *walk.summary());
         let places = local.dag(&top).expect("it is there").finish().expect("it is sound");
         assert_eq!(archive.sub_dag(&top).await.expect("it is sound"), places);
-        // Reads the whole archive, in order.
+        // Reads the whole archive from its start to its end.
         let expected = Reader::new(&bytes[..]).verify().expect("it is sound");
         assert_eq!(archive.verify().await.expect("it is sound"), expected);
         assert!(AsyncArchive::open_url(&format!("{url}x"), &HttpOptions::default()).await.is_err());
@@ -122,7 +121,7 @@ fn files_and_folders_come_by_the_same_machines() {
         let chunk = range.next_chunk().await.expect("it is sound").to_vec();
         assert_eq!(chunk, long[700_000..700_010]);
         assert!(range.next_chunk().await.expect("it is sound").is_empty());
-        // Reads a sharded folder: all names, and one of them.
+        // Lists the names of a sharded folder, and looks up one of them.
         let many = at(&["many"]).await.expect("it is there");
         let listed = archive.list(&many, 5_000).await.expect("a folder").expect("as many");
         let mut store = Local(&local);

@@ -1,4 +1,4 @@
-//! Converts CARs of other projects to DAR and back, and compares the sizes.
+//! Converts CARs of other projects to DAR and back, and compares lengths.
 
 use crate::dar_support::{cid, read_options, tree, tree_plan, walk, write};
 use dacti_dar::{Archive, CarStream, Cid, CidList, Error, ErrorKind, FromCar, Structure, Summary};
@@ -30,8 +30,8 @@ fn convert(bytes: &[u8], index: bool) -> Result<(Vec<u8>, FromCar), ReadError> {
     from_car(bytes, Vec::new(), &options)
 }
 
-/// Converts a CAR to DAR, verifies the archive, and converts it back. Blocks and roots must be the
-/// same.
+/// Converts a CAR to DAR, verifies the archive, and converts it back to CAR. The blocks and the
+/// roots must stay the same.
 #[track_caller]
 fn check(name: &str, bytes: &[u8], further: usize, missing: &[&str]) -> Summary {
     let (roots, blocks) = car_blocks(bytes).expect(name);
@@ -74,8 +74,8 @@ fn cars_of_others_keep_blocks_and_roots() {
     check("simple-unixfs", &car("simple-unixfs.car"), 0, &[]);
     let summary = check("duplicate files", &car("dir-with-duplicate-files.car"), 0, &[]);
     assert_eq!(summary.repeats, 1);
-    // Some map keys are invalid UTF-8, which must not hide the links after them. Six sections are
-    // identity CIDs, and remain sections.
+    // Some keys of maps are not valid UTF-8. Even so, the links after them must be found. Six
+    // sections are identity CIDs, and must stay sections.
     let summary = check("sample-v1", &car("sample-v1.car"), 6, &[]);
     assert_eq!((summary.blocks, summary.roots, summary.undecodable), (1043, 7, 0));
 }
@@ -120,11 +120,12 @@ fn cars_are_read_to_their_last_byte() {
             }
         }
         if name == "carv2-basic.car" {
-            // A CAR v2 states the end of its blocks. The index after it is ignored.
+            // A CAR v2 states the position at which its blocks end. So a missing index after this
+            // position is no error.
             let expected: Vec<_> = (499..bytes.len()).map(|len| (len, blocks.len())).collect();
             assert_eq!(whole, expected);
         } else {
-            // A CAR v1 that is cut between two sections is a valid CAR v1.
+            // If a CAR v1 is cut between two sections, the rest is a valid CAR v1.
             let counts: Vec<_> = whole.iter().map(|(_, some)| *some).collect();
             assert_eq!(counts, (0..blocks.len()).collect::<Vec<_>>(), "{name}");
         }
@@ -145,7 +146,7 @@ fn a_car_without_roots_and_one_whose_root_is_absent() {
     let (_, report) = convert(&bytes, false).expect("it is whole");
     assert_eq!(report.absent_roots, CidList::from([cid(&absent)]));
     assert_eq!(report.further_roots, CidList::from([cid(&blocks[0].cid)]));
-    // A CAR v2 with the same blocks, in reverse order. Each section occurs twice.
+    // This CAR v2 has the same blocks in another order, and has each section twice.
     let twice = sections.iter().rev().chain(&sections).copied();
     let bytes = reference::car_v2(&[blocks[0].cid.clone()], twice);
     check("twice", &bytes, 0, &[]);
@@ -158,10 +159,11 @@ fn a_root_that_is_an_identity_cid() {
     let below = crate::dar_support::leaf(b"below");
     let inline = reference::dag_cbor(b"top", std::slice::from_ref(&below.cid));
     let top = reference::cid_v1(reference::DAG_CBOR, 0, &inline[..40.min(inline.len())]);
-    // The root is an identity CID whose content is truncated, so the content is not DAG-CBOR.
+    // The root is an identity CID. Its content is cut off, so it is no valid DAG-CBOR.
     let bytes = reference::car_v1(std::slice::from_ref(&top), [(&top, &inline[..40].to_vec())]);
     check("identity", &bytes, 0, &[]);
-    // The identity is a root without a section, so only the header keeps it.
+    // The root is an identity CID, and the CAR has no section for it. So the CID is only in the
+    // header.
     let bytes = reference::car_v1(std::slice::from_ref(&top), [(&below.cid, &below.data)]);
     check("identity in the header", &bytes, 1, &[]);
     let (_, report) = convert(&bytes, false).expect("it is whole");
@@ -205,8 +207,8 @@ fn wrong_cars() {
     }
 }
 
-/// Returns the sizes of files with the same blocks: DAR, DAR with an index, CAR v1, CAR v2 with its
-/// index.
+/// Returns the lengths of four files with the same blocks: a DAR, a DAR with an index, a CAR v1,
+/// and a CAR v2 with its index.
 fn sizes(count: usize, len: usize) -> [f64; 4] {
     let blocks = tree(count, len, 1);
     let plain = write(&tree_plan(&blocks, false)).len();

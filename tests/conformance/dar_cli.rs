@@ -1,4 +1,4 @@
-//! `dacti dar` as a program: files and pipes, exit codes, JSON.
+//! `dacti dar` as a program: files and pipes, exit codes, and JSON.
 
 use dacti_dar::{CarStream, ReadOptions};
 use dacti_tests::program::program;
@@ -30,7 +30,7 @@ impl Folder {
         command.output().expect("the program runs")
     }
 
-    /// Runs the program and checks its exit code. Returns its output.
+    /// Runs the program and checks its exit code. Returns its standard output and its error output.
     #[track_caller]
     pub fn ends(&self, code: i32, arguments: &[&str]) -> (String, String) {
         let output = self.run(arguments, None);
@@ -80,7 +80,7 @@ fn no_verb_writes_over_its_input() {
     }
     let (_, err) = folder.ends(1, &["create", "x.dar", "-o", "x.dar"]);
     assert!(err.contains("is both input and output"), "{err}");
-    // Devices and folders are refused by the same rule.
+    // The program refuses devices and folders as outputs, too.
     for place in ["/dev/full", "."] {
         folder.ends(1, &["to-car", "x.dar", "-o", place]);
     }
@@ -123,10 +123,10 @@ fn files_go_in_and_blocks_come_out() {
     let large: Vec<u8> = (0..700_000_u32).flat_map(u32::to_le_bytes).collect();
     fs::write(folder.at("in/large"), &large).expect("a file");
     folder.ends(0, &["create", "in", "-o", "x.dar"]);
-    // The CID of this text in IPFS, as a raw leaf.
+    // IPFS gives this text this CID, as a raw leaf.
     let hello = "bafkreicysg23kiwv34eg2d7qweipxwosdo2py4ldv42nbauguluen5v6am";
     assert_eq!(folder.ends(0, &["get", "x.dar", hello]).0, "hello\n");
-    // The CID of an empty folder in IPFS.
+    // IPFS gives an empty folder this CID.
     let empty = "bafybeiczsscdsbs7ffqz55asqdf3smv6klcw3gofszvwlyarci47bgf354";
     let (listed, _) = folder.ends(0, &["ls", "x.dar"]);
     assert!(listed.lines().any(|line| line == empty), "{listed}");
@@ -139,20 +139,20 @@ fn files_go_in_and_blocks_come_out() {
         let lines = json.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
         lines.filter(|line| line["kind"] == kind).count()
     };
-    // Two equal texts share one block. The large file is a node with 11 chunks. There are three
-    // folders.
+    // Two files with equal text share one block. The large file is a node with 11 chunks, and there
+    // are three folders.
     assert_eq!((kinds("root"), kinds("block"), kinds("repeat")), (1, 1 + 12 + 3, 1));
     let largest = long.lines().filter(|line| line.contains(" 262144 block ")).count();
     assert_eq!(largest, large.len() / 262_144);
     folder
         .ends(1, &["get", "x.dar", "bafkreibm6jg3ux5qumhcn2b3flc3tyu6dmlb4xa7u5bf44yegnrjhc4yeq"]);
     folder.ends(2, &["get", "x.dar", "nonsense"]);
-    // The same input makes the same archive.
+    // Packing the same input again makes the same archive.
     folder.ends(0, &["create", "in", "-o", "y.dar"]);
     let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
     assert_eq!(read("x.dar"), read("y.dar"));
-    // Extracting the DAG of the root makes the same archive. So does removing and then adding the
-    // index.
+    // Extracting the whole DAG makes the same archive. Removing the index and adding it again also
+    // does.
     folder.ends(0, &["extract", "x.dar", "-o", "all.dar"]);
     assert_eq!(read("x.dar"), read("all.dar"));
     folder.ends(0, &["index", "--remove", "x.dar", "-o", "plain.dar"]);
@@ -162,7 +162,7 @@ fn files_go_in_and_blocks_come_out() {
     folder.ends(0, &["index", "plain.dar", "-o", "indexed.dar"]);
     assert_eq!(read("indexed.dar"), read("x.dar"));
     assert_eq!(read("again.dar"), read("x.dar"));
-    // Returns the printed JSON object.
+    // Runs the program, and returns the JSON object that it prints.
     let json = |arguments: &[&str]| -> Value {
         serde_json::from_str(&folder.ends(0, arguments).0).expect("JSON")
     };

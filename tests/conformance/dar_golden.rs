@@ -1,5 +1,5 @@
-//! Archives that were written by hand. Their bytes are printed in `docs/spec/dar.md`, or differ by
-//! one change from printed ones.
+//! Archives that were written by hand. `docs/spec/dar.md` prints their bytes, or prints bytes that
+//! differ by one change.
 
 use crate::dar_support::read_options;
 use dacti_dar::{Archive, Error, ReadError, Reader, StreamEvent};
@@ -30,7 +30,7 @@ fn dump<R: Read>(reader: &mut Reader<R>) -> Result<String, ReadError> {
 
 fn read(bytes: &[u8]) -> Result<String, ReadError> {
     match dump(&mut Reader::with_options(bytes, &read_options())) {
-        // An archive without marks cannot be read as a stream alone, so random access reads it.
+        // A stream cannot be read without marks. So random access reads the archive.
         Err(ReadError::Format(Error::NoMarks { .. })) => dump(&mut Archive::open(bytes)?.stream()?),
         other => other,
     }

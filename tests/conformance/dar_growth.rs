@@ -1,5 +1,5 @@
-//! The work for the worst inputs, at one size and at twice that size. Work is counted as bytes and
-//! comparisons, not as time.
+//! The work for the worst inputs, of one size and of twice that size. The tests count bytes and
+//! comparisons instead of measuring time.
 
 use crate::dar_support::{Counted, block, cid, node, plan};
 use dacti_dar::{Archive, WriteOptions, from_car};
@@ -10,8 +10,9 @@ fn missing(number: usize) -> CidBytes {
     reference::cid_v1(reference::RAW, reference::SHA2_256, &number.to_be_bytes())
 }
 
-/// Returns the work for a CAR whose root has `count` missing links and then `count` links to blocks
-/// that those links could take. A writer must not skip such a link.
+/// Returns the work for a CAR whose root has `count` links to missing blocks, a link to a missing
+/// raw block, and `count` links to one other block. That block has the bytes of the raw block, so a
+/// writer must not skip the raw link before it: readers could take the block for the raw one.
 fn ambiguous_skips(count: usize) -> u64 {
     let raw = reference::cid_v1(reference::RAW, reference::SHA2_256, &[0x80]);
     let list = reference::cid_v1(reference::DAG_CBOR, reference::SHA2_256, &[0x80]);
@@ -24,7 +25,7 @@ fn ambiguous_skips(count: usize) -> u64 {
     let car = reference::car_v1(std::slice::from_ref(&root.cid), sections);
     let (_, report) = from_car(&car[..], Vec::new(), &WriteOptions::default()).expect("it is good");
     assert_eq!((report.summary.blocks, report.summary.roots), (2, 2));
-    // The writer skips each link, and makes the block a root.
+    // The writer skips all links, and makes the block a root of the archive.
     assert_eq!(report.summary.skipped_links, 2 * count as u64 + 1);
     report.work.hashed + report.work.compared
 }
@@ -34,13 +35,14 @@ fn ambiguous_skips_cost_as_much_as_there_are_links() {
     let (once, twice) = (ambiguous_skips(20_000), ambiguous_skips(40_000));
     println!("{once}, {twice} at twice the size");
     assert!(twice <= 2 * once + 1000, "{once} {twice}");
-    // The work is less than two units for each byte of the root.
+    // The root has about 41 bytes for each link. The work is less than two units for each of these
+    // bytes.
     assert!(once < 2 * 20_000 * 2 * 41, "{once}");
 }
 
-/// Returns an archive with `count` nested subtrees that all end before one long block. Each subtree
-/// has a missing link that could be taken for a link to the long block. The block after the long
-/// one refers to the subtrees, innermost first.
+/// Returns an archive with `count` nested subtrees, which all end before the same long block. Each
+/// subtree has a missing link, for which the long block could be taken. A later block links to all
+/// subtrees again, the innermost first.
 fn nested_before_a_long_block(count: usize) -> (Vec<u8>, CidBytes) {
     let long = block(reference::RAW, reference::SHA2_256, &vec![7; 1 << 20], &[]);
     let mut nested: Vec<Block> = vec![];
@@ -75,7 +77,7 @@ fn walked(count: usize) -> (u64, u64) {
 fn a_long_block_is_hashed_once_for_all_subtrees_that_end_before_it() {
     let ((hashed, read), (hashed_twice, read_twice)) = (walked(200), walked(400));
     println!("{hashed} bytes hashed, {read} read; {hashed_twice}, {read_twice} at twice the size");
-    // The long block and the small blocks are each hashed once.
+    // The long block is hashed once, and so is each small block.
     assert!(hashed < (1 << 20) + 200 * 200, "{hashed}");
     assert!(hashed_twice < (1 << 20) + 400 * 200, "{hashed_twice}");
     assert!(read_twice <= 2 * read + (1 << 20), "{read} {read_twice}");

@@ -1,5 +1,5 @@
-//! The memory to convert a CAR with very many roots. The test has its own binary, because it counts
-//! the memory of the whole process.
+//! The memory that the conversion of a CAR with very many roots takes. The test is a binary of its
+//! own, because it counts the memory of the whole process.
 
 use dacti_dar::{WriteOptions, from_car};
 use dacti_tests::dar_reference::{self as reference, CidBytes};
@@ -8,8 +8,8 @@ use peak_alloc::PeakAlloc;
 #[global_allocator]
 static MEMORY: PeakAlloc = PeakAlloc;
 
-/// Returns the length of a CAR that has only a list of absent roots, and the memory that its
-/// conversion takes.
+/// Returns the length of a CAR that has only a list of absent roots, and the memory for converting
+/// it, both in bytes.
 fn convert(count: u32) -> (usize, usize) {
     let root = |number: u32| -> CidBytes {
         [&[1, 0x55, 0x12, 32][..], &number.to_be_bytes().repeat(8)].concat()

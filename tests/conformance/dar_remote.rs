@@ -1,4 +1,4 @@
-//! `dacti dar` over HTTP: counts requests, and compares the results with those from a local file.
+//! `dacti dar` over HTTP: counts requests, and compares the results with those of a local file.
 
 use crate::dar_cli::Folder;
 use crate::dar_support::{cid, tree, tree_plan, write};
@@ -6,7 +6,7 @@ use dacti_tests::dar_reference::Block;
 use dacti_tests::served::Served;
 use std::fs;
 
-/// Returns the requests and bytes that a run with `--stats` prints.
+/// Returns the numbers of requests and of bytes that `--stats` has printed.
 fn spent(err: &str) -> (u64, u64) {
     let line = err.lines().find(|line| line.contains(" requests, ")).expect("it tells");
     let mut numbers = line.split(|c: char| !c.is_ascii_digit()).filter(|text| !text.is_empty());
@@ -29,7 +29,7 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
         let (requests, bytes) = spent(&err);
         assert!(requests <= 4 && bytes <= 4 << 16, "{number}: {requests} requests, {bytes} bytes");
     }
-    // A subtree of 2,667 blocks (1 MB) is read as one range.
+    // The subtree has 2,667 blocks and 1 MB. One range fetches it.
     let child = cid(&blocks[1].cid).to_string();
     let (_, err) = folder.ends(0, &["extract", &url, &child, "-o", "remote.dar", "--stats"]);
     let (requests, bytes) = spent(&err);
@@ -38,7 +38,7 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
     let most = read("local.dar").len() as u64 + (4 << 16);
     assert!(requests <= 4 && bytes <= most, "{requests} requests, {bytes} bytes");
     assert_eq!(read("remote.dar"), read("local.dar"));
-    // Every verb reads the whole archive over HTTP.
+    // Each of these verbs reads the whole archive.
     for verb in ["verify", "ls", "roots", "inspect"] {
         let remote = folder.run(&[verb, &url], None);
         let local = folder.run(&[verb, "site/x.dar"], None);
@@ -54,20 +54,20 @@ fn a_block_takes_four_requests_and_a_sub_dag_four() {
         folder.ends(0, &arguments("site/x.dar"));
         assert!(remote == read("x"), "{verb}");
     }
-    // Salvaging reads blocks twice, but fetches the archive once.
+    // `salvage` reads the blocks twice, but it must fetch the archive only once.
     let (_, err) = folder.ends(0, &["salvage", &url, "-o", "x", "--stats"]);
     let len = fs::metadata(folder.at("site/x.dar")).expect("it is there").len();
     let (requests, bytes) = spent(&err);
     assert!(requests <= 2 + len.div_ceil(4 << 20) && bytes <= len + (64 << 10), "{err}");
     dry_runs_tell_what_runs_take(&folder, &url, &blocks);
-    // A budget ends the run.
+    // The verb ends when the budget is used up.
     let (_, err) = folder.ends(1, &["verify", &url, "--max-bytes", "100000"]);
     assert!(!err.is_empty());
     let (_, err) = folder.ends(1, &["roots", &url.replace("x.dar", "absent.dar")]);
     assert!(err.contains("404"), "{err}");
 }
 
-/// Compares the figures of `--dry-run` with those of the run.
+/// Checks that the numbers of `--dry-run` are those of the run.
 fn dry_runs_tell_what_runs_take(folder: &Folder, url: &str, blocks: &[Block]) {
     let planned = |arguments: &[&str]| {
         let (out, _) = folder.ends(0, &[arguments, &["--dry-run", "--json"]].concat());
@@ -83,7 +83,7 @@ fn dry_runs_tell_what_runs_take(folder: &Folder, url: &str, blocks: &[Block]) {
     assert!(!folder.at("dry").exists(), "it writes nothing");
     let (_, err) = folder.ends(0, &[&get[..], &["--stats"]].concat());
     assert_eq!(spent(&err), (requests, bytes));
-    // A DAG takes one range.
+    // One range fetches a whole DAG.
     let child = cid(&blocks[1].cid).to_string();
     let extract = ["extract", url, &child, "-o", "dry2"];
     let (requests, bytes, _) = planned(&extract);
@@ -99,7 +99,7 @@ fn dry_runs_tell_what_runs_take(folder: &Folder, url: &str, blocks: &[Block]) {
         assert_eq!(planned(&[verb, &[url, "-o", "dry3"]].concat()).2, len, "{verb:?}");
     }
     assert!(!folder.at("dry3").exists());
-    // The first read, of the archive's end, already has the roots.
+    // The first read fetches the end of the archive, which has the roots.
     assert_eq!(planned(&["roots", url]).2, 0);
     let (out, _) = folder.ends(0, &["roots", "site/x.dar", "--dry-run"]);
     let told = format!("spent       1 request, {} bytes", 64 << 10);
@@ -124,7 +124,7 @@ fn files_come_by_path_over_http() {
     assert!(requests <= 10 && bytes < 3_500_000, "{requests} requests, {bytes} bytes");
     let (_, err) = folder.ends(1, &["extract", &url, "--path", "a/c", "-o", "x"]);
     assert!(err.contains("nothing is at a/c"), "{err}");
-    // Extracting from the local file has the same result.
+    // Extracting from the local file must give the same result.
     folder.ends(0, &["extract", "site/x.dar", "--path", "/a/b/", "--files", "-C", "local"]);
     assert_eq!(fs::read(folder.at("local/large")).expect("it is there"), large);
 }

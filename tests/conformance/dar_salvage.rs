@@ -1,4 +1,4 @@
-//! Salvage: the blocks that can be saved from truncated and damaged archives.
+//! Salvaging: which blocks can be saved from truncated and from damaged archives.
 
 use crate::dar_support::{block, cid, leaf, node, plan, read_options, tree, tree_plan};
 use dacti_dar::{Reader, Salvaged, StreamEvent, WriteOptions, salvage};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 type Blocks = BTreeMap<CidBytes, Vec<u8>>;
 
-/// Saves the remaining blocks, and checks that the result is a good archive.
+/// Saves all blocks that can be saved. Checks that the result is a good archive.
 fn save(bytes: &[u8]) -> (Blocks, Salvaged) {
     let options = WriteOptions { missing_max: 1000, ..WriteOptions::default() };
     let (saved, report) = salvage(bytes, Vec::new(), &options).expect("something is left");
@@ -22,8 +22,8 @@ fn save(bytes: &[u8]) -> (Blocks, Salvaged) {
     (blocks, report)
 }
 
-/// Returns whether the block belongs to the archive. If a root's mark is damaged, the codec of the
-/// root's CID cannot be verified, so only digest and bytes are compared.
+/// Returns whether a block belongs to the archive. If the mark of a root is damaged, nothing proves
+/// the codec in the root's CID. So only the digest and the bytes are compared.
 fn is_of(good: &Blocks, (cid, data): (&CidBytes, &Vec<u8>)) -> bool {
     let digest = |cid: &CidBytes| cid[cid.len() - 32..].to_vec();
     good.iter().any(|(other, block)| block == data && digest(other) == digest(cid))
@@ -43,7 +43,7 @@ fn a_whole_archive_is_saved_whole() {
     }
 }
 
-// For a cut at any byte, every block that is complete before the cut is saved.
+// If an archive is cut at any byte, all blocks that end before the cut must be saved.
 #[test]
 fn a_cut_archive_gives_the_blocks_before_the_cut() {
     let plan = tree_plan(&tree(30, 200, 4), true);
@@ -62,8 +62,8 @@ fn a_cut_archive_gives_the_blocks_before_the_cut() {
     }
 }
 
-// Flips each byte between the first frame and the index. With the index, at most one block is lost.
-// Without it, the blocks are saved whose links were read before.
+// Flips each byte between the first frame and the index. With the index, at most one block may be
+// lost. Without the index, the test expects the blocks to which earlier blocks link.
 #[test]
 fn a_flipped_byte_costs_one_block_with_an_index() {
     let plan = tree_plan(&tree(12, 100, 4), true);
@@ -98,7 +98,7 @@ fn siblings_of_a_lost_block_are_saved_without_an_index() {
     let (at, _) = encoded.place(&inner.cid);
     bytes[at as usize + 5] ^= 1;
     let (blocks, report) = save(&bytes);
-    // The damaged node and the leaf that only this node links to are lost.
+    // Two blocks are lost: the damaged node, and the leaf to which only this node links.
     let saved: Vec<&CidBytes> = blocks.keys().collect();
     let mut expected = vec![&one.cid, &three.cid, &top.cid];
     expected.sort();

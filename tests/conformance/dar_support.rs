@@ -1,4 +1,4 @@
-//! Shared code of the DAR tests: DAGs, stores, sources that count.
+//! Code that the tests of DAR share: DAGs, stores, and sources that count reads.
 
 use dacti_dar::{Archive, BlockStore, Cid, ReadAt, ReadError, ReadOptions, Reader, StreamEvent};
 use dacti_dar::{WriteOptions, Writer, write_dag};
@@ -11,7 +11,7 @@ pub fn cid(bytes: &[u8]) -> Cid {
     Cid::try_from(bytes).expect("the reference writes CIDs")
 }
 
-/// Returns a block from its codec, its payload and its links.
+/// Returns a block with this codec, this hash function, this payload and these links.
 pub fn block(codec: u64, hash: u64, payload: &[u8], links: &[CidBytes]) -> Block {
     let data = match codec {
         reference::RAW => payload.to_vec(),
@@ -64,7 +64,7 @@ pub fn write_options(plan: &Plan) -> WriteOptions {
     }
 }
 
-/// Returns the archive of a plan by the crate's own writer.
+/// Returns the archive of a plan, as the crate's own writer writes it.
 pub fn write(plan: &Plan) -> Vec<u8> {
     let mut writer = Writer::with_options(Vec::new(), &write_options(plan)).expect("a vector");
     for root in &plan.roots {
@@ -77,7 +77,7 @@ pub fn read_options() -> ReadOptions {
     ReadOptions { missing_max: 1000, threads: true, ..ReadOptions::default() }
 }
 
-/// Returns CIDs and blocks in the order of the stream.
+/// Returns the CIDs and the blocks of an archive, in the order of the stream.
 pub fn stream(bytes: &[u8]) -> Result<Vec<(CidBytes, Vec<u8>)>, ReadError> {
     let mut reader = Reader::with_options(bytes, &read_options());
     let mut blocks = vec![];
@@ -89,7 +89,8 @@ pub fn stream(bytes: &[u8]) -> Result<Vec<(CidBytes, Vec<u8>)>, ReadError> {
     Ok(blocks)
 }
 
-/// Returns a DAG's distinct blocks by random access, in the order of the walk.
+/// Returns the CIDs of a DAG's blocks, without duplicates, in the order in which random access
+/// finds them.
 pub fn walk<S: ReadAt>(archive: &Archive<S>, root: &[u8]) -> Result<Vec<CidBytes>, ReadError> {
     let mut walk = archive.dag(&cid(root))?;
     let mut order = vec![];
@@ -99,7 +100,7 @@ pub fn walk<S: ReadAt>(archive: &Archive<S>, root: &[u8]) -> Result<Vec<CidBytes
     Ok(order)
 }
 
-/// Returns the blocks in depth-first order, each once.
+/// Returns the CIDs of a DAG's blocks in depth-first order, without duplicates.
 pub fn depth_first(plan: &Plan, root: &[u8]) -> Vec<CidBytes> {
     fn visit(plan: &Plan, cid: &[u8], order: &mut Vec<CidBytes>) {
         let Some(block) = plan.store.get(cid) else { return };
@@ -114,7 +115,7 @@ pub fn depth_first(plan: &Plan, root: &[u8]) -> Vec<CidBytes> {
     order
 }
 
-/// A source that records the reads.
+/// A source that records its reads.
 #[derive(Default)]
 pub struct Counted {
     pub bytes: Vec<u8>,
@@ -132,7 +133,7 @@ impl ReadAt for Counted {
     }
 }
 
-/// Random numbers from a seed. The same seed gives the same numbers.
+/// A generator of pseudo-random numbers. The same seed gives the same numbers.
 pub struct Random(pub u64);
 
 impl Random {
@@ -153,11 +154,11 @@ impl Random {
     }
 }
 
-/// Returns a tree of exactly `count` blocks of exactly `len` bytes: inner nodes are DAG-CBOR,
-/// leaves raw. The blocks are in depth-first order, the root first.
+/// Returns a tree of `count` blocks with `len` bytes each. Inner nodes are DAG-CBOR, and leaves are
+/// raw. The blocks are in depth-first order, so the root is the first.
 pub fn tree(count: usize, len: usize, seed: u64) -> Vec<Block> {
     let mut random = Random(seed);
-    // A link takes 41 bytes, and the list and its byte string need 8.
+    // A link takes 41 bytes. The list and its byte string take 8 more bytes.
     let fan_out = ((len - 8) / 41).clamp(1, 25);
     subtree(count, len, fan_out, &mut random)
 }
@@ -166,8 +167,8 @@ fn subtree(count: usize, len: usize, fan_out: usize, random: &mut Random) -> Vec
     if count == 1 {
         return vec![leaf(&random.bytes(len))];
     }
-    // For some numbers of links, no payload fills the block exactly, because the length of a
-    // string's header varies.
+    // For some numbers of links, no length of the payload gives exactly `len` bytes, because the
+    // header of a byte string has different lengths.
     let (children, payload) = (1..=fan_out.min(count - 1))
         .rev()
         .find_map(|children| Some((children, payload_for(len, children)?)))
@@ -188,13 +189,14 @@ fn subtree(count: usize, len: usize, fan_out: usize, random: &mut Random) -> Vec
     blocks
 }
 
-/// Returns the payload length with which a node of `links` links has `len` bytes.
+/// Returns the length of the payload with which a node with this number of links has `len` bytes.
+/// Returns `None` if there is no such length.
 fn payload_for(len: usize, links: usize) -> Option<usize> {
     let links = vec![vec![0; 36]; links];
     (0..len).rev().find(|payload| reference::dag_cbor(&vec![0; *payload], &links).len() == len)
 }
 
-/// A plan over a tree.
+/// Returns a plan for an archive of a tree.
 pub fn tree_plan(blocks: &[Block], index: bool) -> Plan {
     let store = blocks.iter().map(|block| (block.cid.clone(), block.clone())).collect();
     Plan { store, roots: vec![blocks[0].cid.clone()], index, ..Plan::default() }

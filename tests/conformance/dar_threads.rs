@@ -1,4 +1,5 @@
-//! Threads change only the duration: bytes, events and errors are the same with and without them.
+//! With threads, work takes less time, but the bytes, the events and the errors must be the same as
+//! without them.
 
 use crate::dar_support::{Random, Store, block, cid, leaf, node, plan, tree};
 use dacti_dar::write_dag;
@@ -6,8 +7,8 @@ use dacti_dar::{Error, Misuse, ReadError, ReadOptions, Reader, StreamEvent, Writ
 use dacti_tests::dar_reference::{self as reference, Block, Plan};
 use std::io::{self, Read};
 
-/// Returns two DAGs that share blocks, with 3 MB in total. They have several hash functions, one
-/// very large block, and an identity root.
+/// Returns two DAGs of 3 MB in total, which share blocks. They have several hash functions, one
+/// very large block, and an identity CID as a root.
 fn large_plan() -> Plan {
     let mut blocks = tree(1500, 1024, 8);
     let top = blocks[0].clone();
@@ -32,7 +33,7 @@ fn write(plan: &Plan, threads: bool) -> Vec<u8> {
     writer.finish().expect("a vector").0
 }
 
-/// A source that returns bytes in pieces of varying length. At its end it may return an error.
+/// A source that returns its bytes in pieces of different lengths. It may end with an error.
 struct Pieces<'b> {
     rest: &'b [u8],
     random: Random,
@@ -53,10 +54,10 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// A line for each event, and the block's bytes.
+/// For each event, a line of text and the bytes of its block.
 type Seen = Vec<(String, Vec<u8>)>;
 
-/// Returns the events of a reader, and its result.
+/// Returns the events of a reader, and the result with which it ends.
 fn events(source: impl Read, threads: bool) -> (Seen, Result<(), ReadError>) {
     let options = ReadOptions { threads, missing_max: 9, ..ReadOptions::default() };
     let mut reader = Reader::with_options(source, &options);
@@ -98,7 +99,7 @@ fn threads_change_no_byte_and_no_event() {
     assert!(bytes == write(&plan, false));
     assert_eq!(check(&bytes), None);
     let (seen, _) = events(&bytes[..], true);
-    // Each block was read once, and its bytes equal the written ones.
+    // The reader has read each block once, with the bytes that were written.
     let mut written: Vec<&Vec<u8>> = plan.store.values().map(|block| &block.data).collect();
     let mut read: Vec<&Vec<u8>> =
         seen.iter().filter(|(line, _)| line.starts_with("block")).map(|(_, data)| data).collect();
@@ -154,7 +155,8 @@ fn a_wrong_block_never_reaches_the_sink() {
         let error = result.expect("a block is wrong");
         assert_eq!(error.format(), Some(&Error::Misuse(Misuse::WrongCid)), "{error}");
     };
-    // Only leaves are damaged, because a damaged node would already be refused for its wrong links.
+    // The test damages only leaves. A damaged node would have other links, and the writer would
+    // refuse it for them.
     let leaves = (300..blocks.len()).filter(|&number| blocks[number].links.is_empty());
     for wrong in leaves.step_by(400).chain([2999]) {
         let mut sink = Vec::new();
@@ -181,7 +183,7 @@ fn a_wrong_block_never_reaches_the_sink() {
         }
         refused(writer.finish().err());
         assert!(good.starts_with(&sink), "{wrong}");
-        // A frame of a block of 1 KiB has 1,026 bytes.
+        // A block of 1 KiB takes a frame of 1,026 bytes.
         assert!(sink.len() < wrong * 1026 + 100, "{wrong}");
     }
 }

@@ -1,8 +1,8 @@
-//! UnixFS: compares DAGs with those of another implementation, and reads files from CARs that other
-//! programs wrote.
+//! UnixFS: compares our DAGs with those of another implementation, and reads files from CARs that
+//! other programs wrote.
 //!
-//! The expected roots were computed once by `ipfs-unixfs-importer` 17.1.1 from npm, a program of
-//! another project. It used its defaults (CIDs of version 1, raw leaves), and its profile
+//! The expected roots come from `ipfs-unixfs-importer` 17.1.1 of npm, a program of another project.
+//! It ran once with its default settings (CIDs of version 1, raw leaves), and once with its profile
 //! `unixfs-v1-2025`. The script is in `fixtures/dar_unixfs/README.md`.
 
 use dacti_dar::unixfs::{self, Builder, FileReader, Item, Kind, Metadata, Node, Profile};
@@ -23,7 +23,7 @@ impl BlockStore for Blocks {
     }
 }
 
-/// A folder of `count` small files.
+/// Returns a folder of `count` small files.
 fn folder(count: u32, profile: Profile) -> (Cid, Blocks, Vec<(String, Cid)>) {
     let mut blocks = Blocks::default();
     let mut entries = vec![];
@@ -72,7 +72,7 @@ fn folders_of_any_size_have_the_roots_of_another_importer() {
         for (profile, expected) in [(Profile::default(), default), (Profile::v1_2025(), block)] {
             let (root, mut blocks, names) = folder(count, profile);
             assert_eq!(root.to_string(), expected, "{count} {profile:?}");
-            // The names are found both one by one and all together.
+            // Looks up the names one by one, and then lists all of them.
             let node = Node::read(&root, &blocks.0[&root]).expect("it was built");
             for (name, cid) in names.iter().step_by(997) {
                 let found = unixfs::find(&mut blocks, &root, node.clone(), name.as_bytes());
@@ -99,8 +99,8 @@ fn large_files_have_the_roots_of_another_importer() {
     let expected = include_str!("../fixtures/dar_unixfs/file_roots.txt");
     let mut expected = expected.lines();
     for profile in [Profile::default(), Profile::v1_2025()] {
-        // JavaScript computed these bytes for the other program, so use the same floating-point
-        // numbers.
+        // A JavaScript program computed these bytes for the other implementation. So this code uses
+        // floating-point numbers, too.
         let byte = |at: u32| (f64::from(at) * 2_654_435_761.0 / 65_536.0) as i64 as u8;
         let bytes: Vec<u8> = (0..50_000_000).map(byte).collect();
         let leaves: Vec<Item> = bytes.chunks(profile.chunk_len as usize).map(Item::leaf).collect();
@@ -121,7 +121,7 @@ fn large_files_have_the_roots_of_another_importer() {
     }
 }
 
-/// An archive in which blocks are looked up by the index.
+/// A block store that looks up blocks with the index of an archive.
 struct Indexed<'a>(&'a Archive<Vec<u8>>);
 
 impl BlockStore for Indexed<'_> {
@@ -168,7 +168,7 @@ fn sharded_folders_that_others_wrote_are_listed_and_searched() {
     {
         let (archive, root) = archive(name);
         let mut store = Indexed(&archive);
-        // An archive in which a plain folder contains the sharded folder.
+        // In this archive, the sharded folder is in a folder that is not sharded.
         let (mut root, mut top) = (root.clone(), node(&mut store, &root));
         if top.kind == Kind::Folder {
             let entry = top.links.iter().find(|link| link.name == b"hamtDir");

@@ -1,4 +1,5 @@
-//! Emitters: the reference implementation can read everything that they accept.
+//! Emitters of our crates: the reference implementation must be able to read everything that they
+//! write.
 
 use dacti_cdn::Layout;
 use dacti_index::{Encoding, Entry, GroupHeader, emit_group, emit_header};
@@ -14,7 +15,8 @@ use uuid::Uuid;
 const PREAMBLE: PreambleSpec =
     PreambleSpec { format: Uuid::from_u128(7), version: Version::new(1, 0) };
 
-/// A table that a caller may request: position, extension offset, spare slots, components.
+/// A table that a caller asks for: its position, its extension offset, the number of free slots,
+/// and its components.
 type Asked = (u64, u64, u32, Vec<(u8, u16)>);
 
 fn components(asked: &[(u8, u16)]) -> Vec<ComponentSpec> {
@@ -24,7 +26,7 @@ fn components(asked: &[(u8, u16)]) -> Vec<ComponentSpec> {
     asked.iter().map(spec).collect()
 }
 
-/// Returns positions at and near all parts of a small chain, and distant ones.
+/// Returns positions at or near the parts of a small chain, and positions that are far away.
 fn position() -> impl Strategy<Value = u64> {
     prop_oneof![
         4 => 0_u64..700,
@@ -42,7 +44,7 @@ fn asked() -> impl Strategy<Value = Asked> {
     (position(), prop_oneof![2 => Just(0), 1 => position()], 0..4_u32, components)
 }
 
-/// Emits the chain, and a table without entries at the last table's extension offset.
+/// Emits a chain of tables. Then writes an empty table at the extension offset of the last table.
 fn emitted(asked: &[Asked]) -> Result<Vec<u8>, Error> {
     let lists: Vec<_> = asked.iter().map(|table| components(&table.3)).collect();
     let tables: Vec<_> = asked
@@ -89,7 +91,7 @@ proptest! {
                         let own = asked.iter().map(|table| table.3.len()).sum::<usize>();
                         prop_assert_eq!(read.components.len(), own);
                     }
-                    // The file ends before the position that the last table names.
+                    // The extension offset of the last table lies after the end of the file.
                     Err(fault) => prop_assert_eq!((fault.kind, fault.at), ("truncated", last)),
                 }
             }
@@ -112,8 +114,8 @@ proptest! {
             }
             Ok(()) if extension_at > 1000 => {}
             Ok(()) => {
-                // Put an empty table at the extension offset, which may lie in the first table's
-                // free slots.
+                // Writes an empty table at the extension offset. This may be in the free slots of
+                // the first table.
                 let next = extension_at as usize;
                 if next != 0 {
                     file.resize(file.len().max(next + 24), 0xaa);
@@ -144,7 +146,8 @@ proptest! {
             Ok(_) => {
                 let read = read(&index).expect("it was accepted");
                 for entry in &read.entries {
-                    // A file of this length contains the stored bytes of every accepted entry.
+                    // In a file of the maximum length, the stored bytes of every accepted entry
+                    // must lie inside the file.
                     prop_assert!(by::stored_span(entry, u64::MAX).is_ok());
                 }
             }
@@ -177,7 +180,8 @@ proptest! {
         let table = TableSpec { components: &[own], ..TableSpec::default() };
         emit_container(&PREAMBLE, &[table], &mut file).expect("there is room");
         file[80..].copy_from_slice(&region);
-        // The reference gets the length of the file, so the end must lie within it.
+        // The file must be long enough, because the reference checks that the layout's end lies in
+        // it.
         prop_assume!(layout.fresh_end <= 4_000_000);
         file.resize(file.len().max(layout.fresh_end as usize), 0);
         let container = by::read_container(&file).expect("it was accepted");

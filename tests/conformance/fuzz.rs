@@ -1,9 +1,9 @@
-//! Fuzz smoke tests: give mutated fixtures to every reader, and compare the results with the
-//! reference.
+//! Short fuzz tests. They give mutated fixtures to every reader, and compare the results with those
+//! of the reference.
 //!
-//! `DACTI_FUZZ_ITERATIONS` is the number of rounds of each test, and `DACTI_FUZZ_SEED` the decimal
-//! seed of the first round. The seed of each further round is one more. A round that fails prints
-//! its seed.
+//! `DACTI_FUZZ_ITERATIONS` sets the number of rounds of each test. `DACTI_FUZZ_SEED` sets the seed
+//! of the first round, as a decimal number. The seed grows by one with each round. If a round
+//! fails, it prints its seed.
 
 use crate::entries::ENTRIES;
 use crate::support::{Random, fixtures};
@@ -20,7 +20,7 @@ fn setting(name: &str, default: u64) -> u64 {
     }
 }
 
-/// Prints the number of the round if the round panics.
+/// Prints the seed of a round if the round panics.
 struct Round {
     seed: u64,
     of: String,
@@ -34,7 +34,7 @@ impl Drop for Round {
     }
 }
 
-/// Mutates one of `files` in each round, and passes it to `check`.
+/// In each round, mutates one of `files` and calls `check` with the result.
 fn run(files: &[(String, Vec<u8>)], check: impl Fn(&[u8])) {
     assert!(!files.is_empty());
     let first = setting("DACTI_FUZZ_SEED", SEED);
@@ -51,14 +51,14 @@ fn run(files: &[(String, Vec<u8>)], check: impl Fn(&[u8])) {
     }
 }
 
-/// Runs an entry point on its mutated seeds.
+/// Runs an entry point with mutations of its seeds.
 fn smoke(name: &str) {
     let entry = ENTRIES.iter().find(|entry| entry.name == name).expect("it is listed");
     run(&(entry.seeds)(), entry.run);
 }
 
-/// Changes a few bytes. Most changes are near the start or near nonzero bytes, because these bytes
-/// usually have a meaning.
+/// Changes a few bytes. Most changes are near the start or near bytes other than zero, because
+/// these bytes usually have a meaning.
 fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     if bytes.is_empty() {
         bytes.extend(random.next().to_le_bytes());
@@ -113,7 +113,7 @@ fn four(bytes: &[u8], at: usize) -> [u8; 4] {
     out
 }
 
-/// Returns numbers that often reveal faults in readers.
+/// Returns a number that often reveals faults of readers.
 fn odd(random: &mut Random) -> u64 {
     let picks = [0, 1, 27, 28, 52, 255, 256, 257, 6136, 65_535, 65_536, 1 << 31, 1 << 32, 1 << 63];
     let pick = picks[random.below(picks.len())];
@@ -190,7 +190,8 @@ fn each_entry_point_has_a_test() {
 
 #[test]
 fn the_mutator_reaches_every_byte_and_both_verdicts() {
-    // If all files of a fuzzer are good, or all are bad, the test proves nothing.
+    // The mutations must give both good and bad files. Otherwise, the fuzz test would prove
+    // nothing.
     let start = by::index(&[by::delta()]);
     let mut touched = vec![false; start.len()];
     let mut random = Random(1);

@@ -1,4 +1,4 @@
-//! The gateway's TARs, which the system's `tar` unpacks, and what no TAR may have.
+//! TARs of the gateway, which the `tar` of the system unpacks. Also files that a TAR must not have.
 
 use crate::dar_cli_files::archive;
 use crate::dar_support::{block, leaf};
@@ -19,7 +19,7 @@ const TWO_FILES: &str = "subdir-with-two-single-block-files";
 const HAMT: &str = "single-layer-hamt-with-multi-block-files";
 const CBOR: &str = "dir-with-dag-cbor-with-links";
 
-/// Runs a program that must succeed. Returns its output.
+/// Runs a program, checks that it succeeds, and returns its output.
 #[track_caller]
 fn run(command: &mut Command) -> String {
     let output = command.output().expect("it is installed");
@@ -34,7 +34,7 @@ fn unpack(tar: &[u8], into: &Path) {
     fs::create_dir(into).unwrap();
     fs::write(into.with_extension("tar"), tar).unwrap();
     let file = into.with_extension("tar");
-    // `tar` warns of nothing in a well-formed archive.
+    // If an archive is well-formed, `tar` prints no warning.
     let output = Command::new("tar")
         .args(["-x", "-p", "--warning=no-timestamp", "-f"])
         .arg(file)
@@ -57,7 +57,7 @@ fn fill(folder: &Path) {
     fs::write(folder.join("deep/large.bin"), content).unwrap();
     symlink("unit", folder.join("link")).unwrap();
     symlink(format!("deep/er/{long}/{long}"), folder.join("far")).unwrap();
-    // `tar` sets the mode and the time of a folder, too, if it has some.
+    // If a folder has a mode and a time, `tar` sets them, too.
     fs::create_dir(folder.join("none")).unwrap();
     fs::create_dir(folder.join("many")).unwrap();
     for number in 0..5_000 {
@@ -101,7 +101,7 @@ fn files_folders_and_links_come_out_of_a_tar_as_they_went_in() {
             assert_eq!(from.modified().unwrap(), to.modified().unwrap(), "{name}");
         }
     }
-    // The tree starts with the last name of the path.
+    // The names in the TAR start with the last name of the requested path.
     let accept = "Accept: application/x-tar\r\n";
     let part = get(&format!("/ipfs/{root}/deep/er"), accept);
     assert_eq!(part.field("content-location"), format!("/ipfs/{root}/deep/er?format=tar"));
@@ -127,7 +127,7 @@ fn trees_of_others_come_as_tars_and_documents_do_not() {
     assert_eq!(files, 1000);
     let content = fs::read(site.folder.at(&format!("out/{root}/685.txt"))).unwrap();
     assert_eq!(site.get(&format!("/ipfs/{root}/685.txt"), "").body, content);
-    // A document is no file.
+    // A document is no file, so it cannot be in a TAR.
     let json = block(reference::DAG_JSON, reference::SHA2_256, b"\x01", &[]);
     let plan = crate::dar_support::plan(&[&json], &[&json]);
     let site = Site::of_files(&[("x.dar".into(), crate::dar_support::write(&plan))]);
@@ -135,13 +135,13 @@ fn trees_of_others_come_as_tars_and_documents_do_not() {
     assert_eq!(answer.status, 400, "{}", String::from_utf8_lossy(&answer.body));
 }
 
-/// Returns all bytes of an answer, without parsing them, and whether the answer is whole.
+/// Returns the bytes of an answer as they arrived, and whether the answer is complete.
 fn raw(address: &str, target: &str) -> (Vec<u8>, bool) {
     let mut stream = TcpStream::connect(address).unwrap();
     let request = format!("GET {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     let mut bytes = vec![];
-    // The server may reset the connection after its last bytes.
+    // The server may reset the connection after it has sent all bytes.
     let _ = stream.read_to_end(&mut bytes);
     let is_whole = bytes.ends_with(b"\r\n0\r\n\r\n");
     (bytes, is_whole)
@@ -176,7 +176,7 @@ fn names_that_lead_out_of_the_tree_cut_a_tar() {
         let (answer, is_whole) = raw(&served.address, &format!("/ipfs/{root}?format=tar"));
         assert!(answer.starts_with(b"HTTP/1.1 200 ") && !is_whole, "{name:?}");
     }
-    // Names with slashes that stay within the tree are paths.
+    // Names with slashes are paths. They are allowed if they stay inside the tree.
     let (served, root) = serve(vec![("foobar/../a/./file", evil())], 10);
     let target = format!("/ipfs/{root}?format=tar");
     let answer = dacti_tests::http::ask(&served.address, "GET", &target, "").unwrap();
@@ -219,7 +219,7 @@ fn no_path_of_a_tar_leads_through_a_symbolic_link() {
 
 #[test]
 fn a_tar_of_a_tree_without_end_lasts_as_long_as_the_client_reads() {
-    // Each of 60 folders has the next one twice, under names of its own.
+    // Each of the 60 folders has the next folder twice, under two different names.
     let mut blocks = vec![leaf(b"x")];
     for _ in 0..60 {
         let below = blocks.last().expect("it is not empty").cid.clone();

@@ -1,4 +1,4 @@
-//! Heads of packages in parts: the committed fixtures, and lists with arbitrary bytes.
+//! Heads of packages in parts: the committed fixtures, and mutated heads.
 
 use crate::support::{self, uuid_of};
 use dacti::seal::SecretKey;
@@ -9,11 +9,11 @@ use dacti_tests::{dump, expect};
 use daicon_core::Span;
 use std::ops::Range;
 
-/// The position of the head's digest in a new package. The signature follows it.
+/// The span of the head's digest in a new package. The signature follows the digest.
 const DIGEST: Range<usize> = 3488..3520;
 const SIGNATURE_END: usize = 3584;
 
-/// Returns the fields of a head in parts as the reference dumps them, or its verdict.
+/// Returns the fields of a head, in the form in which the reference dumps them, or the verdict.
 pub fn parts(head: &[u8]) -> Result<String, String> {
     let read = PartsHead::parse(head).map_err(|error| match error {
         dacti_cdn::Error::Container(error) => support::container_verdict(&error),
@@ -39,9 +39,9 @@ fn fixtures_of_heads_in_parts() {
     support::check("parts", 34, parts);
 }
 
-/// Compares the parsed head with the reference. The digest is first recomputed, because nearly
-/// every mutated head would otherwise fail at the digest. Also checks that the list finds each
-/// entry, and finds nothing after the last entry.
+/// Compares a parsed head with the reference. The digest is computed again first, because nearly
+/// all mutated heads would otherwise fail at the digest. Also checks that each entry of the list is
+/// found, and nothing after the last entry.
 pub fn fuzz(head: &[u8]) {
     let mut head = head.to_vec();
     if head.len() > SIGNATURE_END {
@@ -49,14 +49,15 @@ pub fn fuzz(head: &[u8]) {
         zeroed[DIGEST.start..SIGNATURE_END].fill(0);
         head[DIGEST].copy_from_slice(&Digest::of(&zeroed).0);
     }
-    // Faults of the layout region are not compared: that region has its own fixtures and fuzzer.
+    // Faults of the layout region are not compared, because that region has its own fixtures and
+    // its own fuzz test.
     if let Err(error) = PartsHead::parse(&head)
         && !matches!(error, dacti_cdn::Error::Container(_) | dacti_cdn::Error::Parts(_))
     {
         return;
     }
     let expected = expect::dump_of("parts", &head).map_err(|fault| fault.to_string());
-    // The reference takes the head for the whole file, so it reports a table after the head as
+    // For the reference, the head is the whole file. So it reports a table after the head as
     // truncated.
     if expected.as_ref().is_err_and(|verdict| verdict.contains("truncated table")) {
         return;
@@ -73,7 +74,7 @@ pub fn fuzz(head: &[u8]) {
             assert_eq!(object.start + read.range.start, at, "{entry:?}");
         }
     }
-    // The list may end before the head does, for example if it is empty.
+    // The list may end before the end of the head, for example if it is empty.
     let end = list.end().max(dacti::HEAD_LEN);
     assert!(list.resolve(Span { start: end, end: end + 1 }).is_err());
 }

@@ -1,5 +1,5 @@
-//! DAR archives from servers that do not state a file's length. The trailer at the end of an
-//! archive is found all the same, or the error names the way out.
+//! DAR archives from servers that do not state the length of the file. Readers must find the
+//! trailer at the end, or report an error that says what to do.
 
 use crate::{Seen, Server, answer, len_field, options, right};
 use dacti::ErrorKind;
@@ -10,7 +10,7 @@ use dacti_dar::{BlockStore, Cid, ReadError, WriteOptions, Writer, write_dag};
 use dacti_tests::program::program;
 use std::process::{Command, Output};
 
-/// A store of one block.
+/// A block store that returns the same block for every CID.
 struct Only<'b>(&'b [u8]);
 
 impl BlockStore for Only<'_> {
@@ -28,7 +28,7 @@ fn cid(number: usize) -> Cid {
     Item::leaf(&block(number)).cid
 }
 
-/// Returns an archive of raw blocks of 40,000 bytes.
+/// Returns an archive of raw blocks with 40,000 bytes each.
 fn archive(blocks: usize) -> Vec<u8> {
     let options = WriteOptions { index: true, ..WriteOptions::default() };
     let mut writer = Writer::with_options(Vec::new(), &options).expect("a vector takes it");
@@ -38,7 +38,7 @@ fn archive(blocks: usize) -> Vec<u8> {
     writer.finish().expect("it is sound").0
 }
 
-/// Answers ranges with the total `*`.
+/// Answers with ranges whose `Content-Range` states the total as `*`.
 fn starred(seen: &Seen, _: usize, file: &[u8]) -> Vec<u8> {
     let Some((first, last)) = seen.range.filter(|(first, _)| *first < file.len()) else {
         return right(seen, file);
@@ -48,7 +48,7 @@ fn starred(seen: &Seen, _: usize, file: &[u8]) -> Vec<u8> {
     answer("206 Partial Content", &[("Content-Range", range), len_field(body.len())], body)
 }
 
-/// Answers every request with the whole file. The end of the connection is the end of the body.
+/// Answers every request with the whole file. The body ends when the connection ends.
 fn unframed(_: &Seen, _: usize, file: &[u8]) -> Vec<u8> {
     answer("200 OK", &[], file)
 }
@@ -96,7 +96,7 @@ fn a_length_that_only_the_whole_file_states_is_enough_for_ranges() {
 
 #[test]
 fn no_tag_is_added_to_the_url_of_an_archive() {
-    // Each range fails twice, as it does with a stale cache.
+    // Each request for a range fails twice, as with a stale cache. The third one succeeds.
     let fails = |seen: &Seen, n: usize, file: &[u8]| {
         let range = ("Content-Range", "bytes */1000".to_owned());
         if !n.is_multiple_of(3) {
@@ -125,7 +125,7 @@ fn a_long_archive_without_a_length_needs_permission() {
     let archive = Archive::open(source).expect("it is sound");
     assert_eq!(archive.get(&cid(99)).expect("it is sound"), Some(block(99)));
     assert!(remote.is_whole());
-    // A budget ends the body, too.
+    // The budget also ends a body of unknown length.
     allowed.session.bytes_max = 2_000_000;
     let error = DarSource::open_url(&server.url, &allowed).expect_err("it is too much");
     assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
@@ -143,7 +143,7 @@ fn the_program_names_the_option_that_reads_such_an_archive() {
     assert!(code == Some(1) && told.contains("--allow-whole"), "{told}");
     let (code, told) = dacti(&["dar", "verify", &server.url, "--allow-whole", "--stats"]);
     assert!(code == Some(0) && told.contains("100 blocks, 100 roots"), "{told}");
-    // The costs of the whole run are told once.
+    // The program prints the cost of the whole run once.
     assert_eq!(told.matches(" requests, ").count(), 1, "{told}");
     for option in [["--head", "http://127.0.0.1:1/x.head"], ["--at", "1"]] {
         let (code, told) = dacti(&["dar", "roots", &server.url, option[0], option[1]]);

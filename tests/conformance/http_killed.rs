@@ -1,4 +1,5 @@
-//! `dacti pull` is killed by a signal at fifty requests, while somebody reads the copy.
+//! Kills `dacti pull` with a signal, at each of fifty requests, while another thread reads the
+//! copy.
 
 use crate::{Server, right};
 use dacti::{BuildOptions, DigestListChoice, EncodingChoice, Package, PackageBuilder};
@@ -12,9 +13,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const KILLS: usize = 50;
-/// Between two reads of the copy.
+/// The time between two reads of the copy.
 const PAUSE: Duration = Duration::from_millis(2);
-/// Regions, and those of them that differ between the two builds.
+/// The number of regions, and the numbers of two regions that differ between the builds.
 const REGIONS: usize = 1_500;
 const CHANGED: [usize; 2] = [7, 1_457];
 
@@ -22,7 +23,7 @@ fn content(n: usize, version: usize) -> Vec<u8> {
     format!("region {n} in version {version}, ").repeat(40).into_bytes()
 }
 
-/// Builds a package, and returns its bytes. In version 1, every twenty-fifth region is changed.
+/// Builds a package, and returns its bytes. In version 1, every 25th region has another content.
 fn build(at: &Path, version: usize) -> Vec<u8> {
     let options = BuildOptions {
         slice_len: 4096,
@@ -45,15 +46,16 @@ fn pull(url: &str, copy: &Path) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the program starts")
 }
 
-/// Puts bytes under a name in one step, so that a reader of the name never sees half of them.
+/// Replaces the file of a name in one step. So a reader of this name never sees a part of the
+/// bytes.
 fn replace(copy: &Path, bytes: &[u8]) {
     let scratch = copy.with_extension("scratch");
     fs::write(&scratch, bytes).expect("it is written");
     fs::rename(scratch, copy).expect("it is renamed");
 }
 
-/// Reads changed regions of the copy until it is told to stop. All must be of one version. Returns
-/// the number of reads.
+/// Reads changed regions of the copy until `stop` is set. All regions that it reads together must
+/// have one version. Returns the number of reads.
 fn read_until(copy: &Path, stop: &AtomicBool) -> usize {
     let mut reads = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -73,7 +75,8 @@ fn a_pull_that_is_killed_at_fifty_requests_goes_on_and_ends_well() {
     let copy = dir.path().join("copy");
     let old = build(&dir.path().join("old"), 0);
     let new = build(&dir.path().join("new"), 1);
-    // At request number `limit` the server says so, and sends no answer.
+    // When request number `limit` arrives, the server reports this to the test, and sends no
+    // answer.
     let limit = Arc::new(AtomicUsize::new(usize::MAX));
     let (reached, at_limit) = channel();
     let (limit_2, reached) = (Arc::clone(&limit), Mutex::new(reached));

@@ -1,4 +1,5 @@
-//! The program over HTTP: its messages during a wait, and which servers get credentials.
+//! The program over HTTP: the messages that it prints while it waits, and the servers to which it
+//! sends credentials.
 
 use crate::{Server, answer, content, len_field, packed, right};
 use dacti_tests::program::program;
@@ -17,13 +18,13 @@ fn told(output: &Output) -> String {
 #[test]
 fn on_a_terminal_it_is_said_what_is_waited_for() {
     // spec: R-HTTP-52
-    // A listener that accepts no connection never answers.
+    // The test accepts no connection of this listener, so no answer ever arrives.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let place = listener.local_addr().expect("it is bound");
     let url = format!("http://me:secret@{place}/p");
     let line = format!("'{}' ls '{url}' --timeout 3", program().display());
     let start = Instant::now();
-    // `script` runs a command on a terminal of its own, and passes its exit code on.
+    // `script` runs a command on a terminal of its own, and returns the command's exit code.
     let on_terminal = |line: &str| {
         let arguments = ["--quiet", "--return", "--command", line, "/dev/null"];
         Command::new("script").args(arguments).output().expect("it runs")
@@ -40,11 +41,11 @@ fn on_a_terminal_it_is_said_what_is_waited_for() {
     assert!(text.contains(&expected) && !text.contains("secret"), "{text}");
     let quiet = told(&on_terminal(&format!("{roots} --quiet")));
     assert!(!quiet.contains("waiting for") && quiet.contains("error"), "{quiet}");
-    // The message about the wait is written neither to a file nor to a pipe.
+    // If standard error is no terminal, the program does not print the message about the wait.
     let piped = told(&dacti(&["ls", &url, "--timeout", "3"]));
     assert!(!piped.contains("waiting for") && piped.lines().count() == 1, "{piped}");
-    // There are five runs, each with three steps of up to 3 s. The limit leaves time for a busy
-    // machine.
+    // The five runs have three steps each, and a step takes at most 3 s. The limit of 100 s leaves
+    // time for a busy machine.
     assert!(start.elapsed() < Duration::from_secs(100), "{:?}", start.elapsed());
 }
 

@@ -1,5 +1,5 @@
-//! Streams and ranges of the async package, on executors other than `tokio`'s, and over a transport
-//! that the test implements.
+//! Streams and ranges of the async package. They run on executors other than `tokio`'s, and with a
+//! transport that the test implements.
 
 use crate::{Script, Seen, Server, content, options, packed, right};
 use core::pin::{Pin, pin};
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 use std::thread::Thread;
 
-/// Wakes a thread.
+/// A waker that unparks a thread.
 struct Unpark(Thread);
 
 impl Wake for Unpark {
@@ -22,7 +22,7 @@ impl Wake for Unpark {
     }
 }
 
-/// A minimal executor: this thread, without any runtime.
+/// Runs a future to its end on this thread. This is a minimal executor without a runtime.
 fn block_on<T>(future: impl Future<Output = T>) -> T {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
@@ -39,7 +39,7 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 fn a_url_is_read_on_any_executor() {
     let server = Server::start(packed(40, content), Box::new(|seen, _, file| right(seen, file)));
     let expected: Vec<Vec<u8>> = (0..40).map(content).collect();
-    // This runs first without a runtime, then on both kinds of `tokio` runtime.
+    // These calls run first without a runtime, and then on both kinds of `tokio` runtime.
     let all = async |url: &str| {
         let package = AsyncPackage::open_url_with(url, &options()).await.expect("it is good");
         assert_eq!(package.get("7.bin").await.expect("it is there"), content(7));
@@ -58,7 +58,7 @@ fn a_url_is_read_on_any_executor() {
     one.expect("it starts").block_on(all(&server.url));
     let many = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     many.expect("it starts").block_on(all(&server.url));
-    // The package is opened on one runtime, and read after that runtime has ended.
+    // One runtime opens the package. The package is then read after that runtime has ended.
     let first = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let first = first.expect("it starts");
     let opened = first.block_on(AsyncPackage::open_url_with(&server.url, &options()));
@@ -77,7 +77,7 @@ fn a_runtime_without_io_gives_an_error_that_says_what_is_needed() {
     assert!(error.to_string().contains("enable_all"), "{error}");
 }
 
-/// A transport that needs no runtime, as a user would write it.
+/// A transport as a user would write it. It needs no runtime.
 #[derive(Debug)]
 struct Peer {
     file: RemoteFile,
@@ -85,7 +85,7 @@ struct Peer {
     fetched: Mutex<Vec<Span>>,
     under_way: AtomicUsize,
     most: AtomicUsize,
-    /// The number of bytes that each answer lacks. The head is complete.
+    /// The number of bytes by which each answer is too short. The head is complete.
     short_by: usize,
 }
 
@@ -109,7 +109,7 @@ impl Remote for Peer {
         Box::pin(async move {
             self.fetched.lock().expect("no thread panicked").push(span);
             self.most.fetch_max(self.under_way.fetch_add(1, Relaxed) + 1, Relaxed);
-            // Returns once as pending, so that other requests are polled first.
+            // Is pending once, so that other requests are also polled.
             let mut polled = false;
             core::future::poll_fn(|context| {
                 context.waker().wake_by_ref();
@@ -142,7 +142,8 @@ fn a_transport_of_somebody_elses_reads_packages() {
         assert_eq!(package.list().await.expect("it is good").len(), 400);
         assert_eq!(package.stats().requests, 0, "it counts nothing");
     });
-    // A transport whose answers are too short causes an error, instead of endless requests.
+    // If the answers of a transport are too short, the reader returns an error. It does not repeat
+    // requests for ever.
     let peer = Peer::new(bytes, 1);
     block_on(async {
         let package = AsyncPackage::from_remote(peer as _, Limits::default()).await;
@@ -151,7 +152,7 @@ fn a_transport_of_somebody_elses_reads_packages() {
     });
 }
 
-/// Opens a package over a transport in pieces of 100,000 bytes.
+/// Opens a package with this transport, which fetches pieces of at most 100,000 bytes.
 async fn by_peer(bytes: Vec<u8>) -> (Arc<Peer>, AsyncPackage) {
     let peer = Peer::new(bytes, 0);
     let package = AsyncPackage::from_remote(Arc::clone(&peer) as _, Limits::default()).await;
@@ -259,7 +260,8 @@ fn ranges_come_from_afar() {
             assert!(got == long()[1_000_000..1_000_100]);
             let fetched = peer.fetched.lock().expect("no thread panicked").clone();
             let at = found.span.start;
-            // If the region was verified before, only the pieces with the range are fetched.
+            // The region was verified before. So the reader fetches only the pieces that have a
+            // part of the range.
             let piece = if seals { 983_040..1_048_576 } else { 1_000_000..1_000_100 };
             assert_eq!(fetched, [Span { start: at + piece.start, end: at + piece.end }]);
         });

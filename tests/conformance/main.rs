@@ -1,8 +1,8 @@
-//! Conformance: compares the crates with the specification's fixtures and with the reference
+//! Conformance: compares the crates with the fixtures of the specification and with the reference
 //! implementation.
 //!
-//! Expected values come from `docs/spec/`, by hand or through `dacti_tests::reference`, never from
-//! the crates.
+//! Expected values come from `docs/spec/`. A person computes them, or `dacti_tests::reference`
+//! does. They never come from the crates.
 
 mod answers;
 mod areas;

@@ -1,7 +1,7 @@
-//! The messages of all errors of the lower crates, word for word.
+//! The exact messages of all errors of the lower crates.
 //!
-//! Read the snapshot when it changes. Each message names the structure, the position, and the
-//! expected and the found value. If the user can do something, the message says what.
+//! If the snapshot changes, read it. Each message must state the structure, the position, the
+//! expected value and the found value. If the user can do something, the message must say what.
 
 use daicon_core::{Span, Version};
 use std::fmt::Display;

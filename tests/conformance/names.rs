@@ -1,4 +1,4 @@
-//! The names list and the ids of paths: compares `dacti-names` with fixtures and with the
+//! The names list, and the ids of paths. Compares `dacti-names` with fixtures and with the
 //! reference.
 
 use crate::support::{self, fixtures, id_of, names_verdict, uuid_of};
@@ -10,8 +10,8 @@ use dacti_tests::reference::{self as by, UNKNOWN, id};
 use dacti_tests::{dump, expect};
 use proptest::prelude::*;
 
-/// Returns a segment's names as a fixture's dump. Links are checked as if the segment were at the
-/// start of a file.
+/// Returns the names of a segment, in the form of a fixture's dump. The link is checked as if the
+/// segment were at the start of a file.
 pub fn ours(content: &[u8]) -> Result<String, String> {
     let segment = Segment::parse(content).map_err(|error| names_verdict(&error))?;
     if let Some(link) = segment.link() {
@@ -153,7 +153,8 @@ fn every_single_byte_changed_is_read_as_by_the_reference() {
     }
 }
 
-/// Returns a short valid path. Its few letters make equal prefixes likely, so that order is tested.
+/// Returns a short valid path. It has few different letters, so that many paths have equal
+/// beginnings and the order is tested.
 fn any_path() -> impl Strategy<Value = String> {
     let part =
         prop::sample::select(vec!["a", "b", "ab", "a-b", "ü", "..a", "A", "\u{10ffff}", "~", " "]);

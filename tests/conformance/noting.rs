@@ -1,4 +1,4 @@
-//! A source whose reads a test inspects.
+//! A source that records its reads for a test.
 
 use dacti::Span;
 use dacti::fetch::ReadAt;

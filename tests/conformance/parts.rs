@@ -1,8 +1,8 @@
-//! Packages in parts: publishers that fail at each of their operations, and readers at the same
+//! Packages in parts. Publishers fail at each of their operations, and readers read at the same
 //! time.
 //!
-//! The reference implementation assembles the package from the head and the parts. So code that
-//! shares nothing with the crates judges each publication.
+//! The reference implementation assembles the package from the head and the parts. It shares no
+//! code with the crates, so its judgement of a publication is independent.
 
 #[path = "parts_cli.rs"]
 mod cli;

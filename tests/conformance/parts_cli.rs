@@ -1,4 +1,4 @@
-//! The program's verbs on packages in parts, in a folder.
+//! The program's verbs with packages in parts, which are in a folder.
 
 use crate::store::NAME;
 use crate::updates::content;
@@ -20,7 +20,7 @@ impl Deref for Site {
 }
 
 impl Site {
-    /// A published package of ten files.
+    /// Publishes a package of ten files.
     fn new() -> Self {
         let site = Self(Folder::new());
         for n in 0..10 {
@@ -142,7 +142,7 @@ fn wrong_places_are_refused_with_the_way_out() {
     site.refused(&["gc", PKG, "--grace", "0"], 1, "give at least 3600");
     site.refused(&["publish", "one", "www/other", "--prefix", "../"], 1, "cannot be the folder");
     site.refused(&["tag", PKG, "../up"], 1, "one plain path segment");
-    // A package whose part is cut, missing, or replaced by a folder.
+    // The part of the package is cut, then missing, then a folder.
     let part = fs::read_dir(site.at("www/p.dacti-pack.parts")).unwrap().next().unwrap().unwrap();
     let bytes = fs::read(part.path()).unwrap();
     fs::write(part.path(), &bytes[1..]).unwrap();
@@ -151,7 +151,7 @@ fn wrong_places_are_refused_with_the_way_out() {
     site.refused(&["get", PKG, "file/1"], 1, "No such file");
     fs::create_dir(part.path()).unwrap();
     site.refused(&["get", PKG, "file/1"], 1, "not a regular file");
-    // The head is cut by one byte.
+    // The head is one byte too short.
     fs::write(site.at(PKG), &fs::read(site.at(PKG)).unwrap()[..65_535]).unwrap();
     site.refused(&["get", PKG, "file/1"], 1, "65535");
 }

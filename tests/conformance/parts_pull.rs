@@ -1,5 +1,5 @@
-//! Pulling a package that was built anew into an old copy, by the digest list, and pulls that were
-//! interrupted.
+//! Pulls a newly built package into an old copy, with the help of the digest list. Also repeats
+//! pulls that were interrupted.
 
 use crate::updates::content;
 use dacti::fetch::{ReadAt, open_file};
@@ -19,7 +19,7 @@ use tempfile::TempDir;
 
 const REGIONS: usize = 3_000;
 
-/// Builds a package. `version` chooses the version of each region.
+/// Builds a package. `version` returns the version of each region.
 fn build(at: &Path, list: DigestListChoice, version: impl Fn(usize) -> usize) {
     let options = BuildOptions {
         slice_len: 4096,
@@ -42,7 +42,7 @@ fn go_on(_: u64, _: u64) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
-/// A file whose reads are counted. After a number of reads, they fail.
+/// A file that counts its reads. After a certain number of reads, all reads fail.
 #[derive(Debug)]
 struct Failing {
     file: Arc<dyn ReadAt>,
@@ -95,7 +95,7 @@ fn a_digest_list_has_the_digests_that_the_reference_makes() {
     let numbers = [0_u32, regions.len() as u32].map(u32::to_le_bytes).concat();
     assert_eq!(list[..8], numbers);
     assert_eq!(list[8..16], package.view().index().start.to_le_bytes());
-    // The list has the order of the index, which is the order of the ids as text.
+    // The list is in the order of the index, which is the order of the ids as texts.
     let mut sorted: Vec<_> = package.regions().unwrap();
     sorted.sort_by_key(|located| located.id);
     let mut ids = blake3::Hasher::new();
@@ -107,7 +107,8 @@ fn a_digest_list_has_the_digests_that_the_reference_makes() {
     assert_eq!(list[16..48], *ids.finalize().as_bytes());
     let hashed = [b"dacti-digestlist v0", &list[..48], &list[80..]].concat();
     assert_eq!(list[48..80], *blake3::hash(&hashed).as_bytes());
-    // A list with a wrong digest is a finding. No region is lost.
+    // If the digest of the list is wrong, verification reports a finding. All regions stay
+    // readable.
     let verified = |path: &Path| {
         let package = Package::open(path).unwrap();
         package.verify(None, &mut |_| ControlFlow::Continue(())).unwrap()
@@ -131,7 +132,7 @@ fn a_package_that_was_built_anew_costs_its_new_regions() {
     // spec: R-DIG-03, R-DIG-04
     let dir = tempfile::tempdir().unwrap();
     let (new, copy) = (at(&dir, "new"), at(&dir, "copy"));
-    // Every fiftieth region has a new version.
+    // One of fifty regions has a new version.
     let version = |n: usize| usize::from(n % 50 == 7);
     for (list, reuses) in [(DigestListChoice::Always, true), (DigestListChoice::Never, false)] {
         build(&copy, DigestListChoice::Never, |_| 0);
@@ -141,8 +142,8 @@ fn a_package_that_was_built_anew_costs_its_new_regions() {
         assert_eq!(fs::read(&copy).unwrap(), fs::read(&new).unwrap());
         let len = fs::metadata(&new).unwrap().len();
         if reuses {
-            // The pull may fetch the index, the digest list, and for each new region its bytes and
-            // about a kibibyte around it.
+            // The pull may fetch the index and the digest list. For each new region, it may fetch
+            // the region's bytes and about 1 KiB around them.
             let index = 24 * 255 * 12 + 80 + 16 * 3_001;
             let most = index + 60 * (1_024 + 200) + 8_192;
             assert!(pulled.fetched < most, "{} of {len}, at most {most}", pulled.fetched);
@@ -150,8 +151,8 @@ fn a_package_that_was_built_anew_costs_its_new_regions() {
             assert_eq!(pulled.fetched, len - 65_536);
         }
     }
-    // The same package in parts, pulled into a copy with damaged bytes. These bytes are fetched
-    // again.
+    // Publishes the package in parts, and pulls it into a copy with damaged bytes. The pull must
+    // fetch these bytes again.
     build(&new, DigestListChoice::Always, version);
     let place = Place::in_folder(at(&dir, "www/p")).unwrap();
     publish(&Package::open(&new).unwrap(), &place, &PublishOptions::default()).unwrap();
@@ -200,7 +201,7 @@ fn a_pull_that_fails_at_any_read_goes_on_and_ends_well() {
         let pulled = pull(&Package::open(&new).unwrap(), &copy, &mut go_on).unwrap();
         assert!(fs::read(&copy).unwrap() == wanted, "{stop}: {pulled:?}");
     }
-    // A whole pull is stopped near its end. The next pull fetches only a little more.
+    // The first pull is stopped near its end. The next pull fetches only a few bytes again.
     fs::remove_file(&copy).unwrap();
     let mut told = 0;
     let stopped = pull(&Package::open(&new).unwrap(), &copy, &mut |done, total| {

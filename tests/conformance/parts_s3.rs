@@ -1,4 +1,4 @@
-//! Packages in parts in an S3 bucket, on a real server on loopback.
+//! Packages in parts in an S3 bucket. The server is a real one on loopback.
 
 use crate::s3_server::{S3, SECRET};
 use crate::store::NAME;
@@ -10,10 +10,10 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-/// The method, the path and the body's length of a request.
+/// The method of a request, its path, and the length of its body.
 type Asked = (Method, String, u64);
 
-/// A store with one bucket. Dropping it stops the server.
+/// A server with one bucket. Dropping it stops the server.
 struct Bucket(S3<Asked>);
 
 impl Bucket {
@@ -25,13 +25,13 @@ impl Bucket {
         }))
     }
 
-    /// The folder in which the program runs.
+    /// Returns the place of `path` in the folder in which the program runs.
     fn at(&self, path: &str) -> PathBuf {
         self.0.dir.path().join(path)
     }
 
-    /// Runs the program with only the settings of the store as its environment, as a job of a build
-    /// server does.
+    /// Runs the program as a job of a build server would: its environment has only the settings of
+    /// the store.
     fn dacti(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program());
         command.env_clear().envs(self.0.settings()).current_dir(self.at(""));
@@ -73,7 +73,7 @@ fn a_bucket_is_updated_by_two_uploads_without_a_local_copy() {
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
     let one = fs::read(bucket.at("one")).unwrap();
     assert_eq!(assemble(&head, &hash, &|name| bucket.object(name)), one);
-    // Updates do not need this file.
+    // Updates read the published package, and do not need the local one.
     fs::remove_file(bucket.at("one")).unwrap();
     for (count, version) in [(1, 1), (100, 2), (255, 3)] {
         let mut len = 0;
@@ -88,10 +88,10 @@ fn a_bucket_is_updated_by_two_uploads_without_a_local_copy() {
         let puts: Vec<_> = requests.iter().filter(|(method, ..)| *method == Method::PUT).collect();
         assert_eq!(puts.len(), 2, "{requests:?}");
         let uploaded: u64 = puts.iter().map(|(_, _, len)| *len).sum();
-        // The names list does not grow, because all paths are already in it.
+        // All paths are already in the names list, so the names list does not grow.
         assert!(uploaded <= len + 1024 + 65_536, "{uploaded} for {len}");
         let gets = requests.iter().filter(|(method, ..)| *method == Method::GET).count();
-        // Four requests are for the plan. One checks whether the part already exists.
+        // Four requests are for the plan. One more request checks whether the part already exists.
         assert!(gets <= 5, "{count}: {requests:?}");
         let got = bucket.dacti(&["get", DEST, "file/0"]);
         assert_eq!(got.stdout, content(0, version));

@@ -1,4 +1,4 @@
-//! A real S3 server on loopback, with one bucket and a record of each request.
+//! A real S3 server on loopback. It has one bucket, and records all requests.
 
 use hyper::Request;
 use hyper::body::Incoming;
@@ -25,7 +25,7 @@ pub struct S3<T> {
     _runtime: Runtime,
 }
 
-/// The server, and a record of each request.
+/// The S3 service, and what `note` returned for each request.
 struct Noted<T> {
     server: S3Service,
     note: fn(&Request<Incoming>) -> T,
@@ -50,7 +50,7 @@ impl<T> Service<Request<Incoming>> for Noted<T> {
 }
 
 impl<T: Send + 'static> S3<T> {
-    /// Starts a server that records each request by `note`.
+    /// Starts a server. It records what `note` returns for each request.
     pub fn start(note: fn(&Request<Incoming>) -> T) -> Self {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let root = dir.path().join("s3");
@@ -72,7 +72,7 @@ impl<T: Send + 'static> S3<T> {
                 let service = service.clone();
                 tokio::spawn(async move {
                     let server = Builder::new(TokioExecutor::new());
-                    // The client may close the connection at any time.
+                    // This may fail, because a client can close its connection at any time.
                     let _ = server.serve_connection(TokioIo::new(stream), service).await;
                 });
             }
@@ -80,13 +80,13 @@ impl<T: Send + 'static> S3<T> {
         Self { dir, endpoint, seen, _runtime: runtime }
     }
 
-    /// Returns the file that holds an object of the bucket.
+    /// Returns the path of the file that holds an object.
     pub fn object(&self, key: &str) -> PathBuf {
         self.dir.path().join("s3/bucket").join(key)
     }
 
-    /// Returns the settings by which a client finds the server, under the names of environment
-    /// variables.
+    /// Returns the settings that a client needs to use the server. Their names are names of
+    /// environment variables.
     pub fn settings(&self) -> Vec<(String, String)> {
         [
             ("AWS_ENDPOINT", self.endpoint.as_str()),
@@ -99,7 +99,7 @@ impl<T: Send + 'static> S3<T> {
         .into()
     }
 
-    /// Returns the requests since the last call.
+    /// Returns the records of all requests since the last call.
     pub fn requests(&self) -> Vec<T> {
         std::mem::take(&mut *self.seen.lock().expect("no thread panicked"))
     }

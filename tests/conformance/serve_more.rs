@@ -1,4 +1,4 @@
-//! `dacti serve` for people: pages to open, redirects, a log, and requests that it refuses.
+//! `dacti serve` for people: pages, redirects, a log, and requests that it refuses.
 
 use dacti::{BuildOptions, PackageBuilder};
 use dacti_tests::http::{self, Answer};
@@ -60,14 +60,14 @@ fn folders_of_files_and_of_packages_have_index_pages() {
     assert_eq!(regions.matches("<li>").count(), 3, "{regions}");
     let deep = text(&get(&server, "/p.dacti-pack/-/docs/deep/"));
     assert!(deep.contains("<a href=\"./a.txt\">a.txt</a>") && deep.contains("\"../\""), "{deep}");
-    // If the package has a page of its own for a folder, the server sends that page.
+    // If the package has its own page for a folder, the server sends this page.
     assert_eq!(get(&server, "/p.dacti-pack/-/docs/").body, b"docs/index.html");
     for path in ["/no/", "/p.dacti-pack/-/no/", "/p.dacti-pack/-/docs/deep/a.txt/"] {
         assert_eq!(get(&server, path).status, 404, "{path}");
     }
     let head = http::ask(&server.address, "HEAD", "/", "").unwrap();
     assert_eq!(head.field("content-length"), root.field("content-length"));
-    // Each link in a page leads to the file that the link names.
+    // A link in a page leads to the file whose name it shows.
     assert_eq!(get(&server, "/plain%20%26%20simple.txt").body, b"x");
     let hidden = Served::start(dir.path(), &["--no-index"]);
     assert_eq!(get(&hidden, "/").status, 404);
@@ -113,7 +113,7 @@ fn it_tells_what_to_open_and_logs_requests_on_demand() {
     let dir = site();
     let start = |verbose: &[&str]| {
         let mut command = Command::new(program());
-        // The address can be a port alone.
+        // The address may consist of a port only.
         command.args(["serve", "-l", "0"]).args(verbose).arg(dir.path().join("p.dacti-pack"));
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();

@@ -1,5 +1,5 @@
-//! `dacti site` and `dacti inspect --serve` without a browser: files, guards, updates and pages.
-//! `tests/browser` tests both in real browsers.
+//! `dacti site` and `dacti inspect --serve` without a browser: the files, the refusals, updates and
+//! pages. `tests/browser` tests both verbs in real browsers.
 
 use dacti::Package;
 use dacti_tests::http;
@@ -88,7 +88,7 @@ fn a_site_has_a_worker_with_the_key_and_a_package_in_parts() {
     assert!(call.contains(line), "{call}");
     assert!(call.contains(r#""precache":["docs/"]"#), "{call}");
     assert!(call.contains(r#""package":"dacti-site/site.dacti-pack""#), "{call}");
-    // The worker names a module that exists.
+    // The worker must name a module that exists.
     let named = call.split("\"url\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     assert!(out[named].starts_with(b"\0asm"), "{named}");
     assert!(call.contains("\"integrity\":\"sha256-"));
@@ -118,7 +118,7 @@ fn a_second_run_publishes_what_changed() {
     let after = files(&site.at("out"));
     let added: Vec<_> = after.keys().filter(|path| !before.contains_key(*path)).collect();
     assert_eq!(added.len(), 1, "{added:?}");
-    // The removal causes a fold, which writes a new index of one group: 6 KiB.
+    // The removal causes a fold. It writes a new index of one group, which takes 6 KiB.
     assert!(after[added[0]].len() < 8192, "one small part");
     for (path, bytes) in &before {
         let is_head = path == "dacti-site/site.dacti-pack";
@@ -148,7 +148,7 @@ fn a_site_loses_no_file_and_publishes_no_secret() {
     assert!(err.contains("is a private key and would be published"), "{err}");
     assert!(!site.at("out/index.html").exists());
     fs::remove_file(site.at("in/key")).unwrap();
-    // Hidden files are left out, as with `dacti pack`.
+    // Hidden files are left out, as by `dacti pack`.
     site.write("in/.env", b"secret");
     site.made(&[]);
     assert!(Package::open(site.at(PACKAGE)).unwrap().find(".env").unwrap().is_none());

@@ -1,5 +1,5 @@
-//! If the source has another way to read wrong bytes, they are read again. Wrong bytes are never
-//! returned.
+//! A source may have another way to read bytes that turned out to be wrong. Readers then read these
+//! bytes again. They never return wrong bytes.
 
 use crate::package::PLAIN;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
@@ -9,15 +9,17 @@ use dacti::{BuildOptions, EncodingChoice, ErrorKind, Limits, Package, PackageBui
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
-/// A source that returns altered bytes within `span` until a reader has reported them often enough.
+/// A source that returns altered bytes inside `span`, until readers have reported wrong bytes often
+/// enough.
 #[derive(Debug)]
 struct Stale {
     bytes: BytesSource,
     span: Span,
-    /// The number of reports after which the bytes are right; it may be larger than `ways`.
+    /// The number of reports after which the bytes are right. It may exceed `ways`, the number of
+    /// ways to read again.
     cured_after: usize,
     ways: usize,
-    /// Whether the source returns an error of its own when it has no way left.
+    /// Whether the source returns its own error when it has no other way to read.
     tells: bool,
     read_len: usize,
     doubts: Mutex<Vec<(Span, Doubt)>>,
@@ -48,7 +50,8 @@ impl ReadAt for Stale {
         let mut doubts = self.doubts.lock().unwrap();
         doubts.push((span, why));
         match doubts.len() <= self.ways {
-            // A remote source returns its own error, because it can name the cause.
+            // A source can return its own error in place of the reader's. Remote sources do so,
+            // because they know the cause.
             false if self.tells => Err(io::Error::other("stale here")),
             is_another_way => Ok(is_another_way),
         }
@@ -88,7 +91,7 @@ fn stale_that(
     (source, Package::from_source(source_of, Limits::default()).unwrap())
 }
 
-/// A region's stored bytes and its seal.
+/// Returns the span of a region's stored bytes and its seal.
 fn sealed_span(bytes: &[u8], path: &str) -> Span {
     let found = Package::from_bytes(bytes).unwrap().locate(path).unwrap();
     Span { start: found.span.start, end: found.span.end + 32 }
@@ -124,14 +127,15 @@ fn a_stream_that_is_one_read_is_judged_before_its_first_byte() {
     assert_eq!(read, content(1));
     assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest); 2]);
 
-    // A stream of several reads is verified first, too.
+    // A stream that takes several reads must also be verified before it returns bytes.
     let (source, package) = stale(&bytes, altered, 1, 4_096);
     let mut read = Vec::new();
     package.reader("1.bin").unwrap().read_to_end(&mut read).unwrap();
     assert_eq!(read, content(1));
     assert_eq!(*source.doubts.lock().unwrap(), [(all, Doubt::Digest)]);
 
-    // An unverified stream reports the fault at its end, and the next stream gets the right bytes.
+    // An unverified stream reports the fault only at its end. The next stream of the region gets
+    // the right bytes.
     let (source, package) = stale(&bytes, altered, 1, 4_096);
     let error =
         package.unverified_reader("1.bin").unwrap().read_to_end(&mut Vec::new()).unwrap_err();
@@ -147,11 +151,11 @@ fn a_stream_that_was_refused_hands_out_nothing_more() {
     let bytes = packed(PLAIN, 3);
     let all = sealed_span(&bytes, "1.bin");
     let altered = Span { start: all.start + 500, end: all.start + 501 };
-    // The stream reads the region in one read or in several. The source either only reports that it
-    // has no other way, or also names the cause.
+    // A stream takes one read or several reads. The source has no other way to read, and either
+    // says only this or also returns its own error.
     for (read_len, tells) in [(1 << 20, false), (4_096, false), (1 << 20, true), (4_096, true)] {
         let (source, package) = stale_that(tells, &bytes, altered, 9, read_len);
-        // If there are several reads, the fault is reported once, at the end.
+        // The test adds two reports, so the source believes that two attempts have already failed.
         source.doubts.lock().unwrap().extend([(all, Doubt::Digest); 2]);
         let mut reader = package.reader("1.bin").unwrap();
         let error = reader.read_to_end(&mut Vec::new()).unwrap_err().to_string();
@@ -165,7 +169,7 @@ fn a_stream_that_was_refused_hands_out_nothing_more() {
     }
 }
 
-/// A source that fails once, at the read of a given position.
+/// A source that fails once, at the first read that includes the position `at`.
 #[derive(Debug)]
 struct Failing {
     bytes: BytesSource,
@@ -230,7 +234,7 @@ fn a_stream_that_is_too_long_is_refused_before_it_is_read() {
         let reads = source.stats().reads - before.reads;
         match encoding {
             EncodingChoice::None => assert_eq!(reads, 0),
-            // Reading stops as soon as the limit is exceeded.
+            // A brotli stream is decoded until the limit is exceeded, which takes one read.
             _ => assert!(reads == 1 && found.span.len() < 65_536, "{reads}"),
         }
     }
@@ -270,7 +274,7 @@ fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later(
     let bytes = packed(PLAIN, 3_000);
     let whole = Package::from_bytes(bytes.clone()).unwrap();
     let sorted: Vec<_> = whole.scan_index().unwrap().regions().iter().map(|r| r.id).collect();
-    // In the second group after the head, the last hundred entries are stale.
+    // The stale bytes are the last hundred entries of the second group after the head.
     let group = 65_536 + 6_136;
     let altered = Span { start: group + 16 + 24 * 155, end: group + 6_136 };
     let (hit, later) = (sorted[255 + 20], sorted[255 + 200]);
@@ -285,7 +289,7 @@ fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later(
         assert_eq!(found, whole.find(later).unwrap());
         assert!(found.is_some());
         assert_eq!(source.doubts.lock().unwrap().len(), 1);
-        // The kept block has the bytes of the second read.
+        // The package now keeps the right block, from the second read.
         assert_eq!(
             package.find(sorted[255 + 199]).unwrap(),
             whole.find(sorted[255 + 199]).unwrap()

@@ -1,5 +1,5 @@
 //! Packages in object stores: a real S3 server on loopback, folders, and servers that answer like
-//! those of Google and Azure.
+//! Google's and Azure's stores.
 
 mod s3_server;
 mod store_clouds;
@@ -21,10 +21,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-/// The method and the range of a request.
+/// The method of a request, and its range if any.
 type Asked = (Method, Option<String>);
 
-/// A store with one bucket. Dropping it stops the server.
+/// An S3 store with one bucket. Dropping it stops its server.
 struct Store(S3<Asked>);
 
 impl Store {
@@ -41,7 +41,7 @@ impl Store {
     }
 
     fn put(&self, key: &str, bytes: &[u8]) {
-        // Like a real store, replace the whole object at once.
+        // Replaces the whole object in one step, as a real store does.
         let next = self.0.dir.path().join("next");
         fs::write(&next, bytes).expect("there is room");
         fs::rename(next, self.object(key)).expect("it is replaced");
@@ -55,7 +55,7 @@ impl Store {
         Package::open_store_with(&format!("s3://bucket/{key}"), &self.options())
     }
 
-    /// Returns the ranges that were requested since the last call.
+    /// Returns the requested ranges since the last call.
     fn ranges(&self) -> Vec<String> {
         let range = |(method, range): Asked| {
             assert_eq!(method, Method::GET);
@@ -64,7 +64,7 @@ impl Store {
         self.0.requests().into_iter().map(range).collect()
     }
 
-    /// Runs the program with the settings that it needs to reach the store.
+    /// Runs the program with the settings that it needs to use the store.
     fn dacti(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(program());
         command.envs(self.0.settings()).args(arguments).output().expect("it runs")
@@ -162,7 +162,7 @@ fn an_archive_is_read_by_the_same_ranges_as_over_http() {
     assert_eq!(summary.blocks, 300);
 }
 
-/// A store of one block.
+/// A block store that returns the same block for every CID.
 struct Only<'b>(&'b [u8]);
 
 impl BlockStore for Only<'_> {
@@ -241,7 +241,7 @@ fn a_view_goes_on_when_the_object_grows_and_ends_when_it_is_another() {
     assert_eq!(old.get("1.bin").expect("its bytes are where they were"), content(1));
     let (new, _) = store.open("p").expect("it is good");
     assert_eq!(new.get("1.bin").expect("it is there"), content(600));
-    // Another package, with the same lengths and different bytes.
+    // This is another package. Its regions have the same lengths and different bytes.
     let other = dir.path().join("other");
     let mut builder = PackageBuilder::new(BuildOptions {
         encoding: EncodingChoice::None,
@@ -255,7 +255,7 @@ fn a_view_goes_on_when_the_object_grows_and_ends_when_it_is_another() {
     store.put("p", &fs::read(&other).expect("it was built"));
     let error = old.get("2.bin").expect_err("these are not its bytes");
     assert_eq!(error.kind(), ErrorKind::Replaced, "{error}");
-    // A damaged object is not reported as another package.
+    // A damaged object must not be reported as another package.
     let (package, source) = store.open("p").expect("it is good");
     let mut bytes = fs::read(&other).expect("it was built");
     let at = package.locate("0.bin").expect("it is there").span.start;

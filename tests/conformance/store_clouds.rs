@@ -1,5 +1,5 @@
-//! Google Cloud Storage and Azure: packages from a loopback server that answers for one object like
-//! theirs, and the messages if credentials are missing.
+//! Google Cloud Storage and Azure. Reads packages from a server on loopback that answers like their
+//! servers. Also checks the messages for missing credentials.
 
 use crate::{Store, content, packed};
 use dacti::fetch::StoreOptions;
@@ -14,16 +14,16 @@ use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 
-/// A server with one object. Dropping it stops the server.
+/// A server that has one object. Dropping it stops the server.
 struct Cloud {
     endpoint: String,
-    /// The requested paths, with their ranges.
+    /// The path and the range of each request.
     seen: Arc<Mutex<Vec<(String, String)>>>,
     _runtime: Runtime,
 }
 
 impl Cloud {
-    /// Answers requests for `path`, and reports all other paths as missing.
+    /// Starts a server that answers requests for `path`. It reports all other paths as missing.
     fn start(path: &'static str, file: Vec<u8>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -79,7 +79,7 @@ fn other_stores_are_read_as_s3_is() {
     // spec: R-HTTP-01
     let google = ["GOOGLE_BASE_URL", "GOOGLE_ALLOW_HTTP", "GOOGLE_SKIP_SIGNATURE"];
     let azure = ["AZURE_STORAGE_ENDPOINT", "AZURE_ALLOW_HTTP", "AZURE_SKIP_SIGNATURE"];
-    // Google's API escapes all characters of object names except letters and digits.
+    // Google's API escapes all characters in names of objects, except letters and digits.
     for (url, path, names) in [
         ("gs://bucket/dir/p.dacti-pack", "/bucket/dir%2Fp%2Edacti%2Dpack", google),
         ("az://bucket/dir/p.dacti-pack", "/bucket/dir/p.dacti-pack", azure),
@@ -96,7 +96,7 @@ fn other_stores_are_read_as_s3_is() {
         let (package, source) = Package::open_store_with(url, &options).expect("it is good");
         assert_eq!(package.get("1234.bin").expect("it is there"), content(1234));
         let span = package.locate("1234.bin").expect("it is there").span;
-        // The expected request has the region and its seal.
+        // The reader must request the region together with its seal.
         let range = format!("bytes={}-{}", span.start, span.end + 32 - 1);
         let asked = ["bytes=0-65535".to_owned(), range].map(|range| (path.to_owned(), range));
         assert_eq!(cloud.seen(), asked);
@@ -107,7 +107,7 @@ fn other_stores_are_read_as_s3_is() {
     }
 }
 
-/// Runs the program in an environment with only the given settings.
+/// Runs the program. Its environment has only these settings.
 fn get(url: &str, environment: &[(&str, &str)]) -> Output {
     let mut command = Command::new(program());
     for (name, _) in std::env::vars_os() {
@@ -122,7 +122,7 @@ fn get(url: &str, environment: &[(&str, &str)]) -> Output {
 
 #[test]
 fn without_credentials_it_is_said_what_to_set() {
-    // No server answers at this address, so no credentials can come from it, on any machine.
+    // No server listens at this address. So no machine can get credentials from it.
     let nobody = "127.0.0.1:1";
     let metadata = format!("http://{nobody}");
     let google = [("GCE_METADATA_HOST", nobody), ("GCE_METADATA_IP", nobody), ("HOME", "/nowhere")];

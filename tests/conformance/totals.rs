@@ -1,4 +1,5 @@
-//! Small packages whose regions together would decode to, or be copied as, far more bytes.
+//! Small packages whose regions decode to far more bytes in total, or would be copied as far more
+//! bytes.
 
 use crate::package::PLAIN;
 use core::ops::ControlFlow;
@@ -16,7 +17,8 @@ use std::sync::Arc;
 
 const MIB: u64 = 1 << 20;
 
-/// Returns a package of `count` regions of 16 MiB of zeros, each stored in a few dozen bytes.
+/// Returns a package of `count` regions. Each has 16 MiB of zeros, and takes a few dozen bytes in
+/// the file.
 pub(crate) fn bombs(count: usize) -> Vec<u8> {
     let options = BuildOptions { encoding: EncodingChoice::Brotli, seals: false, ..PLAIN };
     let mut builder = PackageBuilder::new(options);
@@ -40,7 +42,8 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     let package = open(&bytes, None);
     let found = package.regions().expect("it is good");
     let stored: u64 = found.iter().map(|found| found.span.len()).sum();
-    // The limit is 64 MiB, plus 1,000 bytes for each stored byte. These regions share no bytes.
+    // The regions share no bytes, so the limit is 64 MiB plus 1,000 times the number of stored
+    // bytes.
     let limit = 64 * MIB + 1000 * stored;
     assert!((64 * MIB..96 * MIB).contains(&limit), "{limit}");
     let error = package.verify(None, &mut |_| ControlFlow::Continue(())).expect_err("too much");
@@ -50,7 +53,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
          this size: allow more"
     );
     assert_eq!(error.to_string(), expected);
-    // Each stream alone is below every limit. Reading all of them ends with the same error.
+    // Each stream alone exceeds no limit. Reading all streams ends with the same error.
     let mut sum = 0;
     let mut refused = None;
     let readers = package.readers_at(found.iter().copied());
@@ -70,7 +73,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     }
     assert!(sum <= limit && sum > limit - 16 * MIB, "{sum}");
     assert_eq!(refused.as_deref(), Some(&*expected));
-    // A caller can allow more. A package of a common size does not need this.
+    // A caller can allow more. Packages of usual size need no such permission.
     let allowed = open(&bytes, Some(6 * 16 * MIB + 10_000));
     let report = allowed.verify(None, &mut |_| ControlFlow::Continue(())).expect("it is allowed");
     assert!(report.is_whole() && report.decoded_len > 6 * 16 * MIB);
@@ -104,8 +107,8 @@ fn shared_bytes_are_not_copied_to_a_far_larger_file() {
         }
         builder.build_to_vec().expect("it can be built").0
     };
-    // The 1,500 regions share 60,000 bytes. Copied one by one, they take 90 MB, from a file of 150
-    // kB.
+    // The 1,500 regions share 60,000 bytes, so the file has about 150 kB. If each region had its
+    // own copy, they would take 90 MB.
     let bytes = shared(1_500);
     assert!(bytes.len() < 200_000, "{}", bytes.len());
     let error = sign(&open(&bytes, None), &out).expect_err("it is far too much");
@@ -122,8 +125,8 @@ fn shared_bytes_are_not_copied_to_a_far_larger_file() {
 fn a_compaction_decodes_no_more_than_other_calls() {
     let dir = tempfile::tempdir().expect("a temporary directory");
     let out = dir.path().join("out");
-    // Without digests, a compaction decodes each region to check it. Six regions of 16 MiB pass the
-    // limit of 64 MiB and 1,000 bytes for each stored byte; three of them do not.
+    // Without digests, compaction decodes each region to check it. The limit is 64 MiB plus 1,000
+    // times the number of stored bytes. Six regions of 16 MiB exceed it, and three do not.
     let options =
         || CompactOptions { layout: Some(LayoutChoice::Compact), ..CompactOptions::default() };
     let compacted = |bytes: &[u8], total_len_max| {
@@ -139,7 +142,8 @@ fn a_compaction_decodes_no_more_than_other_calls() {
     assert!(matches!(error, Error::TotalTooLong { .. }), "{error}");
 }
 
-/// Returns a package whose region `b` also covers the last byte of `a`, and the places of both.
+/// Returns a package in which the region `b` also covers the last byte of the region `a`, and the
+/// places of both.
 pub(crate) fn overlapping() -> (Vec<u8>, [Span; 2]) {
     let options = BuildOptions { seals: false, encoding: EncodingChoice::None, ..PLAIN };
     let mut builder = PackageBuilder::new(options);
@@ -151,7 +155,7 @@ pub(crate) fn overlapping() -> (Vec<u8>, [Span; 2]) {
     let regions = by::read_index(&bytes, &container).expect("it is good").regions();
     let [a, b] = ["a", "b"].map(|path| regions[&path_id(path)]);
     let at = open(&bytes, None).locate("a").expect("it is there").span;
-    // Moves the start of `b` one byte back, into `a`.
+    // Moves the start of `b` back by one byte, so that it lies in `a`.
     let place = [(b.offset - 1).to_le_bytes(), b.size.to_le_bytes()].concat();
     by::place(&mut bytes, b.at as usize + 16, &place);
     assert_eq!(u64::from(a.size), at.len());
@@ -181,7 +185,7 @@ fn regions_that_overlap_in_part_are_not_written_anew() {
     update.put("c", b"new".to_vec()).expect("the path is good");
     assert_eq!(update.plan().expect_err("they overlap").to_string(), expected);
     assert_eq!(std::fs::read(&file).expect("it is there"), bytes);
-    // Readers report the overlap as a finding, and still read the regions.
+    // Readers report the overlap as a finding. They still read both regions.
     let report = package.verify(None, &mut |_| ControlFlow::Continue(())).expect("it reads");
     assert!(
         report.findings.iter().any(|found| matches!(found, dacti::report::Finding::Overlap(_)))

@@ -1,7 +1,7 @@
-//! Updates of packages in files: complete, interrupted at every call and resumed, in long series,
-//! and while other processes read.
+//! Updates of packages in files. They run to their end, or are interrupted at every call and
+//! resumed. There are also long series of updates, and updates while other processes read.
 //!
-//! Expected values are computed by short models and by `dacti_tests::reference`.
+//! Short models and `dacti_tests::reference` compute the expected values.
 
 #[expect(dead_code, reason = "fixtures are for those who read, and no update is one")]
 mod support;

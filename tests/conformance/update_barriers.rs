@@ -1,5 +1,5 @@
-//! Barriers of an update: the state of the file when a barrier begins, and after a barrier has
-//! failed.
+//! The barriers of an update: the state of the file when a barrier begins, and the state after a
+//! barrier has failed.
 
 use crate::update_crash::{Expected, SCENARIOS, run};
 use crate::update_files::Disk;
@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;
 
-/// A file with caches in front of it. At one of its barriers, a cache is stale.
+/// A file with caches before it. At one of the barriers, a cache is stale.
 #[derive(Debug)]
 struct Published {
     disk: Arc<Disk>,
-    /// The number of the barrier that fails, from 0.
+    /// The number of the barrier that fails. The first barrier has number 0.
     behind_at: usize,
     barriers: AtomicUsize,
-    /// The number of calls that had changed the file when the barrier failed.
+    /// The number of calls that had changed the file when the barrier failed. `None` until then.
     calls: Mutex<Option<usize>>,
 }
 
@@ -55,7 +55,8 @@ impl UpdateFile for Published {
     }
 
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
-        // Caches must answer with the bytes on disk, as they are after a power cut.
+        // Caches must answer with bytes that a power cut would leave. So the bytes that are synced
+        // count, not the bytes that programs see.
         let origin = self.disk.remains(|| false);
         for probe in &barrier.probes {
             let range = usize::try_from(probe.span.start).unwrap()..;

@@ -1,18 +1,18 @@
-//! Readers in other processes, while a package is updated several hundred times.
+//! Reads a package in other processes while it is updated several hundred times.
 
 use dacti::update::{Update, UpdateOptions};
 use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The package that a child process reads.
+/// The environment variable that names the package for a child process to read.
 const CHILD: &str = "DACTI_TESTS_READER";
 const UPDATES: u32 = 500;
 const READERS: usize = 3;
 const PATHS: u32 = 20;
 
-/// Returns the content of a region in a version. The content names the version, so that a mix of
-/// versions is detected.
+/// Returns the content of a region in a version. The content states the version, so that a mix of
+/// versions is noticed.
 fn content(path: u32, version: u32) -> Vec<u8> {
     format!("{path} {version} {}", "v".repeat((version % 50) as usize)).into_bytes()
 }
@@ -22,7 +22,7 @@ fn version_of(content: &[u8]) -> u32 {
     text.split(' ').nth(1).unwrap().parse().unwrap()
 }
 
-/// Reads everything by one view. All regions must have the same version.
+/// Reads all regions by one view. Checks that they have the same version, and returns it.
 fn read(package: &Package) -> u32 {
     let mut versions = Vec::new();
     for path in 0..PATHS {
@@ -36,7 +36,7 @@ fn read(package: &Package) -> u32 {
     versions[0]
 }
 
-/// Opens the package and reads it repeatedly. Also reads by old views that it has kept.
+/// Opens the package and reads it, again and again. Also reads by old views that it still has open.
 fn reader(path: &Path) {
     let mut held: Vec<(Package, u32)> = Vec::new();
     let (mut last, mut opened) = (0, 0);

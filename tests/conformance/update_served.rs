@@ -1,4 +1,4 @@
-//! Updates of a file that a server serves and a cache keeps. Each barrier asks both.
+//! Updates of a file that a server serves and a cache keeps. Each barrier reads from both of them.
 
 use dacti_tests::program::program;
 use dacti_tests::served::Served;
@@ -11,11 +11,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use tempfile::TempDir;
 
-/// A cache that answers every range from its copy of a file. Only `refresh` renews the copy.
+/// A cache that answers all requests from its copy of the file. Only `refresh` gets a new copy.
 struct Cache {
     address: String,
     file: Arc<Mutex<Vec<u8>>>,
-    /// The requested ranges.
+    /// The ranges that were requested.
     asked: Arc<Mutex<Vec<String>>>,
     over: Arc<AtomicBool>,
 }
@@ -59,7 +59,7 @@ impl Drop for Cache {
     }
 }
 
-/// Answers one request from the copy, and closes the connection.
+/// Answers one request from the copy. Then closes the connection.
 fn answer(mut stream: TcpStream, file: &Mutex<Vec<u8>>, asked: &Mutex<Vec<String>>) {
     let mut range = String::new();
     for line in BufReader::new(stream.try_clone().unwrap()).lines() {
@@ -136,7 +136,7 @@ fn an_update_waits_for_each_cache_and_ends_if_one_stays_stale() {
     let site = Site::new();
     let cache = Cache::new(fs::read(site.file()).unwrap());
     let (origin, edge) = (site.origin(), cache.url());
-    // The cache never gets the new bytes, so the block's barrier fails.
+    // The cache never gets the new bytes, so the barrier after the append fails.
     let put = ["put", "www/p", "a=new", "--origin", &origin, "--edge", &edge, "--max-age", "0"];
     let stale = run(&site.dir, &put);
     assert_eq!(stale.status.code(), Some(1), "{stale:?}");
@@ -144,7 +144,7 @@ fn an_update_waits_for_each_cache_and_ends_if_one_stays_stale() {
     assert!(text.contains("cannot pass a barrier of") && text.contains("416"), "{text}");
     assert!(text.contains("--plan OUT"), "{text}");
     assert_eq!(site.read(), b"one\n", "the switch was not written");
-    // A saved plan resumes where it stopped.
+    // A saved plan can be resumed at the step that failed.
     let saved = run(&site.dir, &["put", "www/p", "a=new", "--plan", "plan"]);
     assert!(saved.status.success(), "{saved:?}");
     let apply = ["apply", "plan", "www/p", "--resume", "--origin", &origin, "--edge", &edge];
@@ -153,7 +153,7 @@ fn an_update_waits_for_each_cache_and_ends_if_one_stays_stale() {
     let stopped = run(&site.dir, &apply);
     assert_eq!(stopped.status.code(), Some(1), "{stopped:?}");
     assert_eq!(site.read(), b"one\n");
-    // The cache now renews its copy from the origin repeatedly.
+    // From now on, the cache gets a new copy from the origin again and again.
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -167,7 +167,7 @@ fn an_update_waits_for_each_cache_and_ends_if_one_stays_stale() {
         assert!(applied.status.success(), "{applied:?}");
     });
     assert_eq!(site.read(), b"two\n");
-    // The barriers request the same ranges as readers: the head, and pieces of the block.
+    // The barriers must request the same ranges as readers: the head, and pieces of the block.
     let asked = cache.asked.lock().unwrap();
     assert!(asked.iter().any(|range| range == "0-65535"), "{asked:?}");
     assert!(asked.iter().any(|range| !range.starts_with("0-")), "{asked:?}");
@@ -180,7 +180,7 @@ fn an_update_without_edges_waits_for_the_lifetimes() {
     let put = ["put", "www/p", "a=new", "--origin", &site.origin(), "--max-age", "1"];
     let output = run(&site.dir, &put);
     assert!(output.status.success(), "{output:?}");
-    // There are three barriers: on the old head, on the block, and on the reserve.
+    // There are three barriers: before the append, after the append, and after the reserve.
     assert!(started.elapsed().as_secs() >= 3, "{:?}", started.elapsed());
     assert_eq!(site.read(), b"two\n");
     let missing = ["put", "www/p", "a=in/a", "--origin", "ftp://h/p"];

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A package, and the same package after an update, in a scratch directory.
+/// A scratch directory with a package, and the same package after an update.
 struct Pair {
     scratch: Scratch,
     old: PathBuf,
@@ -27,7 +27,7 @@ impl Pair {
         Self { scratch, old, new }
     }
 
-    /// Returns the output of a run, without the path of the scratch directory.
+    /// Returns the output of a run, in which the path of the scratch directory is replaced.
     fn shown(&self, ended: &Ended) -> String {
         let root = self.scratch.at("packages");
         let text = String::from_utf8_lossy(&ended.out).into_owned() + &ended.err;
@@ -161,7 +161,7 @@ fn what_cannot_be_compacted_is_refused_with_the_way_out() {
     snapshot("compact_seals_lost", &pair.shown(&refused));
     assert_eq!(refused.code, Some(1));
     let mut file = fs::read(&pair.new).expect("it is there");
-    // Changes the last byte of "added". The digest follows this byte.
+    // Changes the last byte of the content "added". Its digest follows this byte.
     let at = file.windows(5).rposition(|bytes| bytes == b"added").expect("it is there");
     file[at + 4] ^= 1;
     fs::write(&pair.new, &file).expect("there is room");

@@ -1,21 +1,20 @@
-//! Google's Brotli library in C: compresses and decompresses with an attached dictionary.
+//! Google's Brotli library, which is in C: compresses and decompresses with a dictionary.
 //!
-//! The calls are `unsafe`, because they call C functions. No other file of the tests has such
-//! calls.
+//! Calls of C functions are `unsafe`. No other file of the tests has such calls.
 
 use compu_brotli_sys as c;
 use core::ffi::c_int;
 use core::ptr;
 
-/// Compresses `content` with a window of 2^`bits`, with `dictionary` attached.
+/// Compresses `content` with a window of 2^`bits` bytes. The stream refers to `dictionary`.
 ///
 /// # Panics
 /// If the library fails.
 #[must_use]
 pub fn compress(content: &[u8], dictionary: &[u8], quality: u8, bits: u32) -> Vec<u8> {
     let mut out = vec![0; content.len() + content.len() / 16 + 1024];
-    // SAFETY: the pointers are to slices of the given lengths, which outlive the encoder and the
-    // prepared dictionary; each instance is destroyed once, after its last use.
+    // SAFETY: the pointers lead to slices that have the given lengths, and these slices outlive the
+    // encoder and the prepared dictionary. Each instance is destroyed once, after its last use.
     unsafe {
         let prepared = c::BrotliEncoderPrepareDictionary(
             c::BrotliSharedDictionaryType_BROTLI_SHARED_DICTIONARY_RAW,
@@ -59,13 +58,13 @@ pub fn compress(content: &[u8], dictionary: &[u8], quality: u8, bits: u32) -> Ve
     out
 }
 
-/// Decompresses at most `len_max` bytes with `dictionary` attached; `None` if the library refuses
-/// the stream.
+/// Decompresses a stream that refers to `dictionary`, to at most `len_max` bytes. Returns `None` if
+/// the library refuses the stream.
 #[must_use]
 pub fn decompress(stored: &[u8], dictionary: &[u8], len_max: usize) -> Option<Vec<u8>> {
     let mut out = vec![0; len_max + 1];
-    // SAFETY: as above: the pointers are to slices of the given lengths, and each instance is
-    // destroyed once, after its last use.
+    // SAFETY: the pointers lead to slices that have the given lengths, and these slices outlive the
+    // decoder. Each instance is destroyed once, after its last use.
     unsafe {
         let decoder = c::BrotliDecoderCreateInstance(None, None, ptr::null_mut());
         let attached = c::BrotliDecoderAttachDictionary(

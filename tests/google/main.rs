@@ -1,5 +1,5 @@
-//! `brod` streams exchanged between our encoder and decoder and Google's C library, in both
-//! directions.
+//! Exchanges `brod` streams with Google's C library. Each side decodes the streams that the other
+//! side encodes.
 
 mod library;
 
@@ -8,11 +8,11 @@ use dacti_index::{Encoding, Error, Located, decode_to_vec_with};
 use daicon_core::{ErrorKind, Span};
 use uuid::Uuid;
 
-/// The number of streams in each direction, and the number with one dictionary.
+/// The number of streams in each direction, and the number of streams that share a dictionary.
 const STREAMS: u64 = 5000;
 const AT_ONCE: u64 = 20;
 
-/// Decodes like a reader of packages.
+/// Decodes a stream as a reader of packages does.
 fn decode(stored: &[u8], dictionary: &[u8], len_max: usize) -> Result<Vec<u8>, Error> {
     let span = Span { start: 0, end: stored.len() as u64 };
     let encoding = Encoding::BROTLI_DICTIONARY;
@@ -20,7 +20,8 @@ fn decode(stored: &[u8], dictionary: &[u8], len_max: usize) -> Result<Vec<u8>, E
     decode_to_vec_with(Some(dictionary), &located, stored, None, len_max as u64)
 }
 
-/// Packs all contents with one dictionary, and returns the stored bytes of each.
+/// Packs all contents into one package with this dictionary. Returns the stored bytes of each
+/// content.
 fn packed(contents: &[Vec<u8>], dictionary: &[u8], quality: u8) -> Vec<Vec<u8>> {
     let options = BuildOptions {
         encoding: EncodingChoice::Brotli,
@@ -43,12 +44,12 @@ fn packed(contents: &[Vec<u8>], dictionary: &[u8], quality: u8) -> Vec<Vec<u8>> 
     (0..contents.len()).map(stored).collect()
 }
 
-/// The window that a packer chooses: at least 2^17, and enough for the given length.
+/// Returns the window that a packer chooses: at least 2^17 bytes, and enough for this length.
 fn window_bits(len: usize) -> u32 {
     (len + 16).next_power_of_two().trailing_zeros().max(17)
 }
 
-/// Splitmix64.
+/// A generator of pseudo-random texts (splitmix64).
 struct Texts(u64);
 
 impl Texts {
@@ -63,7 +64,8 @@ impl Texts {
         (self.next() % end as u64) as usize
     }
 
-    /// Words of a few letters, parts of `old`, and noise, of about `len` bytes.
+    /// Returns a text of about `len` bytes. It has words of a few letters, pieces of `old`, and
+    /// random bytes.
     fn text(&mut self, old: &[u8], len: usize) -> Vec<u8> {
         let mut out = Vec::new();
         while out.len() < len {
@@ -140,8 +142,8 @@ fn at_the_edge_of_the_window_both_agree_and_behind_it_we_refuse() {
             if past <= 0 {
                 assert!(decoded.as_deref() == Ok(&content[..]), "seed {seed}, {past}");
             } else {
-                // Beyond the window, distances have another meaning. So the stream may be refused
-                // before the end of the window is reached.
+                // A distance that exceeds the window has another meaning. So the stream may be
+                // refused before its content is as long as the window.
                 let error = decoded.expect_err("it is too long");
                 assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(0)), "{error}");
             }

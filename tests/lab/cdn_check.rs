@@ -1,5 +1,6 @@
-//! `dacti cdn-check` tells good hosts from bad ones: nginx with good and with six bad settings,
-//! Varnish, Squid, Python's server, `dacti serve`, and moto as a bucket.
+//! `dacti cdn-check` must distinguish good hosts from bad hosts. The hosts are nginx with good
+//! settings and with six bad settings, Varnish, Squid, Python's server, `dacti serve`, and a bucket
+//! of moto.
 
 use crate::stores::moto;
 use crate::updates::tell;
@@ -13,8 +14,8 @@ use std::process::Command;
 
 const KEPT_SHORT: Lifetimes = Lifetimes { head: 60, data: 31_536_000 };
 
-/// The verdicts of a check, in short: the checks that are bad for one file, those that are bad in
-/// parts, the recommended form, and the exit code.
+/// The result of a check in short: the bad findings for a package in one file, the bad findings for
+/// a package in parts, the recommended form, and the exit code.
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     one_file: Vec<String>,
@@ -23,7 +24,7 @@ struct Verdict {
     code: Option<i32>,
 }
 
-/// Writes the package `one`, and publishes it in parts as `p`.
+/// Writes the package `one`, and publishes it in parts under the name `p`.
 fn fill(folder: &Path) {
     let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
@@ -88,7 +89,8 @@ fn expect(host: &str, url: &str, edge: Option<&str>, expected: (&[&str], &[&str]
     assert_eq!(verdict(host, url, edge), expected, "{host}");
 }
 
-/// A bad setting of nginx, and what it breaks: for one file, in parts.
+/// The bad settings of nginx. Each has a name, the setting, the bad findings for one file, and the
+/// bad findings in parts.
 const BAD: &[(&str, &str, &[&str], &[&str])] = &[
     ("no ranges", "max_ranges 0;", &["whole file"], &["whole file"]),
     ("a 416 is kept", "add_header Cache-Control 'public, max-age=60';", &["past the end"], &[]),
@@ -141,7 +143,7 @@ fn nginx_with_good_and_bad_settings() {
     }
 }
 
-/// A cache that leaves the query out of its key.
+/// A cache that leaves out the query when it looks for a stored answer.
 const IGNORES_QUERIES: &str = "proxy_cache_path KEPT keys_zone=packages:4m;
 server { listen ADDRESS; location / {
     proxy_cache packages; proxy_cache_key $uri; proxy_pass http://ORIGIN$uri;
@@ -215,8 +217,8 @@ fn a_bucket_of_moto() {
     let settings = settings.each_ref().map(|(name, value)| (*name, value.as_str()));
     run(&["publish", "one", "s3://bucket/one", "--form", "whole"], &folder, &settings);
     run(&["publish", "one", "s3://bucket/p"], &folder, &settings);
-    // Everybody may read the objects, as in a bucket that a CDN serves. Their owner says so: moto
-    // asks for a header `Authorization` and takes any.
+    // Everyone may read the objects, as in a bucket that a CDN serves. Only the owner can allow
+    // this. moto requires an `Authorization` header, and accepts any value.
     let listed = ask(&address, "GET", "/bucket?list-type=2", "").unwrap();
     let listed = String::from_utf8(listed.body).unwrap();
     for key in listed.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next()) {
@@ -226,7 +228,7 @@ fn a_bucket_of_moto() {
         assert_eq!(set.status, 200, "{set:?}");
     }
     let url = |name: &str| format!("{endpoint}/bucket/{name}");
-    // S3 sends an ETag with each object: a package that grows belongs in parts.
+    // S3 sends an ETag with each object. So a package that grows should be published in parts.
     expect("moto", &url("one"), None, (&["validators"], &[], "in parts", 3));
     expect("moto", &url("p"), None, (&["validators"], &[], "in parts", 0));
 }

@@ -1,7 +1,7 @@
-//! First publications and updates in a bucket of moto: by `dacti` in parts and as one object, by
-//! boto3 as a ZIP archive, and by boto3 as one object for each file.
+//! First publications and updates in a bucket of moto. `dacti` publishes in parts and as one
+//! object. boto3 publishes a ZIP archive, and one object for each file.
 //!
-//! A proxy before moto counts the bytes. moto's log has a line for each request.
+//! A proxy before moto counts the bytes, and the log of moto has a line for each request.
 
 use crate::stores::moto;
 use crate::updates::tell;
@@ -17,10 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-/// The numbers of files that one update changes. An update that needs a fold comes last.
+/// The number of files that each update changes. After these updates comes one update that needs a
+/// fold.
 const UPDATES: [usize; 3] = [1, 100, 255];
 
-/// A proxy that counts the bytes which clients send.
+/// A proxy that counts the bytes that clients send.
 struct Meter {
     address: SocketAddr,
     sent: Arc<AtomicU64>,
@@ -31,7 +32,7 @@ impl Meter {
         let listener = TcpListener::bind(free_port()?)?;
         let (address, sent) = (listener.local_addr()?, Arc::new(AtomicU64::new(0)));
         let counter = Arc::clone(&sent);
-        // The threads end with the test's process.
+        // The threads end when the process of the test ends.
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(to) = TcpStream::connect(server) else { return };
@@ -56,14 +57,14 @@ fn forward(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// A bucket behind a meter, and the settings of its clients.
+/// A bucket, which clients reach through a meter, and the settings of the clients.
 struct Bucket {
     dir: tempfile::TempDir,
     meter: Meter,
     settings: Vec<(&'static str, String)>,
 }
 
-/// The cost of commands.
+/// The cost of some commands.
 struct Cost {
     seconds: f64,
     reads: usize,
@@ -73,7 +74,7 @@ struct Cost {
 }
 
 impl Bucket {
-    /// Runs commands one after the other, and returns their total cost.
+    /// Runs commands one after the other. Returns their cost in total.
     fn measured(&self, commands: &mut [Command]) -> Cost {
         let before = (self.log().len(), self.meter.sent.load(Ordering::Relaxed));
         let start = Instant::now();
@@ -111,7 +112,8 @@ fn boto3(verb: &str, path: &Path, key: &str) -> Command {
     command
 }
 
-/// The toolchain's documentation in the full form, 600 small files in the short one.
+/// Fills a folder. The full form of the test takes the documentation of the toolchain, and the
+/// short form takes 600 small files.
 fn contents(to: &Path) {
     if full() {
         let sysroot = Command::new("rustc").args(["--print", "sysroot"]).output().unwrap();
@@ -196,8 +198,8 @@ fn an_update_beside_other_ways_to_a_bucket() {
         measure(3, &mut [boto3("sync", &files, "files/")]);
     }
     for cost in &rows[0].1[1..] {
-        // The uploads are one part and the head. Four reads are for the plan, one is for the
-        // dictionary, and one checks that the part is there.
+        // The two uploads are one part and the head. Of the reads, four are for the plan and one is
+        // for the dictionary. One more read checks that the part was stored.
         assert_eq!(cost.puts, 2);
         assert!(cost.reads <= 6, "{:?}", cost.lines);
     }
@@ -208,7 +210,8 @@ fn an_update_beside_other_ways_to_a_bucket() {
     report(&rows);
 }
 
-/// Writes a row for each way, with the seconds, the requests and the sent bytes of each step.
+/// Writes a row for each way to publish. For each step, it has the seconds, the requests and the
+/// sent bytes.
 fn report(rows: &[(&str, Vec<Cost>)]) {
     for (way, costs) in rows {
         let mut row = format!("| {way} |");

@@ -1,5 +1,6 @@
-//! Other projects' clients of the gateway: `@ipld/car` and `ipfs-unixfs-exporter` from npm read and
-//! verify its answers. The files that they write equal the original ones.
+//! Clients of the gateway that other projects wrote: `@ipld/car` and `ipfs-unixfs-exporter` from
+//! npm. They read and verify answers of the gateway. The files that they write must equal the
+//! packed files.
 
 use super::npm::{programs, run};
 use dacti_tests::lab::{Tool, full, missing};
@@ -10,8 +11,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::Command;
 
-/// Creates a folder of files: empty and short ones, names that need escapes, 6,000 entries, which
-/// make the folder sharded, and a long file.
+/// Creates a folder of files: empty files, short files, files whose names need escapes, a long
+/// file, and 6,000 more files, which make the folder sharded.
 fn input(folder: &Path, long: usize) {
     fs::create_dir_all(folder.join("many")).unwrap();
     fs::create_dir_all(folder.join("deep/er/st")).unwrap();
@@ -26,7 +27,7 @@ fn input(folder: &Path, long: usize) {
     for _ in 0..long {
         let mut mebibyte = Vec::with_capacity(1 << 20);
         while mebibyte.len() < 1 << 20 {
-            // A pseudorandom generator (Knuth), so that no two leaves are equal.
+            // These numbers are pseudo-random (Knuth's generator), so no two leaves are equal.
             state = state
                 .wrapping_mul(6_364_136_223_846_793_005)
                 .wrapping_add(1_442_695_040_888_963_407);
@@ -44,7 +45,7 @@ fn clients_of_others_read_and_verify_what_the_gateway_serves() {
     let clients = programs();
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
-    // A file of 1 GiB needs time and space, so only the full lab has it.
+    // A file of 1 GiB takes time and space, so only the full lab has it.
     input(&at("in"), if full() { 1024 } else { 48 });
     fs::create_dir(at("site")).unwrap();
     let mut create = Command::new(program());
@@ -58,22 +59,22 @@ fn clients_of_others_read_and_verify_what_the_gateway_serves() {
         node.current_dir(&clients).args(["gateway.mjs", mode, &gateway, root]).args(more);
         serde_json::from_str::<serde_json::Value>(&run(&mut node)).unwrap()
     };
-    // Reads one CAR, in which every block must match its CID.
+    // The client reads one CAR, and checks that each block matches its CID.
     assert_eq!(client("car", &[])["blocks"], *blocks);
     let same = |name: &str| {
         let told = run(Command::new("diff").arg("-r").arg(at("in")).arg(at(name)));
         assert_eq!(told, "", "{name}");
         fs::remove_dir_all(at(name)).unwrap();
     };
-    // Reads each block by its own request.
+    // The client requests each block separately.
     assert_eq!(client("raw", &[at("raw").to_str().unwrap()])["files"], 6_003);
     same("raw");
     if !full() {
-        // Reads a CAR, and keeps its blocks in memory.
+        // The client reads one CAR, and keeps the blocks in memory.
         assert_eq!(client("tree", &[at("tree").to_str().unwrap()])["files"], 6_003);
         same("tree");
     }
-    // This project's own client reads the archive from the file and over HTTP.
+    // Our own program reads the archive, from the file and over HTTP.
     for source in ["site/x.dar".to_owned(), format!("{gateway}/x.dar")] {
         let mut extract = Command::new(program());
         extract.current_dir(dir.path()).args(["dar", "extract", &source, "--files", "-C", "out"]);

@@ -1,5 +1,5 @@
-//! `dacti serve` under load: its speed compared with nginx on the same file, and readers while it
-//! is killed repeatedly.
+//! `dacti serve` under load: compares its speed with that of nginx for the same file. Also reads
+//! from a server that is killed again and again.
 
 use dacti::fetch::HttpOptions;
 use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
@@ -23,7 +23,7 @@ fn bytes(span: Range<usize>) -> Vec<u8> {
     span.map(|i| (i ^ (i >> 8) ^ (i >> 16)) as u8).collect()
 }
 
-/// Requests random ranges over 64 connections. Returns the number of answers per second.
+/// Requests random ranges with 64 connections. Returns the number of answers per second.
 fn load(at: &str, script: &Path) -> f64 {
     let seconds = if full() { "30s" } else { "3s" };
     let mut wrk = Tool::WRK.command().unwrap();
@@ -56,7 +56,7 @@ fn serve_answers_64_connections_without_an_error() {
         fs::write(&script, code).unwrap();
         let nginx = load(&lab.origin().to_string(), &script);
         let serve = load(&served.address, &script);
-        // The number is only printed, because it depends on other programs on the machine.
+        // Other programs on the machine change this number, so it is only printed.
         eprintln!(
             "ranges of {len} bytes: dacti serve {serve:.0} a second, nginx {nginx:.0}: {:.2} x",
             serve / nginx
@@ -70,15 +70,15 @@ fn region(n: usize) -> Vec<u8> {
     bytes(n * 1_000..n * 9_000 + 300_000)
 }
 
-/// The results of the readers while their server is killed repeatedly.
+/// What the readers of a server got while the server was killed again and again.
 #[derive(Debug, Default)]
 struct Read {
     right: AtomicU64,
     failed: AtomicU64,
 }
 
-/// Reads regions by the program or by the library. A reader may fail because the server does not
-/// answer, but every byte that it returns must be right.
+/// Reads regions with the program or with the library. A read may fail while the server does not
+/// answer. But all bytes that it returns must be right.
 fn read_package(url: &str, by_program: bool, over: &AtomicBool, read: &Read) {
     let mut n = usize::from(by_program);
     while !over.load(Ordering::Relaxed) {
@@ -87,8 +87,8 @@ fn read_package(url: &str, by_program: bool, over: &AtomicBool, read: &Read) {
             let output = Command::new(program()).args(["get", url, &n.to_string()]).output();
             let output = output.unwrap();
             let said = String::from_utf8_lossy(&output.stderr);
-            // Either the output is complete, or the run failed and the output is the start of the
-            // content.
+            // If the run succeeds, its output is the whole content. If it fails, its output is the
+            // first bytes of the content.
             assert!(region(n).starts_with(&output.stdout), "wrong bytes of {n}: {said}");
             assert!(output.status.success() || said.contains("error: "), "{said}");
             output.status.success().then_some(output.stdout)
@@ -140,7 +140,7 @@ fn a_server_that_is_killed_sends_no_wrong_byte() {
                             assert!(answer.body == content[start..start + len], "wrong bytes");
                             right.fetch_add(1, Ordering::Relaxed);
                         }
-                        // The connection broke, and the client detects this.
+                        // The connection ended early, and the client noticed it.
                         Err(_) => drop(failed.fetch_add(1, Ordering::Relaxed)),
                     }
                 }

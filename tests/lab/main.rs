@@ -1,6 +1,6 @@
-//! The lab: packages read through real servers and caches, while they are updated.
+//! The lab: reads packages through real servers and caches while updates change them.
 //!
-//! The short form runs with the other tests; `cargo xtask lab --full` runs the whole lab.
+//! The short form runs with the other tests. `cargo xtask lab --full` runs the whole lab.
 
 mod archive;
 mod cdn_check;

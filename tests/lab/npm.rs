@@ -1,11 +1,11 @@
-//! Programs in JavaScript that use other projects' libraries from npm.
+//! Programs in JavaScript that use libraries of other projects from npm.
 
 use dacti_tests::lab::Tool;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Runs a command to its end. Returns its output.
+/// Runs a command to its end, and returns its output.
 #[track_caller]
 pub(super) fn run(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
@@ -14,8 +14,8 @@ pub(super) fn run(command: &mut Command) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// Returns the folder of the programs and their npm packages. npm downloads the packages at the
-/// first use.
+/// Returns the folder of the JavaScript programs and their npm packages. npm downloads the packages
+/// when they are first needed.
 pub(super) fn programs() -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("lab/npm");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm");

@@ -1,6 +1,6 @@
-//! A package in parts is published again and again while eight readers read it through a cache,
-//! with settings that break packages of one file among them. No reader gets a wrong byte or an
-//! error, and no publication waits.
+//! Publishes a package in parts again and again while eight readers read it through a cache. Some
+//! caches have settings with which packages in one file fail. No reader may get a wrong byte or an
+//! error. No publication waits for caches.
 
 use crate::updates::{Over, content, path, read_next, tell};
 use dacti::compact::CompactOptions;
@@ -17,45 +17,47 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 const READERS: usize = 8;
 const REGIONS: usize = 12;
 const NAME: &str = "p.dacti-pack";
-/// Heads are kept for seconds, parts for a year.
+/// Caches keep heads for two seconds, and parts for a year.
 const LIFETIMES: Lifetimes = Lifetimes { head: 2, data: 31_536_000 };
 
-/// How publications reach the folder that the origin serves.
+/// How a publication gets into the folder that the origin serves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Deploy {
-    /// They are made there.
+    /// The publisher writes directly into the folder.
     InPlace,
-    /// `rsync -a` of the parts, then of the head.
+    /// `rsync -a` copies the parts, and then the head.
     Rsync,
-    /// A git commit, checked out there: files come in the order of git.
+    /// The publication is a git commit, and git checks it out in the folder. git decides the order
+    /// of the files.
     Git,
 }
 
-/// A cache with settings of its own, or one of the lab.
+/// A kind of cache of the lab, or nginx with these settings.
 #[derive(Debug, Clone, Copy)]
 enum Cache {
     Lab(Edge),
     Nginx(&'static str, &'static str),
 }
 
-/// Leaves the query out of the key.
+/// A cache that leaves out the query when it looks for a stored answer.
 const IGNORES_QUERIES: &str = "proxy_cache_path KEPT keys_zone=packages:4m;
 server { listen ADDRESS; location / {
     proxy_cache packages; proxy_cache_key $uri; proxy_pass http://ORIGIN$uri;
     proxy_cache_valid 200 206 404 2s; } }";
-/// Compares the validators of slices, and breaks off between two that differ.
+/// A cache that compares the validators of slices. It ends an answer early if two slices have
+/// different validators.
 const COMPARES_VALIDATORS: &str = "proxy_cache_path KEPT keys_zone=packages:4m;
 server { listen ADDRESS; location / {
     slice 16k; proxy_set_header Range $slice_range; proxy_http_version 1.1;
     proxy_cache packages; proxy_cache_key $uri$is_args$args$slice_range;
     proxy_cache_valid 200 206 2s; proxy_pass http://ORIGIN; } }";
-/// An origin that sends validators, and gives every answer a lifetime.
+/// An origin whose answers all have validators and a lifetime.
 const WITH_VALIDATORS: &str = "server { listen ADDRESS; root ROOT; etag on;
     location / { add_header Cache-Control 'public, max-age=2' always; }
     location ~ \\.parts/ {
         add_header Cache-Control 'public, max-age=31536000, immutable'; } }";
 
-/// A publisher's folder, with the package and its updates.
+/// The folder of a publisher, in which it publishes the package and its updates.
 struct Publisher<'p> {
     place: Place,
     folder: &'p Path,
@@ -110,7 +112,7 @@ impl Publisher<'_> {
         self.deploy();
     }
 
-    /// Tags a version, updates once, and rolls back to the tag.
+    /// Tags the present version, publishes one update, and publishes the tagged version again.
     fn tag_and_roll_back(&self, version: u64) {
         let options = PublishOptions::default();
         let now = tag(&self.place, None, "tagged.dacti-pack", &options).unwrap();
@@ -215,7 +217,7 @@ fn publish_and_read(name: &str, cache: Cache, deploy: Deploy) {
                 publisher.compact();
                 publisher.tag_and_roll_back(version + 1_000);
             }
-            // Readers see each version, also on a busy machine.
+            // Waits until readers have read this version. On a busy machine, this may take long.
             while count.load(Ordering::Relaxed) < before + 16 && !over.load(Ordering::Relaxed) {
                 std::thread::yield_now();
             }

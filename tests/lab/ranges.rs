@@ -1,4 +1,4 @@
-//! Checks that every cache of the lab returns the origin's bytes.
+//! Checks that all caches of the lab return the bytes of the origin.
 
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
 use dacti_tests::http::ask;
@@ -14,7 +14,7 @@ fn ranges_come_through(kind: Edge) {
     fs::write(lab.data().join("file"), &file).unwrap();
     let edge = lab.edge(kind).unwrap();
     for at in [lab.origin(), edge] {
-        // The first range is requested twice. The second answer comes from the cache.
+        // The first range is requested twice, so the second answer comes from the cache.
         for (start, end) in [(0, 65_536), (1_000_000, 1_200_000), (0, 65_536), (5, 6)] {
             let fields = format!("Range: bytes={start}-{}\r\n", end - 1);
             let answer = ask(&at.to_string(), "GET", "/file", &fields).unwrap();
@@ -22,7 +22,7 @@ fn ranges_come_through(kind: Edge) {
             assert_eq!(answer.body, file[start..end]);
         }
         let behind = ask(&at.to_string(), "GET", "/file", "Range: bytes=4000000-4000001\r\n");
-        // Squid answers 200 instead, and sends the whole object.
+        // Squid with whole files answers with status 200 and the whole file.
         let expected = if at == edge && kind == Edge::SquidWhole { 200 } else { 416 };
         assert_eq!(behind.unwrap().status, expected);
     }
@@ -63,14 +63,14 @@ fn a_range_is_kept_by_itself() {
     let edge = lab.edge(Edge::VarnishRanges).unwrap().to_string();
     let get = |fields: &str| ask(&edge, "GET", "/file", fields).unwrap();
     let first = get("Range: bytes=100000-100999\r\n");
-    // Replaces the file with other bytes of the same length, so that an answer shows whether it was
-    // cached before.
+    // Replaces the file with other bytes of the same length. So the bytes of an answer show whether
+    // the cache kept it from before.
     fs::write(lab.data().join("file"), vec![2; 200_000]).unwrap();
     let kept = get("Range: bytes=100000-100999\r\n");
     assert_eq!((kept.status, &kept.body), (206, &first.body));
     assert_eq!(kept.field("content-range"), "bytes 100000-100999/200000");
     assert_eq!(get("Range: bytes=100000-100998\r\n").body, [2; 999], "another one");
-    // An open range is never cached.
+    // Caches must not keep an answer for a range without an end.
     for _ in 0..2 {
         let open = get("Range: bytes=199000-\r\n");
         assert_eq!((open.status, open.body), (206, vec![2; 1000]));
@@ -92,8 +92,9 @@ fn through_traffic_server() {
     ranges_come_through(Edge::Ats);
 }
 
-/// Both origins let caches keep closed ranges of a package: for seconds within the head, and for
-/// the longer time after the head. Answers that depend on the length must not be cached.
+/// Both kinds of origin let caches keep ranges of a package that have an end. Ranges in the head
+/// get a short lifetime, and ranges after the head get a long one. Caches must not keep answers
+/// that depend on the file's length.
 #[test]
 fn origins_say_the_same_of_a_package() {
     if missing(&[Tool::NGINX]) {

@@ -1,4 +1,4 @@
-//! Packages published to stores of other projects: moto for S3, and azurite for Azure.
+//! Publishes packages to stores of other projects: moto for S3, and azurite for Azure.
 
 use dacti_tests::http::ask;
 use dacti_tests::lab::{Server, Tool, free_port, missing};
@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 
-/// The default account and key of azurite, which are public.
+/// The account and the key that azurite has by default. Both are public.
 const ACCOUNT: &str = "devstoreaccount1";
 const KEY: &str =
     "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
 
-/// A folder, and the settings by which the program finds a store.
+/// A folder, and the settings with which the program reaches a store.
 struct Client {
     dir: TempDir,
     settings: Vec<(&'static str, String)>,
@@ -37,7 +37,7 @@ impl Client {
     #[track_caller]
     fn ok(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(program());
-        // Run the program with only these variables, as a CI job does.
+        // Runs the program with only these variables, as a CI job would.
         command.env_clear().envs(self.settings.iter().map(|(name, value)| (name, value)));
         let output = command.args(arguments).current_dir(self.dir.path()).output().unwrap();
         let err = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -45,7 +45,8 @@ impl Client {
         String::from_utf8_lossy(&output.stdout).into_owned() + &err
     }
 
-    /// Publishes, updates, removes, synchronizes, tags, rolls back, collects and pulls.
+    /// Publishes a package, and then updates, removes, synchronises, tags, rolls back, collects and
+    /// pulls.
     fn publishes(&self, url: &str) {
         assert!(self.ok(&["publish", "one", url]).contains("published"));
         assert!(self.ok(&["publish", "one", url]).contains("has this package already"));
@@ -69,8 +70,8 @@ impl Client {
     }
 }
 
-/// Starts moto with an empty bucket `bucket`, and with its output in `dir`. Returns the server, and
-/// the settings by which the program finds it.
+/// Starts moto with an empty bucket of the name `bucket`. Its output goes to `dir`. Returns the
+/// server, and the settings with which the program reaches it.
 pub(super) fn moto(dir: &Path) -> (Server, [(&'static str, String); 5]) {
     let (mut moto, address) = (Tool::MOTO.command().unwrap(), free_port().unwrap());
     moto.args(["-H", "127.0.0.1", "-p", &address.port().to_string()]);
@@ -99,7 +100,7 @@ fn moto_takes_packages() {
     client.publishes("s3://bucket/folder/p.dacti-pack");
 }
 
-/// Returns azurite's program. npm downloads it at the first use.
+/// Returns the path of azurite. npm downloads azurite when it is first needed.
 fn azurite() -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("azurite");
     let program = folder.join("node_modules/azurite/dist/src/blob/main.js");

@@ -1,4 +1,5 @@
-//! Cross-crate tests: an independent reference implementation, and the fixtures that it writes.
+//! Tests that concern several crates: an independent reference implementation, and the fixtures
+//! that it writes.
 
 pub mod cache;
 pub mod cases;
@@ -12,10 +13,10 @@ pub mod program;
 pub mod reference;
 pub mod served;
 
-/// The folder of the committed fixtures, also for programs of other packages.
+/// The folder of the committed fixtures. Programs of other packages use it, too.
 pub const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
 
-/// A daicon file that is not a package: a text note, written by hand from the tables of the
+/// A daicon file that is not a package. It is a text note, written by hand from the tables of the
 /// specification.
 pub const NOTE: &[u8; 86] = b"\xffdaicon0\
     \x9d\x80\x44\x55\x51\x19\xfa\x45\x81\x6e\x31\xf0\x39\x34\x91\x2d\x01\0\0\0\

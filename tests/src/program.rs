@@ -1,4 +1,4 @@
-//! The program `dacti`, for tests that run it.
+//! The program `dacti`, for tests that start it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,8 @@ use std::process::Command;
 use std::sync::OnceLock;
 use tempfile::TempDir;
 
-/// The program, built once in the profile and the target directory of this test.
+/// Returns the path of the program. It is built once, with the profile and the target directory of
+/// this test.
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
@@ -29,27 +30,27 @@ pub fn program() -> &'static Path {
 pub struct Folder(TempDir);
 
 impl Folder {
-    /// Makes an empty one.
+    /// Makes an empty folder.
     #[expect(clippy::new_without_default, reason = "it makes a folder on disk")]
     #[must_use]
     pub fn new() -> Self {
         Self(tempfile::tempdir().expect("a temporary directory"))
     }
 
-    /// Returns the place of `path` in it.
+    /// Returns the path of `path` in this folder.
     #[must_use]
     pub fn at(&self, path: &str) -> PathBuf {
         self.0.path().join(path)
     }
 
-    /// Writes a file, and makes its folders.
+    /// Writes a file. Makes the folders above it.
     pub fn write(&self, path: &str, bytes: &[u8]) {
         let file = self.at(path);
         fs::create_dir_all(file.parent().expect("it is in a folder")).expect("a new folder");
         fs::write(file, bytes).expect("a new file");
     }
 
-    /// Runs the program, and returns its exit code, and its output and errors as text.
+    /// Runs the program in this folder. Returns its exit code, its output and its error output.
     pub fn run(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
         let mut command = Command::new(program());
         let output = command.args(arguments).current_dir(self.0.path()).output();

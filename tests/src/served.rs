@@ -5,28 +5,28 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-/// A running `dacti serve`. Dropping it kills the process, without a request to shut down.
+/// A running `dacti serve`. Dropping it kills the process without a warning.
 #[derive(Debug)]
 pub struct Served {
     /// The process.
     pub child: Child,
-    /// The URL that it reported.
+    /// The URL that the program printed.
     pub url: String,
-    /// The address where it listens.
+    /// The address at which it listens.
     pub address: String,
 }
 
 impl Served {
-    /// Serves `path` on a free loopback port.
+    /// Serves `path` at a free port of loopback.
     #[must_use]
     pub fn start(path: &Path, options: &[&str]) -> Self {
         Self::start_at(path, "127.0.0.1:0", options)
     }
 
-    /// Serves `path` at an address.
+    /// Serves `path` at this address.
     ///
     /// # Panics
-    /// If it does not start.
+    /// If the program does not start.
     #[must_use]
     pub fn start_at(path: &Path, listen: &str, options: &[&str]) -> Self {
         let mut command = Command::new(program());

@@ -1,4 +1,5 @@
-//! Single calls: aborted, answered like by a server, cached, and with stale caches or bad servers.
+//! Single calls of the reader: calls that are aborted, answers like those of a server, cached
+//! answers, and calls with stale caches or bad servers.
 
 use crate::{Site, System};
 use dacti_tests::program::program;
@@ -14,7 +15,7 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Content that Brotli makes shorter, and content that it does not.
+/// Returns a content that Brotli makes shorter.
 fn text(n: usize) -> Vec<u8> {
     (0..400).flat_map(|line| format!("line {line} of file {n}\n").into_bytes()).collect()
 }
@@ -37,7 +38,8 @@ fn run(folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "{arguments:?}: {said}");
 }
 
-/// Packs 40 files, signed, and publishes them in parts: `p.dacti-pack` and `q.dacti-pack`.
+/// Packs 40 files into a signed package, and publishes it in parts, as `p.dacti-pack` and as
+/// `q.dacti-pack`.
 fn publish(folder: &Path) {
     let files = folder.join("files");
     fs::create_dir(&files).expect("a folder");
@@ -55,7 +57,7 @@ fn key(site: &Site, name: &str) -> String {
     fs::read_to_string(site.path().join(name)).expect("the program wrote it")
 }
 
-/// Returns the digests of all regions.
+/// Returns the digest of each region.
 fn expected() -> Value {
     let texts = (0..20).map(|n| (format!("text-{n}.txt"), digest(&text(n)).into()));
     let noises = (0..20).map(|n| (format!("noise-{n}.bin"), digest(&noise(n)).into()));
@@ -89,8 +91,8 @@ fn an_aborted_call_ends_its_requests_and_nothing_else() {
     }
 }
 
-/// A read keeps its package alive. The look-up takes two requests here, and the garbage collector
-/// runs before each of them.
+/// A read must keep its package alive. Here, the look-up takes two requests, and the garbage
+/// collector runs before each of them.
 #[test]
 fn a_package_that_is_dropped_or_closed_ends_its_reads() {
     let site = Site::new(|folder| {
@@ -155,12 +157,12 @@ fn a_range_that_is_cached_costs_no_request() {
         let content = digest(&text(3));
         json!({ "content": content, "requests": requests, "cacheHits": hits })
     };
-    // Chromium has Cache Storage for pages from this machine. Node does not have it.
+    // Chromium has Cache Storage for pages of the same machine, and Node has none.
     let in_chromium = site.run(System::Chromium, "cached", &arguments);
     assert_eq!(in_chromium, json!([cost(2, 0), cost(1, 1)]));
     assert_eq!(site.run(System::Node, "cached", &arguments), json!([cost(2, 0), cost(2, 0)]));
-    // Only parts have names that are hashes of their bytes. A package in one file has no parts, so
-    // its ranges are not cached.
+    // Only the names of parts are hashes of their bytes, so only parts are cached. A package in one
+    // file has no parts.
     let arguments = json!([site.url("p.dacti-pack"), "text-3.txt"]);
     let whole = site.run(System::Chromium, "cached", &arguments);
     assert_eq!(whole, json!([cost(2, 0), cost(2, 0)]));

@@ -1,5 +1,5 @@
-//! Every fixture that is a package: the reader for browsers returns the same bytes and errors as
-//! the program.
+//! Reads every fixture that is a package with the reader for browsers. It must return the same
+//! bytes and errors as the program.
 
 use crate::{Site, System};
 use dacti::fetch::HttpOptions;
@@ -9,12 +9,12 @@ use sha2::{Digest, Sha256};
 use std::fs;
 use std::path::Path;
 
-/// UUID of the package format, in the byte order of a file.
+/// The UUID of the package format, in the byte order of files.
 const PACKAGE: [u8; 16] = [
     0x29, 0x79, 0x0f, 0x5f, 0x77, 0x75, 0xe5, 0x4b, 0x8b, 0xb5, 0x4a, 0x63, 0x19, 0x9b, 0x67, 0x22,
 ];
 
-/// Copies the fixtures that are packages, and returns their names.
+/// Copies those fixtures that are packages. Returns their names.
 fn packages(into: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dacti_tests::FIXTURES).expect("the fixtures are committed") {
@@ -35,14 +35,14 @@ fn packages(into: &Path) -> Vec<String> {
     names
 }
 
-/// Returns the properties of an error that a program can read.
+/// Returns those properties of an error that a program can read.
 fn fault(error: &Error) -> Value {
-    // Numbers that JavaScript cannot represent exactly are strings.
+    // If JavaScript cannot represent a number exactly, the number is a string.
     let at = error.at().map(|at| if at > 1 << 53 { json!(at.to_string()) } else { json!(at) });
     json!({ "kind": error.kind().to_string(), "what": error.what(), "at": at })
 }
 
-/// Returns every region of a package by its digest, or its error.
+/// Returns the digest of each region of a package, or the region's error.
 fn contents(package: &Package) -> Result<Value, Error> {
     let mut regions = Map::new();
     for listed in package.list()? {
@@ -63,11 +63,11 @@ fn read(opened: Result<Package, Error>) -> Value {
     opened.and_then(|package| contents(&package)).unwrap_or_else(|error| fault(&error))
 }
 
-/// The number of damaged packages that are also read by URL. Each takes seconds, because the reader
-/// waits in case an upload is in progress.
+/// The number of damaged packages that are also read from a URL. Each of them takes seconds,
+/// because a reader waits in case that an upload is in progress.
 const DAMAGED: usize = 24;
 
-/// Returns the packages to read by URL: the undamaged ones, and a few damaged ones.
+/// Returns the packages that are read from a URL: all good packages, and a few damaged packages.
 fn remote(names: &[String]) -> Vec<&String> {
     let is_good = |name: &&String| {
         let expect = Path::new(dacti_tests::FIXTURES).join(name).with_extension("expect");
@@ -83,7 +83,8 @@ fn check(system: System) {
     let site = Site::new(|folder| names = packages(folder));
     let remote = remote(&names);
     let found = site.run(system, "packages", &json!([site.url(""), names, remote]));
-    // A file that a user drops into a page has no folder, so its parts cannot be read.
+    // A user can drop a file into a page. Such a file has no folder, so the parts of a package in
+    // parts cannot be read.
     let by_file = |name: &String| {
         let bytes = fs::read(site.path().join(name)).expect("it was copied");
         (format!("{name} as a file"), read(Package::from_bytes(bytes)))
@@ -92,7 +93,7 @@ fn check(system: System) {
         let opened = Package::open_url_with(&site.url(name), &HttpOptions::default());
         ((*name).clone(), read(opened.map(|(package, _)| package)))
     };
-    // Damaged packages are read at the same time, because each waits for an upload.
+    // The packages are read at the same time, because the reader waits for each damaged package.
     let remote = std::thread::scope(|scope| {
         let by_url = &by_url;
         let reads: Vec<_> = remote.iter().map(|name| scope.spawn(|| by_url(name))).collect();

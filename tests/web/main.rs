@@ -1,7 +1,7 @@
-//! The reader for browsers, in Node, in Deno and in headless Chromium, with `dacti serve` as the
-//! server.
+//! Tests the reader for browsers in Node, in Deno and in headless Chromium. The server is `dacti
+//! serve`.
 //!
-//! `cargo xtask web --check` builds the npm package and runs this.
+//! `cargo xtask web --check` builds the npm package, and runs these tests.
 
 mod calls;
 mod fixtures;
@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// The systems in which the reader runs.
+/// The systems in which the tests run the reader.
 #[derive(Debug, Clone, Copy)]
 enum System {
     Node,
@@ -21,7 +21,8 @@ enum System {
     Chromium,
 }
 
-/// A folder with the reader, the suite and packages, and the server of this folder.
+/// A folder that has the reader, the functions that the tests call, and packages. Also the server
+/// of this folder.
 struct Site {
     folder: tempfile::TempDir,
     served: Served,
@@ -38,7 +39,7 @@ fn sources() -> PathBuf {
 }
 
 impl Site {
-    /// Creates a site, with files that `fill` adds.
+    /// Creates a folder and its server. `fill` adds files to the folder.
     fn new(fill: impl FnOnce(&Path)) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         copy(&npm(), &folder.path().join("npm"));
@@ -58,7 +59,7 @@ impl Site {
         self.folder.path()
     }
 
-    /// Runs a function of the suite, and returns its result.
+    /// Runs a function in one of the systems, and returns its result.
     fn run(&self, system: System, function: &str, arguments: &Value) -> Value {
         let arguments = arguments.to_string();
         let mut command = match system {
@@ -85,7 +86,8 @@ impl Site {
     }
 }
 
-/// Returns Deno, which `cargo xtask web --check` installs, with the permissions of a reader.
+/// Returns a command for Deno, with the permissions that a reader needs. `cargo xtask web --check`
+/// installs Deno.
 fn deno() -> Command {
     let mut command = Command::new(sources().join("node_modules/.bin/deno"));
     command.args(["run", "--quiet", "--no-lock", "--node-modules-dir=manual"]);

@@ -1,4 +1,4 @@
-//! The npm package: packed, installed into an empty project, and run from there.
+//! The npm package. It is packed, installed into an empty project, and run from there.
 
 use crate::{Site, deno, npm};
 use serde_json::Value;
@@ -18,7 +18,7 @@ fn npm_in(folder: &Path, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).expect("it prints text")
 }
 
-/// The example of the README, as a program.
+/// The example of the README as a program.
 const PROGRAM: &str = r#"
 import { open } from "ENTRY";
 const pack = await open((globalThis.Deno?.args ?? process.argv.slice(2))[0]);
@@ -38,7 +38,7 @@ fn the_package_is_installed_and_runs() {
         assert!(pack.status().expect("it starts").success());
     });
     let temporary = tempfile::tempdir().expect("a temporary folder");
-    // The project is named after the folder.
+    // npm names the project after this folder.
     let project = &temporary.path().join("project");
     fs::create_dir(project).expect("a folder");
     let package = npm();

@@ -1,10 +1,10 @@
-//! `bench`: the criterion benches. `bench peers|update|cars`: comparisons with other people's
-//! crates. `bench ten-million`: a very large package.
+//! `bench`: runs the benches of criterion. `bench peers|update|cars` compares with crates of other
+//! projects. `bench ten-million` measures a very large package.
 
 use crate::peers::{PEERS, peers};
 use crate::run::{Context, Outcome, Result, run};
 
-/// `--test` runs each bench once. All other arguments go to criterion.
+/// With `--test`, it runs each bench once. All other arguments are passed to criterion.
 pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
     if let [first, rest @ ..] = args {
         if PEERS.contains(&first.as_str()) {
@@ -20,10 +20,10 @@ pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut command = if flags.is_empty() {
         context.cargo(["bench", "-p", "dacti-benches", "--benches"])
     } else {
-        // The whole workspace is built, so that dependencies have the features that the tests use.
+        // Builds the whole workspace, so that dependencies have the same features as for the tests.
         context.cargo(["test", "--workspace", "--bench", "*"])
     };
-    // Criterion accepts the flag to run each bench once, but none of libtest's other flags.
+    // Of the flags of libtest, criterion accepts only the one that runs each bench once.
     run(command.arg("--").args(flags.first()).args(rest))?;
     Ok(Outcome::Done)
 }

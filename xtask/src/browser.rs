@@ -1,11 +1,12 @@
-//! The tests in real browsers: `tests/browser`, run by Node against the program of this tree.
+//! Tests in real browsers. Node runs them from the folder `tests/browser`, with the program of this
+//! working tree.
 
 use crate::debian::need;
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, run};
 use std::process::Command;
 
-/// Programs that the tests start, and Debian's packages of them.
+/// The programs that the tests start, each with its Debian package.
 const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/chromium", "chromium"),
     ("/usr/bin/firefox-esr", "firefox-esr"),
@@ -14,15 +15,15 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/npm", "npm"),
 ];
 const TESTS: &str = "tests/browser";
-/// The files of tests for Chromium, and those that also run in Firefox, because they use no
-/// protocol of Chromium's own.
+/// The files of tests for Chromium, and the files of tests that also run in Firefox. The latter use
+/// no protocol that only Chromium has.
 const CHROMIUM: &[&str] = &["worker", "site", "updates", "hostile", "inspector", "documentation"];
 const FIREFOX: &[&str] = &["site", "inspector"];
-/// The folder for screenshots and measurements.
+/// The folder into which the tests write screenshots and measurements.
 const OUT: &str = "target/web/browser";
 
-/// Runs the tests. `--full` takes the long forms: 1,000 navigations, and all of the toolchain's
-/// documentation. A name, such as `site`, chooses one file of tests.
+/// Runs the tests. With `--full`, they take 1,000 navigations, and the whole documentation of the
+/// toolchain. A name such as `site` chooses one file of tests.
 pub fn browser(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
     let only: Vec<_> = args.iter().filter(|arg| *arg != "--full").map(String::as_str).collect();
@@ -46,7 +47,7 @@ pub fn browser(context: &Context, args: &[String]) -> Result<Outcome> {
         }
         let mut command = Command::new("node");
         command.current_dir(&folder).args(["--test", "--test-reporter=spec"]);
-        // The tests measure times, so the files run one after the other.
+        // The tests measure times, so only one file of tests runs at a time.
         command.arg("--test-concurrency=1");
         command.args(files);
         command.env("DACTI", &program).env("DACTI_WEB_OUT", &out);

@@ -1,16 +1,17 @@
-//! Joins ES modules into one classic script, because some browsers start no service worker from a
-//! module.
+//! Joins ES modules into one classic script, because some browsers cannot start a service worker
+//! from a module.
 //!
-//! The modules are ours, and use only a part of the language. They import names from relative paths
-//! and export declarations, and each import or export begins a line.
+//! Only modules of this project are joined, and they use a small part of the language. They import
+//! names from relative paths, and export declarations. Every import and every export begins a line.
 
 use crate::run::Result;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-/// Returns a script that defines `name` as an object with the exports of the module `entry`.
+/// Returns a script that defines the constant `name`. It is an object with the exports of the
+/// module `entry`.
 ///
-/// `read` returns the text of a module.
+/// `read` returns the text of the module at a path.
 pub fn bundle(
     name: &str,
     entry: &Path,
@@ -23,15 +24,16 @@ pub fn bundle(
 }
 
 struct Bundle {
-    /// The constant that holds the exports of each module.
+    /// For each module, the name of the constant that holds its exports.
     names: BTreeMap<PathBuf, String>,
-    /// The modules that are being added: each one imports the next.
+    /// The modules that are being added. Each of them imports the next one.
     open: Vec<PathBuf>,
     script: String,
 }
 
 impl Bundle {
-    /// Adds a module after the modules that it imports. Returns the constant with its exports.
+    /// Adds a module, after adding the modules that it imports. Returns the name of the constant
+    /// with its exports.
     fn add(
         &mut self,
         path: &Path,
@@ -64,7 +66,7 @@ impl Bundle {
                 body.push_str(&format!("const {{ {names} }} = {constant};\n"));
             } else if let Some(declaration) = line.strip_prefix("export ") {
                 let mut declaration = declaration.to_owned();
-                // The constants of one declaration may be spread over several lines.
+                // A declaration of several constants may take several lines.
                 while declaration.starts_with("const ") && declaration.ends_with(',') {
                     let Some(next) = lines.next() else { return failed("it has no end") };
                     declaration = format!("{declaration} {}", next.trim());
@@ -92,14 +94,14 @@ impl Bundle {
     }
 }
 
-/// Reads `import { a, b as c } from "./x.js";`. Returns the names and the path.
+/// Reads a statement like `import { a, b as c } from "./x.js";`. Returns the names and the path.
 fn import(statement: &str) -> Option<(&str, &str)> {
     let (names, rest) = statement.strip_prefix("import {")?.split_once('}')?;
     let path = rest.trim().strip_prefix("from \"")?.strip_suffix("\";")?;
     path.starts_with('.').then_some((names.trim().trim_end_matches(','), path))
 }
 
-/// Returns the names that an exported declaration defines, or the names of a list in braces.
+/// Returns the names that an exported declaration defines, or the names in an exported list.
 fn declared(declaration: &str) -> Option<Vec<String>> {
     if let Some(list) = declaration.strip_prefix('{') {
         let names = list.strip_suffix("};")?.split(',').map(str::trim);
@@ -120,7 +122,7 @@ fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '$')
 }
 
-/// Returns the path of a module that another one imports.
+/// Returns the path of the module `to`, which the module `from` imports.
 fn relative(from: &Path, to: &str) -> Result<PathBuf> {
     let mut path = from.parent().unwrap_or(Path::new("")).to_owned();
     for part in Path::new(to).components() {

@@ -1,15 +1,16 @@
-//! `ci`: runs the verbs that judge the tree, one after the other, until one fails.
+//! `ci`: runs the verbs that judge the repository, one after the other, until one fails.
 
 use crate::run::{Context, Outcome, Result, no_args, output, under_ci};
 use crate::{find, snapshots};
 use std::time::Instant;
 
-/// Verbs that judge a release and not a change: RELEASING.md says when they run.
+/// The verbs that judge a release instead of a change. RELEASING.md says when to run them.
 #[cfg(test)]
 const BEFORE_A_RELEASE: &[&str] = &["release", "semver"];
 
-/// The order of the steps: fast steps first, and steps whose results people read last. `snapshots`
-/// comes after `test`, because it checks the list of snapshots that the tests asked for.
+/// The verbs in the order of their run. Fast verbs come first, and verbs whose results a person
+/// reads come last. `snapshots` must follow `test`, because it needs the list of snapshots that the
+/// tests have read.
 const STEPS: &[(&str, &[&str])] = &[
     ("tidy", &[]),
     ("layers", &[]),
@@ -31,8 +32,8 @@ const STEPS: &[(&str, &[&str])] = &[
 pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
     no_args(args)?;
     let before = state(context)?;
-    // If the committed lock file was not complete, the cargo that started this program has
-    // completed it.
+    // If the lock file in the commit was incomplete, cargo has completed it when it built this
+    // program.
     if under_ci() && before.lines().any(|line| line.ends_with(" Cargo.lock")) {
         return Err("the committed Cargo.lock is not complete: build once and commit it".into());
     }
@@ -49,7 +50,7 @@ pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
         }
         times.push(time);
     }
-    // Outside CI, a person may edit files during the run.
+    // If this is not CI, a person may edit files while it runs.
     if under_ci() && state(context)? != before {
         return Err(format!("it changed the tree:\n{}", state(context)?).into());
     }

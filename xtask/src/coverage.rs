@@ -1,15 +1,17 @@
-//! `fuzz TARGET`: runs libFuzzer on one entry point, guided by coverage, until it finds a fault or
-//! its time is over.
+//! `fuzz TARGET`: runs libFuzzer on one entry point. Coverage chooses the inputs. It ends at the
+//! first fault, or when its time is over.
 //!
-//! The program is a workspace of its own, `fuzz/`, because every crate in it is instrumented. The
-//! stable compiler is enough for that. libFuzzer is written in C++, so a C++ compiler is needed.
+//! The program is a separate workspace, `fuzz/`, because all its crates are built with
+//! instrumentation. A stable Rust compiler can do this. A C++ compiler is also needed, because
+//! libFuzzer is written in C++.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, output, run, succeeds};
 use std::path::Path;
 use std::process::Command;
 
-/// The flags of `cargo fuzz`, without a sanitizer: there is no `unsafe` code to watch.
+/// The flags that `cargo fuzz` would use. A sanitizer is not needed, because there is no `unsafe`
+/// code to check.
 const RUSTFLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module \
     -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters \
@@ -17,7 +19,7 @@ const RUSTFLAGS: &str = "--cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module 
     -Cllvm-args=-sanitizer-coverage-trace-compares \
     -Cllvm-args=-simplifycfg-branch-fold-threshold=0";
 
-/// The maximum length of an input. It is enough for fixtures with a head of 64 KiB.
+/// The maximum length of an input in bytes. Fixtures with a head of 64 KiB are shorter.
 const LEN_MAX: &str = "-max_len=200000";
 
 pub fn fuzz(context: &Context, target: &str, seconds: Option<u64>) -> Result<Outcome> {
@@ -27,7 +29,7 @@ pub fn fuzz(context: &Context, target: &str, seconds: Option<u64>) -> Result<Out
     let target_dir = Metadata::load(context)?.target_directory.join("fuzz");
     let host = host(context)?;
     let mut build = context.cargo(["build", "--release", "--manifest-path", "fuzz/Cargo.toml"]);
-    // If a target is named, build scripts and macros are built without these flags.
+    // If the target is stated, cargo builds build scripts and macros without these flags.
     build.args(["--target", &host]).env("CARGO_TARGET_DIR", &target_dir);
     run(build.env("RUSTFLAGS", RUSTFLAGS))?;
     let program = target_dir.join(host).join("release/dacti-fuzz");
@@ -49,7 +51,7 @@ pub fn fuzz(context: &Context, target: &str, seconds: Option<u64>) -> Result<Out
     Ok(Outcome::Done)
 }
 
-/// The system that this compiler builds for.
+/// Returns the system for which this compiler builds programs.
 fn host(context: &Context) -> Result<String> {
     let mut rustc = Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     let said = output(rustc.current_dir(&context.root).arg("-vV"))?;

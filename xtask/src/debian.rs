@@ -1,11 +1,11 @@
-//! Installs Debian's packages of programs that the chores need and cargo does not provide.
+//! Installs packages of Debian: programs that the verbs need and cargo cannot install.
 
 use crate::run::{Outcome, Result, output, run, under_ci};
 use std::path::Path;
 use std::process::Command;
 
-/// Installs packages in CI, as root, on Debian. Elsewhere this does nothing, and its callers say
-/// which package to install.
+/// Installs packages, but only in CI, on Debian, as root. Otherwise it does nothing. Callers then
+/// print the names of the packages.
 pub fn install_under_ci(packages: &[&str]) -> Result {
     if !under_ci() || !Path::new("/etc/debian_version").exists() || !is_root() {
         return Ok(());
@@ -15,14 +15,14 @@ pub fn install_under_ci(packages: &[&str]) -> Result {
     run(Command::new("apt-get")
         .args(["install", "-y", "--no-install-recommends"])
         .args(packages)
-        // Keeps Debian from starting the servers among the packages. The tests start the servers,
-        // on ports of their own.
+        // This keeps Debian from starting servers that it installs. The tests start them, at ports
+        // of their own.
         .env("RUNLEVEL", "1")
         .env(noninteractive.0, noninteractive.1))
 }
 
-/// Makes sure that programs are installed. Each program is given by its file and its Debian
-/// package. In CI, missing programs are installed. Returns `Skipped` if one is still missing.
+/// Checks that programs are installed. A program is given by its path and its Debian package. In
+/// CI, missing programs are installed first. Returns `Skipped` if a program is missing.
 pub fn need(programs: &[(&str, &str)]) -> Result<Outcome> {
     let missing = || -> Vec<&str> {
         let missing = programs.iter().filter(|(file, _)| !Path::new(file).exists());

@@ -1,5 +1,5 @@
-//! `web --embed`: packs the browser files that the program carries into one package, which is
-//! committed, so that users build the program without a WebAssembly toolchain.
+//! `web --embed`: packs the files for browsers that the program contains into one package. The
+//! package is committed, so users can build the program without a toolchain for WebAssembly.
 
 use crate::bundle::bundle;
 use crate::run::{Context, Result, judge, run};
@@ -8,19 +8,19 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The committed package.
+/// The package, which is committed.
 const ASSET: &str = "crates/dacti-cli/assets/web.dacti-pack";
-/// The sources of the files that a site needs.
+/// The folder with the sources of the files for a site.
 const SITE: &str = "crates/dacti-web/js/site";
-/// The folder in which the files are laid out.
+/// The folder in which the files are collected before packing.
 const FOLDER: &str = "target/web/embed";
 
-/// Files of the npm package that the inspector loads. It needs no `inspect.wasm`: the program makes
-/// the map.
+/// The files of the npm package that the inspector loads. It needs no `inspect.wasm`, because the
+/// program makes the map.
 const MODULE: &[&str] =
     &["codec.wasm", "dacti.js", "dacti.wasm", "engine.js", "error.js", "media.js"];
 
-/// Packs the files, from the npm package at `npm`.
+/// Collects the files, with those of the npm package at `npm`, and packs them.
 pub fn embed(context: &Context, npm: &Path) -> Result {
     let folder = lay_out(context, npm)?;
     let asset = context.root.join(ASSET);
@@ -29,8 +29,8 @@ pub fn embed(context: &Context, npm: &Path) -> Result {
     run(&mut pack)
 }
 
-/// Compares the committed package with the sources. The modules depend on the compiler, so
-/// different modules are only reported: the browser tests run with the committed ones.
+/// Compares the committed package with the sources. The bytes of modules depend on the compiler, so
+/// a different module is only reported. The browser tests use the committed modules.
 pub fn check(context: &Context, npm: &Path) -> Result {
     let fresh = files(&lay_out(context, npm)?)?;
     let unpacked = context.root.join("target/web/embedded");
@@ -53,7 +53,8 @@ pub fn check(context: &Context, npm: &Path) -> Result {
 
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// Returns the names of files that differ, apart from those that depend on the compiler.
+/// Returns the names of the files that differ. Files whose bytes depend on the compiler are left
+/// out.
 fn differing(fresh: &Files, committed: &Files) -> Vec<String> {
     let depends = |name: &str| name.ends_with(".wasm") || name == "site/modules.json";
     let names = fresh.keys().chain(committed.keys().filter(|name| !fresh.contains_key(*name)));
@@ -61,7 +62,7 @@ fn differing(fresh: &Files, committed: &Files) -> Vec<String> {
     names.filter(differs).cloned().collect()
 }
 
-/// Lays out the files: `site/` for `dacti site`, and `module/` for the inspector.
+/// Collects the files in a folder: `site/` for `dacti site`, and `module/` for the inspector.
 fn lay_out(context: &Context, npm: &Path) -> Result<PathBuf> {
     let folder = context.root.join(FOLDER);
     let _ = fs::remove_dir_all(&folder);
@@ -88,8 +89,8 @@ fn lay_out(context: &Context, npm: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Adds a module under a name that contains its digest. Returns the name, and the digest that
-/// browsers check.
+/// Adds a module under a name that has its digest. Returns the name, and the digest in the form
+/// that browsers check.
 fn add_module(folder: &Path, npm: &Path, name: &str) -> Result<serde_json::Value> {
     let module = read(&npm.join(format!("{name}.wasm")))?;
     let digest = Sha256::digest(&module);

@@ -1,5 +1,5 @@
-//! `features`: builds each crate by itself with no feature, with each feature alone, and with all
-//! of them. This shows whether a crate depends on a feature that only another crate enables.
+//! `features`: builds each crate alone: without features, with each single feature, and with all
+//! features. This shows whether a crate needs a feature that only another crate enables.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Outcome, Result, judge, no_args, tried};
@@ -27,7 +27,7 @@ pub fn features(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// One line of cargo's messages in JSON.
+/// A line of the JSON messages that cargo prints.
 #[derive(Deserialize)]
 struct Message {
     message: Option<Diagnostic>,
@@ -38,10 +38,10 @@ struct Diagnostic {
     rendered: Option<String>,
 }
 
-/// Returns the errors and warnings in cargo's messages. Cargo hides lints of dependencies, so all
-/// messages concern our crates.
+/// Returns the errors and warnings in cargo's messages. cargo hides warnings of dependencies, so
+/// all messages are about our crates.
 ///
-/// Setting `-D warnings` in `RUSTFLAGS` instead would build every dependency again.
+/// `-D warnings` in `RUSTFLAGS` would have the same effect, but would build all dependencies again.
 fn diagnostics(messages: &str) -> Result<Vec<String>> {
     let mut found = Vec::new();
     for line in messages.lines() {
@@ -52,8 +52,8 @@ fn diagnostics(messages: &str) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Returns the sets of features: none, each feature alone, and all. `default` is left out, because
-/// it is only a set of other features.
+/// Returns the sets of features: none, each single feature, and all. `default` is left out, because
+/// it only stands for other features.
 fn sets(package: &Package) -> Vec<String> {
     let names: Vec<&str> =
         package.features.keys().map(String::as_str).filter(|&name| name != "default").collect();

@@ -1,5 +1,5 @@
-//! `fixtures`: writes or compares the committed fixture files. A program of the tests package does
-//! this, and shares no code with the crates.
+//! `fixtures`: writes the committed fixtures, or compares them with new ones. A program of the
+//! tests package does the work. It shares no code with the crates.
 
 use crate::run::{Context, Outcome, Result, one_flag, run};
 

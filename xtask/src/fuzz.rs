@@ -1,9 +1,9 @@
-//! `fuzz`: runs the fuzz tests of the conformance suite for longer than `test` does. `fuzz TARGET`:
-//! runs one of their entry points, guided by coverage.
+//! `fuzz`: runs the fuzz tests of the conformance suite for longer than `test` does. `fuzz TARGET`
+//! runs one of their entry points with inputs that coverage chooses.
 //!
-//! The fuzz tests are ordinary tests, so every machine can run them. Two variables control them:
-//! `DACTI_FUZZ_ITERATIONS`, the number of rounds of each test, and `DACTI_FUZZ_SEED`, a decimal
-//! number.
+//! The fuzz tests are ordinary tests, so they run on every machine. Two environment variables
+//! control them: `DACTI_FUZZ_ITERATIONS` is the number of rounds of each test, and
+//! `DACTI_FUZZ_SEED` is a seed, as a decimal number.
 
 use crate::coverage;
 use crate::run::{Context, Failure, Outcome, Result, output, run};
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 const ITERATIONS: &str = "DACTI_FUZZ_ITERATIONS";
 const SEED: &str = "DACTI_FUZZ_SEED";
 
-/// The number of rounds of each test, unless the variable gives another number.
+/// The number of rounds of each test, if the variable does not set it.
 const ITERATIONS_DEFAULT: &str = "20000";
 
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -40,7 +40,8 @@ pub fn fuzz(context: &Context, args: &[String]) -> Result<Outcome> {
     let end = Instant::now() + Duration::from_secs(seconds);
     let mut seed = fresh_seed();
     while Instant::now() < end {
-        // The command is printed with its seed: run it again to see the same failure.
+        // `run` prints the command with its seed. Running that command again shows the same
+        // failure.
         let mut command = suite(context);
         command.env(SEED, seed.to_string()).args(["--", "--exact"]).args(&names);
         run(&mut command)?;
@@ -73,7 +74,7 @@ fn wish(args: &[String]) -> Result<Wish> {
     Ok(wish)
 }
 
-/// Returns the tests in libtest's list that have `fuzz` in their path.
+/// Returns those tests in the list of libtest that have `fuzz` in their path.
 fn chosen(list: &str) -> Vec<String> {
     let names = list.lines().filter_map(|line| line.strip_suffix(": test"));
     names.filter(|name| name.contains("fuzz")).map(str::to_owned).collect()
@@ -84,7 +85,8 @@ fn fresh_seed() -> u64 {
     next_seed(u64::try_from(now.as_nanos() & u128::from(u64::MAX)).unwrap_or_default())
 }
 
-/// Does one step of splitmix64, so that neighbouring seeds give very different numbers.
+/// Returns the next seed, by one step of splitmix64. So consecutive seeds give very different
+/// numbers.
 fn next_seed(seed: u64) -> u64 {
     let sum = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (sum ^ (sum >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -120,7 +122,7 @@ mod tests {
 
     #[test]
     fn seeds_follow_splitmix64() {
-        // The published test vector of the generator for the state 1234567.
+        // This is the published test vector of splitmix64 for the state 1234567.
         assert_eq!(next_seed(1_234_567), 6_457_827_717_110_365_317);
     }
 }

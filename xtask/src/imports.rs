@@ -1,4 +1,5 @@
-//! Finds which top-level modules of a library name which others, outside tests and documentation.
+//! Finds which top-level modules of a library name which other modules. Tests and documentation do
+//! not count.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::Result;
@@ -9,19 +10,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 
-/// The names of a path, from the crate's root.
+/// The names in a path, starting after the root of the crate.
 type Path = Vec<String>;
 
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Imports {
     pub modules: BTreeSet<String>,
-    /// For each pair of modules, `from` and `to`, the first place at which `from` names `to`.
+    /// For each pair of modules `from` and `to`: the first place at which `from` names `to`.
     pub edges: BTreeMap<(String, String), String>,
 }
 
 impl Imports {
-    /// Reads every file of the library. Names in the root file are not recorded as edges, because
-    /// the root file names all modules to export their items.
+    /// Reads all files of the library. Names in the root file do not count, because the root file
+    /// names all modules to export their items.
     pub fn of(tree: &Tree, metadata: &Metadata, package: &Package) -> Result<Self> {
         let Some(lib) = package.lib() else { return Ok(Self::default()) };
         let root = metadata.relative(&lib.src_path);
@@ -51,8 +52,8 @@ impl Imports {
         Ok(imports)
     }
 
-    /// Returns the top-level module to which a path leads, directly or through the exports of the
-    /// root file.
+    /// Returns the top-level module to which a path leads. It may lead there directly, or through
+    /// an export of the root file.
     fn owner(&self, path: &[String], exported: &BTreeMap<Path, Path>) -> Option<String> {
         let own = path.first().filter(|first| self.modules.contains(*first));
         let through = || (1..=path.len()).find_map(|len| exported.get(path.get(..len)?));
@@ -61,8 +62,8 @@ impl Imports {
     }
 }
 
-/// Returns the module of a file: `a/b/mod.rs` and `a/b.rs` are the module `a::b`. The root file's
-/// path is empty.
+/// Returns the module of a file. `a/b/mod.rs` and `a/b.rs` are both the module `a::b`. The root
+/// file has an empty path.
 fn module_path(file: &str) -> Path {
     let path = file.trim_start_matches('/').trim_end_matches(".rs");
     let path = path.strip_suffix("/mod").unwrap_or(path);
@@ -71,15 +72,16 @@ fn module_path(file: &str) -> Path {
 
 struct Finder {
     module: Path,
-    /// The top-level module, the path that it names, and the line.
+    /// A top-level module, a path that it names, and the number of the line.
     named: Vec<(String, Path, usize)>,
-    /// A public name, and the path that it stands for.
+    /// A public name of the root file, and the path for which it stands.
     exported: Vec<(Path, Path)>,
 }
 
 impl Finder {
-    /// Returns a path of the source text as a path from the crate's root. In the root file, any
-    /// path may lead to a module; elsewhere only paths that start with `crate` or `super`.
+    /// Converts a path of the source text to a path from the root of the crate. In the root file,
+    /// any path may lead to a module. In other files, only paths that start with `crate` or `super`
+    /// do.
     fn absolute(&self, written: &[String]) -> Option<Path> {
         let supers = written.iter().take_while(|name| *name == "super").count();
         let rest = written.get(supers.max(1)..)?;
@@ -122,7 +124,7 @@ impl Finder {
         self.exported.extend(self.absolute(&path).map(|to| (own, to)));
     }
 
-    /// In macros, finds only paths that start with `crate::`.
+    /// In macros, only paths that start with `crate::` are found.
     fn tokens(&mut self, tokens: TokenStream) {
         let mut path: Path = Vec::new();
         let (mut colons, mut line) = (0, 0);

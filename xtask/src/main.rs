@@ -1,6 +1,6 @@
-//! The chores of this workspace, one verb each. One CI job is exactly one verb.
+//! The chores of this workspace. Each chore is a verb, and each CI job runs one verb.
 //!
-//! This program uses the layout of the repository, and nothing of what the crates compute.
+//! This program knows the layout of the repository. It does not use the crates.
 
 mod bench;
 mod browser;
@@ -41,7 +41,7 @@ mod wings;
 use run::{Context, Outcome, Result};
 use std::process::ExitCode;
 
-/// One verb.
+/// A verb.
 struct Task {
     name: &'static str,
     args: &'static str,
@@ -49,7 +49,7 @@ struct Task {
     run: fn(&Context, &[String]) -> Result<Outcome>,
 }
 
-/// Every verb there is.
+/// All verbs.
 const TASKS: &[Task] = &[
     Task { name: "ci", args: "", about: "every verb below that judges the tree", run: ci::ci },
     Task {

@@ -1,4 +1,4 @@
-//! The parts of `cargo metadata` that the verbs need.
+//! Those parts of the output of `cargo metadata` that the verbs need.
 
 use crate::run::{Context, Result, output};
 use serde::Deserialize;
@@ -26,11 +26,11 @@ pub struct Package {
     pub keywords: Vec<String>,
     #[serde(default)]
     pub categories: Vec<String>,
-    /// The tables `package.metadata`.
+    /// The table `package.metadata` of the manifest.
     #[serde(default)]
     pub metadata: serde_json::Value,
-    /// The registries to which the package may be published. `None`: any registry; an empty list:
-    /// none.
+    /// The registries to which the package may be published. `None` means any registry, and an
+    /// empty list means none.
     publish: Option<Vec<String>>,
     pub features: BTreeMap<String, Vec<String>>,
     pub dependencies: Vec<Dependency>,
@@ -40,7 +40,7 @@ pub struct Package {
 #[derive(Debug, Deserialize)]
 pub struct Dependency {
     pub name: String,
-    /// `None`, `dev` or `build`.
+    /// The kind of dependency: `None`, `dev` or `build`.
     kind: Option<String>,
 }
 
@@ -51,7 +51,7 @@ pub struct Target {
 }
 
 impl Metadata {
-    /// Asks cargo only for the members, which needs no registry.
+    /// Runs cargo. Only the members of the workspace are listed, so cargo needs no registry.
     pub fn load(context: &Context) -> Result<Self> {
         let call = ["metadata", "--format-version=1", "--no-deps"];
         Self::parse(&output(&mut context.cargo(call))?)
@@ -61,7 +61,7 @@ impl Metadata {
         serde_json::from_str(json).map_err(|error| format!("cargo metadata: {error}").into())
     }
 
-    /// The workspace's own packages.
+    /// Returns the packages of the workspace.
     pub fn members(&self) -> impl Iterator<Item = &Package> {
         self.packages.iter().filter(|package| self.workspace_members.contains(&package.id))
     }
@@ -72,26 +72,26 @@ impl Metadata {
             .ok_or_else(|| format!("the workspace has no package `{name}`").into())
     }
 
-    /// A path below the workspace's root, with `/` between its parts.
+    /// Returns a path from the root of the workspace, with `/` between its parts.
     pub fn relative(&self, path: &Path) -> String {
         let path = path.strip_prefix(&self.workspace_root).unwrap_or(path);
         let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         parts.join("/")
     }
 
-    /// The folder of a package, below the root.
+    /// Returns the folder of a package, as a path from the root of the workspace.
     pub fn dir(&self, package: &Package) -> String {
         self.relative(package.manifest_path.parent().unwrap_or(&package.manifest_path))
     }
 }
 
 impl Package {
-    /// Returns whether the package is published to a registry.
+    /// Returns whether the package may be published to a registry.
     pub fn published(&self) -> bool {
         self.publish.as_ref().is_none_or(|registries| !registries.is_empty())
     }
 
-    /// The library's name in Rust.
+    /// Returns the name of the library in Rust code.
     pub fn rust_name(&self) -> String {
         self.name.replace('-', "_")
     }
@@ -100,7 +100,8 @@ impl Package {
         self.targets.iter().find(|target| target.kind.iter().any(|kind| kind.ends_with("lib")))
     }
 
-    /// Returns whether the package `name` is a direct dependency that users of this package build.
+    /// Returns whether the package `name` is a direct dependency that users of this package have to
+    /// build.
     pub fn ships(&self, name: &str) -> bool {
         let dev = |dependency: &Dependency| dependency.kind.as_deref() == Some("dev");
         self.dependencies.iter().any(|dependency| dependency.name == name && !dev(dependency))
@@ -115,7 +116,8 @@ impl Package {
 pub mod tests {
     use super::Metadata;
 
-    /// A workspace of `low` <- `high` <- `tests`; `high` ships `tokio` and tests with `insta`.
+    /// A workspace of three crates: `tests` depends on `high`, and `high` on `low`. Users of `high`
+    /// build `tokio`. Only its tests need `insta`.
     pub const SAMPLE: &str = r#"{
         "packages": [
             {"id": "l", "name": "low", "manifest_path": "/w/crates/low/Cargo.toml",

@@ -1,4 +1,5 @@
-//! `msrv`: builds the published crates with the oldest compiler that `rust-version` promises.
+//! `msrv`: builds the published crates with the oldest compiler that they support, which is their
+//! `rust-version`.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, no_args, output, run, succeeds, under_ci};
@@ -25,13 +26,13 @@ pub fn msrv(context: &Context, args: &[String]) -> Result<Outcome> {
     for package in metadata.members().filter(|package| package.published()) {
         command.args(["-p", &package.name]);
     }
-    // The target directory is separate, because another compiler would replace the existing
-    // artefacts.
+    // Another compiler would replace what was built before, so this verb has its own target
+    // directory.
     run(command.env("CARGO_TARGET_DIR", metadata.target_directory.join("msrv")))?;
     Ok(Outcome::Done)
 }
 
-/// Returns the one `rust-version` of all published crates.
+/// Returns the `rust-version`, which must be the same for all published crates.
 fn promised(metadata: &Metadata) -> Result<String> {
     let mut versions = metadata.members().filter(|p| p.published()).map(|p| (&p.name, &p.msrv));
     let (first, Some(version)) = versions.next().ok_or("nothing is published")? else {
@@ -47,7 +48,8 @@ fn rustc() -> std::ffi::OsString {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
 }
 
-/// Returns whether `rustc --version` names a release of this version, with any patch number.
+/// Returns whether `rustc --version` printed a release of this version. The patch number does not
+/// matter.
 fn is_release(printed: &str, version: &str) -> bool {
     let number = printed.split_whitespace().nth(1).unwrap_or_default();
     number == version || number.strip_prefix(version).is_some_and(|patch| patch.starts_with('.'))

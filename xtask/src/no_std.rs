@@ -1,7 +1,7 @@
-//! `no-std`: builds the lower crates for a target without `std`, so that neither they nor their
-//! dependencies can use it.
+//! `no-std`: builds the lower crates for a target that has no `std`. So neither the crates nor
+//! their dependencies can use `std`.
 //!
-//! Other targets would prove nothing: wasm32-unknown-unknown, for instance, has a `std`.
+//! Many other targets would prove nothing: wasm32-unknown-unknown, for example, has a `std`.
 
 use crate::debian::install_under_ci;
 use crate::metadata::Metadata;
@@ -9,7 +9,7 @@ use crate::run::{Context, Outcome, Result, no_args, output, run, succeeds};
 use std::path::Path;
 use std::process::Command;
 
-/// Packages, and the feature sets with which each is built.
+/// The packages, each with the sets of features with which it is built.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("daicon-core", &[""]),
     ("dacti-index", &["", "alloc", "brotli"]),
@@ -18,17 +18,18 @@ const PACKAGES: &[(&str, &[&str])] = &[
     ("dacti-names", &[""]),
     ("dacti-seal", &[""]),
     ("dacti-cdn", &["", "serde"]),
-    // This package is an example.
+    // This package is an example of a format.
     ("photo-card", &[""]),
 ];
 
 const TARGET: &str = "x86_64-unknown-none";
 
-/// The target has no vector registers, but curve25519-dalek would use them on any x86-64.
+/// The target has no vector registers. Without this flag, curve25519-dalek would use them on every
+/// x86-64.
 const RUSTFLAGS: (&str, &str) =
     ("CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS", "--cfg curve25519_dalek_backend=\"serial\"");
 
-/// Where Debian installs a compiler with the sources of its standard library.
+/// The compiler of Debian, and the place where Debian installs the sources of its standard library.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_SOURCES: &str = "/usr/lib/rustlib/src/rust/library/core";
 const DEBIAN_PACKAGES: &[&str] = &["rustc-web", "rust-web-src"];
@@ -44,8 +45,8 @@ pub fn no_std(context: &Context, args: &[String]) -> Result<Outcome> {
             DEBIAN_PACKAGES.join(" ")
         )));
     };
-    // The target directory is separate, because another compiler would discard the builds of the
-    // other tasks.
+    // Another compiler would discard what other verbs have built, so this verb has its own target
+    // directory.
     let target_dir = metadata.target_directory.join("no-std");
     for &(package, sets) in PACKAGES {
         for &set in sets {
@@ -75,9 +76,9 @@ fn check_list(metadata: &Metadata) -> Result {
 
 #[derive(Debug, PartialEq, Eq)]
 enum Toolchain {
-    /// The toolchain in use has the target.
+    /// The toolchain in use has the target installed.
     InUse,
-    /// Debian's compiler builds only `core` and `alloc`, from its own sources.
+    /// The compiler of Debian builds only `core` and `alloc`, from the sources of Debian.
     Debian,
 }
 
@@ -97,7 +98,7 @@ impl Toolchain {
         if *self == Self::Debian {
             command.arg("-Zbuild-std=core,alloc");
             command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
-            // `cargo run` sets this variable, and it points to the libraries of the other compiler.
+            // `cargo run` sets this variable to the libraries of the other compiler.
             command.env_remove("LD_LIBRARY_PATH");
         }
         command

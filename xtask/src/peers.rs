@@ -1,22 +1,23 @@
-//! `bench peers`, `bench update` and `bench cars`: compares packages and archives with other
-//! people's crates, and writes the tables of a page.
+//! `bench peers`, `bench update` and `bench cars`: compares packages and archives with crates of
+//! other projects. Writes the tables of a page.
 //!
-//! These benches are a workspace of their own, with its own lock file, but share our target
-//! directory.
+//! These benches are a separate workspace with its own lock file. They use the target directory of
+//! the main workspace.
 
 use crate::metadata::Metadata;
 use crate::page::{Begun, Page};
 use crate::run::{Context, Outcome, Result, output, run};
 use std::process::Command;
 
-/// The benches of that workspace.
+/// The benches in the separate workspace.
 pub const PEERS: &[&str] = &["peers", "update", "cars"];
 
-/// The benches that print tables for the page. Criterion prints its own results.
+/// The benches that print tables for the page. The other bench uses criterion, which prints its own
+/// results.
 const TABLES: &[&str] = &["peers", "update"];
 
-/// Runs the bench `name` and prints its tables; `--write` also puts them into the page. All other
-/// arguments go to the bench.
+/// Runs the bench `name`, and prints its tables. With `--write`, it also writes them into the page.
+/// All other arguments are passed to the bench.
 pub fn peers(context: &Context, name: &str, args: &[String]) -> Result<Outcome> {
     let (write, rest): (Vec<_>, Vec<_>) = args.iter().partition(|&arg| arg == "--write");
     let mut command = cargo(context, "bench")?;
@@ -40,7 +41,7 @@ pub fn peers(context: &Context, name: &str, args: &[String]) -> Result<Outcome> 
     Ok(Outcome::Done)
 }
 
-/// Returns a cargo command on the workspace of these benches.
+/// Returns a cargo command that works on the workspace of these benches.
 pub fn cargo(context: &Context, verb: &str) -> Result<Command> {
     let target = Metadata::load(context)?.target_directory;
     let mut command = context.cargo([verb, "--manifest-path", "benches/peers/Cargo.toml"]);

@@ -1,18 +1,19 @@
-//! Counts two habits of ours that make sentences hard to read, in comments, documents and texts of
-//! the crates: a clause with "what" instead of a noun, and "where" instead of "if".
+//! Counts two habits that make our sentences hard to read: a clause with "what" in place of a noun,
+//! and "where" in place of "if". It counts them in comments, in documents, and in texts of the
+//! crates.
 //!
-//! The count only detects the habits: some of these sentences are good, but a high number means
-//! that many are not.
+//! The count does not judge sentences. Some sentences with these words are good, but if there are
+//! many such sentences, many of them are bad.
 
 use crate::run::{Failure, Result};
 use crate::tree::Tree;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// A word, and the words that make it a habit if they follow it.
+/// A habit: a word and its followers. The word counts if one of the followers is the next word.
 pub struct Habit {
     pub word: &'static str,
     followers: &'static [&'static str],
-    /// In comments and documents.
+    /// The maximum number in comments and documents.
     pub comments_max: usize,
 }
 
@@ -32,13 +33,13 @@ pub const HABITS: &[Habit] = &[
 const CRATES: &str = "crates/";
 
 impl Habit {
-    /// Returns a line with its counts.
+    /// Returns a line of text with both counts.
     pub fn told(&self, comments: usize, messages: usize) -> String {
         let (word, max) = (self.word, self.comments_max);
         format!("\"{word} …\" in comments: {comments}, at most {max}; in texts: {messages}")
     }
 
-    /// Returns how often a text has the habit.
+    /// Returns how many times a text has the habit.
     fn count(&self, text: &str) -> usize {
         let text = text.to_ascii_lowercase();
         let words = text.match_indices(self.word).filter(|&(at, word)| {
@@ -57,7 +58,7 @@ impl Habit {
         texts.map(|(_, text)| self.count(&text)).sum()
     }
 
-    /// Counts the habit in string literals, except those only for tests.
+    /// Counts the habit in string literals. Literals in code for tests do not count.
     pub fn in_messages(&self, tree: &Tree) -> Result<usize> {
         let mut count = 0;
         for (path, text) in tree.texts(".rs").filter(|(path, _)| path.starts_with(CRATES)) {
@@ -79,13 +80,13 @@ fn first_word(text: &str) -> &str {
     &text[..text.find(|c| !is_word(c)).unwrap_or(text.len())]
 }
 
-/// Returns the lines that contain only a comment.
+/// Returns the lines that have only a comment.
 fn comments(text: &str) -> String {
     let comments = text.lines().filter(|line| line.trim_start().starts_with("//"));
     comments.collect::<Vec<_>>().join("\n")
 }
 
-/// Returns the string literals, including those in macros, without documentation and modules for
+/// Returns the string literals, also those in macros. Leaves out documentation, and modules for
 /// tests.
 fn literals(tokens: TokenStream) -> Vec<String> {
     let mut found = Vec::new();

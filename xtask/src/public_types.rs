@@ -1,22 +1,22 @@
-//! Finds the other crates whose types and traits a public interface names, in rustdoc's JSON.
+//! Finds other crates whose types or traits a public interface uses. It reads rustdoc's JSON.
 //!
-//! The JSON is unstable, and rustdoc prints it only under `RUSTC_BOOTSTRAP`. No other process may
-//! see that variable: build scripts react to it, and all dependencies would be built again. So this
-//! program takes the place of rustdoc, and sets the variable only for the real one.
+//! The JSON is unstable, and rustdoc writes it only if `RUSTC_BOOTSTRAP` is set. If other processes
+//! got this variable, build scripts would react to it and all dependencies would be built again. So
+//! xtask runs in place of rustdoc, and sets the variable only for the real rustdoc.
 
 use crate::run::{Failure, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::{Command, ExitCode};
 
-/// The variable that is set if this program was started instead of rustdoc. Its value is the real
+/// This variable is set if xtask runs in place of rustdoc. Its value is the path of the real
 /// rustdoc.
 const RUSTDOC: &str = "XTASK_RUSTDOC";
 
-/// Names of crates, each with an item that uses it.
+/// The names of crates. For each crate, one item that uses it.
 pub type Crates = BTreeMap<String, String>;
 
-/// Makes a `cargo doc` command write JSON.
+/// Changes a `cargo doc` command so that it writes JSON.
 pub fn as_rustdoc(doc: &mut Command) -> &mut Command {
     let rustdoc = std::env::var_os("RUSTDOC").unwrap_or_else(|| "rustdoc".into());
     let own = std::env::current_exe().unwrap_or_default();
@@ -24,7 +24,7 @@ pub fn as_rustdoc(doc: &mut Command) -> &mut Command {
     doc.env("RUSTDOCFLAGS", "-Zunstable-options --output-format=json")
 }
 
-/// Starts rustdoc, if this program was started in its place.
+/// Runs the real rustdoc, if xtask was started in place of rustdoc.
 pub fn rustdoc() -> Option<ExitCode> {
     let rustdoc = std::env::var_os(RUSTDOC)?;
     let mut command = Command::new(rustdoc);
@@ -39,15 +39,15 @@ pub fn rustdoc() -> Option<ExitCode> {
     })
 }
 
-/// Returns the crates that the items of a documented crate name, except itself and those of the
-/// compiler.
+/// Returns the crates that the items of a documented crate use. Leaves out the crate itself, and
+/// the crates of the compiler.
 pub fn crates(json: &str) -> Result<Crates> {
     let doc: Value = serde_json::from_str(json).map_err(|e| Failure::from(format!("JSON: {e}")))?;
     let mut found = Crates::new();
     let items = doc["index"].as_object().ok_or("the JSON of rustdoc has no index")?;
     for (id, item) in items.iter().filter(|(_, item)| item["crate_id"] == 0) {
         let implementation = &item["inner"]["impl"];
-        // The compiler or another crate implements these traits for every type.
+        // The compiler, or a blanket implementation, implements such a trait for every type.
         if implementation["is_synthetic"] == true || !implementation["blanket_impl"].is_null() {
             continue;
         }
@@ -59,7 +59,7 @@ pub fn crates(json: &str) -> Result<Crates> {
     Ok(found)
 }
 
-/// Passes the crate of each type and trait in a JSON value to `found`.
+/// Calls `found` with the crate of each type and of each trait in a JSON value.
 fn walk(doc: &Value, value: &Value, found: &mut dyn FnMut(&str)) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| walk(doc, value, found)),
@@ -74,7 +74,8 @@ fn walk(doc: &Value, value: &Value, found: &mut dyn FnMut(&str)) {
     }
 }
 
-/// Returns the other crate to which an item belongs; `None` for the standard library.
+/// Returns the crate that has an item. Returns `None` for the documented crate and for the standard
+/// library.
 fn crate_of<'d>(doc: &'d Value, id: &Value) -> Option<&'d str> {
     let owner = &doc["paths"][id.as_u64()?.to_string()]["crate_id"];
     let name = doc["external_crates"][owner.as_u64()?.to_string()]["name"].as_str()?;

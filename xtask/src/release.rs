@@ -1,5 +1,5 @@
-//! `release`: packages the crates for publishing, builds them from their packages and checks the
-//! contents. A person publishes: see RELEASING.md.
+//! `release`: packages the crates, builds them from their packages, and checks the contents of the
+//! packages. It does not publish: a person does this, as RELEASING.md says.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Failure, Outcome, Result, judge, output, run};
@@ -8,15 +8,15 @@ use crate::weight;
 
 const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Other files that every package carries.
+/// Further files that every package must have.
 const PAPERS: &[&str] = &["CHANGELOG.md", "README.md"];
 
-/// `--no-verify` packages without building from the packages.
+/// With `--no-verify`, it does not build the crates from their packages.
 pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut verify = true;
     for arg in args {
         match arg.as_str() {
-            // This flag is the default.
+            // It is always a dry run, so this flag has no effect.
             "--dry-run" => {}
             "--no-verify" => verify = false,
             other => return Err(Failure::from(format!("does not take `{other}`"))),
@@ -32,8 +32,9 @@ pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
         findings.extend(left_out(package, &metadata, &output(&mut context.cargo(list))?));
     }
     judge("faults of packages", &findings)?;
-    // Cargo keeps the unpacked packages by the path of the folder and by the version. In a folder
-    // that an earlier run used, a crate would be built with the earlier packages of the others.
+    // cargo finds unpacked packages by the path of their folder and their version. In a folder of
+    // an earlier run, it would build a crate with packages of that run. So each run has a new
+    // folder.
     let target = context.root.join("target");
     let dir = std::fs::create_dir_all(&target).and_then(|()| tempfile::tempdir_in(&target));
     let dir = dir.map_err(|error| format!("a folder for the packages: {error}"))?;
@@ -48,7 +49,8 @@ pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Checks for the files that a registry shows and a licence requires.
+/// Checks that a package has the files that a registry shows, and the files that its licence
+/// requires.
 fn papers(tree: &Tree, dir: &str, package: &Package) -> Vec<String> {
     let mut findings = Vec::new();
     for licence in LICENCES {
@@ -81,7 +83,7 @@ fn papers(tree: &Tree, dir: &str, package: &Package) -> Vec<String> {
     findings
 }
 
-/// Returns the files that the package should have but the list lacks.
+/// Returns the files that the package should have, but that cargo's list lacks.
 fn left_out(package: &Package, metadata: &Metadata, list: &str) -> Vec<String> {
     let dir = format!("{}/", metadata.dir(package));
     let examples = package.targets.iter().filter(|target| target.kind.contains(&"example".into()));

@@ -1,13 +1,13 @@
-//! Rule ids, such as `R-TBL-04`: finds them in a text.
+//! Finds ids of rules, such as `R-TBL-04`, in a text.
 
-/// An id, and the number of its line, from 1.
+/// An id, and the number of its line. Lines are counted from 1.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mention {
     pub id: String,
     pub line: usize,
 }
 
-/// Every id of a line, left to right.
+/// Returns all ids in a line, from left to right.
 pub fn ids_in(line: &str) -> Vec<&str> {
     let mut ids = Vec::new();
     let mut rest = line;
@@ -28,17 +28,18 @@ pub fn ids_in(line: &str) -> Vec<&str> {
     ids
 }
 
-/// Returns the ids written as `**R-TBL-04**`, which is how a rule is defined.
+/// Returns the ids in a line that are written as `**R-TBL-04**`, which is how a document defines a
+/// rule.
 pub fn defined_in(line: &str) -> Vec<&str> {
     line.split("**").skip(1).step_by(2).filter(|bold| id_len(bold) == Some(bold.len())).collect()
 }
 
-/// Every id of a text.
+/// Returns all ids in a text.
 pub fn mentions(text: &str) -> Vec<Mention> {
     each_line(text, ids_in)
 }
 
-/// Every definition of a text.
+/// Returns all ids that a text defines.
 pub fn definitions(text: &str) -> Vec<Mention> {
     each_line(text, defined_in)
 }
@@ -51,7 +52,7 @@ fn each_line(text: &str, find: fn(&str) -> Vec<&str>) -> Vec<Mention> {
     found
 }
 
-/// The length of the id that a text begins with.
+/// Returns the length of the id at the start of a text, or `None` if the text starts otherwise.
 fn id_len(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("R-")?;
     let area = rest.bytes().take_while(u8::is_ascii_uppercase).count();

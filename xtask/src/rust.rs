@@ -1,5 +1,5 @@
-//! Answers questions of the verbs about Rust sources: which files are modules of which target,
-//! which lines are tests, how long functions are. It reads the syntax and expands no macro.
+//! Answers questions about Rust sources: which files are modules of a target, which lines are only
+//! for tests, and how long functions are. It parses the source text, and does not expand macros.
 
 use crate::run::{Failure, Result};
 use crate::tree::{Tree, dir_of, join};
@@ -13,7 +13,8 @@ pub fn parse(path: &str, text: &str) -> Result<syn::File> {
     syn::parse_file(text).map_err(|error| at(path, &error))
 }
 
-/// Returns the lines, from 1, that have the keyword `unsafe`, inside macros and attributes, too.
+/// Returns the numbers of the lines with the keyword `unsafe`, counted from 1. Lines in macros and
+/// attributes are included.
 pub fn unsafe_lines(path: &str, text: &str) -> Result<Vec<usize>> {
     fn walk(tokens: TokenStream, lines: &mut Vec<usize>) {
         for token in tokens {
@@ -36,15 +37,15 @@ fn at(path: &str, error: &syn::Error) -> Failure {
     format!("{path}:{}: {error}", error.span().start().line).into()
 }
 
-/// The files of one or several targets.
+/// The files of one target or of several targets.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Modules {
     pub all: BTreeSet<String>,
-    /// The files that are compiled only for tests.
+    /// The files that are only compiled for tests.
     pub tests: BTreeSet<String>,
 }
 
-/// Follows `mod name;`, `#[path]` and `include!` from the targets' root files.
+/// Starts at the root files of targets, and follows `mod name;`, `#[path]` and `include!`.
 pub fn modules<'a>(tree: &Tree, roots: impl IntoIterator<Item = &'a str>) -> Result<Modules> {
     let mut open: Vec<Module> = roots.into_iter().map(Module::root).collect();
     let (mut shipped, mut tests) = (BTreeSet::new(), BTreeSet::new());
@@ -75,7 +76,7 @@ pub fn modules<'a>(tree: &Tree, roots: impl IntoIterator<Item = &'a str>) -> Res
 #[derive(Debug)]
 struct Module {
     path: String,
-    /// The folder of its child modules.
+    /// The folder in which the modules inside this module are.
     dir: String,
     test: bool,
 }
@@ -138,7 +139,7 @@ impl<'ast> Visit<'ast> for Children<'_> {
     }
 }
 
-/// An identifier without `r#`.
+/// Returns an identifier without its prefix `r#`.
 pub fn unraw(ident: &syn::Ident) -> String {
     let name = ident.to_string();
     name.strip_prefix("r#").unwrap_or(&name).to_owned()
@@ -154,7 +155,7 @@ fn path_attr(item: &syn::ItemMod) -> Option<String> {
     })
 }
 
-/// Returns whether the attribute is `#[cfg(test)]`, alone or within `all(..)`.
+/// Returns whether an attribute is `#[cfg(test)]`, or has `test` inside `all(..)`.
 fn is_cfg_test(attr: &syn::Attribute) -> bool {
     let syn::Meta::List(list) = &attr.meta else { return false };
     let words = words(list.tokens.clone());
@@ -163,7 +164,7 @@ fn is_cfg_test(attr: &syn::Attribute) -> bool {
         && !words.iter().any(|word| word == "not" || word == "any")
 }
 
-/// Returns whether an item is compiled only for tests.
+/// Returns whether an item is only compiled for tests.
 pub fn is_for_tests(item: &syn::Item) -> bool {
     use syn::Item as I;
     let attrs = match item {
@@ -192,12 +193,13 @@ fn words(tokens: TokenStream) -> Vec<String> {
     words.collect()
 }
 
-/// Returns whether the last word of an attribute's path is `name`: `#[test]`, `#[tokio::test]`.
+/// Returns whether the path of an attribute ends with `name`. So `#[test]` and `#[tokio::test]` are
+/// both named `test`.
 fn is_named(attr: &syn::Attribute, name: &str) -> bool {
     attr.path().segments.last().is_some_and(|segment| segment.ident == name)
 }
 
-/// Returns the lines of a file that are compiled only for tests.
+/// Returns the lines of a file that are only compiled for tests.
 pub fn test_lines(file: &syn::File) -> Vec<RangeInclusive<usize>> {
     struct Finder(Vec<RangeInclusive<usize>>);
     impl Finder {
@@ -227,7 +229,7 @@ pub fn test_lines(file: &syn::File) -> Vec<RangeInclusive<usize>> {
     finder.0
 }
 
-/// A function, from its `fn` line to its closing brace.
+/// A function: its name and its lines, from the line of `fn` to the closing brace.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Function {
     pub name: String,
@@ -235,7 +237,7 @@ pub struct Function {
     pub lines: usize,
 }
 
-/// Returns every function with a body, outside macros.
+/// Returns all functions that have a body. Functions in macros are not found.
 pub fn functions(file: &syn::File) -> Vec<Function> {
     struct Finder(Vec<Function>);
     impl Finder {
@@ -266,7 +268,7 @@ pub fn functions(file: &syn::File) -> Vec<Function> {
     finder.0
 }
 
-/// Returns the lines of the attributes with one of these names, and the names.
+/// Returns the attributes that have one of these names: the number of the line, and the name.
 pub fn attributes(file: &syn::File, names: &[&'static str]) -> Vec<(usize, &'static str)> {
     struct Finder<'n>(&'n [&'static str], Vec<(usize, &'static str)>);
     impl<'ast> Visit<'ast> for Finder<'_> {
@@ -280,7 +282,7 @@ pub fn attributes(file: &syn::File, names: &[&'static str]) -> Vec<(usize, &'sta
     finder.1
 }
 
-/// Returns whether the file has `#![no_std]`, without a condition.
+/// Returns whether the file has `#![no_std]` without a condition.
 pub fn is_no_std(file: &syn::File) -> bool {
     file.attrs.iter().any(|attr| attr.path().is_ident("no_std"))
 }

@@ -1,12 +1,12 @@
-//! `semver`: checks which other crates the public interfaces name, and whether the interfaces break
-//! callers of the last release.
+//! `semver`: checks which other crates the public interfaces use, and whether a change of an
+//! interface breaks callers of the last release.
 
 use crate::metadata::Metadata;
 use crate::public_types::{self, as_rustdoc};
 use crate::run::{Context, Outcome, Result, judge, no_args, output, run, succeeds, under_ci};
 
-/// Other people's crates that a public interface names, by their names in Rust. A breaking version
-/// of one of these breaks our crate.
+/// For each of our crates, the other projects' crates that its public interface uses, under their
+/// names in Rust. If one of these crates makes a breaking change, so does our crate.
 const PUBLIC: &[(&str, &[&str])] = &[
     ("daicon-core", &["bytemuck", "uuid"]),
     ("dacti-index", &["bytemuck", "uuid"]),
@@ -15,7 +15,8 @@ const PUBLIC: &[(&str, &[&str])] = &[
     ("dacti-seal", &["uuid"]),
     ("dacti-cdn", &["serde_core", "uuid"]),
     ("dacti-dar", &["cid", "multihash"]),
-    // Readers of `AsyncPackage` implement the traits of all three.
+    // Programs that read with `AsyncPackage` use traits of `futures_core`, `futures_io` and
+    // `tokio`.
     ("dacti", &["bytes", "futures_core", "futures_io", "tokio", "uuid"]),
 ];
 
@@ -47,8 +48,8 @@ pub fn semver(context: &Context, args: &[String]) -> Result<Outcome> {
 
 fn external_types(context: &Context, metadata: &Metadata) -> Result {
     let libraries = metadata.members().filter(|p| p.published() && p.lib().is_some());
-    // `--all-features` is not needed, because other packages of the workspace enable all features.
-    // Without the flag, cargo can reuse earlier builds.
+    // Other packages of the workspace enable all features, so `--all-features` is not needed.
+    // Without this flag, cargo can use what it built before.
     let mut doc = context.cargo(["doc", "--quiet", "--no-deps", "--lib", "--workspace"]);
     run(as_rustdoc(&mut doc))?;
     let mut findings = Vec::new();
@@ -64,7 +65,8 @@ fn external_types(context: &Context, metadata: &Metadata) -> Result {
     judge("differences from the list of public dependencies in xtask/src/semver.rs", &findings)
 }
 
-/// Returns the crates that an interface names but the list lacks, and those that only the list has.
+/// Returns the crates that an interface uses but the list lacks, and the crates that only the list
+/// has.
 fn differences(package: &str, listed: &[&str], found: &public_types::Crates) -> Vec<String> {
     let unlisted = found.iter().filter(|(name, _)| !listed.contains(&&***name));
     let unlisted = unlisted.map(|(name, place)| format!("{package}: {place} names {name}"));

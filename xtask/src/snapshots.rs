@@ -1,5 +1,5 @@
-//! `snapshots`: accepts the current values of insta's assertions, without cargo-insta; or finds
-//! files that no assertion uses any more.
+//! `snapshots`: accepts the current values of insta's assertions. It does not need cargo-insta.
+//! With `--check`, it finds snapshot files that no assertion uses.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Outcome, Result, judge, one_flag, run};
@@ -30,20 +30,20 @@ pub fn snapshots(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Does the second half of `--check`. All tests must have run just before.
+/// Performs the second half of `--check`. The tests must have run just before.
 pub fn check_recorded(context: &Context) -> Result<Outcome> {
     let unasked = unasked(context)?;
     judge("snapshot files that no test asks for (`cargo xtask snapshots` removes them)", &unasked)?;
     Ok(Outcome::Done)
 }
 
-/// Returns the path of the list of snapshots that the tests asked for.
+/// Returns the path of a file with the snapshots that the tests have read.
 pub fn list_of(context: &Context) -> Result<PathBuf> {
     Ok(Metadata::load(context)?.target_directory.join("xtask-snapshots-asked-for"))
 }
 
-/// Makes insta write the list of [`list_of`]: it appends the path of each snapshot that an
-/// assertion reads.
+/// Sets a variable, so that insta appends the path of each snapshot that an assertion reads to the
+/// file [`list_of`].
 pub fn record(tests: &mut Command, list: &Path) -> Result {
     let text = |error| format!("{}: {error}", list.display());
     if let Some(dir) = list.parent() {
@@ -61,7 +61,7 @@ fn unasked(context: &Context) -> Result<Vec<String>> {
     Ok(stale(&Tree::load(context)?, &asked_for(&asked, &context.root)))
 }
 
-/// Reads insta's list, with paths relative to the root.
+/// Returns the paths in insta's list, relative to the root.
 fn asked_for(list: &str, root: &Path) -> BTreeSet<String> {
     let path = |line: &str| {
         let path = Path::new(line);
@@ -71,8 +71,8 @@ fn asked_for(list: &str, root: &Path) -> BTreeSet<String> {
     list.lines().map(path).collect()
 }
 
-/// Returns the snapshot files that no test asked for, and files that rejected runs have left
-/// behind.
+/// Returns the snapshot files that no test has read, and the files that runs with rejected values
+/// have left.
 fn stale(tree: &Tree, asked_for: &BTreeSet<String>) -> Vec<String> {
     let left_behind = |path: &str| path.ends_with(".snap.new") || path.ends_with(".pending-snap");
     let unasked = |path: &str| path.ends_with(".snap") && !asked_for.contains(path);

@@ -1,13 +1,13 @@
-//! The subject of a commit must fit on one line of a list.
+//! Checks subjects of commits, which must fit on one line of a list.
 
 use crate::run::{Context, Result, output};
 
 const SUBJECT_CHARS_MAX: usize = 72;
 
-/// Commits before this day may have longer subjects.
+/// Commits before this time may have longer subjects.
 const SINCE: &str = "2026-11-29T00:00:00Z";
 
-/// Returns the commits since that day whose subject is too long.
+/// Returns the commits since that time that have too long a subject.
 pub fn long(context: &Context) -> Result<Vec<String>> {
     let since = format!("--since={SINCE}");
     Ok(findings(&output(&mut context.git(["log", "--no-merges", "--format=%h %s", &since]))?))

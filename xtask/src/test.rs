@@ -4,18 +4,18 @@ use crate::run::{Context, Outcome, Result, run, under_ci};
 use crate::snapshots;
 use std::process::Command;
 
-/// Returns `cargo test` for the whole workspace. With it, dependencies have the same features for
-/// every test, and nothing is built twice.
+/// Returns the command `cargo test` for the whole workspace. Dependencies then have the same
+/// features for all tests, so nothing is built twice.
 pub fn of_workspace(context: &Context) -> Command {
     context.cargo(["test", "--workspace"])
 }
 
-/// Passes its arguments on to `cargo test`.
+/// Runs `cargo test` with these arguments.
 pub fn test(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut command = of_workspace(context);
     command.args(args);
     if under_ci() {
-        // In CI, insta writes nothing into the tree, not even a proposed snapshot.
+        // In CI, insta must not write into the repository, not even a proposal for a snapshot.
         command.env("INSTA_UPDATE", "no");
     }
     snapshots::record(&mut command, &snapshots::list_of(context)?)?;

@@ -1,9 +1,10 @@
-//! The files of the repository, read once: those that git tracks, and those that it would add.
+//! The files of the repository, read once. These are the files that git tracks, and the files that
+//! `git add` would add.
 
 use crate::run::{Context, Result, output};
 use std::collections::BTreeMap;
 
-/// Contents of the files by their paths below the root, with `/` between the parts.
+/// The contents of the files, by their paths from the root. Paths have `/` between their parts.
 #[derive(Debug, Default)]
 pub struct Tree(BTreeMap<String, Vec<u8>>);
 
@@ -15,8 +16,8 @@ impl Tree {
         let mut files = BTreeMap::new();
         for name in names.split_terminator('\0') {
             let path = context.root.join(name);
-            // A deleted file is still listed until the deletion is committed. A link has no text of
-            // its own.
+            // git lists a deleted file until the deletion is committed. A link has no text of its
+            // own.
             if path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
                 let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
                 files.insert(name.to_owned(), bytes);
@@ -29,7 +30,7 @@ impl Tree {
         self.0.contains_key(path)
     }
 
-    /// Returns a file's text. Bytes that are not UTF-8 are replaced.
+    /// Returns the text of a file. Bytes that are not UTF-8 are replaced.
     pub fn text(&self, path: &str) -> Option<String> {
         self.0.get(path).map(|bytes| String::from_utf8_lossy(bytes).into_owned())
     }
@@ -38,7 +39,7 @@ impl Tree {
         self.0.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
     }
 
-    /// Files with this ending, as text.
+    /// Returns the paths and texts of all files whose names end like this.
     pub fn texts(&self, ending: &str) -> impl Iterator<Item = (&str, String)> {
         self.files()
             .filter(move |(path, _)| path.ends_with(ending))
@@ -46,12 +47,12 @@ impl Tree {
     }
 }
 
-/// Returns the folder of a path; empty at the top.
+/// Returns the folder of a path. It is empty for a path in the root.
 pub fn dir_of(path: &str) -> &str {
     path.rsplit_once('/').map_or("", |(dir, _)| dir)
 }
 
-/// Returns `dir/rest` with `.` and `..` resolved.
+/// Returns the path `dir/rest`, without `.` and `..`.
 pub fn join(dir: &str, rest: &str) -> String {
     let mut parts: Vec<&str> = Vec::new();
     for part in dir.split('/').chain(rest.split('/')) {

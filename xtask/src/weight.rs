@@ -1,8 +1,8 @@
-//! Counts the crates that a user builds for each set of features, and compares the numbers with
-//! those in the READMEs. So no number grows unnoticed or becomes stale.
+//! Counts the crates that a user builds, for each set of features. Compares the numbers with those
+//! in the READMEs, so that no number grows unnoticed or becomes wrong.
 //!
-//! The README of a crate with features has a table below a mark. The first column has the features,
-//! and the second one the number of crates.
+//! If a crate has features, its README has a table after a mark. The first column has the features,
+//! and the second column has the number of crates.
 
 use crate::metadata::Metadata;
 use crate::run::{Context, Result, judge, output, run};
@@ -41,8 +41,8 @@ pub fn findings(context: &Context, tree: &Tree, metadata: &Metadata) -> Result<V
     Ok(findings)
 }
 
-/// The arguments of cargo that print the crates which a user builds, including those of build
-/// scripts. The target is named, because other systems need other crates.
+/// The arguments with which cargo prints the crates that a user builds. Crates of build scripts
+/// count, too. The target is stated, because other systems need other crates.
 const TREE: &[&str] = &[
     "tree",
     "--quiet",
@@ -52,7 +52,7 @@ const TREE: &[&str] = &[
     "--format={p}",
 ];
 
-/// Counts the crates of a printed tree. If the tree prints a crate again, it adds a star.
+/// Counts the different crates in a printed tree. A star marks a crate that was printed before.
 fn count(tree: &str) -> usize {
     let crates = tree.lines().map(|line| line.trim_end_matches(" (*)")).filter(|l| !l.is_empty());
     crates.collect::<BTreeSet<_>>().len()
@@ -65,7 +65,7 @@ fn table(readme: &str) -> Result<Vec<Stated>> {
     rows.map(row).collect()
 }
 
-/// Reads a row such as `` | `http`, `write` | 149 | … | ``.
+/// Reads a row like `` | `http`, `write` | 149 | … | ``.
 fn row(line: &str) -> Result<Stated> {
     let mut cells = line.trim_matches('|').split('|').map(str::trim);
     let features = cells.next().unwrap_or_default().split('`').skip(1).step_by(2);
@@ -75,14 +75,14 @@ fn row(line: &str) -> Result<Stated> {
     Ok(Stated { features, crates })
 }
 
-/// The package of the program, and the program.
+/// The package of the program, and the name of the program.
 const PROGRAM: (&str, &str) = ("dacti-cli", "dacti");
-/// The maximum length of the program, in bytes, as `cargo install` builds it. The aim is 12 MB. The
-/// program has 12.7, of which 0.7 are the tables of a crate for checksums that object_store 0.14
-/// brings and never reads.
+/// The maximum length of the program in bytes, as `cargo install` builds it. The goal is 12 MB. The
+/// program has 12.7 MB. 0.7 MB of them are tables of a crate for checksums, on which object_store
+/// 0.14 depends without using the tables.
 const PROGRAM_LEN_MAX: u64 = 13_000_000;
 
-/// Builds the program as users install it, and fails if it is too long.
+/// Builds the program as users install it. Fails if it is too long.
 pub fn program(context: &Context, metadata: &Metadata) -> Result {
     let (package, name) = PROGRAM;
     run(&mut context.cargo(["build", "--release", "--locked", "-p", package]))?;

@@ -1,5 +1,6 @@
-//! Checks which modules of a crate may name which others: the wings of the facade, the writing
-//! modules of the other crates, and circles of modules that name each other.
+//! Checks which modules of a crate name which other modules. The checks cover the top-level modules
+//! of the facade ("wings"), the modules of other crates that write, and modules that name each
+//! other in a circle.
 
 use crate::imports::Imports;
 use crate::metadata::Metadata;
@@ -7,31 +8,31 @@ use crate::run::Result;
 use crate::tree::Tree;
 use std::collections::BTreeSet;
 
-/// A top-level module of the facade, and the others that it may name. Argue for a new edge in
-/// ARCHITECTURE.md.
+/// A top-level module of the facade, and the modules that it may name. If you add one, give the
+/// reason in ARCHITECTURE.md.
 const WINGS: &[(&str, &[&str])] = &[
-    // An error names the place of a package by a type of `fetch`, which hides secrets.
+    // An error names the place of a package with a type of `fetch`, which hides secrets.
     ("error", &["fetch"]),
     ("threads", &["error"]),
     ("hash", &["threads"]),
-    // `open_url` and `open_store` are functions of a package, but are in the module of their
+    // `open_url` and `open_store` are functions of a package, but they are in the module of their
     // transport.
     ("fetch", &["error", "read", "remote"]),
     ("find", &["error", "fetch", "read", "threads"]),
-    // DAR archives use the same fetch layer.
+    // DAR archives use the fetch layer of packages.
     ("dar", &["error", "fetch", "read", "remote"]),
     ("read", &["error", "fetch", "find", "hash", "threads"]),
     ("remote", &["error", "fetch", "read"]),
-    // Reports also describe files that a transport fetches.
+    // A report can also describe a file that a transport fetches.
     ("report", &["error", "fetch", "find", "hash", "read", "remote", "threads"]),
-    // A copy that was pulled is verified before it is kept. The runner of `remote` uploads parts to
-    // an object store.
+    // `pull` verifies a copy before keeping it. To upload parts to an object store, the runner of
+    // `remote` is needed.
     ("write", &["error", "fetch", "find", "hash", "read", "remote", "report", "threads"]),
 ];
 
 const FACADE: &str = "dacti";
 
-/// Modules that write. Only the root file of their crate names them.
+/// The modules of other crates that write. Only the root file of their crate may name them.
 const WRITERS: &[(&str, &[&str])] = &[
     ("daicon-core", &["emit"]),
     ("dacti-index", &["emit", "ranges"]),
@@ -87,11 +88,11 @@ fn written(package: &str, writers: &[&str], imports: &Imports) -> Vec<String> {
     findings
 }
 
-/// Crates whose modules may name each other in circles, because the wings of the facade share its
-/// types.
+/// The crates whose modules may name each other in circles. The wings of the facade do so, because
+/// they share its types.
 const CIRCULAR: &[&str] = &[FACADE];
 
-/// Returns the modules that name each other, directly or through others.
+/// Returns the modules that name each other, directly or through other modules.
 fn circles(package: &str, imports: &Imports) -> Vec<String> {
     let reached = |start: &str| {
         let mut reached = BTreeSet::new();

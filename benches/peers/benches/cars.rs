@@ -1,8 +1,8 @@
-//! CARs of the same blocks, written and read by `dacti-dar` and by other crates.
+//! CARs of the same blocks. `dacti-dar` and other crates write and read them.
 //!
-//! `iroh-car` does not verify blocks. `iroh-car-plus-hash` adds a hash of each block with the
-//! function that DAR uses, because users of `iroh-car` have to verify blocks themselves. `rs-car`
-//! verifies blocks on request, and cannot write.
+//! `iroh-car` does not verify blocks, so its users have to. `iroh-car-plus-hash` is `iroh-car` and
+//! a hash of each block, with the function that DAR uses. `rs-car` can verify blocks, and cannot
+//! write.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};

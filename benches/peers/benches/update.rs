@@ -1,10 +1,11 @@
-//! Updates in place, of 100,000 regions of 1 KiB: a package, compared with ZIP (which writes its
-//! central directory again), redb and SQLite.
+//! Updates in place of 100,000 regions of 1 KiB. Compares a package with a ZIP archive (which has
+//! to write its central directory again), with redb and with SQLite.
 //!
-//! `cargo xtask bench update`; `--test` runs it once on a small work. Each update opens the file,
-//! replaces regions (ZIP cannot replace, so it adds them), and syncs the file to disk. Prints a
-//! table in Markdown: the median time, the growth of the file in bytes, and the number of slices of
-//! 64 KiB of the old file that changed. A cache would have to fetch these slices again.
+//! `cargo xtask bench update` runs it, and `--test` runs it once with a small work. Each update
+//! opens the file, replaces regions, and syncs the file to the disk. ZIP cannot replace files, so
+//! it adds them. The result is a table in Markdown. It has the median time, the bytes by which the
+//! file grows, and the number of slices of 64 KiB of the old file that change. A cache would have
+//! to fetch these slices again.
 
 use dacti::update::{Update, UpdateOptions};
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};
@@ -25,11 +26,12 @@ const SLICE_LEN: usize = 65_536;
 
 type Region = (Uuid, Vec<u8>);
 
-/// A store that holds regions in one file.
+/// A store that keeps regions in one file.
 struct Holder {
     name: &'static str,
     pack: fn(&Path, &[Region]),
-    /// Applies an update. The number makes its contents differ from those of other updates.
+    /// Applies an update. The last argument is the number of the update, so that updates have
+    /// different contents.
     update: fn(&Path, &[Region], usize),
 }
 
@@ -129,14 +131,14 @@ fn update_sqlite(path: &Path, regions: &[Region], _: usize) {
     insert_sqlite(Connection::open(path).expect("it was packed"), regions);
 }
 
-/// The cost of one size of updates.
+/// The cost of updates of one size.
 struct Cost {
     time: Duration,
     grown: i64,
     slices: usize,
 }
 
-/// Applies `rounds` updates of `count` regions each, on a copy of the file.
+/// Applies `rounds` updates of `count` regions each to a copy of the file.
 fn measure(holder: &Holder, fresh: &Path, regions: &[Region], count: usize, rounds: usize) -> Cost {
     let path = fresh.with_extension("copy");
     fs::copy(fresh, &path).expect("there is room");
@@ -184,7 +186,8 @@ fn main() {
         for count in [1, 100, 255] {
             let Cost { time, grown, slices } = measure(holder, &fresh, &regions, count, rounds);
             let ms = time.as_secs_f64() * 1000.0;
-            // The package is measured first, so its time is the reference of the ratio.
+            // The package is measured first, and the times of the other stores are divided by its
+            // time.
             let ratio = ms / *own.entry(count).or_insert(ms);
             let name = holder.name;
             println!("| {name} | {count} | {ms:.2} ms | {ratio:.2} x | {grown} | {slices} |");

@@ -1,7 +1,8 @@
-//! Writes the committed fixtures. With `--check`, only compares the committed files with new ones.
+//! Writes the committed fixtures. With `--check`, it compares them with new ones and writes
+//! nothing.
 //!
-//! It uses only the reference implementation. A case is refused if the reference reader's verdict
-//! differs from the case's.
+//! It uses only the reference implementation. If the reference reader's verdict on a case differs
+//! from the stated verdict, the program fails.
 
 use dacti_tests::cases::{self, Case};
 use dacti_tests::expect;
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
     if wrong.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The text of a case's `.expect`.
+/// Returns the text of the `.expect` file of a case.
 fn expectation(case: &Case, wrong: &mut Vec<String>) -> String {
     let area = case.name.split('_').next().unwrap_or_default();
     let (verdict, dump) = match expect::dump_of(area, &(case.bytes)()) {
@@ -81,7 +82,7 @@ fn expectation(case: &Case, wrong: &mut Vec<String>) -> String {
     format!("{}\nspec: {}\n{dump}", case.verdict, case.spec)
 }
 
-/// Returns the files in the areas' folders that belong to no case.
+/// Returns the files in the folders of the areas that no case has written.
 fn strays(directory: &Path, listed: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries

@@ -11,7 +11,8 @@ const ANOTHER: Id = id("5f0f7929-7577-4be5-8bb5-4a63199b6722");
 const OTHER_FORMAT: &str = "error unsupported format header at 0x8";
 const OTHER_VERSION: &str = "error unsupported format header at 0x18";
 const MISSING: &str = "error unsupported component at 0x1c";
-/// The first entry of the first table.
+/// The faults at the first entry of the first table (`AT_FIRST`) and at the second one
+/// (`AT_SECOND`).
 const AT_FIRST: &str = "error unsupported component at 0x34";
 const AT_SECOND: &str = "error unsupported component at 0x50";
 
@@ -25,17 +26,17 @@ fn file(format: Id, version: (u16, u16), components: &[Component]) -> Vec<u8> {
     out
 }
 
-/// A file with all required components.
+/// Returns a file of this version that has all required components.
 fn version(major: u16, minor: u16) -> Vec<u8> {
     file(FORMAT.needed.id, (major, minor), &[of(FIRST, 1, 2), of(SECOND, 0, 1)])
 }
 
-/// A file of the required version, with these components.
+/// Returns a file of the required version that has these components.
 fn components(components: &[Component]) -> Vec<u8> {
     file(FORMAT.needed.id, (2, 3), components)
 }
 
-/// A file whose second table overlaps the first.
+/// Returns a file whose second table overlaps its first table.
 fn with_bad_table(format: Id, version: (u16, u16)) -> Vec<u8> {
     let mut out = head(format, version.0, version.1);
     let components = vec![of(FIRST, 1, 2), of(SECOND, 0, 1)];
@@ -58,8 +59,8 @@ pub(super) const CASES: &[Case] = &[
     bad("format_of_another_uuid", OTHER_FORMAT, "R-FMT-03", || {
         file(ANOTHER, (2, 3), &[of(FIRST, 1, 2), of(SECOND, 0, 1)])
     }),
-    // Files with several faults, which show the order of the checks: UUID, version, tables,
-    // components.
+    // Cases of files with several faults. They show the order of the checks: the UUID, the version,
+    // the tables, the components.
     bad("format_of_another_uuid_and_version", OTHER_FORMAT, "R-FMT-03, R-VER-03", || {
         file(ANOTHER, (9, 9), &[])
     }),
@@ -130,8 +131,8 @@ pub(super) const CASES: &[Case] = &[
         components(&[of(FIRST, 1, 2), of(SECOND, 0, 4)])
     }),
     bad("format_with_two_faulty_components", MISSING, "R-VER-04", || {
-        // The first component is missing, and the second has the wrong version. The first
-        // requirement is reported.
+        // The first required component is missing, and the second one has a wrong version. The
+        // reader reports the first requirement.
         components(&[of(SECOND, 0, 2)])
     }),
     bad("format_with_the_right_minor_as_a_duplicate", AT_FIRST, "R-VER-04, R-DUP-01", || {

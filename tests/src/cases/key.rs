@@ -64,7 +64,7 @@ pub(super) const CASES: &[Case] = &[
         public().replace(PACKAGE, "0011223-34455-6677-8899-aabbccddeeff").into()
     }),
     bad("key_of_small_order", NONE, "R-SEAL-08", || {
-        // The neutral element of the group, whose y is 1.
+        // This is the neutral element of the group. Its y is 1.
         public().replace(PUBLIC, &format!("01{}", "00".repeat(31))).into()
     }),
     bad("key_of_order_8", NONE, "R-SEAL-08", || {
@@ -72,7 +72,7 @@ pub(super) const CASES: &[Case] = &[
         public().replace(PUBLIC, digits).into()
     }),
     bad("key_that_is_no_point", NONE, "R-SEAL-08", || {
-        // No point of the curve has y = 2.
+        // The curve has no point with y = 2.
         public().replace(PUBLIC, &format!("02{}", "00".repeat(31))).into()
     }),
     bad("key_that_is_not_utf8", NONE, "R-SEAL-18", || [b"# \xff\n", public().as_bytes()].concat()),

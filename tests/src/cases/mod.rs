@@ -1,8 +1,8 @@
-//! The list of all fixtures: each has a name, the verdict of a reader, the requirements that it
+//! The list of all fixtures. Each fixture has a name, the verdict of a reader, the rules that it
 //! shows, and its bytes.
 //!
-//! Verdicts of bad files are written by hand from the tables of faults in `docs/spec/`, and never
-//! come from our code.
+//! A person writes the verdict of a bad file, from the tables of faults in `docs/spec/`. A verdict
+//! never comes from our code.
 
 mod compact;
 mod container;
@@ -17,16 +17,16 @@ mod parts;
 mod path;
 mod seal;
 
-/// One fixture.
+/// A fixture.
 #[derive(Clone, Copy)]
 pub struct Case {
-    /// `<area>_<condition>`.
+    /// The name: the area, an underscore, and the condition.
     pub name: &'static str,
-    /// `ok`, or `error <kind> <structure> at 0x<hex>`.
+    /// The verdict: `ok`, or `error <kind> <structure> at 0x<hex>`.
     pub verdict: &'static str,
-    /// The requirements shown, separated by commas.
+    /// The ids of the rules that the fixture shows, separated by commas.
     pub spec: &'static str,
-    /// The file.
+    /// Returns the bytes of the file.
     pub bytes: fn() -> Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ const fn bad(
     Case { name, verdict, spec, bytes }
 }
 
-/// Every fixture, by area.
+/// Returns all fixtures, area by area.
 #[must_use]
 pub fn all() -> Vec<Case> {
     [

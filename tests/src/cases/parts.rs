@@ -22,7 +22,7 @@ fn entry(start: u64, len: u64, exponent: u8) -> Entry {
     Entry { start, len, exponent, digest: [start as u8 ^ len as u8; 32] }
 }
 
-/// The region of the package's first publication.
+/// Returns the region of the parts component after the first publication of the package.
 fn first() -> Region {
     let package = package();
     let data = &package[65_536..];
@@ -37,14 +37,14 @@ fn first() -> Region {
     }
 }
 
-/// A head whose region is changed, with a digest that matches the change.
+/// Returns a head in which `change` has altered the region. The digest is computed after that.
 fn with(change: impl FnOnce(&mut Region)) -> Vec<u8> {
     let mut region = first();
     change(&mut region);
     head_in_parts(&package(), &region, &blake3, &|_| vec![0; 64])
 }
 
-/// A head with changed bytes at a position, and a digest computed after the change.
+/// Returns a head in which the bytes at `at` are altered. The digest is computed after that.
 fn changed(at: u64, bytes: &[u8]) -> Vec<u8> {
     let mut head = with(|_| ());
     head[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
@@ -112,7 +112,7 @@ pub(super) const CASES: &[Case] = &[
         head
     }),
     bad("parts_no_component", "error unsupported component at 0x1c", "R-PART-03", || {
-        // The third component of the first table gets another id.
+        // Gives another id to the third component of the first table.
         changed(108, &[0x77; 16])
     }),
     bad("parts_region_short", "error truncated parts at 0x600", "R-PART-04", || {

@@ -1,4 +1,5 @@
-//! Fixtures of path look-ups: to which region a path leads, by hash or by the names list.
+//! Fixtures of path look-ups. They show to which region a path leads: by its hash, or by the names
+//! list.
 
 use super::{Case, good};
 use crate::reference::{
@@ -10,8 +11,8 @@ fn named(path: &str, id: Id) -> Name {
     Name { id, length: 1, path: path.as_bytes().to_vec() }
 }
 
-/// Returns a package with a region of one byte for each id, with this names list, and with the
-/// names component if one is given.
+/// Returns a package. It has a region of one byte for each id, this names list, and a names
+/// component if `flags` is given.
 fn package(flags: Option<Component>, ids: &[Id], list: &[u8]) -> Vec<u8> {
     let others: Vec<_> = flags.into_iter().collect();
     let index_at = 52 + 28 * (1 + others.len() as u64);
@@ -32,16 +33,16 @@ fn package(flags: Option<Component>, ids: &[Id], list: &[u8]) -> Vec<u8> {
 const CLEAR: Option<Component> = Some(component(NAMES, 0, 0));
 const SET: Option<Component> = Some(component(NAMES, 1, 0));
 
-/// Returns a list in which `a` has the explicit id 9, `b` its hashed id, and `c` an id without a
-/// region.
+/// Returns a names list with three paths. `a` has the explicit id 9, `b` has its hashed id, and `c`
+/// has an id without a region.
 fn list() -> Vec<u8> {
     names(Link::default(), &[named("a", small(9)), named("b", [0; 16]), named("c", small(8))])
 }
 
-/// A names list that every reader refuses.
+/// Bytes that all readers refuse as a names list.
 const BROKEN: &[u8] = b"not a names list, although it is long enough";
 
-/// Regions under the hashed ids of `a`, `b` and `c`, and region 9.
+/// Returns the ids of four regions: the hashed ids of `a`, `b` and `c`, and the id 9.
 fn all() -> Vec<Id> {
     vec![path_id("a"), path_id("b"), path_id("c"), small(9)]
 }
@@ -84,8 +85,8 @@ pub(super) const CASES: &[Case] = &[
     }),
     good("path_without_component_and_list", "R-PKG-06", || {
         let mut out = package(None, &[path_id("b")], b"");
-        // Removes the entry of the names region: the length of the only group becomes 1, and the
-        // entry of `b` moves to the first position.
+        // Removes the entry of the names list, which is the first entry. The second entry, of `b`,
+        // moves to its place. The length of the only group becomes 1.
         let (group, entry) = (80 + 8, 80 + 8 + 16);
         let second = out[entry + 24..entry + 48].to_vec();
         out[entry..entry + 24].copy_from_slice(&second);

@@ -7,9 +7,9 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Starts a cache of slices of 1 MiB. After a package has grown, new slices state another total
-/// length than the cached first slice. Without healing, every slice that is not cached yet would
-/// fail.
+/// Starts a cache that keeps slices of 1 MiB. When a package has grown, new slices state another
+/// total length than the first slice, which the cache still has. The settings make the cache
+/// replace the first slice. Otherwise, requests for slices that are not cached would fail.
 pub(super) fn slices(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     let address = free_port()?;
     let port = address.port();

@@ -1,4 +1,4 @@
-//! nginx as an origin, and as a cache of slices or of whole objects.
+//! nginx as an origin, and as a cache of slices or of whole files.
 
 use super::process::{Server, Tool};
 use super::{Lifetimes, free_port};
@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-/// Serves `data` like a plain host: without a validator that changes with an update, with lifetimes
-/// by range, and with a 416 that no cache keeps.
+/// Starts a server for `data` with the settings of a plain host. Its answers have no validator that
+/// changes with an update. Their lifetime depends on the range. No cache keeps an answer 416.
 pub(super) fn origin(dir: &Path, data: &Path, lifetimes: Lifetimes) -> io::Result<Server> {
     let settings = include_str!("../../../docs/caches/origin-nginx.conf")
         .replace("HEAD", &lifetimes.head.to_string())
@@ -18,31 +18,31 @@ pub(super) fn origin(dir: &Path, data: &Path, lifetimes: Lifetimes) -> io::Resul
     start(dir, &settings)
 }
 
-/// Starts a cache of slices of length `len`. The query is part of the cache key, so a reader can
-/// bypass a stale slice.
+/// Starts a cache that keeps slices of length `len`. It distinguishes URLs with different queries,
+/// so a reader can bypass a stale slice.
 pub(super) fn slices(dir: &Path, origin: SocketAddr, len: &str) -> io::Result<Server> {
     let settings = include_str!("../../../docs/caches/edge-nginx-slices.conf");
     start(dir, &before(&settings.replace("SLICE", len), dir, origin))
 }
 
-/// Starts a cache of whole objects.
+/// Starts a cache that keeps whole files.
 pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     start(dir, &before(include_str!("../../../docs/caches/edge-nginx-whole.conf"), dir, origin))
 }
 
-/// Returns the settings of a cache in front of an origin.
+/// Returns the settings of a cache for an origin.
 pub(super) fn before(settings: &str, dir: &Path, origin: SocketAddr) -> String {
     let kept = dir.join("kept").display().to_string();
     settings.replace("ORIGIN", &origin.to_string()).replace("KEPT", &kept)
 }
 
-/// Starts nginx with the directives of its `http` block.
+/// Starts nginx. `http` has the directives of its `http` block.
 pub(super) fn start(dir: &Path, http: &str) -> io::Result<Server> {
     let address = free_port()?;
     let (settings, scratch) = (http.replace("ADDRESS", &address.to_string()), dir.display());
     let path = dir.join("nginx.conf");
-    // If nginx runs as root, it runs its workers as another user, who may not read a test's scratch
-    // folder. So run the workers as root.
+    // If root starts nginx, its workers run as another user, who may not read the scratch folder of
+    // a test. So the workers run as root, too.
     let user = if is_root() { "user root;" } else { "" };
     let config = format!(
         "{user}

@@ -1,4 +1,4 @@
-//! Squid in front of an origin.
+//! Squid as a cache.
 
 use super::free_port;
 use super::process::{Server, Tool};
@@ -7,12 +7,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// How Squid treats range requests.
+/// What Squid does with a request for a range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ranges {
-    /// Range requests are passed on, and their answers are never kept.
+    /// It passes the request to the origin, and does not keep the answer.
     Passed,
-    /// The whole object is fetched and kept, and ranges come from it.
+    /// It fetches and keeps the whole file, and takes the range from it.
     FromWhole,
 }
 
@@ -39,7 +39,8 @@ pinger_enable off
     );
     fs::write(&path, config)?;
     let mut command = Tool::SQUID.command()?;
-    // The instance is named after the port, and so is its shared memory.
+    // Each instance needs its own name, because its shared memory has the same name. The port gives
+    // the name.
     command.arg("-N").arg("-n").arg(format!("lab{}", address.port())).arg("-f").arg(&path);
     Server::start(command, dir, address)
 }

@@ -1,4 +1,4 @@
-//! Varnish as a cache of whole objects, or of each range by itself.
+//! Varnish as a cache that keeps whole files, or each range separately.
 
 use super::free_port;
 use super::process::{Server, Tool};
@@ -7,12 +7,12 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Starts a cache of whole objects, which keeps them exactly as long as the origin says.
+/// Starts a cache that keeps whole files. It keeps them exactly as long as the origin allows.
 pub(super) fn whole(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     start(dir, origin, include_str!("../../../docs/caches/edge-varnish.vcl"), &[])
 }
 
-/// Starts a cache that keeps each range by itself.
+/// Starts a cache that keeps each range separately.
 pub(super) fn ranges(dir: &Path, origin: SocketAddr) -> io::Result<Server> {
     let config = include_str!("../../../docs/caches/edge-varnish-ranges.vcl");
     start(dir, origin, config, &["-p", "http_range_support=off"])

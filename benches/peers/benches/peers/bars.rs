@@ -1,4 +1,4 @@
-//! The targets of the project, and whether this run reached them.
+//! The targets of the project for its speed, and whether this run reached them.
 
 use crate::brotli::Brotli;
 use crate::measure::{Measured, median};
@@ -8,20 +8,20 @@ use crate::threads::{Scaling, factor};
 use crate::work::grouped;
 use std::fmt::Write;
 
-/// Everything measured in a run.
+/// All measurements of a run.
 #[derive(Default)]
 pub struct Results {
-    /// For each work, the number of regions, and the measurements of each store in the table's
-    /// order.
+    /// For each work: the number of regions, and the measurements of each store, in the order of
+    /// the table.
     pub works: Vec<(usize, Vec<(&'static str, Measured)>)>,
     pub brotli: Option<Brotli>,
     /// Look-ups by several threads.
     pub threads: Vec<Scaling>,
-    /// The reads of a cold look-up of one region of 1 KiB among ten million regions.
+    /// The reads of a cold look-up of one region of 1 KiB in a package of ten million regions.
     pub ten_million: Option<Reads>,
 }
 
-/// Selects one kind of measurements.
+/// A function that selects one kind of measurements.
 type Kind = fn(&Measured) -> &[f64];
 
 const PACK: Kind = |measured| &measured.pack;
@@ -31,13 +31,13 @@ const MISS: Kind = |measured| &measured.miss;
 
 const FLOOR: &str = "raw";
 const MAPPED_FLOOR: &str = "raw, mapped";
-/// Stores of this project.
+/// The names of this project's stores start with one of these words.
 const OWN: [&str; 2] = ["raw", "dacti"];
 
 struct Bar {
     work: &'static str,
     bar: String,
-    /// The text of the result, and whether the target was reached; `None` if this run did not
+    /// The text of the result, and whether the target was reached. `None` if this run did not
     /// measure it.
     found: Option<(String, bool)>,
 }
@@ -67,15 +67,15 @@ impl Results {
         median(kind(self.of(count, store)?))
     }
 
-    /// Compares a store's median with a multiple of another store's.
+    /// Checks that the median of one store is at most a multiple of the median of another store.
     fn at_most(&self, count: usize, stores: [&str; 2], kind: Kind, factor: f64) -> Found {
         let ours = self.median(count, stores[0], kind)?;
         let ratio = ours / self.median(count, stores[1], kind)?;
         Some((format!("{ratio:.2} x ({})", time(ours)), ratio <= factor))
     }
 
-    /// Compares a store with the stores of other projects, or only with those named in `among`.
-    /// Lists the faster ones.
+    /// Checks that a store is faster than all stores of other projects, or than those in `among`.
+    /// Lists the stores that are faster.
     fn ahead(&self, count: usize, store: &str, kind: Kind, among: &[&str]) -> Found {
         let ours = self.median(count, store, kind)?;
         let (_, stores) = self.works.iter().find(|(of, _)| *of == count)?;

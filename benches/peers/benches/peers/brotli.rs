@@ -1,4 +1,4 @@
-//! Packing with Brotli: on one core, on two, and the crate `brotli` called directly.
+//! Packing with Brotli: with one thread, with two threads, and with the crate `brotli` alone.
 
 use crate::measure::{Effort, median};
 use crate::table::time;
@@ -13,11 +13,11 @@ use std::path::Path;
 use std::time::Instant;
 
 const QUALITY: u8 = 5;
-/// The window that the packer sets. It covers a whole region.
+/// The window that the packer chooses. It is longer than a region.
 const WINDOW_BITS: i32 = 17;
 const REGION_LEN: usize = 16 * 1024;
 
-/// Times in nanoseconds.
+/// The measured times, in nanoseconds.
 #[derive(Debug, Default)]
 pub struct Brotli {
     pub regions: usize,
@@ -26,7 +26,7 @@ pub struct Brotli {
     pub direct: Vec<f64>,
 }
 
-/// Packs `regions` texts of 16 KiB in each of the three ways, in turn.
+/// Packs `regions` texts of 16 KiB in each of the three ways, one way after the other.
 pub fn measure(regions: usize, effort: &Effort, dir: &Path) -> Brotli {
     let mut numbers = Numbers::new(5);
     let texts: Vec<_> = (0..regions).map(|_| (numbers.id(), numbers.text(REGION_LEN))).collect();
@@ -59,7 +59,7 @@ fn timed(work: impl FnOnce()) -> f64 {
     start.elapsed().as_nanos() as f64
 }
 
-/// Compresses the texts with the simplest code, and writes the results into a file.
+/// Compresses the texts with the simplest possible code. Writes the results into a file.
 fn direct<'t>(texts: impl Iterator<Item = &'t [u8]>, path: &Path) {
     let params = brotli::enc::BrotliEncoderParams {
         quality: QUALITY.into(),

@@ -1,5 +1,5 @@
-//! Databases in one file: redb, SQLite and LMDB. Only these stores and dacti can change their
-//! files. Each packs in one transaction, in the order of its keys.
+//! Databases in one file: redb, SQLite and LMDB. Of all stores, only these and dacti can change
+//! their files. Each database packs in one transaction, in the order of its keys.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -72,8 +72,8 @@ impl Look for ReadOnlyTable<&'static [u8; 16], &'static [u8]> {
     }
 }
 
-/// redb's own file backend, with counted reads. It takes no lock, because no other process opens
-/// the file.
+/// The file backend of redb, which counts its reads. It takes no lock, because no other process
+/// opens the file.
 #[derive(Debug)]
 struct CountedBackend {
     file: FileBackend,
@@ -172,7 +172,7 @@ impl Look for Statement<'_> {
 
 pub struct Lmdb;
 
-/// The maximum length of the map, longer than any work needs. The file is sparse.
+/// The maximum length of the map. No work needs this much. The file is sparse.
 const MAP_LEN: usize = 4 << 30;
 
 type Regions<'e> = heed::Database<'e, Bytes, Bytes>;

@@ -1,7 +1,7 @@
-//! The two `unsafe` calls to other crates. They are unsafe because a file can change while it is
-//! mapped.
+//! The two calls of other crates that are `unsafe`. They are unsafe because a file can change while
+//! it is mapped.
 //!
-//! Only this run writes the files, and never after they are mapped.
+//! Here, only this process writes the files, and it writes none of them after mapping it.
 
 use heed::{Env, EnvOpenOptions};
 use memmap2::Mmap;
@@ -11,12 +11,12 @@ use std::path::Path;
 /// Maps a whole file.
 pub fn map(path: &Path) -> Mmap {
     let file = File::open(path).expect("it was packed");
-    // SAFETY: the file belongs to this run, and is not written after it is mapped.
+    // SAFETY: the file belongs to this process, which does not write it after mapping it.
     unsafe { Mmap::map(&file) }.expect("it can be mapped")
 }
 
-/// Opens an LMDB environment in one file.
+/// Opens an LMDB environment that is a single file.
 pub fn lmdb(path: &Path, options: &EnvOpenOptions<heed::WithTls>) -> Env<heed::WithTls> {
-    // SAFETY: the file belongs to this run, and is opened only once at a time.
+    // SAFETY: the file belongs to this process, which does not open it twice at a time.
     unsafe { options.open(path) }.expect("it can be opened")
 }

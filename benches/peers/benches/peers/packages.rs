@@ -1,4 +1,4 @@
-//! dacti's packages, written and read as in any program.
+//! Packages of dacti, written and read as any program would do it.
 
 use crate::store::{Look, Reads, Store};
 use crate::work::{Key, Work};
@@ -11,16 +11,16 @@ use dacti_benches::Numbers;
 use std::path::Path;
 use std::sync::Arc;
 
-/// How a package is written and read.
+/// A store of packages: how they are written and read.
 #[derive(Clone, Copy)]
 pub struct Dacti {
     pub name: &'static str,
     pub how: &'static str,
-    /// Whether digests are written, and checked by readers.
+    /// Whether packages have digests, which readers then check.
     pub digests: bool,
-    /// Whether regions have paths, and the package a names list.
+    /// Whether regions have paths, so that the package has a names list.
     pub paths: bool,
-    /// Whether the file is mapped. If not, it is read by position.
+    /// Whether the file is mapped. If it is not, it is read by position.
     pub mapped: bool,
 }
 
@@ -44,7 +44,7 @@ impl Dacti {
         builder
     }
 
-    /// Opens the package at `path`, to be used by one or several threads.
+    /// Opens the package at `path`. One thread or several threads use it.
     pub fn shared(&self, path: &Path) -> Open {
         let package = if self.mapped { Package::open_mapped(path) } else { Package::open(path) };
         Open { package: self.package(package.expect("it was packed")), paths: self.paths }
@@ -117,18 +117,18 @@ impl Open {
     }
 }
 
-/// Copies the region that was found, if any. It is inlined, as in a program with only one look-up
-/// in its code: a call would pass the result through memory.
+/// Copies a region, if it was found. A program with only one look-up in its code would have this
+/// function inlined. A call would pass the result through memory.
 #[inline(always)]
 fn copied(package: &Package, found: Result<Option<Located>, Error>, out: &mut Vec<u8>) -> bool {
     let Some(located) = found.expect("the package is sound") else { return false };
-    // The content is borrowed from the mapping if the file is mapped.
+    // If the file is mapped, the content is borrowed from the map.
     out.extend_from_slice(&package.region_at(located).expect("the region is sound"));
     true
 }
 
-/// Builds a package of `count` regions of a few bytes and one of 1 KiB. Counts the reads of a cold
-/// look-up of the region of 1 KiB.
+/// Builds a package of `count` regions of a few bytes and one region of 1 KiB. Returns the reads of
+/// a cold look-up of the region of 1 KiB.
 pub fn one_among(count: usize, dir: &Path) -> Reads {
     let mut numbers = Numbers::new(12);
     let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };

@@ -1,9 +1,10 @@
-//! The floor: a table and the contents, without the other parts that a format needs.
+//! The floor: a store with only a table and the contents. It is about as fast as a store can be.
 //!
-//! The file starts with a header of 16 bytes (slots, entries). The table follows, with 24 bytes for
-//! each entry (id, offset, length). The leading 64 bits of an id give the position of its entry in
-//! the table. If that slot is taken, the entry is in a later slot. A quarter of the slots is free,
-//! so entries are close to these positions, and in the order of ids.
+//! The file starts with a header of 16 bytes: the number of slots and the number of entries. The
+//! table follows. An entry takes 24 bytes: the id, the offset and the length. The first 64 bits of
+//! an id give the slot of its entry. If this slot is taken, the entry is in one of the next slots.
+//! A quarter of the slots is free, so an entry is near its slot. All entries are in the order of
+//! their ids.
 
 use crate::mapped::map;
 use crate::store::{Counts, Look, Reads, Store, read_at, synced};
@@ -14,21 +15,21 @@ use std::path::Path;
 
 const HEAD: usize = 16;
 const ENTRY: usize = 24;
-/// The number of slots in one read, which is enough for nearly every look-up.
+/// The number of slots that one read covers. Nearly every look-up needs only one read.
 const SLOTS_AT_ONCE: usize = 16;
 
-/// Whether the file is read by position or mapped.
+/// The floor. Its file is mapped, or read by position.
 pub struct Raw {
     pub mapped: bool,
 }
 
-/// Returns the slot in which an id's entry would be if all slots were free.
+/// Returns the slot of an id, in which its entry lies if the slot is not taken.
 fn place(lead: u64, slots: u64) -> usize {
     ((u128::from(lead) * u128::from(slots)) >> 64) as usize
 }
 
-/// Returns the number of extra slots at the table's end, so that no run of entries extends past the
-/// end.
+/// Returns the number of additional slots at the end of the table. They take the entries that do
+/// not fit before.
 fn spare(slots: u64) -> usize {
     64 + SLOTS_AT_ONCE + (slots / 1024) as usize
 }
@@ -41,14 +42,14 @@ fn lead(id: &[u8]) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("8 bytes"))
 }
 
-/// The result of a search for an id, from its slot on.
+/// The result of a search in some slots, starting with the slot of an id.
 enum Found {
     At {
         offset: usize,
         len: usize,
     },
     Absent,
-    /// The entry is not in the searched slots, but may be in later ones.
+    /// These slots do not have the entry. Later slots may have it.
     Further,
 }
 
@@ -129,7 +130,7 @@ impl Store for Raw {
     }
 }
 
-/// Maps the file at `path`, to be used by one or several threads.
+/// Maps the file at `path`. One thread or several threads use the map.
 pub fn shared<T>(path: &Path, with: impl FnOnce(&mut Mapped<'_>) -> T) -> T {
     let map = map(path);
     let slots = u64::from_le_bytes(map[..8].try_into().expect("8 bytes"));
@@ -137,7 +138,7 @@ pub fn shared<T>(path: &Path, with: impl FnOnce(&mut Mapped<'_>) -> T) -> T {
     with(&mut Mapped { slots, table, data })
 }
 
-/// The floor in a mapped file.
+/// The floor, with its file mapped.
 pub struct Mapped<'m> {
     slots: u64,
     table: &'m [u8],

@@ -1,5 +1,5 @@
-//! Formats without an index: tar and CAR. Their users build a map of offsets, and so does this
-//! bench.
+//! Formats that have no index: tar and CAR. Users of these formats build a map of offsets, so this
+//! bench builds one, too.
 
 use crate::mapped::map;
 use crate::store::{Counting, Counts, Look, Reads, Store, synced};
@@ -11,10 +11,10 @@ use std::io::{BufWriter, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use uuid::Uuid;
 
-/// The length of a read, in bytes, when reads are counted.
+/// The length of a read in bytes, for counting reads.
 const BUFFER: usize = 64 * 1024;
 
-/// The place of each region.
+/// The offset and the length of each region.
 type Offsets = HashMap<Uuid, (u64, usize)>;
 
 struct Open<'m> {
@@ -30,7 +30,7 @@ impl Look for Open<'_> {
     }
 }
 
-/// Reads a region of a file whose map of offsets is known.
+/// Reads a region of a file. Its place is taken from the map of offsets.
 fn read_one(
     file: &mut (impl Read + Seek),
     offsets: &Offsets,
@@ -81,7 +81,8 @@ impl Store for Tar {
 
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
         let counts = Counts::default();
-        // Reads the file from front to back. A seek after each header would cost one read for each.
+        // Reads the file from its start to its end. If the code seeked after each header, each
+        // header would take one read.
         let mut archive = tar::Archive::new(Counting::open(path, BUFFER, &counts));
         let offsets = tar_offsets(archive.entries().expect("it was packed"));
         let mut file = Counting::open(path, key_len(&offsets, key), &counts);
@@ -151,7 +152,7 @@ impl Store for Car {
     }
 }
 
-/// The multihash code "identity", for which no hash is computed.
+/// The code of the multihash "identity". Its digest is not computed: it is the content.
 const IDENTITY: u64 = 0;
 const RAW: u64 = 0x55;
 
@@ -165,8 +166,8 @@ fn car_offsets(mut file: impl Read + Seek) -> Offsets {
     file.seek_relative(header as i64).expect("it can be sought");
     let mut at = file.stream_position().expect("it has a position");
     while let Some((len, varint_len)) = varint(&mut file) {
-        // The CID has the version, the codec, the hash code, the digest length, and the id as its
-        // digest.
+        // The CID has the version, the codec, the code of the hash, the length of the digest, and
+        // the digest, which is the id.
         let mut cid = [0; 20];
         file.read_exact(&mut cid).expect("it was packed");
         let id = Uuid::from_slice(&cid[4..]).expect("16 bytes");
@@ -179,7 +180,8 @@ fn car_offsets(mut file: impl Read + Seek) -> Offsets {
     offsets
 }
 
-/// Reads an unsigned varint, and returns it with its length; `None` at the end.
+/// Reads an unsigned varint. Returns the number and its length in bytes, or `None` at the end of
+/// the file.
 fn varint(file: &mut impl Read) -> Option<(u64, u64)> {
     let (mut value, mut len) = (0, 0);
     loop {
@@ -195,7 +197,7 @@ fn varint(file: &mut impl Read) -> Option<(u64, u64)> {
     }
 }
 
-/// A blocking writer behind the asynchronous trait. It is always ready.
+/// A writer with the asynchronous trait. It blocks, so it is always ready.
 struct Blocking<W>(W);
 
 impl<W: std::io::Write + Unpin> tokio::io::AsyncWrite for Blocking<W> {

@@ -1,11 +1,11 @@
-//! The table, in Markdown.
+//! The tables of results, in Markdown.
 
 use crate::measure::{Measured, median};
 use crate::store::Store;
 use crate::work::{Work, grouped};
 use std::fmt::Write;
 
-/// Formats a time in nanoseconds, in a suitable unit and with three digits.
+/// Formats a time in nanoseconds. Chooses a unit, and prints three digits.
 pub fn time(nanos: f64) -> String {
     let (value, unit) = match nanos {
         n if n < 1e3 => (n, "ns"),
@@ -24,7 +24,7 @@ fn three(value: f64) -> String {
     }
 }
 
-/// Returns a time, and its ratio to the floor's time.
+/// Returns a time, and how many times longer it is than the floor's time.
 fn cell(times: &[f64], floor: &[f64]) -> String {
     match (median(times), median(floor)) {
         (Some(median), Some(floor)) => format!("{} ({} x)", time(median), three(median / floor)),
@@ -32,9 +32,10 @@ fn cell(times: &[f64], floor: &[f64]) -> String {
     }
 }
 
-/// Formats one table: each store's times, and in brackets their ratio to the floor's time.
+/// Formats the table of one work. It has the times of each store. The ratio of a time to the
+/// floor's time is in brackets.
 ///
-/// The floor is `raw` for packing and opening, and `raw, mapped` for look-ups.
+/// The floor is `raw` for packing and opening. It is `raw, mapped` for look-ups.
 pub fn table(work: &Work, stores: &[Box<dyn Store>], all: &[Measured]) -> String {
     let mut out = format!("### {}\n\n", work.title());
     out.push_str("| store | pack | open and get one | hit | miss | cold: reads, bytes ");
@@ -58,7 +59,7 @@ pub fn table(work: &Work, stores: &[Box<dyn Store>], all: &[Measured]) -> String
     out
 }
 
-/// Describes how each store was used.
+/// Returns the notes that say how each store was used.
 pub fn notes(stores: &[Box<dyn Store>]) -> String {
     let mut out = String::new();
     for store in stores {

@@ -1,4 +1,4 @@
-//! Concurrent look-ups by several threads, in one open store that they share.
+//! Look-ups by several threads at the same time. The threads share one open store.
 
 use crate::measure::{Effort, median};
 use crate::packages::Dacti;
@@ -10,10 +10,10 @@ use std::path::Path;
 use std::sync::Barrier;
 use std::time::{Duration, Instant};
 
-/// The numbers of concurrent threads. Each number is measured in turn.
+/// The numbers of threads. Each of them is measured, one after the other.
 const THREADS: [usize; 2] = [1, 2];
 
-/// Look-ups per second with one way to read, by one thread and by two.
+/// The look-ups per second of one store, with one thread and with two threads.
 pub struct Scaling {
     pub name: &'static str,
     pub rates: [Vec<f64>; 2],
@@ -22,8 +22,7 @@ pub struct Scaling {
 /// Looks up a region, and returns whether it exists.
 type Ask<'a> = &'a (dyn Fn(&Key, &mut Vec<u8>) -> bool + Sync);
 
-/// Measures look-ups of existing regions in random order, in files that were already packed into
-/// `dir`.
+/// Measures look-ups of regions that exist, in random order. The files in `dir` were packed before.
 pub fn measure(
     work: &Work,
     mapped: &Dacti,
@@ -53,7 +52,7 @@ pub fn measure(
     all.into()
 }
 
-/// Returns the look-ups per second of all threads together.
+/// Returns the number of look-ups per second of all threads together.
 fn rate(ask: Ask<'_>, keys: &[Key], threads: usize, looking: Duration) -> f64 {
     let barrier = Barrier::new(threads);
     std::thread::scope(|scope| {
@@ -61,13 +60,15 @@ fn rate(ask: Ask<'_>, keys: &[Key], threads: usize, looking: Duration) -> f64 {
             let barrier = &barrier;
             scope.spawn(move || asked(ask, keys, thread * keys.len() / threads, looking, barrier))
         });
-        // Collect first, so that all threads start before the code waits for one of them.
+        // All threads must run before this thread waits for the first of them. So the iterator is
+        // collected first.
         let asking: Vec<_> = asking.collect();
         asking.into_iter().map(|thread| thread.join().expect("it ends")).sum()
     })
 }
 
-/// Returns the look-ups per second of one thread, after a warm-up of the same length.
+/// Returns the number of look-ups per second of one thread. The thread warms up for the same time
+/// first.
 fn asked(ask: Ask<'_>, keys: &[Key], start: usize, looking: Duration, barrier: &Barrier) -> f64 {
     let mut out = Vec::with_capacity(4096);
     let mut keys = keys.iter().cycle().skip(start);
@@ -94,7 +95,7 @@ fn asked(ask: Ask<'_>, keys: &[Key], start: usize, looking: Duration, barrier: &
     rate
 }
 
-/// Returns the rate of two threads divided by the rate of one.
+/// Returns the rate of two threads, divided by the rate of one thread.
 pub fn factor(scaling: &Scaling) -> Option<f64> {
     let [one, two] = &scaling.rates;
     Some(median(two)? / median(one)?)

@@ -1,4 +1,4 @@
-//! PMTiles, by the crate `pmtiles`.
+//! PMTiles, with the crate `pmtiles`.
 
 use crate::store::{Look, Reads, Store, synced};
 use crate::work::{Key, Work};
@@ -36,8 +36,8 @@ impl Store for PmTiles {
     fn pack(&self, work: &Work, path: &Path) {
         let file = File::create(path).expect("it can be created");
         let handle = file.try_clone().expect("it is open");
-        // Each tile is stored as it is, without compression. It gets no key for duplicates, so
-        // nothing is hashed.
+        // The writer does not compress tiles. It does not look for equal tiles, so it hashes
+        // nothing.
         let writer = PmTilesWriter::new(TileType::Unknown)
             .precompressed(Compression::None)
             .internal_compression(Compression::None)

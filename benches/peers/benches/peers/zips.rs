@@ -1,4 +1,4 @@
-//! ZIP, with the crates `zip` and `rc-zip`. Entries are stored, not deflated.
+//! ZIP, with the crates `zip` and `rc-zip`. The files in the archive are not compressed.
 
 use crate::mapped::map;
 use crate::store::{Counting, Counts, Look, Reads, Store, synced};
@@ -11,7 +11,7 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// The length of a read, in bytes, when reads are counted.
+/// The length of a read in bytes, for counting reads.
 const BUFFER: usize = 64 * 1024;
 
 pub struct Zip;
@@ -57,8 +57,8 @@ impl Store for Zip {
 
 impl<R: Read + Seek> Look for ZipArchive<R> {
     fn get(&mut self, key: &Key, out: &mut Vec<u8>) -> bool {
-        // Look up by the bytes of the name. A look-up by text compares all entries before it
-        // reports a miss.
+        // Looks up the bytes of the name. If the code looked up the name as text, the crate would
+        // compare all entries before it reports a miss.
         let Some(at) = self.index_for_name_raw(key.name().as_bytes()) else { return false };
         let mut entry = self.by_index(at).expect("the entry is sound");
         entry.read_to_end(out).expect("the entry is sound");
@@ -66,7 +66,7 @@ impl<R: Read + Seek> Look for ZipArchive<R> {
     }
 }
 
-/// Reads the file of [`Zip`].
+/// Reads the file of [`Zip`] with the crate `rc-zip`.
 pub struct RcZip;
 
 impl Store for RcZip {
@@ -119,7 +119,7 @@ impl Look for ByName<'_> {
     }
 }
 
-/// Returns cursors whose reads are counted.
+/// Makes cursors that count their reads.
 struct CountedCursors {
     file: File,
     counts: Counts,

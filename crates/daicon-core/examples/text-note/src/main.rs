@@ -1,6 +1,6 @@
-//! `text-note write FILE TEXT` and `text-note read FILE`.
+//! The program of the example: `text-note write FILE TEXT` and `text-note read FILE`.
 //!
-//! This file handles arguments, files and exit codes; the library implements the format.
+//! This file handles arguments, files and exit codes. The library implements the format.
 
 use core::error::Error;
 use std::ffi::OsString;
@@ -41,8 +41,8 @@ fn read(file: &OsString) -> Result<(), Box<dyn Error>> {
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 
-/// Prints a line to standard error. Ignores errors, because a closed standard error leaves no place
-/// to report them.
+/// Prints a line to standard error. If this fails, the error cannot be reported anywhere, so it is
+/// ignored.
 fn say(line: &str) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
