@@ -92,7 +92,7 @@ impl ReadAt for Mixed {
     }
 }
 
-/// The numbers of what was tested.
+/// The numbers of plans, sessions, regions and escalations.
 #[derive(Debug, Default)]
 struct Tried {
     plans: AtomicU64,

@@ -67,7 +67,7 @@ fn verbs_that_copy_or_compare_have_the_same_option() {
     let (key, out) = (scratch.at("key"), scratch.at("out"));
     let [key, out] = [&key, &out].map(|path: &PathBuf| path.to_str().expect("text"));
     assert_eq!(dacti(["key", "new", "-o", key]).code, Some(0));
-    // The limit counts 10,000 bytes of contents and the names list.
+    // The contents take 10,000 bytes. The limit also counts the names list.
     for (verb, more) in [("sign", &["--key", key, "-o", out][..]), ("compact", &["-o", out])] {
         let few = run(&scratch, verb, &[more, &["--max-total", "9999"]].concat());
         refused(&few, "more than 9999 bytes");

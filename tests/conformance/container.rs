@@ -136,8 +136,8 @@ fn reference(file: &[u8]) -> Result<Container, String> {
     Ok(countable(seen, diagnostics as u64))
 }
 
-/// Returns what the walker found, and the regions of the components, in the form of a fixture's
-/// dump.
+/// Returns the tables and components of a file, and the regions of the components, in the form of a
+/// fixture's dump.
 fn ours(file: &[u8]) -> Result<String, String> {
     let len = file.len() as u64;
     let Walk { walker, seen, error, .. } = walk(file, true, Feeding::Exact);

@@ -125,7 +125,7 @@ fn cars_are_read_to_their_last_byte() {
             let expected: Vec<_> = (499..bytes.len()).map(|len| (len, blocks.len())).collect();
             assert_eq!(whole, expected);
         } else {
-            // If a CAR v1 is cut between two sections, the rest is a valid CAR v1.
+            // If a CAR v1 is cut between two sections, the part before the cut is a valid CAR v1.
             let counts: Vec<_> = whole.iter().map(|(_, some)| *some).collect();
             assert_eq!(counts, (0..blocks.len()).collect::<Vec<_>>(), "{name}");
         }

@@ -86,8 +86,8 @@ fn cases(n: usize) -> Vec<u8> {
     named_by(n, |n| small(n as u32 + 1), &ids, path)
 }
 
-/// Returns a package whose names list has 64 segments of `n` paths each. The paths of every second
-/// segment are the same.
+/// Returns a package whose names list has 64 segments of `n` paths each. The segments with even
+/// numbers all have the same paths.
 fn segments(n: usize) -> Vec<u8> {
     let (mut link, mut data) = (Link::default(), Vec::new());
     let base = DATA_AT + GROUP;

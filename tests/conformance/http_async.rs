@@ -124,7 +124,7 @@ fn brotli(content: &[u8]) -> Vec<u8> {
 
 #[test]
 fn an_empty_region_has_a_seal_that_is_fetched() {
-    // The empty region lies after the head, so the reader must fetch only its seal.
+    // The empty region lies after the head, so the reader fetches its seal and nothing else.
     let server = good(packed(3, |n| if n == 1 { Vec::new() } else { vec![7; 50_000] }));
     block_on(async {
         let package = open(&server, &options()).await.expect("it is good");

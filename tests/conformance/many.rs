@@ -77,7 +77,8 @@ impl Server {
     }
 }
 
-/// Waits until all requests of a round have arrived, or all announced requests.
+/// Waits until all requests of a round have arrived. The last round has only the requests that are
+/// left of the announced ones.
 fn wait_for_round(shared: &(Mutex<Rounds>, Condvar), range: Span) {
     let (rounds, changed) = shared;
     let mut rounds = rounds.lock().expect("no thread panicked");

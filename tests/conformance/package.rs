@@ -149,10 +149,10 @@ fn verifying_finds_what_the_reference_finds() {
         let Ok(package) = Package::from_bytes(fixture.bytes.clone()) else { continue };
         let report = package.verify(NonZeroUsize::new(2), &mut |_| ControlFlow::Continue(()));
         let whole = report.is_ok_and(|report| report.is_whole());
-        // The excluded fixtures verify, although the reference reports a fault. The faults are a
-        // limit on content, which each caller sets, and faults of a layout, which reading does not
-        // need. A region with an unknown encoding cannot be decoded, so its package does not
-        // verify.
+        // The test leaves out fixtures that verify although the reference reports a fault. Some
+        // exceed the fixtures' limit on content, and each caller sets its own limit. Others have a
+        // faulty layout, which reading does not need. A package with an unknown encoding does not
+        // verify, because its region cannot be decoded.
         let verdict = &fixture.verdict;
         if !verdict.contains("layout")
             && !fixture.name.contains("layout")
@@ -940,8 +940,7 @@ fn reads_are_counted() {
     // read for the region.
     let mut files = some_files(300);
     files.retain(|file| file.id.is_none());
-    // A reader reads more seals after regions that share their bytes. So no regions share bytes
-    // here.
+    // If regions shared bytes, each read would include 16 seals. So no regions share bytes here.
     let apart = || BuildOptions { share: false, ..PLAIN };
     let small_package = build(&files, apart());
     let (opened, got) = reads(&small_package, get);

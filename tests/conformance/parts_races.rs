@@ -43,7 +43,7 @@ impl Turns {
             }
             match state.order.last() {
                 Some(next) if *next == who => break,
-                // The planned turns are over, so any publisher may perform its operation.
+                // All planned turns are over, so both publishers may go on.
                 None => break,
                 Some(_) => state = self.changed.wait(state).unwrap(),
             }

@@ -122,8 +122,8 @@ fn a_plan_is_what_is_then_read() {
 #[test]
 fn a_plan_of_a_list_is_what_is_then_read() {
     let large = build(&hundreds(30_000), PLAIN);
-    // The names list lies after the head. If the package is large, so does the names list's index
-    // block.
+    // The names list lies after the head. In a large package, the index block with its entry also
+    // lies after the head.
     for (file, unknown, index) in [
         (build(&hundreds(1_000), PLAIN), 0, 0),
         (without_keys(&large), 1, 2 * 3),

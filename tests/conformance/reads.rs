@@ -60,7 +60,7 @@ fn a_package_is_the_same_in_memory_mapped_and_read() {
             [Package::open(&path), Package::open_mapped(&path), Package::from_bytes(file.clone())];
         for package in packages {
             let package = package.expect("it is good");
-            // The second round uses what the package kept in memory from the first round.
+            // The second round uses blocks and groups that the package kept in memory.
             for _ in 0..2 {
                 for file in &files {
                     let region = package.region(&file.path).expect("it is there");

@@ -60,7 +60,8 @@ fn files() -> Vec<(String, Vec<u8>)> {
 fn packed(options: BuildOptions, key: Option<SecretKey>, files: &[(String, Vec<u8>)]) -> Vec<u8> {
     let mut builder = PackageBuilder::new(options);
     key.map(|key| builder.sign(key).len());
-    // The builder gets the files in another order. The package must not depend on this order.
+    // The builder gets the files in the reverse order, because the package must not depend on the
+    // order.
     for (path, content) in files.iter().rev() {
         builder.add(&path[..], content.clone()).expect("a good name");
     }

@@ -241,7 +241,7 @@ fn a_view_goes_on_when_the_object_grows_and_ends_when_it_is_another() {
     assert_eq!(old.get("1.bin").expect("its bytes are where they were"), content(1));
     let (new, _) = store.open("p").expect("it is good");
     assert_eq!(new.get("1.bin").expect("it is there"), content(600));
-    // This is another package. Its regions have the same lengths and different bytes.
+    // Builds another package. Its regions have the same lengths and different bytes.
     let other = dir.path().join("other");
     let mut builder = PackageBuilder::new(BuildOptions {
         encoding: EncodingChoice::None,

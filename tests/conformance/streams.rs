@@ -34,8 +34,8 @@ fn located(file: &[u8]) -> Located {
     Package::from_bytes(file).expect("it is good").locate("a").expect("it is there")
 }
 
-/// Opens a package on a source that counts reads and behaves like a remote one. Its streams keep
-/// verified bytes instead of reading twice.
+/// Opens a package with a source that counts reads and behaves like a remote source. Streams from a
+/// remote source keep bytes in memory instead of reading them twice.
 fn far(file: &[u8], limits: Limits) -> (Counted, Package) {
     let source = Counted::new(Arc::new(Far(BytesSource::new(file))));
     let package = Package::from_source(Arc::new(source.clone()), limits).expect("it is good");

@@ -110,8 +110,8 @@ pub fn uuid_of(id: Id) -> Uuid {
     Uuid::from_bytes(id)
 }
 
-/// Returns those bytes of `start..end` that the file has. If the file ends before `end`, some or
-/// all are missing.
+/// Returns those bytes of `start..end` that the file has. If the file ends before `end`, fewer
+/// bytes are returned, or none.
 pub fn read(file: &[u8], start: u64, end: u64) -> &[u8] {
     let clamp = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(file.len());
     &file[clamp(start)..clamp(end)]

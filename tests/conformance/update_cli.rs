@@ -249,7 +249,7 @@ fn a_second_writer_is_told_to_wait() {
     let mut first = start();
     let error = loop {
         let ended = scratch.run(["put", "p", "b.txt=in/a.txt", "--force"]);
-        // As long as the first run does not hold the lock, this run succeeds.
+        // This run succeeds while the first run does not hold the lock yet.
         if ended.code != Some(0) {
             break ended.err;
         }

@@ -145,7 +145,7 @@ struct DiskState {
     heads: Vec<(blake3::Hash, SystemTime)>,
 }
 
-/// A disk. Its power fails before a certain call.
+/// A disk whose power fails before a certain call.
 #[derive(Debug)]
 pub struct Disk {
     state: Mutex<DiskState>,

@@ -20,7 +20,7 @@ fn decode(stored: &[u8], dictionary: &[u8], len_max: usize) -> Result<Vec<u8>, E
     decode_to_vec_with(Some(dictionary), &located, stored, None, len_max as u64)
 }
 
-/// Packs all contents into one package with this dictionary. Returns the stored bytes of each
+/// Packs all contents into one package that has this dictionary. Returns the stored bytes of each
 /// content.
 fn packed(contents: &[Vec<u8>], dictionary: &[u8], quality: u8) -> Vec<Vec<u8>> {
     let options = BuildOptions {

@@ -1,7 +1,7 @@
 //! The cost of reading parts of a DAR archive with a real nginx, compared with an indexed CAR v2 of
 //! the same blocks. The test reads the CAR as its specification says: the header, the whole index,
-//! and then a range for each block. The index of a CAR does not state where the descendants of a
-//! block lie. Libraries from npm read the same blocks, if they can.
+//! and then a range for each block. The index of a CAR does not state the places of a block's
+//! descendants. Libraries from npm read the same blocks, if they can.
 
 use super::counts::Relay;
 use super::npm::{programs, run};

@@ -14,8 +14,8 @@ use std::process::Command;
 
 const KEPT_SHORT: Lifetimes = Lifetimes { head: 60, data: 31_536_000 };
 
-/// The result of a check in short: the bad findings for a package in one file, the bad findings for
-/// a package in parts, the recommended form, and the exit code.
+/// The result of `cdn-check` in short: the bad findings for a package in one file, the bad findings
+/// for a package in parts, the recommended form, and the exit code.
 #[derive(Debug, PartialEq, Eq)]
 struct Verdict {
     one_file: Vec<String>,
@@ -89,8 +89,8 @@ fn expect(host: &str, url: &str, edge: Option<&str>, expected: (&[&str], &[&str]
     assert_eq!(verdict(host, url, edge), expected, "{host}");
 }
 
-/// The bad settings of nginx. Each has a name, the setting, the bad findings for one file, and the
-/// bad findings in parts.
+/// Bad settings of nginx: a name, the setting, the bad findings for a package in one file, and the
+/// bad findings for a package in parts.
 const BAD: &[(&str, &str, &[&str], &[&str])] = &[
     ("no ranges", "max_ranges 0;", &["whole file"], &["whole file"]),
     ("a 416 is kept", "add_header Cache-Control 'public, max-age=60';", &["past the end"], &[]),

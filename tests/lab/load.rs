@@ -70,7 +70,7 @@ fn region(n: usize) -> Vec<u8> {
     bytes(n * 1_000..n * 9_000 + 300_000)
 }
 
-/// What the readers of a server got while the server was killed again and again.
+/// The results of the readers, while their server was killed again and again.
 #[derive(Debug, Default)]
 struct Read {
     right: AtomicU64,

@@ -133,7 +133,7 @@ pub(super) fn tell(table: &str, row: &str) {
     }
 }
 
-/// What the readers of one cache got.
+/// The results of the readers of one cache.
 #[derive(Debug, Default)]
 struct Met {
     opened: AtomicU64,

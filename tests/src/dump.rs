@@ -113,7 +113,7 @@ pub fn layout(file_id: &Id, slice: u64, end: u64, deltas: u32, keys: (u32, u32))
     format!("layout {id} slice {slice} end {end} deltas {deltas} keys {}+{}\n", keys.0, keys.1)
 }
 
-/// Writes a requirement of a format that the file meets.
+/// Writes a requirement of a format, and the component that meets it.
 #[must_use]
 pub fn met(id: &Id, (major, minor): (u16, u16), at: u64) -> String {
     format!("requires {} met by {major}.{minor} at {at:#x}\n", text(id))

@@ -301,8 +301,8 @@ impl Published {
         let at = self.fresh();
         let old = self.index().regions();
         let count = old.len() + edits.len() + 1;
-        // The maximum number of groups decides the length of the index, and of the fences before
-        // it.
+        // The lengths of the index and of the fences before it are computed for the maximum number
+        // of groups.
         let groups_max = count.div_ceil(255);
         let keys_len = (32 + 8 * groups_max).next_multiple_of(8) as u64;
         let index_at = at + keys_len;

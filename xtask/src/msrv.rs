@@ -26,8 +26,7 @@ pub fn msrv(context: &Context, args: &[String]) -> Result<Outcome> {
     for package in metadata.members().filter(|package| package.published()) {
         command.args(["-p", &package.name]);
     }
-    // Another compiler would replace what was built before, so this verb has its own target
-    // directory.
+    // Another compiler would replace earlier builds, so this verb has its own target directory.
     run(command.env("CARGO_TARGET_DIR", metadata.target_directory.join("msrv")))?;
     Ok(Outcome::Done)
 }

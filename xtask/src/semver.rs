@@ -49,7 +49,7 @@ pub fn semver(context: &Context, args: &[String]) -> Result<Outcome> {
 fn external_types(context: &Context, metadata: &Metadata) -> Result {
     let libraries = metadata.members().filter(|p| p.published() && p.lib().is_some());
     // Other packages of the workspace enable all features, so `--all-features` is not needed.
-    // Without this flag, cargo can use what it built before.
+    // Without this flag, cargo can use its earlier builds.
     let mut doc = context.cargo(["doc", "--quiet", "--no-deps", "--lib", "--workspace"]);
     run(as_rustdoc(&mut doc))?;
     let mut findings = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 /// The length of the head, which readers fetch as one range.
 pub const HEAD: u64 = 65_536;
-/// The length of a page in bytes. The length of a slice is a multiple of it.
+/// The length of a page in bytes. The length of every slice is a multiple of this length.
 const PAGE: u64 = 4096;
 
 type Page = Arc<[u8]>;

@@ -115,7 +115,7 @@ pub struct Breach {
 /// The result of one case with one kind of edge.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
-    /// The numbers of what was tested.
+    /// The numbers of plans, states and readers that were tested.
     pub counts: Counts,
     /// For each kind of corruption: how often it occurred, and the breach with the fewest old
     /// slices.

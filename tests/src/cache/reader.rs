@@ -21,7 +21,7 @@ const WAYS_MAX: usize = 64;
 /// The maximum number of answers to one request that the reader tries one by one.
 const ANSWERS_MAX: usize = 4096;
 
-/// What a reader got for one region: its content and the seal after it, both as digests.
+/// A reader's result for one region: its content and the seal after it, both as digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Answer {
     /// The digest of the content.
@@ -155,7 +155,7 @@ struct Outcome {
     told: String,
 }
 
-/// What a reader got from one combination of answers.
+/// The result of a reader for one combination of answers.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// The reader's view, or the reason why the reader gave up.

@@ -428,8 +428,9 @@ pub(super) const CASES: &[Case] = &[
         "R-REG-02, R-SEAL-19",
         || {
             let mut out = sealed(|_| (), |_| ());
-            // Changes the offset of the second component, so that the file has only 63 bytes after
-            // it. The offset lies 20 bytes after the start of the component's entry.
+            // Changes the offset of the second component, so that its region starts 63 bytes before
+            // the end of the file. The offset field is 20 bytes after the start of the component's
+            // entry.
             let at = out.len() as u32 - 63;
             out[100..104].copy_from_slice(&at.to_le_bytes());
             out

@@ -96,7 +96,7 @@ pub fn missing(tools: &[Tool]) -> bool {
     !missing.is_empty() && skipped(&missing.join("; "))
 }
 
-/// Prints the command that installs what a test needs, and returns `true`. The calling test then
+/// Prints the command that installs the needs of a test, and returns `true`. The calling test then
 /// returns without testing.
 ///
 /// # Panics

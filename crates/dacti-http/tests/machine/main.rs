@@ -29,7 +29,7 @@ enum Act {
     Unframed,
     /// The requested range. Its `Content-Range` gives the total as `*`.
     Star,
-    /// Only the first bytes of the range, this many. The `Content-Range` gives the total as `*`.
+    /// This many bytes from the start of the range. The `Content-Range` gives the total as `*`.
     StarOf(u64),
     /// The right bytes, from a state of the file with a different `ETag` and a total that is larger
     /// by this number.
@@ -37,14 +37,14 @@ enum Act {
     /// The whole file, with status 200.
     Whole,
     WholeUnframed,
-    /// The whole file, with status 200. It has only this many bytes.
+    /// The whole file, with status 200. Its length is this number of bytes.
     WholeOf(u64),
     WholeCut(u64, End),
-    /// The right headers, with the bytes of a range that lies this many bytes later.
+    /// The right headers, and a wrong body: bytes that lie this many positions later in the file.
     Shifted(u64),
     /// The right headers, with zeros as the body.
     Zeros,
-    /// A range that lies this many bytes later. The headers state this range.
+    /// A range that starts and ends this many bytes later. The headers state that range.
     Elsewhere(u64),
     NoContentRange,
     Multipart,
@@ -52,7 +52,7 @@ enum Act {
     GzipWhole,
     /// The right headers, and a body that ends after this many bytes.
     Cut(u64, End),
-    /// Only the first bytes of the range, this many. The `Content-Range` states this shorter range.
+    /// This many bytes from the start of the range. The `Content-Range` states this shorter range.
     Fewer(u64),
     /// A body that is this many bytes too long. The `Content-Length` states its real length.
     Longer(u64),
@@ -1184,8 +1184,8 @@ proptest! {
         // spec: R-HTTP-50, R-HTTP-51, R-HTTP-53
         let mut session = Session::new(Options { tags, bytes_max, requests_max, ..options() });
         session.set_grid(Grid { slice_len: 4_096, fresh_end: 50_000 });
-        // Several fetches share a session, so that later fetches depend on what the session
-        // remembers.
+        // Several fetches share a session, so that later fetches depend on the memory of the
+        // session.
         for n in 0..4 {
             let before = session.stats().requests;
             let acts = &acts[n % acts.len()..];
