@@ -271,8 +271,8 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     }
 }
 
-/// A plan without an append has only its first barrier to protect a place of T2. The place was in
-/// use before the previous plan.
+/// If a plan appends nothing, only its first barrier protects the place of T2 that it writes. This
+/// place was in use before the previous plan.
 #[test]
 fn first_barrier_alone_guards_a_place_that_was_in_force() {
     // spec: R-CDN-10, R-CDN-17

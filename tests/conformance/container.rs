@@ -1,4 +1,5 @@
-//! Compares `daicon-core` with fixtures and with the reference, also for all small containers.
+//! Compares `daicon-core` with fixtures and with the reference. Also compares the walks over all
+//! small containers with the reference.
 
 use crate::support::{self, Fixture, container_verdict, fixtures, id_of, read, uuid_of};
 use dacti_tests::dump;

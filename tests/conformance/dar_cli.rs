@@ -151,8 +151,8 @@ fn files_go_in_and_blocks_come_out() {
     folder.ends(0, &["create", "in", "-o", "y.dar"]);
     let read = |name: &str| fs::read(folder.at(name)).expect("it is there");
     assert_eq!(read("x.dar"), read("y.dar"));
-    // Extracting the whole DAG makes the same archive. Removing the index and adding it again also
-    // does.
+    // Extracting the whole DAG makes the same archive. Removing the index and adding it again makes
+    // the same archive, too.
     folder.ends(0, &["extract", "x.dar", "-o", "all.dar"]);
     assert_eq!(read("x.dar"), read("all.dar"));
     folder.ends(0, &["index", "--remove", "x.dar", "-o", "plain.dar"]);

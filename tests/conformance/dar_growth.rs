@@ -41,8 +41,8 @@ fn ambiguous_skips_cost_as_much_as_there_are_links() {
 }
 
 /// Returns an archive with `count` nested subtrees, which all end before the same long block. Each
-/// subtree has a missing link, for which the long block could be taken. A later block links to all
-/// subtrees again, the innermost first.
+/// subtree has a link to a missing block, and a reader could take the long block for that block. A
+/// later block links to all subtrees again, the innermost first.
 fn nested_before_a_long_block(count: usize) -> (Vec<u8>, CidBytes) {
     let long = block(reference::RAW, reference::SHA2_256, &vec![7; 1 << 20], &[]);
     let mut nested: Vec<Block> = vec![];

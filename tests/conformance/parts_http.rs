@@ -353,7 +353,7 @@ fn an_earlier_head_from_a_cache_is_ignored() {
         name.contains(&hex)
     });
     let server = Server::start(&store, move |seen, number| match seen.name == NAME {
-        // The server answers all requests for the head but the first with an earlier head.
+        // The first request for the head gets the right head. All later ones get an earlier head.
         true if number > 0 => Act::Of(old.clone()),
         _ => Act::Right,
     });

@@ -353,7 +353,7 @@ fn another_package_of_the_same_length_and_time_is_another() {
         let mut builder = PackageBuilder::new(options);
         builder.add("a.txt", content.to_vec()).unwrap();
         builder.build(to).unwrap();
-        // The time of the file stays the same, because some tools set one time for all files of a
+        // The file always gets the same time, because some tools set one time for all files of a
         // site.
         let time = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1_000_000_000);
         fs::File::options().write(true).open(to).unwrap().set_modified(time).unwrap();

@@ -83,7 +83,8 @@ fn open(file: &[u8], path: &Path) -> Vec<Package> {
     opened.into_iter().map(|package| package.expect("the index is read later")).collect()
 }
 
-/// A package that tests damage. It has few or many regions, and is as it was packed or was folded.
+/// A package that tests damage. It has few or many regions, and is in the state after packing or
+/// after a fold.
 struct Base {
     name: &'static str,
     file: Vec<u8>,

@@ -153,8 +153,8 @@ fn counts(regions: usize, len: usize, requests: u64, bytes_max: u64) {
         let asked_for = format!("region/{n:07}");
         check(&relay, &asked_for, Some(&content(n, 1_024)), requests, bytes_max);
         check(&relay, "hot.txt", Some(b"in the head"), 1, HEAD);
-        // To know that a region is missing, the program needs the head, or also one block of the
-        // index.
+        // To know that a region is missing, the program needs only the head, or the head and one
+        // block of the index.
         check(&relay, "no such region", None, requests - 1, bytes_max - REGION);
     }
 }

@@ -255,7 +255,8 @@ fn run(before: Before, edge: Edge, start: Start, lifetimes: Lifetimes, time: Dur
     tell("updates", &met.row(&cache, start, lifetimes, updates));
 }
 
-/// When dropped, ends all threads. So the others end if one thread ends, even by a panic.
+/// Ends all threads when it is dropped. So if one thread ends, even by a panic, the others end,
+/// too.
 pub(super) struct Over<'o>(pub(super) &'o AtomicBool);
 
 impl Drop for Over<'_> {

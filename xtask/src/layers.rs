@@ -1,5 +1,5 @@
-//! `layers`: checks which crates may depend on which crates, and that the crates below the facade
-//! contain nothing that they must not.
+//! `layers`: checks which crates may depend on which crates. Also checks that the crates below the
+//! facade do no IO, and that only listed files have `unsafe`.
 
 use crate::metadata::{Metadata, Package};
 use crate::run::{Context, Outcome, Result, judge, no_args, output};

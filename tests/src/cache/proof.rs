@@ -51,7 +51,7 @@ pub struct Case {
 pub struct Counts {
     /// Plans that were played. A plan counts once for every kind of edge.
     pub plans: u64,
-    /// Beginnings of a plan's writes. A beginning can end in the middle of a step.
+    /// Prefixes of a plan's list of writes. A prefix can end in the middle of a step.
     pub prefixes: u64,
     /// Mixes of old and new slices, in heads and in other answers.
     pub mixes: u64,

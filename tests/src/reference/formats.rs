@@ -12,7 +12,8 @@ pub struct Needed {
     /// The major version.
     pub major: u16,
     /// The minor version. If the major version is 0, the reader accepts only this minor version and
-    /// `minors`. If not, it also accepts all higher ones.
+    /// `minors`. If the major version is higher, the reader accepts this minor version and all
+    /// higher ones.
     pub minor: u16,
     /// Further minor versions that the reader accepts if the major version is 0.
     pub minors: &'static [u16],

@@ -180,8 +180,8 @@ struct Run {
     waits: Vec<u64>,
 }
 
-/// Runs a fetch to its end. The server answers each request as `act` returns, and `doubt` judges
-/// the received bytes.
+/// Runs a fetch to its end. For each request, `act` chooses the answer of the server. `doubt`
+/// judges the received bytes.
 fn run(
     fetch: &mut Fetch,
     session: &mut Session,
@@ -292,7 +292,7 @@ fn unavailable(fault: Fault, requests: u32, tags: bool) -> Error {
 }
 
 const P: &str = "100000-100999";
-/// The range of `P`. Its tags differ in a session with default slices, which have 1 MiB.
+/// The range of `P`, for sessions with default slices of 1 MiB. They use other tags.
 const P_OF_MIB: &str = P;
 const G: &str = "100000-100999 g=65536";
 const N: &str = "100000-100999 g=65536-N";
@@ -332,8 +332,8 @@ fn a_right_answer_is_taken_at_once() {
 fn other_validators_and_totals_are_a_hint_and_no_error() {
     // spec: R-HTTP-11, R-HTTP-64
     let mut session = session();
-    // The session takes the state of the first answer as the file's state. The answers in the
-    // `chain` are of other states.
+    // The session takes the state of the first answer as the file's state. The answers with
+    // `Grown(0)` and `Grown(2)` are of other states.
     let acts = [(Grown(1), false), (Star, false), (Grown(1), false), (Right, true)];
     for (act, wants_look) in acts.into_iter().chain([(Grown(0), true), (Grown(2), true)]) {
         let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
@@ -352,8 +352,8 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     for n in 1..=10 {
         for _ in 0..2 {
             let mut fetch = Fetch::range(&session, Span { start: 100_000, end: 101_000 });
-            // The first answer ends early, and the second one is of another state. The fetch takes
-            // the rest from it, and remembers that state.
+            // The first answer ends early. The fetch takes the rest from the second answer, which
+            // is of another state, and remembers that state.
             let acts = [Cut(10, End::Reset), Grown(n)];
             let run = run(&mut fetch, &mut session, &FILE, |_, n| acts[n], |_| None);
             assert!(run.result.is_ok());
