@@ -117,8 +117,8 @@ fn is_test_file(path: &str) -> bool {
     path.split('/').find(|&part| part == "tests" || part == "src") == Some("tests")
 }
 
-/// Returns the text after `// spec:`. Returns `None` if the comment is `/// spec:`, or if `//
-/// spec:` is the start of a string.
+/// Returns the text after `// spec:`. Returns `None` for `/// spec:`, and for a string that starts
+/// with `// spec:`.
 fn citation(line: &str) -> Option<&str> {
     let (before, list) = line.split_once(COMMENT)?;
     (!before.ends_with('/') && !before.ends_with('"')).then_some(list)
