@@ -35,8 +35,8 @@ impl Keep {
         })
     }
 
-    /// Returns the part of a message that names the dropped attributes. It is empty if all are
-    /// kept.
+    /// Returns the part of a message that names the dropped attributes. The part is empty if all
+    /// attributes are kept.
     pub(crate) const fn dropped(self) -> &'static str {
         match (self.keep_times, self.keep_modes) {
             (true, true) => "",

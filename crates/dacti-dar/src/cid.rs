@@ -28,7 +28,8 @@ const V0_TEXT_LEN: usize = 46;
 /// The multibase prefixes of bases that are not a power of two: 58, 36 and 10. The time that their
 /// decoders take grows with the square of the text's length.
 const UNEVEN_BASES: [char; 5] = ['z', 'Z', 'k', 'K', '9'];
-/// The maximum length of a text in such a base. Every CID fits, except long identity CIDs.
+/// The maximum length of a text in one of the `UNEVEN_BASES`. Every CID fits, except long identity
+/// CIDs.
 const UNEVEN_TEXT_LEN_MAX: usize = 256;
 
 /// The maximum length of a hash function's digest, in bytes.

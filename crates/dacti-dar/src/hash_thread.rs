@@ -60,7 +60,8 @@ impl Batch {
     }
 }
 
-/// A thread that hashes batches and returns them in the same order. It ends when this is dropped.
+/// A thread that hashes batches and returns them in the same order. The thread ends when this value
+/// is dropped.
 #[derive(Debug)]
 pub(crate) struct HashThread {
     sender: SyncSender<Batch>,

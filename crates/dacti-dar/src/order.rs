@@ -561,8 +561,8 @@ impl Order {
         self.judge_identity_roots(header);
     }
 
-    /// Lists the missing blocks to which identity CIDs of the header link, up to the number in the
-    /// options. An identity CID has no frame, but its links count.
+    /// Lists the missing blocks to which identity CIDs of the header link, as many as the options
+    /// allow. An identity CID has no frame, but its links count.
     fn judge_identity_roots(&mut self, header: &Header) {
         let mut listed: HashSet<Cid> = self.summary.missing.iter().cloned().collect();
         let mut found = Vec::new();

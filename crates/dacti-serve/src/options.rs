@@ -30,7 +30,8 @@ pub struct Options {
     pub stop_max: Duration,
     /// Seconds for which caches may keep a package's head, and other files.
     pub head_max_age: u32,
-    /// Seconds for which caches may keep the bytes of a package after its head, which never change.
+    /// Seconds for which caches may keep the bytes after a package's head. These bytes never
+    /// change.
     pub data_max_age: u32,
 }
 

@@ -1,6 +1,6 @@
 //! Joins neighbouring spans into reads.
 //!
-//! This file reads nothing itself, and no rule of the format depends on it.
+//! This module only computes: it reads nothing, and no rule of the format depends on it.
 
 use crate::Span;
 

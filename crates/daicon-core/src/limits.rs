@@ -1,13 +1,13 @@
 //! Every limit of the container reader, by name.
 
-/// The default for the maximum number of tables in one file. Real files have one to three; the
-/// higher limit leaves room for chains that grow.
+/// The default for the maximum number of tables in one file. Real files have one to three tables;
+/// the higher limit leaves room for chains that grow.
 pub const TABLES_MAX: usize = 64;
 
 /// The default for the maximum number of components in all tables of one file, duplicates included.
 ///
-/// The founding formats have fewer than ten. The walker stores components inline, so this limit
-/// also sets the walker's size.
+/// The founding formats have fewer than ten components in a file. The walker stores components
+/// inline, so this limit also sets the walker's size.
 pub const COMPONENTS_MAX: usize = 256;
 
 /// The maximum number of diagnostics that a walk stores. Further diagnostics are only counted.

@@ -1,7 +1,7 @@
 //! Answers wants from bytes that were read before, such as a file's head.
 //!
-//! A walker wants 28 bytes, then 24, then the entries of a table. One read of the head answers all
-//! three wants.
+//! A walker wants 28 bytes, then 24 bytes, then the entries of a table. One read of the head
+//! answers all three wants.
 
 use crate::{Span, to_u64};
 

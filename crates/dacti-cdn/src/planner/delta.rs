@@ -264,8 +264,8 @@ mod tests {
         // of another encoding.
         switched(&used(251, 65_536, *b"none"), &some, 7, Some(at));
         switched(&used(9, 65_536, *b"brot"), &some, 7, Some(at));
-        // The group base 65,536 reaches the bytes of a block at 4 GiB, but not of a block at 4 GiB
-        // + 65,536.
+        // From the group base 65,536, a block at 4 GiB is in reach. A block that starts one slice
+        // later is out of reach.
         let mut world = used(9, 65_536, *b"none");
         world.len = 1 << 32;
         switched(&world, &some, 8, None);

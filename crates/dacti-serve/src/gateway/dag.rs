@@ -38,8 +38,8 @@ impl Dag {
         Ok(dag)
     }
 
-    /// Returns the next block; `None` after the last. With `seen`, no block is returned twice, and
-    /// the DAG below a block that was seen is not walked again.
+    /// Returns the next block; `None` after the last. If `seen` is given, no block is returned
+    /// twice, and the DAG below a block that was seen is not walked again.
     pub(super) fn next(
         &mut self,
         store: &mut Store,

@@ -100,7 +100,7 @@ impl Fields {
         if let Some(tag) = &self.tag {
             headers.insert(ETAG, tag.clone());
         }
-        // The `Accept` field decides whether a target is answered by a file or by blocks.
+        // Whether the answer is a file or blocks depends on the `Accept` field of the request.
         headers.insert(VARY, HeaderValue::from_static("accept"));
         let mut insert = |name, value: &str| {
             if let Ok(value) = HeaderValue::try_from(value) {

@@ -129,7 +129,8 @@ impl Tar<'_> {
             Kind::File => {
                 let len = found.content_len(&self.store, self.sink)?;
                 entry.write(self.sink, &path, b"", len)?;
-                // The walk of a file fails unless the file has exactly this length.
+                // The header has stated the length. The walk fails unless the file has exactly this
+                // length.
                 found.write(&self.store, None, self.sink)?;
                 pad(self.sink, len)?;
             }

@@ -67,7 +67,7 @@ class Site {
     this.#root = new URL("./", self.registration?.scope ?? self.location.href);
     const name = `dacti-site ${this.#root.pathname}`;
     this.#store = new Store(name, new URL("dacti-site/-/", this.#root));
-    // The reader loads its modules through the store, so that it can start offline.
+    // The reader's modules are loaded through the store, so that the reader can start offline.
     defaults.load = () => this.#module(settings.wasm);
     defaults.loadTools = () => this.#module(settings.tools);
     this.#views = new Views(this.#store, (head) => this.#open(head), settings);

@@ -52,7 +52,7 @@ export class Views {
     return Promise.race([refreshed, patience]);
   }
 
-  /** Returns the view of a page. For a page without a view, remembers the current view. */
+  /** Returns the view of a page. If the page has no view yet, the current view becomes its view. */
   async ofPage(id) {
     const page = id && (this.#pages.get(id) ?? (await this.#store.json(`page/${id}`)));
     if (page) {
