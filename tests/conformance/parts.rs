@@ -14,9 +14,13 @@ mod http;
 mod pull;
 #[path = "parts_races.rs"]
 mod races;
+#[path = "parts_runs.rs"]
+mod runs;
 #[path = "parts_s3.rs"]
 mod s3;
 mod s3_server;
+#[path = "parts_shared.rs"]
+mod shared;
 #[path = "parts_store.rs"]
 mod store;
 #[path = "parts_updates.rs"]

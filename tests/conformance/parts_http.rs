@@ -13,21 +13,25 @@ use std::sync::{Arc, Mutex};
 
 /// A request: the name of the object, the query, and the range.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Seen {
+pub struct Seen {
     name: String,
     query: String,
     range: (usize, usize),
 }
 
 impl Seen {
-    fn is_part(&self) -> bool {
+    pub fn name_has(&self, part: &str) -> bool {
+        self.name.contains(part)
+    }
+
+    pub fn is_part(&self) -> bool {
         self.name.starts_with("p.dacti-pack.parts/")
     }
 }
 
 /// An answer of the server. It is right or wrong on purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Act {
+pub enum Act {
     Right,
     Status(u16),
     /// Status 200 with this body.
@@ -40,14 +44,17 @@ enum Act {
 
 type Script = dyn Fn(&Seen, usize) -> Act + Send + Sync;
 
-/// A server of the objects in a `Memory` store.
-struct Server {
-    url: String,
+/// A server of the objects in a store.
+pub struct Server {
+    pub url: String,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
 impl Server {
-    fn start(store: &Memory, script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static) -> Self {
+    pub fn start(
+        store: &Memory,
+        script: impl Fn(&Seen, usize) -> Act + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let url = format!("http://{}/{NAME}", listener.local_addr().expect("it is bound"));
         let seen = Arc::<Mutex<Vec<Seen>>>::default();
@@ -61,15 +68,15 @@ impl Server {
         Self { url, seen }
     }
 
-    fn right(store: &Memory) -> Self {
+    pub fn right(store: &Memory) -> Self {
         Self::start(store, |_, _| Act::Right)
     }
 
-    fn seen(&self) -> Vec<Seen> {
+    pub fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut *self.seen.lock().unwrap())
     }
 
-    fn open(&self) -> Result<Package, Error> {
+    pub fn open(&self) -> Result<Package, Error> {
         Package::open_url_with(&self.url, &options()).map(|(package, _)| package)
     }
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-type Model = BTreeMap<String, Vec<u8>>;
+pub type Model = BTreeMap<String, Vec<u8>>;
 
 /// Makes a package of `count` regions, as a file.
 pub fn package(dir: &TempDir, count: usize) -> (PathBuf, Model) {

@@ -23,9 +23,10 @@ use published::Published;
 /// Proves that `plan`, carried out on the file of `snapshot`, keeps the laws W1 to W5, and that the
 /// claims of the plan are true.
 ///
-/// If the snapshot has the entries of the index, this also proves the content of a new index. If
-/// not, it proves only that a barrier covers all of the new index before the switch. The lengths
-/// that edits replace are proven by these entries, or by [look-ups](Snapshot::set_found).
+/// If the snapshot has the entries of the index, this also proves the content of a new index. For a
+/// run of changes, the entries before the base groups suffice. If the entries were not read, it
+/// proves only that a barrier covers all of the new index before the switch. The lengths that edits
+/// replace are proven by these entries, or by [look-ups](Snapshot::set_found).
 ///
 /// # Errors
 /// The first broken law, with its step.
@@ -45,8 +46,12 @@ pub fn check(plan: &Plan, snapshot: &Snapshot) -> Result<(), Fault> {
     }
     check_edits(plan, snapshot).map_err(whole)?;
     check_cost(plan, snapshot).map_err(whole)?;
-    if snapshot.entries().is_some() {
-        check_derived(plan, snapshot).map_err(whole)?;
+    let is_known = match plan.strategy {
+        Strategy::Changes => snapshot.changes().is_ok(),
+        _ => snapshot.entries().is_some(),
+    };
+    if is_known {
+        check_derived(plan, snapshot, &run.head).map_err(whole)?;
     }
     Ok(())
 }
@@ -67,6 +72,7 @@ fn check_cost(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     let wanted = Wanted::of(snapshot, &plan.edits).map_err(|_| Breach::Edits)?;
     let bytes_dying = match plan.strategy {
         Strategy::Delta => wanted.replaced_len(),
+        Strategy::Changes => snapshot.dying_in_changes(&wanted),
         Strategy::Fold => snapshot.dying_in_fold(&wanted),
         Strategy::FirstTable | Strategy::SecondTable => 0,
     };
@@ -178,21 +184,57 @@ impl<'p> Run<'p> {
             self.pieces.push(piece);
             self.proven.push(false);
         }
-        if !has_room(append, self.snapshot.room_len) {
+        if !self.has_room(append) {
             return Err(Breach::NoRoom);
         }
         self.len = end;
         Ok(())
     }
 
+    /// Returns whether an append has the room for seals, with zeros that a barrier proves. They end
+    /// it, apart from its padding. In a package in parts, a new index follows them, so they stand
+    /// right after the edits.
+    fn has_room(&self, append: &Append) -> bool {
+        // spec: R-CDN-19
+        let len = self.snapshot.room_len;
+        let is_other = |piece: &&Piece| piece.content != PieceContent::Zeros;
+        let room = if self.snapshot.is_in_parts && self.writes_index() {
+            let is_edit = |piece: &Piece| matches!(piece.content, PieceContent::Edit { .. });
+            let edits =
+                append.pieces.iter().rposition(is_edit).map_or(0, |last| last.saturating_add(1));
+            append.pieces.iter().skip(edits).find(is_other)
+        } else {
+            append.pieces.iter().rev().find(is_other)
+        };
+        len == 0
+            || room.is_some_and(|piece| match &piece.content {
+                PieceContent::Inline(bytes) => {
+                    to_u64(bytes.len()) >= len && bytes.iter().all(|byte| *byte == 0)
+                }
+                _ => false,
+            })
+    }
+
+    fn writes_index(&self) -> bool {
+        matches!(self.plan.strategy, Strategy::Changes | Strategy::Fold)
+    }
+
     fn reserve(&mut self, reserve: &Reserve) -> Result<(), Breach> {
         let span = self.fits(reserve.at, &reserve.before, &reserve.after)?;
-        if !self.snapshot.nobody_reads(span) {
+        if !self.snapshot.nobody_reads(span) && !self.is_room_of_new_fences(span) {
             return Err(Breach::Read);
         }
         self.reserved = true;
         self.write(span, &reserve.after);
         Ok(())
+    }
+
+    /// Returns whether the plan may write fences of a new index there. In a package in parts, no
+    /// reader of the old head reads the new one, because the head is replaced as a whole.
+    fn is_room_of_new_fences(&self, span: Span) -> bool {
+        // spec: R-PART-37
+        let room = self.snapshot.fence_room().filter(|_| self.writes_index());
+        room.is_some_and(|room| room.contains(&span))
     }
 
     fn barrier(&mut self, barrier: &Barrier) -> Result<(), Breach> {
@@ -276,7 +318,8 @@ impl<'p> Run<'p> {
 
 /// Checks that the append has the bytes of each edit once, and no other bytes of edits.
 fn check_edits(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
-    let removal_seal_len = if plan.strategy == Strategy::Delta { snapshot.seal_len } else { 0 };
+    let lists_removals = matches!(plan.strategy, Strategy::Delta | Strategy::Changes);
+    let removal_seal_len = if lists_removals { snapshot.seal_len } else { 0 };
     for edit in &plan.edits {
         let Edit::Remove(remove) = edit else { continue };
         let is_empty = remove.seal_len == 0;
@@ -301,11 +344,17 @@ fn check_edits(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
 }
 
 /// Checks that the new index has the entries of the old one, with the edits applied.
-fn check_derived(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
+fn check_derived(plan: &Plan, snapshot: &Snapshot, head: &[u8]) -> Result<(), Breach> {
     let derived = Derived::of(plan, snapshot).map_err(|_| Breach::Derived)?;
     let Some(derived) = derived else { return Ok(()) };
     let pieces = plan.append().into_iter().flat_map(|append| &append.pieces);
     let mut expected = pieces.filter(|piece| matches!(piece.content, PieceContent::Derived { .. }));
+    let in_head = derived.fences_in_head().map_err(|_| Breach::Derived)?;
+    if let Some((span, bytes)) = in_head
+        && span.slice_of(head, 0) != Some(&bytes)
+    {
+        return Err(Breach::Derived);
+    }
     let emitted = derived.emit(|_, bytes| {
         let digest = expected.next().and_then(|piece| piece.content.digest());
         if digest == Some(Digest::of(bytes)) { Ok(()) } else { Err(Emitted::Other) }
@@ -322,19 +371,6 @@ impl From<Error> for Emitted {
     fn from(_: Error) -> Self {
         Self::Other
     }
-}
-
-/// Returns whether an append ends with at least `len` zeros that a barrier proves, apart from its
-/// padding.
-fn has_room(append: &Append, len: u64) -> bool {
-    let last = append.pieces.iter().rev().find(|piece| piece.content != PieceContent::Zeros);
-    len == 0
-        || last.is_some_and(|piece| match &piece.content {
-            PieceContent::Inline(bytes) => {
-                to_u64(bytes.len()) >= len && bytes.iter().all(|byte| *byte == 0)
-            }
-            _ => false,
-        })
 }
 
 #[cfg(test)]
@@ -378,12 +414,20 @@ mod tests {
             Strategy::Delta => [put(9, 6), put(1, 7)].to_vec(),
             Strategy::FirstTable => [component(5, 100)].to_vec(),
             Strategy::SecondTable => [component(5, 100), Edit::ExplicitIds].to_vec(),
-            Strategy::Fold => [put(9, 6), remove(3)].to_vec(),
+            Strategy::Changes | Strategy::Fold => [put(9, 6), remove(3)].to_vec(),
+        }
+    }
+
+    /// Returns the snapshot of a package for which a plan of [`edits`] takes this strategy.
+    fn snapshot(strategy: Strategy) -> Snapshot {
+        match strategy {
+            Strategy::Changes => crate::world::in_parts(2600, 8).with_changes(),
+            _ => world().scanned(),
         }
     }
 
     fn planned(strategy: Strategy) -> (Plan, Snapshot) {
-        let snapshot = world().scanned();
+        let snapshot = snapshot(strategy);
         let edits = edits(strategy);
         let plan = plan(&snapshot, &edits, &UpdatePolicy::default()).unwrap();
         assert_eq!((plan.strategy, check(&plan, &snapshot)), (strategy, Ok(())));
@@ -494,6 +538,47 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_changes_stands_right_before_the_base_groups() {
+        // spec: R-PART-36, R-PART-37
+        use Strategy::{Changes, Fold};
+        fn table(plan: &mut Plan) -> &mut crate::Reserve {
+            let reserves = plan.steps.iter_mut().filter_map(|step| match &mut step.action {
+                Action::Reserve(reserve) => Some(reserve),
+                _ => None,
+            });
+            reserves.last().unwrap()
+        }
+        // The first entry of the new table is the index: its offset is at 44, its size at 48.
+        let number =
+            |table: &[u8], at: usize| u32::from_le_bytes(*table[at..].first_chunk::<4>().unwrap());
+        breaks(Changes, Breach::Unwritten, |plan| {
+            let size = number(&table(plan).after, 48) - 6136;
+            table(plan).after[48..52].copy_from_slice(&size.to_le_bytes());
+        });
+        breaks(Changes, Breach::Unwritten, |plan| table(plan).after[44] += 8);
+        // Other bytes follow the run, or the run follows other bytes at another place.
+        breaks(Changes, Breach::Unwritten, |plan| {
+            let append = append(plan);
+            let span = Span::new(append.span().end, 8).unwrap();
+            append.pieces.push(Piece { span, content: PieceContent::Zeros });
+        });
+        // The fences lead elsewhere, or are written where others read.
+        for at in [0, 8, 16, 40, 60] {
+            breaks(Changes, Breach::Derived, |plan| reserve(plan).after[at] ^= 1);
+        }
+        for at in [504, 1000, 3576, 16_432] {
+            breaks(Changes, Breach::Read, |plan| reserve(plan).at = at);
+        }
+        breaks(Changes, Breach::Unwritten, |plan| plan.strategy = Fold);
+        breaks(Fold, Breach::Strategy, |plan| plan.strategy = Changes);
+        // The run needs the seal of the removal.
+        breaks(Changes, Breach::Edits, |plan| {
+            let Edit::Remove(remove) = &mut plan.edits[1] else { unreachable!() };
+            remove.seal_len = 0;
+        });
+    }
+
+    #[test]
     fn what_is_published_stands_before_it_behind_a_barrier() {
         // spec: R-CDN-11
         use Strategy::{Delta, FirstTable, Fold, SecondTable};
@@ -503,7 +588,7 @@ mod tests {
         breaks(Fold, Breach::Unwritten, |plan| reserve(plan).after[24 + 20] += 8);
         // The new table has an extension offset, but the plan writes no table there.
         breaks(SecondTable, Breach::Unwritten, |plan| reserve(plan).after[8] = 8);
-        for strategy in Strategy::ALL {
+        for strategy in [Delta, FirstTable, SecondTable, Fold] {
             breaks(strategy, Breach::NoBarrier, |plan| drop(plan.steps.remove(2)));
             breaks(strategy, Breach::NoBarrier, |plan| {
                 let (at, _) = plan.switch().unwrap();
@@ -544,7 +629,7 @@ mod tests {
         breaks(Delta, Breach::Incomplete, |plan| switch(plan).after[0] += 1);
         breaks(FirstTable, Breach::Incomplete, |plan| switch(plan).after[0] += 1);
         breaks(SecondTable, Breach::Incomplete, |plan| switch(plan).after[0] += 8);
-        for strategy in Strategy::ALL {
+        for strategy in [Delta, FirstTable, SecondTable, Strategy::Fold] {
             breaks(strategy, Breach::NoSwitch, |plan| drop(plan.steps.pop()));
             breaks(strategy, Breach::AfterSwitch, |plan| {
                 let again = plan.steps.last().cloned().unwrap();
@@ -598,15 +683,21 @@ mod tests {
             assert_eq!(refused, Err(Breach::NoRoom));
             let with = plan(&snapshot, &edits(strategy), &UpdatePolicy::default()).unwrap();
             assert_eq!((with.strategy, check(&with, &snapshot)), (strategy, Ok(())));
-            let pieces = &with.append().unwrap().pieces;
-            let [.., room, padding] = &pieces[..] else { panic!("{pieces:?}") };
-            let expected = PieceContent::Inline(std::vec![0; 480]);
-            assert_eq!((room.span.len(), &room.content), (480, &expected));
-            assert_eq!(
-                (padding.span.start, &padding.content),
-                (room.span.end, &PieceContent::Zeros)
-            );
-            assert_eq!(padding.span.end % 65_536, 0);
+            let append_of_plan = with.append().unwrap();
+            let pieces = &append_of_plan.pieces;
+            let zeros = PieceContent::Inline(std::vec![0; 480]);
+            let at = pieces.iter().position(|piece| piece.content == zeros).unwrap();
+            let room = &pieces[at];
+            assert_eq!(room.span.len(), 480);
+            // Only the padding follows, or the run of changes, which the second start follows.
+            let [last] = &pieces[at + 1..] else { panic!("{pieces:?}") };
+            assert_eq!(last.span.start, room.span.end);
+            if strategy == Strategy::Changes {
+                assert!(matches!(last.content, PieceContent::Derived { .. }));
+            } else {
+                assert_eq!(last.content, PieceContent::Zeros);
+                assert_eq!(last.span.end % 65_536, 0);
+            }
             // Readers read the room, so a barrier proves that caches have it.
             let is_proven = with.steps.iter().any(|step| match &step.action {
                 Action::Barrier(barrier) => barrier.probes.iter().any(|p| p.span == room.span),
@@ -617,10 +708,13 @@ mod tests {
             for (len, byte) in [(479, 0), (480, 1)] {
                 let mut other = with.clone();
                 let pieces = &mut append(&mut other).pieces;
-                let room = pieces.len() - 2;
-                pieces[room].content = PieceContent::Inline(std::vec![byte; len]);
-                pieces[room].span.end = pieces[room].span.start + len as u64;
-                pieces[room + 1].span.start = pieces[room].span.end;
+                let Span { start, end } = room.span;
+                let span = Span { start, end: start + len as u64 };
+                pieces[at] = Piece { span, content: PieceContent::Inline(std::vec![byte; len]) };
+                if span.end < end {
+                    let span = Span { start: span.end, end };
+                    pieces.insert(at + 1, Piece { span, content: PieceContent::Zeros });
+                }
                 let refused = check(&other, &snapshot).map_err(|fault| fault.breach);
                 assert_eq!(refused.unwrap_err(), Breach::NoRoom);
             }
@@ -631,6 +725,38 @@ mod tests {
         for (size, end) in [(65_024, 131_072 + 65_536), (65_025, 131_072 + 131_072)] {
             let plan = plan(&snapshot, &[put(9, size)], &UpdatePolicy::default()).unwrap();
             assert_eq!(plan.append().unwrap().span().end, end);
+        }
+    }
+
+    #[test]
+    fn in_a_package_in_parts_the_room_follows_the_edits() {
+        // spec: R-CDN-19, R-PART-37
+        // A new index and extension tables follow the room.
+        for strategy in [Strategy::Changes, Strategy::Fold] {
+            let mut snapshot = snapshot(Strategy::Changes);
+            if strategy == Strategy::Fold {
+                let world = crate::world::in_parts(2600, 8);
+                snapshot = world.scanned();
+                snapshot.base = None;
+            }
+            snapshot.room_len = 480;
+            let components = (0..9).map(|n| component(100 + n, 10));
+            let edits: Vec<_> = [put(9, 6), remove(3)].into_iter().chain(components).collect();
+            let plan = plan(&snapshot, &edits, &UpdatePolicy::default()).unwrap();
+            assert_eq!((plan.strategy, check(&plan, &snapshot)), (strategy, Ok(())));
+            let pieces = &plan.append().unwrap().pieces;
+            let zeros = PieceContent::Inline(std::vec![0; 480]);
+            let room = pieces.iter().position(|piece| piece.content == zeros).unwrap();
+            let is_edit = |piece: &Piece| matches!(piece.content, PieceContent::Edit { .. });
+            // A fold writes no seal of the removal.
+            let edits = 1 + usize::from(strategy == Strategy::Changes) + 9;
+            assert_eq!(pieces.iter().filter(|piece| is_edit(piece)).count(), edits);
+            assert!(!pieces[room..].iter().any(is_edit));
+            assert!(pieces.len() > room + 2, "tables and the index follow");
+            let mut other = plan.clone();
+            append(&mut other).pieces[room].content = PieceContent::Zeros;
+            let refused = check(&other, &snapshot).map_err(|fault| fault.breach);
+            assert_eq!(refused, Err(Breach::NoRoom));
         }
     }
 

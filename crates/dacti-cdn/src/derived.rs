@@ -1,7 +1,9 @@
-//! The new index of a fold: its regions in order, and its bytes in pieces.
+//! The new index of a fold, or the new run of changes of a package in parts: its regions in order,
+//! and its bytes in pieces.
 //!
 //! Each pass merges the entries of the snapshot with the edits again. So only 16 bytes of memory
-//! are needed for each group. Specification: `docs/spec/dacti-cdn.md`, "Fold".
+//! are needed for each group. Specification: `docs/spec/dacti-cdn.md`, "Fold";
+//! `docs/spec/dacti-parts.md`, "The run of changes".
 
 mod emit;
 mod merge;
@@ -15,15 +17,18 @@ pub(crate) use merge::{Change, Listed};
 use merge::Merged;
 use runs::Runs;
 
-use crate::{Error, IndexEntries};
+use crate::parts::BaseGroups;
+use crate::{Error, IndexEntries, LimitOf, Reason, Snapshot};
 use alloc::vec::Vec;
 use dacti_index::{GROUPS_MAX, index_len};
-use dacti_lookup::{RunSpec, lookup_len, stride_for};
-use daicon_core::Span;
+use dacti_lookup::{
+    KeptRun, RUNS_MAX, Run, RunSpec, STRIDE_MAX, lookup_len, lookup_len_with, stride_for,
+};
+use daicon_core::{Span, to_u64};
 
 /// The maximum number of groups of an index without fences. One fetch reads all of them.
 const GROUPS_WITHOUT_KEYS: u32 = 10;
-/// The maximum length of the fences in bytes. One fetch reads all of them.
+/// The maximum length of fences in a block, in bytes. One fetch reads all of them.
 const FENCES_LEN_MAX: u64 = 65_536;
 /// Alignment of fences and index.
 pub(crate) const DERIVED_ALIGN: u64 = 8;
@@ -33,41 +38,149 @@ pub(crate) const DERIVED_ALIGN: u64 = 8;
 pub(crate) struct NewIndex<'a> {
     pub(crate) merged: Merged<'a>,
     pub(crate) runs: Runs,
-    pub(crate) groups: u32,
     pub(crate) stride: Option<u32>,
-    /// The lookup region; empty if there is none.
+    /// The runs of the base groups, which follow the new ones; empty in a fold.
+    pub(crate) kept: Vec<KeptRun<'a>>,
+    /// The lookup region; empty if there is none. In the head, it is the whole room for fences, so
+    /// that its component need not change with the number of fences.
     pub(crate) fences: Span,
+    /// Whether the lookup region lies in the head, and not in the block.
+    pub(crate) fences_in_head: bool,
+    /// The number of groups of the index, base groups included.
+    pub(crate) groups: u32,
+    /// The index region, base groups included.
     pub(crate) index: Span,
+    /// The part of the index region that the block holds.
+    pub(crate) written: Span,
 }
 
 impl<'a> NewIndex<'a> {
-    /// Lays out the index of `entries` after `changes`. Fences, if any, start at `at`, and the
-    /// index follows them.
-    pub(crate) fn new(
+    /// Lays out the index of `entries` after `changes`. Fences, if any, lie in the head of a
+    /// package in parts if they fit there. Otherwise they start at `at`, and the index follows
+    /// them.
+    pub(crate) fn fold(
+        snapshot: &Snapshot,
         entries: &'a IndexEntries,
         changes: Vec<Change>,
-        fresh_end: u64,
         at: u64,
     ) -> Result<Self, Error> {
         let merged = Merged::new(entries, changes);
-        let runs = Runs::of(&merged, fresh_end)?;
-        let groups = runs.groups();
-        if groups > u64::from(GROUPS_MAX) {
-            return Err(
-                dacti_index::Error::from(dacti_index::Misuse::TooManyGroups { groups }).into()
-            );
-        }
-        let groups = u32::try_from(groups).unwrap_or(u32::MAX);
+        let runs = Runs::of(&merged, snapshot.layout.fresh_end)?;
+        let groups = groups_of(&runs, 0)?;
         let specs = runs.specs();
         let wanted = groups > GROUPS_WITHOUT_KEYS;
-        let stride = stride_for(&specs, FENCES_LEN_MAX).filter(|_| wanted);
+        let room = snapshot.fence_room().filter(|_| wanted);
+        let in_head = room.and_then(|room| Some((room, stride_for(&specs, room.len())?)));
+        let in_block = || stride_for(&specs, FENCES_LEN_MAX).filter(|_| wanted);
+        let stride = in_head.map(|(_, stride)| stride).or_else(in_block);
         let fences_len = stride.map_or(0, |stride| lookup_len(&specs, stride));
-        let fences = Span::new(at, fences_len).ok_or(Error::PastLastPosition)?;
-        let index = Span::new(fences.end, index_len(groups)).ok_or(Error::PastLastPosition)?;
-        Ok(Self { merged, runs, groups, stride, fences, index })
+        let fences = match in_head {
+            Some((room, _)) => room,
+            None => Span::new(at, fences_len).ok_or(Error::PastLastPosition)?,
+        };
+        let index_at = if in_head.is_some() { at } else { fences.end };
+        let index = Span::new(index_at, index_len(groups)).ok_or(Error::PastLastPosition)?;
+        let (kept, fences_in_head) = (Vec::new(), in_head.is_some());
+        Ok(Self {
+            merged,
+            runs,
+            stride,
+            kept,
+            fences,
+            fences_in_head,
+            groups,
+            index,
+            written: index,
+        })
+    }
+
+    /// Lays out the run of changes that lists `entries`, which are those before the base groups,
+    /// and `changes`. The index starts at `at`, and its fences lie in the head.
+    ///
+    /// Returns the reason if the package must be folded.
+    pub(crate) fn before_base(
+        snapshot: &'a Snapshot,
+        entries: &'a IndexEntries,
+        changes: Vec<Change>,
+        at: u64,
+    ) -> Result<Result<Self, Reason>, Error> {
+        let (Some(base), Some(base_runs), Some(room)) =
+            (snapshot.base, snapshot.base_runs(), snapshot.fence_room())
+        else {
+            return Ok(Err(Reason::NoBaseGroups));
+        };
+        let merged = Merged::new(entries, changes);
+        let changes = to_u64(merged.iter().count());
+        if let Some(reason) = too_many(changes, &base) {
+            return Ok(Err(reason));
+        }
+        let runs = match Runs::of(&merged, snapshot.layout.fresh_end) {
+            Err(Error::LimitExceeded { what: LimitOf::Runs, .. }) => {
+                return Ok(Err(Reason::NoRoomForFences));
+            }
+            runs => runs?,
+        };
+        let groups = groups_of(&runs, base.groups)?;
+        let specs = runs.specs();
+        let Some((stride, kept)) = strides(&specs, &base_runs, room.len()) else {
+            return Ok(Err(Reason::NoRoomForFences));
+        };
+        let index = Span::new(at, index_len(groups)).ok_or(Error::PastLastPosition)?;
+        let end = index.end.saturating_sub(base.span.len());
+        let written = Span { end, ..index };
+        let (stride, fences, fences_in_head) = (Some(stride), room, true);
+        Ok(Ok(Self { merged, runs, stride, kept, fences, fences_in_head, groups, index, written }))
     }
 
     pub(crate) fn specs(&self) -> Vec<RunSpec> {
         self.runs.specs()
+    }
+}
+
+/// Returns the reason to fold if the changes are more than a tenth of what the base groups can
+/// list.
+pub(crate) fn too_many(changes: u64, base: &BaseGroups) -> Option<Reason> {
+    // spec: R-PART-36
+    let regions = base.entries_max();
+    let is_above = changes.saturating_mul(10) > regions;
+    is_above.then_some(Reason::ManyChanges { changes, regions })
+}
+
+/// Returns the number of groups of a new index with these runs and `kept` further groups.
+fn groups_of(runs: &Runs, kept: u32) -> Result<u32, Error> {
+    let groups = runs.groups().saturating_add(u64::from(kept));
+    let counted = u32::try_from(groups).ok().filter(|groups| *groups <= GROUPS_MAX);
+    let fault = dacti_index::Misuse::TooManyGroups { groups };
+    counted.ok_or_else(|| dacti_index::Error::from(fault).into())
+}
+
+/// Returns the stride of new runs, and the base runs with the fences that stay. It drops as few
+/// fences as possible so that the lookup region fits into `room` bytes. `None` if it never fits.
+fn strides<'b>(
+    specs: &[RunSpec],
+    base_runs: &[Run<'b>],
+    room: u64,
+) -> Option<(u32, Vec<KeptRun<'b>>)> {
+    if specs.len().saturating_add(base_runs.len()) > RUNS_MAX {
+        return None;
+    }
+    (1..=STRIDE_MAX).find_map(|every| {
+        let kept: Vec<_> = base_runs.iter().map(|run| KeptRun { run: *run, every }).collect();
+        let longest = kept.iter().map(KeptRun::stride).max().unwrap_or_default();
+        if longest > STRIDE_MAX {
+            return None;
+        }
+        let fits = |stride: &u32| lookup_len_with(specs, *stride, &kept) <= room;
+        (1..=longest).find(fits).map(|stride| (stride, kept))
+    })
+}
+
+impl Snapshot {
+    /// Returns the room for fences in the head; `None` for a package in one file, where readers may
+    /// still use the fences that lie there.
+    pub(crate) fn fence_room(&self) -> Option<Span> {
+        let room = self.layout.fences;
+        let is_free = self.is_in_parts && !room.is_empty() && self.is_room_for_fences(room);
+        is_free.then_some(room)
     }
 }

@@ -208,6 +208,12 @@ pub enum Misuse {
          `Snapshot::entries_reader` first"
     )]
     IndexNeeded,
+    /// The update writes a run of changes, but the entries of the earlier changes were not read.
+    #[error(
+        "the update writes a run of changes, and this needs the entries before the base groups: \
+         read them with `Snapshot::changes_reader` first"
+    )]
+    ChangesNeeded,
     /// The plan was not made from this snapshot.
     #[error("the plan was not made from this snapshot: take both from the same state of the file")]
     NotDerived,

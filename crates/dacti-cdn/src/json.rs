@@ -290,7 +290,12 @@ mod tests {
 
     #[test]
     fn plans_of_all_strategies_come_back_as_they_were() {
-        for (plan, strategy) in plans().iter().zip(crate::Strategy::ALL) {
+        use crate::Strategy::{Changes, Delta, FirstTable, Fold, SecondTable};
+        let (in_parts, edits) = (crate::world::in_parts(2600, 8), [put(9, 6), remove(3)]);
+        let snapshot = in_parts.with_changes();
+        let changes = plan(&snapshot, &edits, &UpdatePolicy::default()).unwrap();
+        let strategies = [Delta, FirstTable, SecondTable, Fold, Changes];
+        for (plan, strategy) in plans().iter().chain([&changes]).zip(strategies) {
             assert_eq!(plan.strategy, strategy);
             let text = serde_json::to_string_pretty(plan).unwrap();
             assert_eq!(&serde_json::from_str::<Plan>(&text).unwrap(), plan, "{text}");

@@ -74,6 +74,10 @@ pub enum Strategy {
     /// A new second table in its other place, with the same index. The first table's extension
     /// offset is the switch.
     SecondTable,
+    /// A run of all changes in appended bytes, in front of the last groups of the old index, and a
+    /// new second table. Only packages in parts have this strategy. The first table's extension
+    /// offset is the switch.
+    Changes,
     /// A new index in appended bytes, and a new second table that names it. The first table's
     /// extension offset is the switch.
     Fold,
@@ -81,7 +85,8 @@ pub enum Strategy {
 
 impl Strategy {
     /// All strategies, cheapest first.
-    pub const ALL: [Self; 4] = [Self::Delta, Self::FirstTable, Self::SecondTable, Self::Fold];
+    pub const ALL: [Self; 5] =
+        [Self::Delta, Self::FirstTable, Self::SecondTable, Self::Changes, Self::Fold];
 }
 
 impl fmt::Display for Strategy {
@@ -90,6 +95,7 @@ impl fmt::Display for Strategy {
             Self::Delta => "delta",
             Self::FirstTable => "first table",
             Self::SecondTable => "second table",
+            Self::Changes => "changes",
             Self::Fold => "fold",
         })
     }

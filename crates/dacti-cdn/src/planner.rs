@@ -3,6 +3,7 @@
 //! Specification: `docs/spec/dacti-cdn.md`, "The plan".
 
 mod block;
+mod changes;
 mod components;
 mod delta;
 mod first_table;
@@ -27,18 +28,27 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
     wanted.check_seals(snapshot)?;
     let mut block = Block::of_edits(snapshot, &wanted, slice_len, policy)?;
     let delta = delta::slot(snapshot, &wanted, &block);
-    let fits = [
-        delta.map(|_| ()),
-        first_table::fits(snapshot, &wanted, &block),
-        tables::fits(snapshot, &wanted),
-        tables::fits_second(snapshot, &wanted),
-    ];
-    let ways = Strategy::ALL.into_iter().zip(fits);
-    let Some((strategy, _)) = ways.clone().find(|(_, fits)| fits.is_ok()) else {
-        let reason = fits.into_iter().rev().find_map(Result::err).unwrap_or(Reason::Dearer);
-        return Err(Error::NoStrategy { reason });
+    let mut fits = Vec::from([
+        (Strategy::Delta, delta.map(|_| ())),
+        (Strategy::FirstTable, first_table::fits(snapshot, &wanted, &block)),
+        (Strategy::SecondTable, tables::fits(snapshot, &wanted)),
+    ]);
+    if snapshot.is_in_parts {
+        let is_cheaper = fits.iter().any(|(_, fits)| fits.is_ok());
+        let changes = if is_cheaper {
+            Err(Reason::Dearer)
+        } else {
+            changes::fits(snapshot, &wanted, &block)?
+        };
+        fits.push((Strategy::Changes, changes));
+    }
+    fits.push((Strategy::Fold, tables::fits_second(snapshot, &wanted)));
+    let Some((strategy, _)) = fits.iter().find(|(_, fits)| fits.is_ok()) else {
+        let reason = fits.into_iter().rev().find_map(|(_, fits)| fits.err());
+        return Err(Error::NoStrategy { reason: reason.unwrap_or(Reason::Dearer) });
     };
-    let others = ways.filter(|(other, _)| *other != strategy);
+    let strategy = *strategy;
+    let others = fits.into_iter().filter(|(other, _)| *other != strategy);
     let rejected = others.map(|(strategy, fits)| Rejected {
         strategy,
         reason: fits.err().unwrap_or(Reason::Dearer),
@@ -46,7 +56,8 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
     let rejected = rejected.collect();
     // A fold writes a new index, which lists no removals. So the seals of removals are left out.
     let unsealed = without_seals(&edits);
-    let has_seals = strategy == Strategy::Delta && snapshot.seal_len > 0;
+    let lists_removals = matches!(strategy, Strategy::Delta | Strategy::Changes);
+    let has_seals = lists_removals && snapshot.seal_len > 0;
     let (edits, wanted) = if has_seals || wanted.removes.is_empty() {
         (&edits, wanted)
     } else {
@@ -57,7 +68,8 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
     let steps = match (strategy, delta) {
         (Strategy::Delta, Ok(slot)) => delta::steps(snapshot, &wanted, block, &slot, policy),
         (Strategy::FirstTable, _) => first_table::steps(snapshot, &wanted, block, policy),
-        (Strategy::SecondTable, _) => tables::steps(snapshot, &wanted, block, None, policy),
+        (Strategy::SecondTable, _) => tables::steps(snapshot, &wanted, block, policy),
+        (Strategy::Changes, _) => changes::steps(snapshot, &wanted, block, policy),
         (Strategy::Fold | Strategy::Delta, _) => fold::steps(snapshot, &wanted, block, policy),
     };
     Ok(steps?.into_plan(snapshot, edits, strategy, rejected, slice_len))

@@ -67,4 +67,21 @@ pub enum Reason {
     /// The names component, whose data must change, is not in the second table.
     #[error("the names component is not in the second table")]
     NamesElsewhere,
+    /// The package is in parts, and its index in force ends where the block would stand.
+    #[error("the index ends in second starts of parts, and the block takes their place")]
+    IndexPassesEnd,
+    /// No part holds exactly the last groups of the index, or the head has no fences for them.
+    #[error("no part holds exactly the last groups of the index, with their fences in the head")]
+    NoBaseGroups,
+    /// The changes since the base are more than a tenth of the regions that it can list.
+    #[error("{changes} changes are more than a tenth of {regions}, the places of the base groups")]
+    ManyChanges {
+        /// Changes that the run would list, at most.
+        changes: u64,
+        /// Places for entries in the base groups.
+        regions: u64,
+    },
+    /// The head has too little room for the fences of all runs.
+    #[error("the head has too little room for the fences of all runs")]
+    NoRoomForFences,
 }

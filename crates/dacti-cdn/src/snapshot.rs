@@ -4,6 +4,7 @@
 //! for a fold all entries of the index. Specification: `docs/spec/dacti-cdn.md`, "What an updater
 //! reads".
 
+mod base;
 mod reader;
 mod room;
 mod scan;
@@ -14,6 +15,7 @@ pub(crate) use room::{T1_COUNT_AT, T1_EXTENSION_AT};
 pub(crate) use scan::ENCODINGS_MAX;
 pub use scan::{IndexEntries, IndexEntriesReader, Live};
 
+use crate::parts::BaseGroups;
 use crate::{Digest, Edit, Error, HEAD_LEN, Layout, State};
 use alloc::vec::Vec;
 use dacti_index::{Encoding, GROUP_HEADER_LEN, Group};
@@ -23,7 +25,10 @@ use uuid::Uuid;
 /// A published package, read for an update.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
+    /// Where the next block begins at the earliest.
     pub(crate) len: u64,
+    /// The length of the package. In a package in parts it may pass `len`.
+    pub(crate) bound: u64,
     pub(crate) head: Vec<u8>,
     pub(crate) layout: Layout,
     /// Tables of the chain, in order.
@@ -37,6 +42,10 @@ pub struct Snapshot {
     /// The place of the second table, 0 or 1.
     pub(crate) place: Option<usize>,
     pub(crate) entries: Option<IndexEntries>,
+    /// The entries of the groups before the base groups, removals included.
+    pub(crate) changes: Option<IndexEntries>,
+    /// The last groups of the index, if a part holds them alone.
+    pub(crate) base: Option<BaseGroups>,
     /// The results of look-ups, ascending by id: the number of stored bytes, or `None` for a
     /// missing region.
     looked_up: Vec<(Uuid, Option<u64>)>,
@@ -78,19 +87,13 @@ pub struct DeltaGroup {
 }
 
 impl Snapshot {
-    /// Returns the same snapshot, marked as that of a package in parts. Its blocks begin at
-    /// multiples of 8 bytes.
-    #[must_use]
-    pub fn in_parts(self) -> Self {
-        Self { is_in_parts: true, ..self }
-    }
-
     /// Returns the multiple at which a block begins and ends, for a plan with this slice length.
     pub(crate) const fn block_align(&self, slice_len: u64) -> u64 {
         if self.is_in_parts { crate::parts::BLOCK_ALIGN } else { slice_len }
     }
 
-    /// Returns the physical length of the file in bytes.
+    /// Returns the physical length of the file in bytes. In a package in parts, this is the
+    /// position at which the next block begins at the earliest.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len
@@ -168,7 +171,27 @@ impl Snapshot {
     /// # Errors
     /// `Index` if the index region is too short.
     pub fn entries_reader(&self) -> Result<IndexEntriesReader, Error> {
-        IndexEntriesReader::new(self.index, self.len)
+        IndexEntriesReader::new(self.index, self.bound, None)
+    }
+
+    /// Returns a machine that reads the entries of the groups before the base groups. A run of
+    /// changes lists these entries and the edits.
+    ///
+    /// # Errors
+    /// `Index` if the index region is too short; `Misuse` if the package has no base groups.
+    pub fn changes_reader(&self) -> Result<IndexEntriesReader, Error> {
+        let base = self.base.ok_or(crate::Misuse::IndexNeeded)?;
+        IndexEntriesReader::new(self.index, self.bound, Some(base.first_group))
+    }
+
+    /// Takes the entries that a reader of [`changes_reader`](Self::changes_reader) has read.
+    pub fn set_changes(&mut self, changes: IndexEntries) {
+        self.changes = Some(changes);
+    }
+
+    /// Returns the entries before the base groups, if they were read.
+    pub(crate) fn changes(&self) -> Result<&IndexEntries, crate::Misuse> {
+        self.changes.as_ref().ok_or(crate::Misuse::ChangesNeeded)
     }
 
     /// Takes the entries that an [`IndexEntriesReader`] has read.

@@ -1,13 +1,15 @@
 //! Packages for tests, built from the byte map of the specification.
 
+use crate::parts::{ListChange, NextEntry, PartEntry, PartList, cut_at_groups};
 use crate::{
-    Action, Derived, Digest, Edit, LAYOUT_ID, LAYOUT_VERSION, Layout, PieceContent, Plan, Probe,
-    Put, Remove, Reserve, Snapshot, SnapshotReader, State, Switch,
+    Action, Append, Derived, Digest, Edit, LAYOUT_ID, LAYOUT_VERSION, Layout, PieceContent, Plan,
+    Probe, Put, Remove, Reserve, Snapshot, SnapshotReader, State, Switch,
 };
 use dacti_index::{
     Encoding, Entry, Event, GroupHeader, INDEX_ID, INDEX_VERSION, IndexReader, emit_group,
     emit_header,
 };
+use dacti_lookup::{LOOKUP_ID, LOOKUP_VERSION, RunSpec, emit_lookup};
 use dacti_names::{Flags, NAMES_ID, NAMES_VERSION};
 use dacti_seal::{SEAL_ID, SEAL_VERSION, Seals};
 use daicon_core::{
@@ -23,6 +25,8 @@ pub(crate) const NONE: Encoding = Encoding::NONE;
 /// A sparse file: pieces by their start, with zeros between them and up to `len`.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
+    /// The list of a package in parts. The digests are made up.
+    pub(crate) list: Option<PartList>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) appended: BTreeMap<u64, Vec<u8>>,
     pub(crate) len: u64,
@@ -59,10 +63,41 @@ pub(crate) fn fresh(entries: u32) -> World {
         t2_slots: 8,
         fences,
     };
-    let mut world = World { bytes, appended: BTreeMap::new(), len: fresh_end, layout };
+    let mut world = World { list: None, bytes, appended: BTreeMap::new(), len: fresh_end, layout };
     let index = Region::new(start, 8 + 6136 * total);
     world.write_tables(&[], &[ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index)]);
     world
+}
+
+/// Returns a package in parts of at least 2,551 regions, with fences and `deltas` delta groups,
+/// each full of an older entry of its own number.
+pub(crate) fn in_parts(entries: u32, used: u32) -> World {
+    let mut world = fresh(entries);
+    let groups = entries.div_ceil(255);
+    let start = 65_536 - 8 - 6136 * 8;
+    let index = Region::new(start as u32, 8 + 6136 * (8 + groups));
+    let run = [RunSpec { first_group: 8, groups }];
+    let lookup = Region::new(3584, (32 + 8 * u64::from(groups)) as u32);
+    let first = |group: u32| id((group - 8) * 255);
+    emit_lookup(start, &run, 1, first, &mut world.bytes[3584..]).unwrap();
+    let index = ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index);
+    let lookup = ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, lookup);
+    world.write_tables(&[], &[index, lookup]);
+    for group in 8 - used..8 {
+        let at = start as usize + 8 + 6136 * group as usize;
+        let header = GroupHeader::new(world.layout.fresh_end - 65_536, NONE, 255);
+        let listed = [Entry::new(id(group), group, 1); 255];
+        emit_group(&header, &listed, &mut world.bytes[at..]).unwrap();
+    }
+    let index = Span { start, end: start + 8 + 6136 * u64::from(8 + groups) };
+    let data = Span { start: 65_536, end: world.len };
+    let entries = cut_at_groups(data, index).map(part);
+    world.list = Some(PartList::new(entries.collect(), 0).unwrap());
+    world
+}
+
+fn part(span: Span) -> PartEntry {
+    PartEntry { span, piece_exponent: 0, digest: Digest::of(&span.start.to_le_bytes()) }
 }
 
 impl World {
@@ -83,7 +118,19 @@ impl World {
         emit_container(&preamble, &[first, second], &mut self.bytes).unwrap();
     }
 
+    /// The length of the package: in parts, second starts may follow the last block.
+    pub(crate) fn bound(&self) -> u64 {
+        self.list.as_ref().map_or(0, PartList::end).max(self.len)
+    }
+
+    /// Reads through the list of parts, if there is one.
     pub(crate) fn read(&self, span: Span) -> Vec<u8> {
+        let Some(list) = &self.list else { return self.read_settled(span) };
+        let span = Span { start: span.start, end: span.end.min(self.bound()).max(span.start) };
+        list.settled(span).into_iter().flat_map(|span| self.read_settled(span)).collect()
+    }
+
+    fn read_settled(&self, span: Span) -> Vec<u8> {
         let end = span.end.min(self.len);
         let mut out = vec![0; end.saturating_sub(span.start) as usize];
         let pieces = self.appended.iter().map(|(at, bytes)| (*at, bytes));
@@ -110,6 +157,7 @@ impl World {
                 })
                 .unwrap();
         }
+        let list = self.list.take();
         for step in &plan.steps {
             match &step.action {
                 Action::Append(append) => {
@@ -138,16 +186,37 @@ impl World {
             let head = Digest::of(&self.bytes[..65_536]);
             assert_eq!(step.after, State { len: self.len, head });
         }
+        self.list = list.map(|list| self.next_list(&list, plan, snapshot));
+    }
+
+    fn next_list(&self, list: &PartList, plan: &Plan, before: &Snapshot) -> PartList {
+        let block = plan.append().map_or_else(Span::default, Append::span);
+        let mut walker = TableWalker::new(None);
+        while let Some(want) = walker.want() {
+            walker.feed(&self.read(want)).unwrap();
+        }
+        let change = ListChange {
+            block,
+            index_before: (before.index(), before.index_groups()),
+            index_after: walker.find(INDEX_ID, INDEX_VERSION).unwrap().span().unwrap(),
+            fresh_end: self.layout.fresh_end,
+        };
+        let entries = list.next_entries(&change).unwrap().into_iter().map(|entry| match entry {
+            NextEntry::There(entry) => entry,
+            NextEntry::New(span) => part(span),
+        });
+        PartList::new(entries.collect(), 0).unwrap()
     }
 
     /// Returns the start and the size of every region, by id, as found by the readers of the lower
     /// crates.
     pub(crate) fn regions(&self) -> BTreeMap<Uuid, (u64, u64)> {
-        let mut walker = TableWalker::new(Some(self.len));
+        let bound = self.bound();
+        let mut walker = TableWalker::new(Some(bound));
         while let Some(want) = walker.want() {
             walker.feed(&self.read(want)).unwrap();
         }
-        let index = walker.find(INDEX_ID, INDEX_VERSION).unwrap().span_within(self.len).unwrap();
+        let index = walker.find(INDEX_ID, INDEX_VERSION).unwrap().span_within(bound).unwrap();
         let mut reader = IndexReader::new(index).unwrap();
         let mut regions = BTreeMap::new();
         while let Some(want) = reader.want() {
@@ -163,11 +232,26 @@ impl World {
     }
 
     pub(crate) fn snapshot(&self) -> Result<Snapshot, crate::Error> {
-        let mut reader = SnapshotReader::new(self.len);
+        let mut reader = SnapshotReader::new(self.bound());
         while let Some(want) = reader.want() {
             reader.feed(&self.read(want))?;
         }
-        reader.finish()
+        let snapshot = reader.finish()?;
+        Ok(match &self.list {
+            Some(list) => snapshot.in_parts(list, self.len.next_multiple_of(8)),
+            None => snapshot,
+        })
+    }
+
+    /// Returns a snapshot of this package in parts with the entries before the base groups.
+    pub(crate) fn with_changes(&self) -> Snapshot {
+        let mut snapshot = self.snapshot().unwrap();
+        let mut scan = snapshot.changes_reader().unwrap();
+        while let Some(want) = scan.want() {
+            scan.feed(&self.read(want)).unwrap();
+        }
+        snapshot.set_changes(scan.finish().unwrap());
+        snapshot
     }
 
     /// Returns a snapshot of this package with all entries.

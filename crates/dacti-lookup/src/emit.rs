@@ -6,8 +6,8 @@
 
 use crate::region::run_end;
 use crate::{
-    Error, FENCE_LEN, Fence, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX, RunFault,
-    RunRecord, STRIDE_MAX,
+    Error, FENCE_LEN, Fence, LOOKUP_HEADER_LEN, LookupHeader, Misuse, RUN_LEN, RUNS_MAX, Run,
+    RunFault, RunRecord, STRIDE_MAX,
 };
 use daicon_core::{bytes_of, to_u64};
 use uuid::Uuid;
@@ -52,23 +52,82 @@ pub fn emit_lookup(
     index_at: u64,
     runs: &[RunSpec],
     stride: u32,
-    mut first_id: impl FnMut(u32) -> Uuid,
+    first_id: impl FnMut(u32) -> Uuid,
     out: &mut [u8],
 ) -> Result<usize, Error> {
-    check(index_at, runs, stride)?;
-    let (needed, len) = (lookup_len(runs, stride), to_u64(out.len()));
+    emit_lookup_with(index_at, runs, stride, first_id, &[], out)
+}
+
+/// A run of an older index that stays in the new one, with fences of the older lookup region.
+#[derive(Debug, Clone, Copy)]
+pub struct KeptRun<'b> {
+    /// The run in the older lookup region.
+    pub run: Run<'b>,
+    /// The first fence stays, and then every fence of this number. 1 keeps all fences.
+    pub every: u32,
+}
+
+impl<'b> KeptRun<'b> {
+    /// Returns the number of groups from one kept fence to the next.
+    #[must_use]
+    pub const fn stride(&self) -> u32 {
+        self.run.stride.saturating_mul(self.every)
+    }
+
+    fn fences(&self) -> impl ExactSizeIterator<Item = &'b Fence> {
+        let every = usize::try_from(self.every.max(1)).unwrap_or(usize::MAX);
+        self.run.fences.iter().step_by(every)
+    }
+
+    fn record(&self, first_group: u32) -> RunRecord {
+        let fences = u32::try_from(self.fences().len()).unwrap_or(u32::MAX);
+        RunRecord {
+            first_group: first_group.into(),
+            groups: self.run.groups.into(),
+            stride: self.stride().into(),
+            fences: fences.into(),
+        }
+    }
+}
+
+/// Returns the length of the lookup region of `runs` with this stride, followed by `kept`.
+#[must_use]
+pub fn lookup_len_with(runs: &[RunSpec], stride: u32, kept: &[KeptRun<'_>]) -> u64 {
+    kept.iter().fold(lookup_len(runs, stride), |sum, kept| {
+        let fences = FENCE_LEN.saturating_mul(to_u64(kept.fences().len()));
+        sum.saturating_add(RUN_LEN).saturating_add(fences)
+    })
+}
+
+/// Does the same as [`emit_lookup`], for an index in which the runs `kept` of an older index follow
+/// `runs`. Their groups get new numbers, and their fences are copied.
+///
+/// # Errors
+/// The errors of [`emit_lookup`].
+pub fn emit_lookup_with(
+    index_at: u64,
+    runs: &[RunSpec],
+    stride: u32,
+    mut first_id: impl FnMut(u32) -> Uuid,
+    kept: &[KeptRun<'_>],
+    out: &mut [u8],
+) -> Result<usize, Error> {
+    let mut next_group = check(index_at, runs, stride, kept)?;
+    let (needed, len) = (lookup_len_with(runs, stride, kept), to_u64(out.len()));
     let out = usize::try_from(needed)
         .ok()
         .and_then(|needed| out.get_mut(..needed))
         .ok_or(Misuse::BufferTooShort { needed, len })?;
-    let count = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+    let all = runs.len().saturating_add(kept.len());
+    let count = u32::try_from(all).unwrap_or(u32::MAX);
     let header = LookupHeader { version: 0.into(), runs: count.into(), index_at: index_at.into() };
     let written = out.len();
     let (head, rest) = out.split_at_mut(size_of::<LookupHeader>());
     head.copy_from_slice(bytes_of(&header));
-    let (records, fences) = rest.split_at_mut(size_of::<RunRecord>().saturating_mul(runs.len()));
+    let (records, fences) = rest.split_at_mut(size_of::<RunRecord>().saturating_mul(all));
+    let mut records = records.chunks_exact_mut(size_of::<RunRecord>());
     let mut fences = fences.chunks_exact_mut(size_of::<Fence>());
-    for (run, record) in runs.iter().zip(records.chunks_exact_mut(size_of::<RunRecord>())) {
+    for (run, record) in runs.iter().zip(&mut records) {
         let fences_in_run = u32::try_from(fence_count(*run, stride)).unwrap_or(u32::MAX);
         record.copy_from_slice(bytes_of(&RunRecord {
             first_group: run.first_group.into(),
@@ -89,17 +148,33 @@ pub fn emit_lookup(
             }
         }
     }
+    for (kept, record) in kept.iter().zip(&mut records) {
+        record.copy_from_slice(bytes_of(&kept.record(next_group)));
+        next_group = next_group.saturating_add(kept.run.groups);
+        for (fence, slot) in kept.fences().zip(&mut fences) {
+            slot.copy_from_slice(bytes_of(fence));
+        }
+    }
     Ok(written)
 }
 
-fn check(index_at: u64, runs: &[RunSpec], stride: u32) -> Result<(), Misuse> {
-    if stride == 0 || stride > STRIDE_MAX {
-        return Err(Misuse::Stride(stride));
+/// Checks the runs. Returns the number of the group after `runs`, which is the first kept one.
+fn check(
+    index_at: u64,
+    runs: &[RunSpec],
+    stride: u32,
+    kept: &[KeptRun<'_>],
+) -> Result<u32, Misuse> {
+    for stride in core::iter::once(stride).chain(kept.iter().map(KeptRun::stride)) {
+        if stride == 0 || stride > STRIDE_MAX {
+            return Err(Misuse::Stride(stride));
+        }
     }
-    if runs.len() > RUNS_MAX {
-        return Err(Misuse::TooManyRuns(to_u64(runs.len())));
+    let count = runs.len().saturating_add(kept.len());
+    if count > RUNS_MAX {
+        return Err(Misuse::TooManyRuns(to_u64(count)));
     }
-    if runs.is_empty() {
+    if count == 0 {
         return Err(Misuse::Runs(RunFault::Empty));
     }
     let mut next = None;
@@ -107,7 +182,13 @@ fn check(index_at: u64, runs: &[RunSpec], stride: u32) -> Result<(), Misuse> {
         let end = run_end(run.first_group, run.groups, stride, next, index_at);
         next = Some(end.map_err(Misuse::Runs)?);
     }
-    Ok(())
+    let first_kept = next.unwrap_or_default();
+    let mut next = first_kept;
+    for kept in kept {
+        let end = run_end(next, kept.run.groups, kept.stride(), Some(next), index_at);
+        next = end.map_err(Misuse::Runs)?;
+    }
+    Ok(first_kept)
 }
 
 fn fence_count(run: RunSpec, stride: u32) -> u64 {

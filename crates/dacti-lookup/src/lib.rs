@@ -28,7 +28,9 @@ mod wire;
 mod world;
 
 pub use delta::find_in_groups;
-pub use emit::{RunSpec, emit_lookup, lookup_len, stride_for};
+pub use emit::{
+    KeptRun, RunSpec, emit_lookup, emit_lookup_with, lookup_len, lookup_len_with, stride_for,
+};
 pub use error::{Contradiction, Error, Misuse, RunFault, Structure};
 pub use limits::{RUNS_MAX, STRIDE_MAX};
 pub use order::RunOrder;

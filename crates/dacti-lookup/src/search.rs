@@ -63,6 +63,21 @@ impl<'b> Lookup<'b> {
         search.enter(self.first_run());
         search
     }
+
+    /// Returns the searches that begin at each run in turn, newest run first. A reader that fetches
+    /// bytes over a network asks for the first block of each of them at once, because
+    /// [`search`](Self::search) wants one after the other.
+    pub fn searches(&self, id: Uuid) -> impl Iterator<Item = Search<'b>> + use<'b> {
+        let lookup = *self;
+        let mut next = lookup.first_run();
+        core::iter::from_fn(move || {
+            let (i, run) = next?;
+            next = lookup.run_after(i, &run);
+            let mut search = Search { lookup, id, state: State::Ended, outcome: None };
+            search.enter(Some((i, run)));
+            Some(search)
+        })
+    }
 }
 
 impl<'b> Search<'b> {

@@ -84,6 +84,45 @@ pub(super) const CASES: &[Case] = &[
             region.end = u64::MAX;
         })
     }),
+    good("parts_second_start_past_the_end", "R-PART-05, R-PART-34", || {
+        with(|region| {
+            let first = region.entries[0];
+            region.entries.push(Entry { start: region.end + 8, ..first });
+        })
+    }),
+    good("parts_second_start_across_the_end", "R-PART-05, R-PART-34", || {
+        with(|region| {
+            let first = region.entries[0];
+            region.entries.push(Entry { start: region.end, ..first });
+            region.end += 9;
+        })
+    }),
+    bad("parts_second_start_of_another_digest", SECOND, "R-PART-05, R-PART-34", || {
+        with(|region| {
+            let mut second = Entry { start: region.end, ..region.entries[0] };
+            second.digest[31] ^= 1;
+            region.entries.push(second);
+        })
+    }),
+    bad("parts_second_start_of_another_length", SECOND, "R-PART-05, R-PART-34", || {
+        with(|region| {
+            let first = region.entries[0];
+            region.entries.push(Entry { start: region.end, len: first.len - 1, ..first });
+        })
+    }),
+    bad("parts_second_start_in_other_pieces", SECOND, "R-PART-05, R-PART-34", || {
+        with(|region| {
+            let first = region.entries[0];
+            region.entries.push(Entry { start: region.end, exponent: 16, ..first });
+        })
+    }),
+    bad("parts_first_start_past_the_end", FIRST, "R-PART-05, R-PART-34", || {
+        with(|region| {
+            let first = region.entries[0];
+            region.entries.push(Entry { start: region.end, ..first });
+            region.end -= 1;
+        })
+    }),
     good("parts_empty_prefix_and_list", "R-PART-05, R-PART-10", || {
         with(|region| (region.prefix, region.entries) = (Vec::new(), Vec::new()))
     }),

@@ -169,8 +169,13 @@ fn read_region(bytes: &[u8], at: u64) -> Result<Region, Fault> {
         }
     }
     let end = u64_at(bytes, 1944);
-    if entries.last().is_some_and(|last| last.start + last.len > end) {
-        return fault("corrupt", "parts", at + 256 + 48 * (count - 1));
+    for (i, entry) in entries.iter().enumerate() {
+        // The part may start again at or past the end field, but not for the first time.
+        let part = |entry: &Entry| (entry.digest, entry.len, entry.exponent);
+        let first = entries.iter().find(|first| part(first) == part(entry)).unwrap_or(entry);
+        if first.start + first.len > end {
+            return fault("corrupt", "parts", at + 256 + 48 * i as u64);
+        }
     }
     Ok(Region {
         name: bytes[10..16].try_into().expect("six bytes"),
@@ -229,6 +234,27 @@ pub fn assemble(
     file[26] = 1;
     file[REGION_AT as usize..(REGION_AT + REGION) as usize].fill(0);
     file
+}
+
+/// Returns the first start of the byte at position `at`, by the list of `region`.
+#[must_use]
+pub fn first_start(region: &Region, at: u64) -> u64 {
+    let part = |entry: &Entry| (entry.digest, entry.len, entry.exponent);
+    let holds = |entry: &&Entry| entry.start <= at && at < entry.start + entry.len;
+    let Some(entry) = region.entries.iter().find(holds) else { return at };
+    let first = region.entries.iter().find(|first| part(first) == part(entry)).unwrap_or(entry);
+    first.start + (at - entry.start)
+}
+
+/// Returns the byte at position `at`, by a list whose entries have one piece each. Returns `None`
+/// if no entry has the position.
+#[must_use]
+pub fn byte(region: &Region, at: u64, byte_of: &dyn Fn(&str, u64) -> Option<u8>) -> Option<u8> {
+    let holds = |entry: &&Entry| entry.start <= at && at < entry.start + entry.len;
+    let entry = region.entries.iter().find(holds)?;
+    let hex: String = entry.digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    let prefix = String::from_utf8(region.prefix.clone()).expect("it is text");
+    byte_of(&format!("{prefix}{hex}"), at - entry.start)
 }
 
 /// Returns whether these bytes begin with the head of a package in parts.

@@ -26,7 +26,9 @@ impl<'p> Published<'p> {
         match (switch.field, self.plan.strategy) {
             (Field::DeltaLength { group }, Strategy::Delta) => self.check_delta(group, switch),
             (Field::Count, Strategy::FirstTable) => self.check_first_table(),
-            (Field::Extension, Strategy::SecondTable | Strategy::Fold) => self.check_chain(switch),
+            (Field::Extension, Strategy::SecondTable | Strategy::Changes | Strategy::Fold) => {
+                self.check_chain(switch)
+            }
             _ => Err(Breach::Strategy),
         }
     }
@@ -188,7 +190,7 @@ impl<'p> Published<'p> {
         }
         let components = self.walk(to)?;
         let old = &self.snapshot.components;
-        let folds = self.plan.strategy == Strategy::Fold;
+        let folds = self.writes_index();
         let key = |found: &Component| (found.id, found.version.major);
         for before in old {
             let after = components.iter().find(|found| key(found) == key(before));
@@ -204,7 +206,7 @@ impl<'p> Published<'p> {
         let added: Vec<_> = added.copied().collect();
         self.check_new(&added, &self.new_components())?;
         match self.plan.strategy {
-            Strategy::Fold => self.check_new_index(&components),
+            Strategy::Changes | Strategy::Fold => self.check_new_index(&components),
             _ if self.changes_regions() => Err(Breach::Incomplete),
             _ => Ok(()),
         }
@@ -213,6 +215,10 @@ impl<'p> Published<'p> {
 
 /// The chain of tables after the switch.
 impl Published<'_> {
+    fn writes_index(&self) -> bool {
+        matches!(self.plan.strategy, Strategy::Changes | Strategy::Fold)
+    }
+
     fn changes_regions(&self) -> bool {
         let changes = |edit: &Edit| matches!(edit, Edit::Put(_) | Edit::Remove(_));
         self.plan.edits.iter().any(changes)
@@ -255,8 +261,7 @@ impl Published<'_> {
 
     /// Checks that an old component is unchanged, except for the changes of the plan.
     fn check_kept(&self, before: &Component, after: &Component) -> Result<(), Breach> {
-        let folds = self.plan.strategy == Strategy::Fold;
-        if folds && [INDEX_ID, LOOKUP_ID].contains(&before.id) {
+        if self.writes_index() && [INDEX_ID, LOOKUP_ID].contains(&before.id) {
             return Ok(());
         }
         if before.version != after.version {
@@ -287,7 +292,16 @@ impl Published<'_> {
             found.map(|found| found.span().map_err(|_| Breach::Unwritten)).transpose()
         };
         let index = span_of(INDEX_ID)?.ok_or(Breach::Lost)?;
-        if self.appended(DerivedRegion::Index) != Some(index) {
+        let appended = self.appended(DerivedRegion::Index).ok_or(Breach::Unwritten)?;
+        // The kept groups follow the block as a second start of their part.
+        let kept = match (self.plan.strategy, self.snapshot.base_groups()) {
+            (Strategy::Changes, Some(base)) => base.span.len(),
+            (Strategy::Changes, None) => return Err(Breach::Strategy),
+            _ => 0,
+        };
+        let ends_block = self.pieces.last().is_some_and(|last| last.span.end == appended.end);
+        let end = appended.end.saturating_add(kept);
+        if index != (Span { end, ..appended }) || (kept > 0 && !ends_block) {
             return Err(Breach::Unwritten);
         }
         // Readers ignore index components of other versions, so one must have the current version.
@@ -300,7 +314,13 @@ impl Published<'_> {
         let old = old.and_then(|found| found.span().ok());
         // The fences of the old index may stay: readers ignore them, because they belong to another
         // index.
-        if fences.is_some() && fences != self.appended(DerivedRegion::Fences) && fences != old {
+        let is_in_room =
+            |fences: Span| self.snapshot.fence_room().is_some_and(|room| room.contains(&fences));
+        if let Some(found) = fences
+            && fences != self.appended(DerivedRegion::Fences)
+            && fences != old
+            && !is_in_room(found)
+        {
             return Err(Breach::Unwritten);
         }
         Ok(())

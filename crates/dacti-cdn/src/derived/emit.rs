@@ -3,17 +3,18 @@
 use super::NewIndex;
 use super::merge::{Change, Listed};
 use super::runs::{Grouper, Runs};
-use crate::{Action, DerivedRegion, Edit, Error, Misuse, PieceContent, Plan, Snapshot};
+use crate::{Action, DerivedRegion, Edit, Error, Misuse, PieceContent, Plan, Snapshot, Strategy};
 use alloc::vec;
 use alloc::vec::Vec;
 use dacti_index::{Entry, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, emit_group, emit_header};
-use dacti_lookup::emit_lookup;
+use dacti_lookup::emit_lookup_with;
 use daicon_core::{Span, to_u64};
 
 /// Groups in one piece.
 const PIECE_GROUPS: usize = 64;
 
-/// The bytes that a fold computes from a snapshot and edits, in the pieces of the plan's append.
+/// The bytes that a fold or a run of changes computes from a snapshot and edits, in the pieces of
+/// the plan's append.
 ///
 /// Several passes over the entries find the groups, and each run needs another pass. Memory is one
 /// piece, about 400 kB, and 16 bytes for each group.
@@ -24,8 +25,9 @@ pub struct Derived<'a> {
 }
 
 impl<'a> Derived<'a> {
-    /// Returns the bytes that `plan` derives from its snapshot; `None` if the plan is not a fold.
-    /// The entries of the snapshot must have been read.
+    /// Returns the bytes that `plan` derives from its snapshot; `None` if the plan writes no index.
+    /// The entries of the snapshot must have been read: all for a fold, and those before the base
+    /// groups for a run of changes.
     ///
     /// # Errors
     /// `Misuse` if plan and snapshot do not belong together, or if the entries were not read;
@@ -41,9 +43,15 @@ impl<'a> Derived<'a> {
             })
             .collect();
         let Some((first, _)) = expected.first() else { return Ok(None) };
-        let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
         let changes = changes_of(plan)?;
-        let new = NewIndex::new(entries, changes, snapshot.layout.fresh_end, first.start)?;
+        let new = if plan.strategy == Strategy::Changes {
+            let entries = snapshot.changes()?;
+            let new = NewIndex::before_base(snapshot, entries, changes, first.start)?;
+            new.map_err(|_| Misuse::NotDerived)?
+        } else {
+            let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
+            NewIndex::fold(snapshot, entries, changes, first.start)?
+        };
         if pieces(&new) != expected {
             return Err(Misuse::NotDerived.into());
         }
@@ -54,6 +62,12 @@ impl<'a> Derived<'a> {
     #[must_use]
     pub fn spans(&self) -> impl ExactSizeIterator<Item = Span> + '_ {
         self.expected.iter().map(|(span, _)| *span)
+    }
+
+    /// Returns the place and the bytes of the fences, if they lie in the head. A step of the plan
+    /// writes them there.
+    pub(crate) fn fences_in_head(&self) -> Result<Option<(Span, Vec<u8>)>, Error> {
+        self.new.in_head()
     }
 
     /// Gives each piece to `take`, ascending, with its position.
@@ -72,6 +86,7 @@ impl<'a> Derived<'a> {
 /// chose.
 fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
     let at = plan.append().map_or(plan.before.len, |append| append.at);
+    let keeps_removals = plan.strategy == Strategy::Changes;
     let mut starts = vec![at; plan.edits.len()];
     let appended = plan.steps.iter().filter_map(|step| match &step.action {
         Action::Append(append) => Some(&append.pieces),
@@ -89,6 +104,9 @@ fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
             let listed = Listed { id: put.id, start, size, encoding: put.encoding };
             Some(Change { id: put.id, put: Some(listed) })
         }
+        Edit::Remove(remove) if keeps_removals => {
+            Some(Change::removal(remove.id, start, remove.seal_len))
+        }
         Edit::Remove(remove) => Some(Change { id: remove.id, put: None }),
         Edit::Component(_) | Edit::ExplicitIds => None,
     };
@@ -98,14 +116,14 @@ fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
 /// Returns the spans of the pieces of a new index.
 pub(crate) fn pieces(new: &NewIndex<'_>) -> Vec<(Span, DerivedRegion)> {
     let mut pieces = Vec::new();
-    if !new.fences.is_empty() {
+    if !new.fences.is_empty() && !new.fences_in_head {
         pieces.push((new.fences, DerivedRegion::Fences));
     }
-    let mut start = new.index.start;
+    let mut start = new.written.start;
     let piece_len = GROUP_LEN.saturating_mul(to_u64(PIECE_GROUPS));
     let mut len = INDEX_HEADER_LEN.saturating_add(piece_len);
-    while start < new.index.end {
-        let end = start.saturating_add(len).min(new.index.end);
+    while start < new.written.end {
+        let end = start.saturating_add(len).min(new.written.end);
         pieces.push((Span { start, end }, DerivedRegion::Index));
         (start, len) = (end, piece_len);
     }
@@ -116,12 +134,9 @@ pub(crate) fn emit_pieces<E: From<Error>>(
     new: &NewIndex<'_>,
     mut take: impl FnMut(u64, &[u8]) -> Result<(), E>,
 ) -> Result<(), E> {
-    if let Some(stride) = new.stride {
-        let mut fences = vec![0; usize::try_from(new.fences.len()).unwrap_or_default()];
-        let specs = new.specs();
-        let mut firsts = Firsts::new(&new.runs);
-        emit_lookup(new.index.start, &specs, stride, |group| firsts.get(group), &mut fences)
-            .map_err(Error::from)?;
+    if let Some(fences) = new.fence_bytes()?
+        && !new.fences_in_head
+    {
         take(new.fences.start, &fences)?;
     }
     let mut pieces = Pieces { at: new.index.start, bytes: Vec::new(), groups: 0, take };
@@ -143,6 +158,25 @@ pub(crate) fn emit_pieces<E: From<Error>>(
         }
     }
     pieces.flush()
+}
+
+impl NewIndex<'_> {
+    /// Returns the lookup region; `None` if there is none.
+    fn fence_bytes(&self) -> Result<Option<Vec<u8>>, Error> {
+        let Some(stride) = self.stride else { return Ok(None) };
+        let mut fences = vec![0; usize::try_from(self.fences.len()).unwrap_or_default()];
+        let mut firsts = Firsts::new(&self.runs);
+        let first_id = |group| firsts.get(group);
+        let (at, specs) = (self.index.start, self.specs());
+        emit_lookup_with(at, &specs, stride, first_id, &self.kept, &mut fences)?;
+        Ok(Some(fences))
+    }
+
+    /// Returns the place and the bytes of the fences, if they lie in the head.
+    pub(crate) fn in_head(&self) -> Result<Option<(Span, Vec<u8>)>, Error> {
+        let bytes = self.fence_bytes()?.filter(|_| self.fences_in_head);
+        Ok(bytes.map(|bytes| (self.fences, bytes)))
+    }
 }
 
 /// The first ids of groups, in ascending order.

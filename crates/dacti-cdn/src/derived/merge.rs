@@ -22,6 +22,16 @@ pub(crate) struct Change {
     pub(crate) put: Option<Listed>,
 }
 
+impl Change {
+    /// Returns the removal of an id, as a run of changes lists it. Its seal starts at `start`; if
+    /// the package has no seals, the entry has no place.
+    pub(crate) fn removal(id: Uuid, start: u64, seal_len: u64) -> Self {
+        // spec: R-GONE-03
+        let start = if seal_len == 0 { 0 } else { start };
+        Self { id, put: Some(Listed { id, start, size: 0, encoding: Encoding::GONE }) }
+    }
+}
+
 /// Entries and changes.
 #[derive(Debug)]
 pub(crate) struct Merged<'a> {

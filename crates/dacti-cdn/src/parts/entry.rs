@@ -70,6 +70,13 @@ impl PartEntry {
         }
     }
 
+    /// Returns whether two entries hold the same part: the same objects, at any start.
+    #[must_use]
+    pub fn is_same_part(&self, other: &Self) -> bool {
+        let part = |entry: &Self| (entry.digest, entry.span.len(), entry.piece_exponent);
+        part(self) == part(other)
+    }
+
     fn check_pieces(&self) -> Result<(), PartsFault> {
         let (exponent, len) = (self.piece_exponent, self.span.len());
         let fits = exponent == 0

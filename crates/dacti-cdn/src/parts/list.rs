@@ -66,6 +66,63 @@ impl PartList {
         self.0.get(i).filter(|entry| entry.span.start <= position)
     }
 
+    /// Returns the first entry with the same part as `entry`. If this is not `entry` itself, then
+    /// `entry` is a second start of that part.
+    #[must_use]
+    pub fn first_start<'l>(&'l self, entry: &'l PartEntry) -> &'l PartEntry {
+        self.0.iter().find(|first| first.is_same_part(entry)).unwrap_or(entry)
+    }
+
+    /// Returns the entries without second starts: each part once, at its first start.
+    pub fn first_starts(&self) -> impl Iterator<Item = &PartEntry> {
+        self.0.iter().filter(|entry| self.first_start(entry).span == entry.span)
+    }
+
+    /// Returns the positions at which the bytes of `span` have their first start, in order.
+    ///
+    /// A later publication may put other bytes at the positions of a second start, but never at
+    /// those of a first start. So the list of a later publication resolves the result, and may not
+    /// resolve `span` itself.
+    #[must_use]
+    pub fn settled(&self, span: Span) -> Vec<Span> {
+        let mut settled = Vec::new();
+        let mut at = span.start;
+        while at < span.end {
+            let i = self.0.partition_point(|entry| entry.span.end <= at);
+            let entry = self.0.get(i);
+            let inside = entry.filter(|entry| entry.span.start <= at);
+            let border = match (inside, entry) {
+                (Some(inside), _) => inside.span.end,
+                (None, Some(next)) => next.span.start,
+                (None, None) => span.end,
+            };
+            let end = border.min(span.end);
+            settled.push(match inside {
+                Some(inside) => {
+                    let to = self.first_start(inside).span.start;
+                    let moved = |at: u64| to.saturating_add(at.saturating_sub(inside.span.start));
+                    Span { start: moved(at), end: moved(end) }
+                }
+                None => Span { start: at, end },
+            });
+            at = end;
+        }
+        settled
+    }
+
+    /// Checks that every part has its first start below the end field. `at` is the start of the
+    /// parts region.
+    pub(super) fn check_end(&self, end: u64, at: u64) -> Result<(), PartsError> {
+        // spec: R-PART-05
+        for (i, entry) in (0..).zip(&self.0) {
+            if entry.span.end > end && self.first_start(entry).span.end > end {
+                let fault = PartsFault::End { last: entry.span.end, end };
+                return Err(PartsError { at: entry_at(at, i), fault });
+            }
+        }
+        Ok(())
+    }
+
     /// Returns the ranges of objects that hold the bytes of `span`, in order.
     ///
     /// The ranges are cut at the borders of entries and pieces. An empty span has none.

@@ -3,18 +3,34 @@
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Merging".
 
-use super::{BASE_ENTRIES_MAX, PartEntry, UPDATE_ENTRIES_MAX};
+use super::{BASE_ENTRIES_MAX, UPDATE_ENTRIES_MAX};
 use core::ops::Range;
+use daicon_core::Span;
 
-/// Returns the numbers of the entries to merge into one, if the list is too long.
-///
-/// Entries that start below `fresh_end` belong to the base. One merge suffices for a list that grew
-/// by one entry.
-#[must_use]
-pub fn entries_to_merge(entries: &[PartEntry], fresh_end: u64) -> Option<Range<usize>> {
-    let base = entries.partition_point(|entry| entry.span.start < fresh_end);
+/// What a merge must leave as it is.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Merging {
+    /// Entries that start below this position belong to the base.
+    pub(super) fresh_end: u64,
+    /// The entry of the groups that a later index may keep. It stays a part of its own.
+    pub(super) own_part: Option<Span>,
+    /// The number of second starts at the end of the list.
+    pub(super) second_starts: usize,
+}
+
+/// Returns the numbers of the entries to merge into one, if the list is too long. The list is short
+/// enough once there are none.
+pub(super) fn entries_to_merge(entries: &[Span], merging: &Merging) -> Option<Range<usize>> {
+    let base = entries.partition_point(|entry| entry.start < merging.fresh_end);
     if entries.len().saturating_sub(base) > UPDATE_ENTRIES_MAX {
-        return Some(youngest(entries, base..entries.len()));
+        let end = entries.len().saturating_sub(merging.second_starts);
+        let own = entries.iter().position(|entry| Some(*entry) == merging.own_part);
+        let own = own.filter(|own| *own >= base);
+        let after = own.map_or(base, |own| own.saturating_add(1))..end;
+        let before = base..own.unwrap_or(base);
+        let is_enough = |among: &Range<usize>| among.len() >= 2;
+        let among = [after, before].into_iter().find(is_enough).unwrap_or(base..end);
+        return Some(youngest(entries, among));
     }
     if base > BASE_ENTRIES_MAX {
         return Some(youngest(entries, 0..base));
@@ -24,8 +40,8 @@ pub fn entries_to_merge(entries: &[PartEntry], fresh_end: u64) -> Option<Range<u
 
 /// Returns the shortest run of at least two entries at the end of `among` that has no more bytes
 /// than the entry before the run. If there is no such run, returns all of `among`.
-fn youngest(entries: &[PartEntry], among: Range<usize>) -> Range<usize> {
-    let entry = |i: usize| entries.get(i).map_or(0, |entry| entry.span.len());
+fn youngest(entries: &[Span], among: Range<usize>) -> Range<usize> {
+    let entry = |i: usize| entries.get(i).map_or(0, Span::len);
     let end = among.end;
     let mut start = end.saturating_sub(1);
     let mut len = entry(start);
@@ -42,27 +58,21 @@ fn youngest(entries: &[PartEntry], among: Range<usize>) -> Range<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::entries_to_merge;
-    use crate::Digest;
-    use crate::parts::PartEntry;
+    use super::{Merging, entries_to_merge};
     use daicon_core::Span;
     use std::vec::Vec;
 
     /// Publishes updates of these lengths after a base. Returns the number of uploaded bytes, and
     /// the length of the longest list.
     fn publish(lens: impl Iterator<Item = u64>) -> (u64, usize) {
-        let entry = |start, end| PartEntry {
-            span: Span { start, end },
-            piece_exponent: 0,
-            digest: Digest::default(),
-        };
         let fresh_end = 1 << 20;
-        let mut entries: Vec<PartEntry> = [entry(65_536, fresh_end)].into();
+        let merging = Merging { fresh_end, ..Merging::default() };
+        let mut entries: Vec<Span> = [Span { start: 65_536, end: fresh_end }].into();
         let (mut uploaded, mut longest) = (0, 0);
         for len in lens {
-            let start = entries.last().map_or(fresh_end, |last| last.span.end);
-            entries.push(entry(start, start + len));
-            let from = match entries_to_merge(&entries, fresh_end) {
+            let start = entries.last().map_or(fresh_end, |last| last.end);
+            entries.push(Span { start, end: start + len });
+            let from = match entries_to_merge(&entries, &merging) {
                 Some(run) => {
                     assert_eq!(run.end, entries.len());
                     assert!(run.len() >= 2);
@@ -70,13 +80,37 @@ mod tests {
                 }
                 None => entries.len() - 1,
             };
-            let merged = entry(entries[from].span.start, start + len);
+            let merged = Span { start: entries[from].start, end: start + len };
             entries.truncate(from);
             entries.push(merged);
-            uploaded += merged.span.len();
+            assert_eq!(entries_to_merge(&entries, &merging), None, "one merge is enough");
+            uploaded += merged.len();
             longest = longest.max(entries.len());
         }
         (uploaded, longest)
+    }
+
+    #[test]
+    fn a_part_of_its_own_and_second_starts_are_not_merged() {
+        // spec: R-PART-29
+        // A base, 20 updates, long groups, four updates, and a second start of the groups.
+        let mut entries: Vec<Span> = [Span { start: 65_536, end: 1 << 20 }].into();
+        let lens = (0..20).map(|_| 1000).chain([90_000]).chain((0..4).map(|_| 1000));
+        for len in lens.chain([90_000]) {
+            let start = entries.last().unwrap().end;
+            entries.push(Span { start, end: start + len });
+        }
+        let own_part = Some(entries[21]);
+        let merging = Merging { fresh_end: 1 << 20, own_part, second_starts: 1 };
+        // The last two of the four updates are as long together as the two before them.
+        assert_eq!(entries_to_merge(&entries, &merging), Some(22..26));
+        entries.splice(22..26, [Span { start: entries[22].start, end: entries[25].end }]);
+        assert_eq!(entries_to_merge(&entries, &merging), None);
+        // With one update after the groups, those before them are merged: all of them, because
+        // no run of them is as short as the entry in front of it.
+        let first = entries[1];
+        entries.splice(1..2, (0..4).map(|i| Span::new(first.start + i * 250, 250).unwrap()));
+        assert_eq!(entries_to_merge(&entries, &merging), Some(1..24));
     }
 
     #[test]

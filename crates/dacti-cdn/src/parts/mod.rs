@@ -4,18 +4,21 @@
 //! positions, and chooses the entries that a publisher merges. It performs no IO, and reads no
 //! content except the head. Specification: `docs/spec/dacti-parts.md`.
 
+mod base_groups;
 mod entry;
 mod head;
 mod list;
 mod merge;
+mod next;
 mod opened;
 mod prefix;
 mod region;
 
+pub use base_groups::BaseGroups;
 pub use entry::{PIECE_EXPONENT_DEFAULT, PartEntry};
 pub use head::{head_digest, is_in_parts, name_hash, one_file_head, parts_head};
 pub use list::{ObjectRead, PartList};
-pub use merge::entries_to_merge;
+pub use next::{ListChange, NextEntry, cut_at_groups};
 pub use opened::PartsHead;
 pub use prefix::{PREFIX_LEN_MAX, check_prefix};
 pub use region::PartsRegion;

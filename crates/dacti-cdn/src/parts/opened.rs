@@ -79,6 +79,17 @@ impl PartsHead {
         Ok(Self { region_at: at, region: parsed, layout, layout_at, len })
     }
 
+    /// Returns the position at which the block of the next update begins; `None` if it would pass
+    /// the last position.
+    ///
+    /// It may lie below [`len`](Self::len): then the bytes from it on are second starts, which the
+    /// update replaces.
+    #[must_use]
+    pub fn next_block_at(&self) -> Option<u64> {
+        let end = self.region.end.max(self.layout.fresh_end);
+        end.checked_next_multiple_of(super::BLOCK_ALIGN)
+    }
+
     /// Writes a new file id into a head of this package. A copy of a package needs a new id before
     /// its first update. So does a package that replaces one whose updates it does not continue.
     ///

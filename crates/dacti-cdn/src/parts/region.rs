@@ -105,10 +105,7 @@ impl PartsRegion {
         }
         let list = PartList::new(checked, at)?;
         let end = bytes.end.get();
-        if list.end() > end {
-            let at = entry_at(at, u64::from(count).saturating_sub(1));
-            return Err(PartsError { at, fault: PartsFault::End { last: list.end(), end } });
-        }
+        list.check_end(end, at)?;
         Ok(Self {
             name_hash: bytes.name_hash,
             prefix,

@@ -15,7 +15,7 @@ pub(crate) struct Block {
     pub(crate) end: u64,
     /// The alignment of the block's start and end.
     align: u64,
-    /// The length of the zeros after the last other byte.
+    /// The length of the room for seals that is still to be added.
     room_len: u64,
     pieces: Vec<Piece>,
     /// The stored bytes of each put, in order.
@@ -27,6 +27,11 @@ pub(crate) struct Block {
 }
 
 impl Block {
+    /// Returns an empty block, which is not padded.
+    pub(crate) fn starting_at(at: u64) -> Self {
+        Self { at, end: at, align: 1, ..Self::default() }
+    }
+
     /// Lays out the bytes of all edits: regions, then seals of removals, then components.
     pub(crate) fn of_edits(
         snapshot: &Snapshot,
@@ -84,15 +89,27 @@ impl Block {
         Ok(())
     }
 
+    /// Adds the room for seals, unless the block has it.
+    pub(crate) fn push_room(&mut self) -> Result<(), Error> {
+        // spec: R-CDN-19
+        // Readers read these zeros together with a region, so a barrier proves them, too.
+        let len = core::mem::take(&mut self.room_len);
+        let room = vec![0; usize::try_from(len).unwrap_or_default()];
+        self.push(len, PieceContent::Inline(room))?;
+        Ok(())
+    }
+
+    /// Returns the end of the block before it is padded.
+    pub(crate) const fn written_end(&self) -> u64 {
+        self.end
+    }
+
     /// Returns the append, padded to the alignment; `None` if there are no bytes.
     pub(crate) fn into_append(mut self) -> Result<Option<Append>, Error> {
         if self.end == self.at {
             return Ok(None);
         }
-        // spec: R-CDN-19
-        // Readers read these zeros together with a region, so a barrier proves them, too.
-        let room = vec![0; usize::try_from(self.room_len).unwrap_or_default()];
-        self.push(self.room_len, PieceContent::Inline(room))?;
+        self.push_room()?;
         self.align(self.align)?;
         Ok(Some(Append { at: self.at, pieces: self.pieces }))
     }

@@ -23,6 +23,9 @@ pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>, block: &Block) -> R
     if wanted.explicit_ids {
         return Err(Reason::ChangesNoTable);
     }
+    if snapshot.index_passes_end() {
+        return Err(Reason::IndexPassesEnd);
+    }
     let free = snapshot.room().first_table_free;
     let needed = u32::try_from(wanted.components.len()).unwrap_or(u32::MAX);
     if needed > free {

@@ -21,23 +21,56 @@ pub(crate) fn steps<'p>(
 ) -> Result<Steps<'p>, Error> {
     let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
     block.align(DERIVED_ALIGN)?;
-    let changes = changes(wanted, &block)?;
-    let new = NewIndex::new(entries, changes, snapshot.layout.fresh_end, block.end)?;
-    let mut digests = Vec::new();
-    emit_pieces(&new, |_, bytes| {
-        digests.push(Digest::of(bytes));
-        Ok::<(), Error>(())
-    })?;
-    for ((span, region), digest) in pieces(&new).into_iter().zip(digests) {
-        block.push(span.len(), PieceContent::Derived { region, digest })?;
+    if snapshot.is_in_parts {
+        // The new groups become a part of their own, but the room must be in the part of the
+        // regions.
+        block.push_room()?;
     }
-    let regions = NewRegions { fences: new.fences, index: new.index };
-    let mut steps = tables::steps(snapshot, wanted, block, Some(regions), policy)?;
+    let changes = changes(wanted, &block, false)?;
+    let new = NewIndex::fold(snapshot, entries, changes, block.end)?;
+    let mut steps = derived_steps(snapshot, wanted, block, &new, policy)?;
     steps.dying = snapshot.dying_in_fold(wanted);
     Ok(steps)
 }
 
-fn changes(wanted: &Wanted<'_>, block: &Block) -> Result<Vec<Change>, Error> {
+/// Appends a new index, writes its fences and the second table, and switches to it.
+pub(super) fn derived_steps<'p>(
+    snapshot: &Snapshot,
+    wanted: &Wanted<'_>,
+    mut block: Block,
+    new: &NewIndex<'_>,
+    policy: &'p UpdatePolicy,
+) -> Result<Steps<'p>, Error> {
+    let mut digests = Vec::new();
+    emit_pieces(new, |_, bytes| {
+        digests.push(Digest::of(bytes));
+        Ok::<(), Error>(())
+    })?;
+    let mut last = Vec::new();
+    for ((span, region), digest) in pieces(new).into_iter().zip(digests) {
+        last.push((span.len(), PieceContent::Derived { region, digest }));
+    }
+    let regions = NewRegions {
+        fences: new.fences,
+        index: new.index,
+        fences_in_head: new.in_head()?,
+        ends_block: !new.kept.is_empty(),
+    };
+    if !regions.ends_block {
+        for (len, content) in last.drain(..) {
+            block.push(len, content)?;
+        }
+    }
+    tables::steps_of_index(snapshot, wanted, block, regions, last, policy)
+}
+
+/// Returns the changes that the edits make to the index. A fold drops removed regions, and a run of
+/// changes lists their removals.
+pub(super) fn changes(
+    wanted: &Wanted<'_>,
+    block: &Block,
+    keeps_removals: bool,
+) -> Result<Vec<Change>, Error> {
     let mut changes = Vec::new();
     for ((edit, put), span) in wanted.puts.iter().zip(&block.puts) {
         let too_long = Misuse::TooLong { edit: *edit, len: put.size };
@@ -45,7 +78,13 @@ fn changes(wanted: &Wanted<'_>, block: &Block) -> Result<Vec<Change>, Error> {
         let listed = Listed { id: put.id, start: span.start, size, encoding: put.encoding };
         changes.push(Change { id: put.id, put: Some(listed) });
     }
-    changes.extend(wanted.removes.iter().map(|(_, remove)| Change { id: remove.id, put: None }));
+    for ((_, remove), seal) in wanted.removes.iter().zip(&block.removes) {
+        changes.push(if keeps_removals {
+            Change::removal(remove.id, seal.start, seal.len())
+        } else {
+            Change { id: remove.id, put: None }
+        });
+    }
     Ok(changes)
 }
 

@@ -8,10 +8,10 @@ use super::block::Block;
 use super::components;
 use super::steps::Steps;
 use crate::Reason;
-use crate::derived::DERIVED_ALIGN;
+use crate::derived::{DERIVED_ALIGN, NewIndex};
 use crate::snapshot::T1_EXTENSION_AT;
 use crate::wanted::Wanted;
-use crate::{Error, Field, PieceContent, Snapshot, UpdatePolicy};
+use crate::{Error, Field, HEAD_LEN, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec;
 use alloc::vec::Vec;
 use dacti_index::{INDEX_ID, INDEX_VERSION};
@@ -27,6 +27,9 @@ pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reaso
     if !wanted.puts.is_empty() {
         return Err(Reason::AddsNoRegion);
     }
+    if snapshot.index_passes_end() {
+        return Err(Reason::IndexPassesEnd);
+    }
     fits_second(snapshot, wanted)
 }
 
@@ -41,10 +44,14 @@ pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<()
 }
 
 /// The places of a new index and its fences.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct NewRegions {
     pub(crate) fences: Span,
     pub(crate) index: Span,
+    /// The place and the bytes of the fences if they lie in the head.
+    pub(crate) fences_in_head: Option<(Span, Vec<u8>)>,
+    /// Whether the index must stand at the end of the block.
+    pub(crate) ends_block: bool,
 }
 
 /// The new second table.
@@ -54,6 +61,8 @@ struct Second {
     /// Components that find no slot in the table, or that need another region base. Each has the
     /// base that it needs.
     rest: Vec<(u64, ComponentSpec)>,
+    /// The number of extension tables that the block holds.
+    tables: usize,
     extension_at: u64,
 }
 
@@ -62,34 +71,52 @@ pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
     mut block: Block,
-    new: Option<NewRegions>,
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
-    let slots = usize::try_from(snapshot.layout.t2_slots).unwrap_or(usize::MAX);
-    let mut second = Second::of(snapshot, wanted, &block, new, slots)?;
-    let tables = second.append_rest(&mut block)?;
-    components::check_limits(snapshot, tables, wanted.components.len().saturating_add(1))?;
-    let place = snapshot.place.unwrap_or_default();
-    let [a, b] = snapshot.t2_spans();
-    let to = if place == 0 { b } else { a };
-    let spec = TableSpec {
-        at: to.start,
-        region_base: second.base,
-        extension_at: second.extension_at,
-        slots: snapshot.layout.t2_slots,
-        components: &second.components,
-    };
-    let mut table = vec![0; usize::try_from(to.len()).unwrap_or_default()];
-    spec.emit(&mut table)?;
-    let mut steps = Steps::new(snapshot, policy);
-    if let Some(append) = block.into_append()? {
-        steps.append(append);
+    let second = Second::of(snapshot, wanted, &block, None)?;
+    let second = second.with_rest(&mut block)?;
+    second.steps(snapshot, wanted, block, None, policy)
+}
+
+/// Does the same as [`steps`] for a new index. The pieces `last` stand at the end of the block,
+/// after the extension tables.
+pub(crate) fn steps_of_index<'p>(
+    snapshot: &Snapshot,
+    wanted: &Wanted<'_>,
+    mut block: Block,
+    new: NewRegions,
+    last: Vec<(u64, PieceContent)>,
+    policy: &'p UpdatePolicy,
+) -> Result<Steps<'p>, Error> {
+    let second = Second::of(snapshot, wanted, &block, Some(&new))?;
+    let second = second.with_rest(&mut block)?;
+    if new.ends_block {
+        block.align(DERIVED_ALIGN)?;
     }
-    steps.reserve(to.start, &table)?;
-    // The layout stores places in 32 bits, so the high half of the extension offset stays zero.
-    let at = u32::try_from(to.start).unwrap_or(u32::MAX);
-    steps.switch(Field::Extension, T1_EXTENSION_AT, &at.to_le_bytes())?;
-    Ok(steps)
+    for (len, content) in last {
+        block.push(len, content)?;
+    }
+    if new.ends_block && block.written_end() != new.index_end_in_block(snapshot) {
+        // The number of extension tables changed when their length moved the index past a position
+        // that a table reaches. Another block, of another length, does not meet this position.
+        return Err(Error::NoStrategy { reason: Reason::OutOfReach });
+    }
+    second.steps(snapshot, wanted, block, new.fences_in_head, policy)
+}
+
+/// Returns the length of the extension tables of a plan with a new index, with their alignment.
+pub(crate) fn rest_len(
+    snapshot: &Snapshot,
+    wanted: &Wanted<'_>,
+    block: &Block,
+    new: &NewIndex<'_>,
+) -> Result<u64, Error> {
+    let regions =
+        NewRegions { fences: new.fences, index: new.index, fences_in_head: None, ends_block: true };
+    let mut tables = Block::starting_at(block.end);
+    Second::of(snapshot, wanted, block, Some(&regions))?.with_rest(&mut tables)?;
+    tables.align(DERIVED_ALIGN)?;
+    Ok(tables.end.saturating_sub(block.end))
 }
 
 impl Second {
@@ -97,9 +124,9 @@ impl Second {
         snapshot: &Snapshot,
         wanted: &Wanted<'_>,
         block: &Block,
-        new: Option<NewRegions>,
-        slots: usize,
+        new: Option<&NewRegions>,
     ) -> Result<Self, Error> {
+        let slots = usize::try_from(snapshot.layout.t2_slots).unwrap_or(usize::MAX);
         let old =
             snapshot.second_table().ok_or(Error::NoStrategy { reason: Reason::NoSecondTable })?;
         let old_base = old.region_base();
@@ -108,12 +135,21 @@ impl Second {
             base,
             components: Vec::new(),
             rest: Vec::new(),
+            tables: 0,
             // This is the position of the third table, or 0. The old extension offset is not
             // copied, because it may lead back to an earlier table.
             extension_at: snapshot.tables.get(2).map_or(0, |third| third.span.start),
         };
         if let Some(new) = new {
-            second.components = new.components(base)?;
+            let region = |span| Region::of(span, base).map_err(|_| Error::PastLastPosition);
+            let index = region(new.index)?;
+            second.components = vec![ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, index)];
+            if !new.fences.is_empty() && !snapshot.names_elsewhere(new.fences) {
+                let (here, own) = (Region::of(new.fences, base), Region::of(new.fences, 0));
+                let fences = here.or(own).map_err(|_| Error::PastLastPosition)?;
+                let spec = ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, fences);
+                second.take(spec, here.is_ok(), 0, slots);
+            }
         }
         for found in old.components() {
             let counts = snapshot.components.iter().any(|counting| counting.at == found.at);
@@ -151,12 +187,10 @@ impl Second {
         }
     }
 
-    /// Appends one table for each base of the rest, each linked to the table before it. Returns the
-    /// number of tables.
-    fn append_rest(&mut self, block: &mut Block) -> Result<usize, Error> {
+    /// Appends one table for each base of the rest, each linked to the table before it.
+    fn with_rest(mut self, block: &mut Block) -> Result<Self, Error> {
         let mut rest = core::mem::take(&mut self.rest);
         rest.sort_by_key(|(base, _)| *base);
-        let mut tables = 0;
         for same in rest.chunk_by(|a, b| a.0 == b.0) {
             let Some((base, _)) = same.first() else { continue };
             let components: Vec<_> = same.iter().map(|(_, spec)| *spec).collect();
@@ -168,32 +202,82 @@ impl Second {
             spec.emit(&mut table)?;
             let len = to_u64(table.len());
             self.extension_at = block.push(len, PieceContent::Inline(table))?.start;
-            tables = usize::saturating_add(tables, 1);
+            self.tables = self.tables.saturating_add(1);
         }
-        Ok(tables)
+        Ok(self)
+    }
+
+    /// Returns the steps that append the block, write the fences in the head and the table, and
+    /// switch to the table.
+    fn steps<'p>(
+        self,
+        snapshot: &Snapshot,
+        wanted: &Wanted<'_>,
+        block: Block,
+        fences: Option<(Span, Vec<u8>)>,
+        policy: &'p UpdatePolicy,
+    ) -> Result<Steps<'p>, Error> {
+        let components = wanted.components.len().saturating_add(1);
+        components::check_limits(snapshot, self.tables, components)?;
+        let place = snapshot.place.unwrap_or_default();
+        let [a, b] = snapshot.t2_spans();
+        let to = if place == 0 { b } else { a };
+        let spec = TableSpec {
+            at: to.start,
+            region_base: self.base,
+            extension_at: self.extension_at,
+            slots: snapshot.layout.t2_slots,
+            components: &self.components,
+        };
+        let mut table = vec![0; usize::try_from(to.len()).unwrap_or_default()];
+        spec.emit(&mut table)?;
+        let mut steps = Steps::new(snapshot, policy);
+        if let Some(append) = block.into_append()? {
+            steps.append(append);
+        }
+        if let Some((span, bytes)) = fences {
+            steps.reserve(span.start, &bytes)?;
+        }
+        steps.reserve(to.start, &table)?;
+        // The layout stores places in 32 bits, so the high half of the extension offset stays zero.
+        let at = u32::try_from(to.start).unwrap_or(u32::MAX);
+        steps.switch(Field::Extension, T1_EXTENSION_AT, &at.to_le_bytes())?;
+        Ok(steps)
     }
 }
 
 impl NewRegions {
-    /// Returns the old region base if it reaches the new regions, or else the start of the fences.
+    /// Returns the old region base if it reaches the new regions in the block, or else their start.
     fn base(&self, old: u64) -> u64 {
-        let named = [self.fences, self.index].iter().all(|span| Region::of(*span, old).is_ok());
-        if named { old } else { self.fences.start }
+        let is_in_head = self.fences.end <= HEAD_LEN && !self.fences.is_empty();
+        let (first, own) = if is_in_head || self.fences.is_empty() {
+            (self.index, self.index.start)
+        } else {
+            (self.fences, self.fences.start)
+        };
+        let is_named = [first, self.index].iter().all(|span| Region::of(*span, old).is_ok());
+        if is_named { old } else { own }
     }
 
-    fn components(&self, base: u64) -> Result<Vec<ComponentSpec>, Error> {
-        let region = |span| Region::of(span, base).map_err(|_| Error::PastLastPosition);
-        let index = ComponentSpec::with_region(INDEX_ID, INDEX_VERSION, region(self.index)?);
-        let mut components = vec![index];
-        if !self.fences.is_empty() {
-            let fences = region(self.fences)?;
-            components.push(ComponentSpec::with_region(LOOKUP_ID, LOOKUP_VERSION, fences));
-        }
-        Ok(components)
+    /// Returns the end of the part of the index that the block holds.
+    fn index_end_in_block(&self, snapshot: &Snapshot) -> u64 {
+        let kept = snapshot.base_groups().map_or(0, |base| base.span.len());
+        self.index.end.saturating_sub(kept)
     }
 }
 
 impl Snapshot {
+    /// Returns whether a table that stays in the chain names these fences. In a package of 4 GiB or
+    /// more, an extension table does.
+    fn names_elsewhere(&self, fences: Span) -> bool {
+        let second = self.tables.get(1).map(|table| table.span).unwrap_or_default();
+        let found = self.components.iter().find(|found| found.id == LOOKUP_ID);
+        found.is_some_and(|found| {
+            let entry = Span { start: found.at, end: found.at };
+            found.span() == Ok(fences) && !second.contains(&entry)
+        })
+    }
+
     /// Returns the second table of the chain, if it is in one of the layout's places.
     pub(crate) fn second_table(&self) -> Option<Table<'_>> {
         self.place?;

@@ -208,6 +208,7 @@ impl SnapshotReader {
         };
         let mut snapshot = Snapshot {
             len: self.len,
+            bound: self.len,
             head: self.head,
             layout,
             tables: self.tables,
@@ -219,6 +220,8 @@ impl SnapshotReader {
             room_len: self.found.room_len,
             place: None,
             entries: None,
+            changes: None,
+            base: None,
             looked_up: Vec::new(),
             is_in_parts: false,
         };
@@ -306,6 +309,16 @@ impl Snapshot {
             (Structure::DeltaGroups, Structure::Index) => span == self.index,
             _ => false,
         }
+    }
+
+    /// Returns whether only the fences in force may lie in this room of the head.
+    pub(crate) fn is_room_for_fences(&self, room: Span) -> bool {
+        let fences = self.components.iter().find(|found| found.id == LOOKUP_ID);
+        let fences = fences.and_then(|fences| fences.span().ok());
+        let [a, b] = self.t2_spans();
+        let rooms = [self.t1_span(), a, b, self.delta_span()];
+        let claims = self.claims().map(|(_, span)| span).filter(|span| Some(*span) != fences);
+        room.end <= HEAD_LEN && rooms.into_iter().chain(claims).all(|used| !room.overlaps(&used))
     }
 
     /// Returns the bytes that readers use: preamble, tables, regions of known components, and the

@@ -67,19 +67,23 @@ impl IndexEntries {
 pub struct IndexEntriesReader {
     reader: IndexReader,
     file_len: u64,
+    /// The groups that are still to be read; `None` for all groups of the index.
+    left: Option<u32>,
     found: IndexEntries,
 }
 
 impl IndexEntriesReader {
-    pub(super) fn new(index: Span, file_len: u64) -> Result<Self, Error> {
+    /// Returns a walk over the first `groups` groups of an index, which keeps removals, or over all
+    /// groups, which drops them.
+    pub(super) fn new(index: Span, file_len: u64, groups: Option<u32>) -> Result<Self, Error> {
         let found = IndexEntries { index, ..IndexEntries::default() };
-        Ok(Self { reader: IndexReader::new(index)?, file_len, found })
+        Ok(Self { reader: IndexReader::new(index)?, file_len, left: groups, found })
     }
 
     /// Returns the span to feed next, absolute; `None` if the walk has ended.
     #[must_use]
     pub fn want(&self) -> Option<Span> {
-        self.reader.want()
+        self.reader.want().filter(|_| self.left != Some(0))
     }
 
     /// Takes the wanted bytes, and ignores bytes past them. A shorter slice means that the file
@@ -92,6 +96,7 @@ impl IndexEntriesReader {
     /// error.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let Some(Event::Group(group)) = self.reader.feed(bytes)? else { return Ok(()) };
+        self.left = self.left.map(|left| left.saturating_sub(1));
         if group.entries().is_empty() {
             // spec: R-LAY-22
             if self.found.index.start >= HEAD_LEN {
@@ -116,6 +121,10 @@ impl IndexEntriesReader {
         // the newest one stays.
         self.found.live.sort_by_key(|live| live.id);
         self.found.live.dedup_by_key(|live| live.id);
+        if self.left.is_some() {
+            // The removed regions may have entries in the groups that were not read.
+            return Ok(self.found);
+        }
         // If the newest entry of an id is a removal, the package has no such region.
         let IndexEntries { live, encodings, .. } = &mut self.found;
         let gone = encodings.iter().position(|encoding| *encoding == Encoding::GONE);

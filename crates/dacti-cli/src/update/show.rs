@@ -283,6 +283,7 @@ fn meaning(strategy: Strategy) -> &'static str {
         Strategy::Delta => "entries in the head, published by a length of one byte",
         Strategy::FirstTable => "slots of the first table, published by its count",
         Strategy::SecondTable => "a new second table, with the same index",
+        Strategy::Changes => "a run of all changes, in front of the index that is there",
         Strategy::Fold => "a new index of all regions after the old end",
     }
 }

@@ -57,6 +57,7 @@ struct Parts {
     index: u64,
     head: u64,
     reserve: u64,
+    second_starts: u64,
     padding: u64,
     dead: u64,
     total: u64,
@@ -157,6 +158,9 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
     part("index", usage.index, "groups in use, fences")?;
     part("head", usage.head, "preamble, tables, components")?;
     part("reserve", usage.reserve, "free slots and entries")?;
+    if usage.second_starts > 0 {
+        part("again", usage.second_starts, "parts at a second start, stored once")?;
+    }
     part("padding", usage.padding, "zeros")?;
     part("dead", usage.dead, &dead)?;
     part("total", total, "")
@@ -219,6 +223,7 @@ impl From<&Usage> for Json {
                 index,
                 head,
                 reserve,
+                second_starts: usage.second_starts,
                 padding,
                 dead,
                 total,

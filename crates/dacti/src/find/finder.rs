@@ -5,7 +5,7 @@
 //! The modules of the steps do not use each other, and only the scan uses the source.
 //! Specification: `docs/spec/dacti-index.md`, "Which entry counts"; `docs/spec/dacti-lookup.md`.
 
-use crate::fetch::source::{Lent, ReadAt, read_span};
+use crate::fetch::source::{Lent, ReadAt, Told, read_span};
 use crate::find::blocks::Blocks;
 use crate::find::guide::Guide;
 use crate::find::head_groups::{HeadGroups, Recalled};
@@ -146,11 +146,30 @@ impl Finder {
             return Ok(newer);
         }
         self.count_search(lookup);
+        let _told = self.tell_blocks(lookup, id);
         let mut search = lookup.search(id);
         while let Some(want) = search.want() {
             self.feed(lookup, &mut search, want)?;
         }
         Ok(found_by(&search))
+    }
+
+    /// Announces the first block of each run, if several of them must be fetched. So the blocks of
+    /// all runs arrive in one round trip.
+    fn tell_blocks(&self, lookup: &Lookup<'_>, id: Uuid) -> Option<Told<'_>> {
+        let is_kept = self.view.index_region().kept().is_some();
+        // With a budget, a block is fetched only if it is needed.
+        if self.source.is_local() || is_kept || !self.source.may_read_around() {
+            return None;
+        }
+        let head = self.view.head();
+        let spans = lookup.searches(id).filter_map(|mut search| {
+            let want = search.want()?;
+            let is_here = head.answer(want).is_some() || self.blocks.feed_kept(&mut search);
+            (!is_here).then(|| self.blocks.around(lookup, &search).unwrap_or(want))
+        });
+        let spans: Vec<Span> = spans.collect();
+        (spans.len() > 1).then(|| Told::new(&*self.source, spans))
     }
 
     /// Returns the delta groups if the head has all of them.

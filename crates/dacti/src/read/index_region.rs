@@ -226,6 +226,15 @@ impl IndexRegion {
         }
     }
 
+    /// Returns the number of groups that fill the region, if groups must fill it. If the fences are
+    /// in the head, a reader of a package in parts then need not read the index header.
+    fn groups_by_len(&self) -> Option<u32> {
+        // spec: R-PART-38
+        let groups = self.span.len().checked_sub(INDEX_HEADER_LEN)?.checked_div(GROUP_LEN)?;
+        let groups = u32::try_from(groups).ok().filter(|groups| *groups <= GROUPS_MAX)?;
+        (self.is_full && index_len(groups) == self.span.len()).then_some(groups)
+    }
+
     /// Reads the number of groups of the index. Returns `None` if the header is at fault. Then each
     /// look-up scans the index, and reports the fault.
     ///
@@ -236,6 +245,11 @@ impl IndexRegion {
         source: &dyn ReadAt,
         head: &Window<'_>,
     ) -> Result<Option<u32>, Error> {
+        if source.is_in_parts()
+            && let Some(groups) = self.groups_by_len()
+        {
+            return Ok(Some(groups));
+        }
         let header = Span::new(self.span.start, INDEX_HEADER_LEN);
         let Some(span) = header.filter(|header| self.span.contains(header)) else {
             return Ok(None);

@@ -56,6 +56,8 @@ pub(crate) fn of_its_form<T: PartTransport + 'static>(transport: T) -> Arc<dyn R
 struct PartsRemote<T> {
     transport: Arc<T>,
     file: RemoteFile,
+    /// The list of parts of the view's head.
+    own: Option<Arc<PartsRegion>>,
     /// The latest list of parts; `None` if the head is wrong. In this case, the reader of the head
     /// reports the fault.
     region: sync::Mutex<Option<Arc<PartsRegion>>>,
@@ -72,9 +74,10 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         let len = parsed.as_ref().map_or(HEAD_LEN, |parsed| parsed.len);
         let RemoteFile { read_len, concurrency, has_budget, .. } = *of_head;
         let file = RemoteFile { read_len, concurrency, has_budget, ..RemoteFile::new(head, len) };
-        let region = sync::Mutex::new(parsed.map(|parsed| Arc::new(parsed.region)));
+        let own = parsed.map(|parsed| Arc::new(parsed.region));
+        let region = sync::Mutex::new(own.clone());
         let (doubted, look_lock) = (sync::Mutex::default(), Mutex::default());
-        Self { transport, file, region, doubted, look_lock }
+        Self { transport, file, own, region, doubted, look_lock }
     }
 
     fn region(&self) -> Option<Arc<PartsRegion>> {
@@ -82,12 +85,18 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
     }
 
     /// Fetches `span` with the given list of parts. All parts are requested at once.
-    async fn fetch_by(&self, region: &PartsRegion, span: Span) -> Result<Vec<u8>, Error> {
+    async fn fetch_by(&self, region: &Arc<PartsRegion>, span: Span) -> Result<Vec<u8>, Error> {
         let past_caches = {
             let doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
             doubted.iter().any(|doubted| doubted.overlaps(&span))
         };
-        let reads = region.list.resolve(span).map_err(dacti_cdn::Error::from)?;
+        // A later list may have other bytes at a second start, so it is asked for the first one.
+        let later = self.own.as_ref().filter(|own| !Arc::ptr_eq(own, region));
+        let spans = later.map_or_else(|| vec![span], |own| own.list.settled(span));
+        let mut reads = Vec::new();
+        for span in spans {
+            reads.extend(region.list.resolve(span).map_err(dacti_cdn::Error::from)?);
+        }
         let fetches = reads.into_iter().map(|read| {
             let name = format!("{}{}", region.prefix, read.entry.object_name(read.object));
             let len = read.entry.object_span(read.object).len();

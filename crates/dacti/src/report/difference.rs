@@ -411,6 +411,7 @@ impl<'p> Listing<'p> {
                 | Claimant::SealedRegions
                 | Claimant::Removals
                 | Claimant::Replaced
+                | Claimant::SecondStart
                 | Claimant::Padding
                 | Claimant::Zeros
                 | Claimant::Unclaimed

@@ -6,6 +6,7 @@ use crate::report::gaps::Gaps;
 use crate::{Error, Package};
 use core::fmt;
 use dacti_cdn::HEAD_LEN;
+use dacti_cdn::parts::PartEntry;
 use dacti_index::{
     DICTIONARY_ID, GROUP_HEADER_LEN, GROUP_LEN, INDEX_ENTRY_LEN, INDEX_HEADER_LEN, Located,
 };
@@ -50,6 +51,9 @@ pub enum Claimant {
     Removals,
     /// Stored bytes that replaced entries name, with their seals.
     Replaced,
+    /// Positions at which a part of a package in parts starts a second time. Its bytes are claimed
+    /// where it starts first.
+    SecondStart,
     /// Zeros after packed or appended bytes, up to a multiple of the slice length.
     Padding,
     /// Zeros that no structure claims.
@@ -77,6 +81,7 @@ impl fmt::Display for Claimant {
             Self::Dictionary => "dictionary",
             Self::Removals => "seals of removals",
             Self::Replaced => "replaced regions",
+            Self::SecondStart => "second start of a part",
             Self::Padding => "padding",
             Self::Zeros => "unclaimed, zeros",
             Self::Unclaimed => "unclaimed",
@@ -347,6 +352,9 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
     if index.is_empty() {
         return;
     }
+    claims.extend(
+        second_starts(package).map(|span| claim(span.start, span.len(), Claimant::SecondStart, 1)),
+    );
     claims.push(claim(index.start, INDEX_HEADER_LEN, Claimant::IndexHeader, 1));
     let mut end = index.start.saturating_add(INDEX_HEADER_LEN);
     for group in &scan.groups {
@@ -354,14 +362,30 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
         // A group without entries is room for updates, so its header is not in use.
         let header_len = if used == 0 { 0 } else { GROUP_HEADER_LEN };
         let used_len = INDEX_ENTRY_LEN.saturating_mul(used).saturating_add(header_len);
-        let (at, free) = (group.at, GROUP_LEN.saturating_sub(used_len));
+        let (at, free) = (first_start(package, group.at), GROUP_LEN.saturating_sub(used_len));
         claims.push(claim(at, used_len, Claimant::Groups, used));
         let room_at = at.saturating_add(used_len);
         claims.push(claim(room_at, free, Claimant::GroupsRoom, free / INDEX_ENTRY_LEN));
-        end = at.saturating_add(GROUP_LEN);
+        end = group.at.saturating_add(GROUP_LEN);
     }
     // Bytes after the last group belong to the index, but their use is unknown.
     claims.push(claim(end, index.end.saturating_sub(end), Claimant::GroupsRoom, 0));
+}
+
+/// Returns the second starts of parts.
+fn second_starts(package: &Package) -> impl Iterator<Item = Span> {
+    let list = package.view().parts().map(|parts| &parts.region.list);
+    list.into_iter().flat_map(|list| {
+        let is_second = |entry: &&PartEntry| list.first_start(entry).span != entry.span;
+        list.entries().iter().filter(is_second).map(|entry| entry.span)
+    })
+}
+
+/// Returns the position at which the byte at `at` is stored.
+fn first_start(package: &Package, at: u64) -> u64 {
+    let byte = Span { start: at, end: at.saturating_add(1) };
+    let list = package.view().parts().map(|parts| &parts.region.list);
+    list.and_then(|list| Some(list.settled(byte).first()?.start)).unwrap_or(at)
 }
 
 fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside: &mut u64) {

@@ -69,7 +69,7 @@ fn kinds(claims: &[Claim]) -> BTreeMap<Claimant, (String, u64)> {
             Claimant::TableRoom | Claimant::KeysRoom | Claimant::GroupsRoom => "#d8d8d8".into(),
             Claimant::Padding | Claimant::Zeros => "#f0f0f0".into(),
             Claimant::Unclaimed => "#d00000".into(),
-            Claimant::NotLookedAt => "#ffffff".into(),
+            Claimant::SecondStart | Claimant::NotLookedAt => "#ffffff".into(),
             _ => {
                 // The hues of neighbours differ, because each step is near the golden angle.
                 hue = hue.wrapping_add(137) % 360;

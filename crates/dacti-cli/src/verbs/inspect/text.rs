@@ -106,9 +106,15 @@ pub(super) fn print_parts(out: &mut impl Write, package: &Package) -> io::Result
             1 => String::new(),
             count => format!(" in {count} pieces"),
         };
+        let first = region.list.first_start(entry).span;
+        let again = if first == entry.span {
+            String::new()
+        } else {
+            format!(", the part at {:#x} again", first.start)
+        };
         writeln!(
             out,
-            "  part      {} ({}){pieces} {}",
+            "  part      {} ({}){pieces} {}{again}",
             entry.span,
             bytes(entry.span.len()),
             entry.digest

@@ -118,6 +118,8 @@ struct Parts {
 struct Part {
     place: Place,
     pieces: u64,
+    /// The position at which the part starts first, if this is a second start.
+    first: Option<u64>,
     digest: String,
 }
 
@@ -245,7 +247,9 @@ fn stretch(claim: &Claim) -> Stretch {
 
 fn parts(package: &Package) -> Option<Parts> {
     let region = &package.view().parts()?.region;
+    let first = |entry: &PartEntry| region.list.first_start(entry).span;
     let part = |entry: &PartEntry| Part {
+        first: Some(first(entry)).filter(|first| *first != entry.span).map(|first| first.start),
         place: entry.span.into(),
         pieces: entry.object_count(),
         digest: entry.digest.to_string(),

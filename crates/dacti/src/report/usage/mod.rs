@@ -12,6 +12,7 @@ use crate::report::{Claimant, FileMap, VerifyProgress};
 use crate::{Error, HEAD_LEN, Package};
 use core::ops::ControlFlow;
 use dacti_cdn::IndexPlace;
+use dacti_cdn::parts::BaseGroups;
 use dacti_index::{Encoding, GROUP_ENTRIES, INDEX_HEADER_LEN};
 use dacti_lookup::{LOOKUP_ID, RunSpec};
 use dacti_seal::{SEALS_MAX, Seals};
@@ -25,7 +26,7 @@ const PAYS_FROM: u64 = 4;
 
 /// The bytes of a package by their use.
 ///
-/// Each byte of the file counts in exactly one of the first nine numbers, so their sum is the
+/// Each byte of the file counts in exactly one of the first ten numbers, so their sum is the
 /// file's length. These numbers are in bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Usage {
@@ -43,6 +44,9 @@ pub struct Usage {
     pub head: u64,
     /// Room for later entries, components and fences.
     pub reserve: u64,
+    /// Positions at which parts of a package in parts start a second time. They are part of the
+    /// package's length, but take no room in a store.
+    pub second_starts: u64,
     /// Unclaimed zeros, at the ends of slices and in gaps.
     pub padding: u64,
     /// All other bytes: replaced regions with their seals, old indexes and names lists, remains of
@@ -122,7 +126,9 @@ impl Usage {
     pub fn total(&self) -> u64 {
         let Self { live, seals, dictionary, names, index, head, reserve, padding, dead, .. } =
             *self;
-        let parts = [live, seals, dictionary, names, index, head, reserve, padding, dead];
+        let second_starts = self.second_starts;
+        let parts =
+            [live, seals, dictionary, names, index, head, reserve, second_starts, padding, dead];
         parts.into_iter().fold(0, u64::saturating_add)
     }
 }
@@ -170,6 +176,7 @@ fn parts(map: &FileMap) -> Usage {
         index: 0,
         head: 0,
         reserve: 0,
+        second_starts: 0,
         padding: 0,
         dead: 0,
         replaced: 0,
@@ -192,6 +199,7 @@ fn parts(map: &FileMap) -> Usage {
             }
             Claimant::Start | Claimant::Table | Claimant::Component(_) => &mut usage.head,
             Claimant::TableRoom | Claimant::KeysRoom | Claimant::GroupsRoom => &mut usage.reserve,
+            Claimant::SecondStart => &mut usage.second_starts,
             Claimant::Padding | Claimant::Zeros => &mut usage.padding,
             Claimant::Removals => &mut usage.seals,
             Claimant::Replaced => &mut usage.replaced,
@@ -281,12 +289,18 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
         let runs = [RunSpec { first_group: 0, groups }];
         (IndexPlace::compact(&runs, tables).span.end.saturating_add(data), INDEX_HEADER_LEN)
     };
-    let saved = view.len().saturating_sub(len);
+    let saved = view.len().saturating_sub(usage.second_starts).saturating_sub(len);
     let folded = view.layout().is_some() && view.index().start >= HEAD_LEN;
+    // An update of a package in parts does not write the base groups again.
+    let groups = u32::try_from(scan.groups.len()).unwrap_or(u32::MAX);
+    let kept = view.parts().and_then(|parts| {
+        BaseGroups::of(&parts.region.list, view.index(), groups).map(|base| base.span.len())
+    });
+    let rewritten = usage.index.saturating_sub(kept.unwrap_or_default());
     Compaction {
         len,
         saved,
         saves_enough: saved >= slice_len && saved >= view.len() / PAYS_FROM,
-        updates_are_dear: folded && usage.index > slice_len,
+        updates_are_dear: folded && rewritten > slice_len,
     }
 }

@@ -113,7 +113,7 @@ pub(super) fn replace(
         return Err(error);
     }
     let Ok(Some(found)) = PublishedHead::read(place) else { return Err(error) };
-    let block = new.list.entries().last();
+    let block = new.list.first_starts().last();
     let lists = block.is_some_and(|block| found.parsed.region.list.entries().contains(block));
     let is_ours = found.parsed.region.name_hash == new.name_hash;
     if found.bytes == *head || lists && is_ours && found.parsed.region.sequence >= new.sequence {

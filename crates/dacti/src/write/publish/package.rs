@@ -5,7 +5,7 @@
 
 use super::head::{PublishedHead, check_key, emit, other_package, replace};
 use super::update::PlaceObjects;
-use super::upload::{confirm, digest_of, entry_of, shorten, upload};
+use super::upload::{confirm, digest_of, hashed, upload};
 use super::{Condition, Place, PublishFault, UploadProgress};
 use crate::fetch::parts::PartsSource;
 use crate::fetch::source::{ReadAt, read_span};
@@ -195,24 +195,23 @@ impl Own {
         if !check_prefix(&prefix) {
             return Err(PublishFault::Prefix { prefix }.into());
         }
-        let mut entries = kept;
-        let mut new = Vec::new();
-        let start = entries.last().map_or(HEAD_LEN, |last: &PartEntry| last.span.end);
-        if start < self.len {
-            new.push(entry_of(source, Span { start, end: self.len })?);
-            entries.extend(&new);
-        }
-        let is_merged = shorten(source, &mut entries, &mut new, self.parsed.layout.fresh_end)?;
+        let start = kept.last().map_or(HEAD_LEN, |last: &PartEntry| last.span.end);
+        let rest = Span { start: start.min(self.len), end: self.len };
+        let (index, region_at) = (View::read(source)?.index(), self.parsed.region_at);
+        let kept = PartList::new(kept, region_at).map_err(dacti_cdn::Error::from)?;
+        let next = kept.continued(rest, index, self.parsed.layout.fresh_end);
+        let (list, new) = hashed(source, next, region_at)?;
         let old = there.map(|there| &there.parsed.region);
         let sequence = old.map_or(0, |old| old.sequence).max(self.parsed.region.sequence);
         let end = old.filter(|_| standing == Standing::Continued).map_or(0, |old| old.end);
         let sequence =
             if standing == Standing::Same { sequence } else { sequence.saturating_add(1) };
-        let drops = standing == Standing::Replaced || is_merged;
+        let drops =
+            standing == Standing::Replaced || old.is_some_and(|old| old.list.loses_part_in(&list));
         let region = PartsRegion {
             name_hash: name_hash(place.name()),
             prefix,
-            list: PartList::new(entries, self.parsed.region_at).map_err(dacti_cdn::Error::from)?,
+            list,
             expiry: options.expiry,
             sequence,
             end: end.max(self.len),

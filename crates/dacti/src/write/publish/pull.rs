@@ -121,6 +121,11 @@ impl Pull<'_> {
         let partial = Partial::open(self.path, &self.one_file, self.len)?;
         let source = &**self.package.source();
         let mut filled = Filled::default();
+        let old = local.filter(|_| is_same).map_or_else(Vec::new, |local| self.unchanged(local));
+        let second_starts = self.second_starts();
+        let first = reuse::first(self.package).into_iter();
+        let first: Vec<Span> = first.flat_map(|span| self.settled(span)).collect();
+        let fill_second_starts = || reuse::copy(&partial, &partial.source()?, &second_starts);
         let mut copying = Copying {
             partial: &partial,
             done: HEAD_LEN.min(self.len),
@@ -128,25 +133,24 @@ impl Pull<'_> {
             progress: self.progress,
         };
         if let Some(local) = local.filter(|_| is_same) {
-            // Published bytes never change, so the new copy has the same bytes as the old one here.
-            let end = local.view().len().min(self.len);
-            let old = Span { start: HEAD_LEN.min(end), end };
-            copying.copy(&**local.source(), &[old])?;
-            filled.add([old]);
+            copying.copy(&**local.source(), &old)?;
+            filled.add(old);
         }
         let all = match &self.parts {
-            // Positions that no part has are zeros in the file.
-            Some(parts) => parts.region.list.entries().iter().map(|entry| entry.span).collect(),
+            // Positions that no part has are zeros in the file. Second starts are copied from the
+            // first ones.
+            Some(parts) => parts.region.list.first_starts().map(|entry| entry.span).collect(),
             None => vec![Span { start: HEAD_LEN.min(self.len), end: self.len }],
         };
         let mut fetched = 0_u64;
         let others = local.filter(|_| !is_same);
         if partial.is_resumed || others.is_some() {
-            let first = within(&reuse::first(self.package), &all);
+            let first = within(&first, &all);
             let first = filled.missing(&first);
             fetched = fetched.saturating_add(sum(&first));
             copying.copy(source, &first)?;
             filled.add(first);
+            fill_second_starts()?;
             if let Some(wanted) = Wanted::read(&partial, self.package)? {
                 if partial.is_resumed {
                     filled.add(wanted.completed());
@@ -161,7 +165,46 @@ impl Pull<'_> {
         let missing = filled.missing(&all);
         copying.done = copying.total.saturating_sub(sum(&missing));
         copying.copy(source, &missing)?;
+        fill_second_starts()?;
         Ok((partial, fetched.saturating_add(sum(&missing))))
+    }
+
+    /// Returns the spans of the old copy whose bytes the new one has, too.
+    ///
+    /// Published bytes never change, so these are all bytes of the old copy. The exception is an
+    /// index after the head that ends in second starts of parts. A later package may have other
+    /// bytes at these positions.
+    fn unchanged(&self, local: &Package) -> Vec<Span> {
+        let end = local.view().len().min(self.len);
+        let index = local.view().index();
+        let settled = if index.start < HEAD_LEN { end } else { index.start.min(end) };
+        let start = HEAD_LEN.min(end);
+        let Some(parts) = &self.parts else { return vec![Span { start, end }] };
+        let mut unchanged = vec![Span { start, end: settled.max(start) }];
+        let (source, pool) = (&**local.source(), self.package.hash_pool());
+        for entry in parts.region.list.first_starts() {
+            let is_there = entry.span.end > settled && entry.span.end <= end;
+            if is_there && parts_check::check(source, entry, pool).is_ok() {
+                unchanged.push(entry.span);
+            }
+        }
+        unchanged
+    }
+
+    /// Returns the first starts of the bytes of `span`.
+    fn settled(&self, span: Span) -> Vec<Span> {
+        self.parts.as_ref().map_or_else(|| vec![span], |parts| parts.region.list.settled(span))
+    }
+
+    /// Returns the second starts of parts, each with the position at which its part starts first.
+    fn second_starts(&self) -> Vec<(Span, u64)> {
+        let Some(parts) = &self.parts else { return Vec::new() };
+        let list = &parts.region.list;
+        let pairs = list.entries().iter().map(|entry| {
+            let first = list.first_start(entry).span.start;
+            (entry.span, first)
+        });
+        pairs.filter(|(span, first)| span.start != *first).collect()
     }
 
     /// Checks the copy by the digests of its parts. If there are no parts, checks it by the seals

@@ -5,22 +5,26 @@
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing", "The plan".
 
 use super::head::{PublishedHead, check_key, emit, replace};
-use super::upload::{confirm, entry_of, shorten, upload};
+use super::upload::{confirm, hashed, upload};
 use super::{Condition, Place, PublishFault, PublishOptions};
 use crate::Error;
 use crate::fetch::parts::{PartObjects, PartsSource};
 use crate::fetch::source::{ReadAt, read_file_at, read_full_of, write_file_at};
 use crate::update::{Update, UpdateFile, UpdateOptions};
+use crate::write::update::read_snapshot;
 use core::ops::ControlFlow;
 use dacti_cdn::HEAD_LEN;
 use dacti_cdn::parts::{
-    BLOCK_ALIGN, PartEntry, PartList, PartsError, PartsFault, PartsRegion, name_hash, one_file_head,
+    ListChange, PartEntry, PartList, PartsError, PartsFault, PartsRegion, name_hash, one_file_head,
 };
 use daicon_core::Span;
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
+
+/// An upper bound of positions.
+const POSITION_MAX: u64 = 1 << 56;
 
 impl Update {
     /// Opens the package that is published at `place` for an update. No local copy is needed: only
@@ -86,41 +90,47 @@ impl PartsFile {
         let parts = PartsSource::new(published.bytes.to_vec().into(), objects)?;
         let head = one_file_head(&published.bytes, published.parsed.region_at);
         let head = head.map_err(dacti_cdn::Error::from)?;
-        let end = published.parsed.region.end.max(published.parsed.len);
-        let block_at = end.checked_next_multiple_of(BLOCK_ALIGN);
+        let block_at = published.parsed.next_block_at();
         let block_at = block_at.ok_or(dacti_cdn::Error::PastLastPosition)?;
         let block = tempfile::tempfile().map_err(|e| Error::io("create", "".as_ref(), e))?;
         let state = Mutex::new(State { head, block, block_len: 0 });
         Ok(Self { place: place.clone(), options, published, parts, block_at, state })
     }
 
+    /// Returns the end of the bytes that the update has written.
+    fn block_end(&self) -> u64 {
+        self.block_at.saturating_add(self.state().block_len)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns three values: the list of parts with the block, its new entries, and whether entries
-    /// were merged because the list would be too long.
-    fn new_list(&self, block_len: u64) -> Result<(PartList, Vec<PartEntry>, bool), Error> {
-        let old = &self.published.parsed.region.list;
-        let mut entries = old.entries().to_vec();
-        let mut new = Vec::new();
-        if block_len > 0 {
-            let end = self.block_at.saturating_add(block_len);
-            new.push(entry_of(self, Span { start: self.block_at, end })?);
-            entries.extend(&new);
+    /// Returns the list of parts after the update, and the entries of its new parts.
+    fn new_list(&self, block: Span) -> Result<(PartList, Vec<PartEntry>), Error> {
+        let PublishedHead { parsed, .. } = &self.published;
+        if block.is_empty() {
+            return Ok((parsed.region.list.clone(), Vec::new()));
         }
-        let fresh_end = self.published.parsed.layout.fresh_end;
-        let is_merged = shorten(self, &mut entries, &mut new, fresh_end)?;
-        let list = PartList::new(entries, self.published.parsed.region_at);
-        Ok((list.map_err(dacti_cdn::Error::from)?, new, is_merged))
+        let before = read_snapshot(&self.parts, ReadAt::len(&self.parts))?;
+        // The index may pass the block, because the new list gives its last groups a second start.
+        let after = read_snapshot(self, POSITION_MAX)?;
+        let change = ListChange {
+            block,
+            index_before: (before.index(), before.index_groups()),
+            index_after: after.index(),
+            fresh_end: parsed.layout.fresh_end,
+        };
+        let next = parsed.region.list.next_entries(&change).map_err(dacti_cdn::Error::from)?;
+        hashed(self, next, parsed.region_at)
     }
 }
 
 /// Reads by position. Positions that no part has are read as zeros. A merged part includes such
-/// zeros.
+/// zeros. If second starts follow the end, the block replaces them once it is written.
 impl ReadAt for PartsFile {
     fn len(&self) -> u64 {
-        self.block_at.saturating_add(self.state().block_len)
+        self.block_end().max(self.published.parsed.len)
     }
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
@@ -130,7 +140,7 @@ impl ReadAt for PartsFile {
             let copied = rest.unwrap_or_default().iter().zip(buf.iter_mut());
             return Ok(copied.map(|(from, to)| *to = *from).count());
         }
-        if at >= self.block_at {
+        if at >= self.block_at && at < self.block_end() {
             let state = self.state();
             let offset = at.saturating_sub(self.block_at);
             let left = state.block_len.saturating_sub(offset);
@@ -140,11 +150,12 @@ impl ReadAt for PartsFile {
         }
         let list = &self.published.parsed.region.list;
         let entries = list.entries();
+        let border = if at < self.block_at { self.block_at } else { ReadAt::len(self) };
         let i = entries.partition_point(|entry| entry.span.end <= at);
-        let next = entries.get(i).map_or(self.block_at, |entry| entry.span.start);
+        let next = entries.get(i).map_or(border, |entry| entry.span.start);
         let is_hole = at < next;
         let end = if is_hole { next } else { list.entry_of(at).map_or(next, |e| e.span.end) };
-        let len = end.min(self.block_at).saturating_sub(at);
+        let len = end.min(border).saturating_sub(at);
         let len = buf.len().min(usize::try_from(len).unwrap_or(usize::MAX));
         let buf = buf.get_mut(..len).unwrap_or_default();
         if is_hole {
@@ -157,6 +168,10 @@ impl ReadAt for PartsFile {
 
 impl UpdateFile for PartsFile {
     fn len(&self) -> io::Result<u64> {
+        Ok(self.block_end())
+    }
+
+    fn view_len(&self) -> io::Result<u64> {
         Ok(ReadAt::len(self))
     }
 
@@ -203,23 +218,24 @@ impl UpdateFile for PartsFile {
         Ok(true)
     }
 
-    fn is_in_parts(&self) -> bool {
-        true
+    fn list(&self) -> Option<&PartList> {
+        Some(&self.published.parsed.region.list)
     }
 
     fn publish(&self) -> Result<(), Error> {
         let Self { place, options, published, .. } = self;
         check_key(place, Some(published), options)?;
-        let block_len = self.state().block_len;
-        let (list, new, drops) = self.new_list(block_len)?;
+        let block = Span { start: self.block_at, end: self.block_end() };
+        let (list, new) = self.new_list(block)?;
         let old = &published.parsed.region;
+        let drops = old.list.loses_part_in(&list);
         upload(place, &old.prefix, &new, self, options.concurrency, &mut |_| {
             ControlFlow::Continue(())
         })?;
         let region = PartsRegion {
             name_hash: name_hash(place.name()),
             prefix: old.prefix.clone(),
-            end: self.block_at.saturating_add(block_len).max(old.end),
+            end: block.end.max(old.end),
             list,
             expiry: options.expiry,
             sequence: old.sequence.saturating_add(1),

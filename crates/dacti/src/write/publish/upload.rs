@@ -13,7 +13,7 @@ use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 use dacti_cdn::Digest;
-use dacti_cdn::parts::{PIECE_EXPONENT_DEFAULT, PartEntry, entries_to_merge};
+use dacti_cdn::parts::{NextEntry, PIECE_EXPONENT_DEFAULT, PartEntry, PartList};
 use daicon_core::Span;
 use std::collections::HashMap;
 use std::sync::mpsc::channel;
@@ -39,34 +39,33 @@ pub struct UploadProgress {
 }
 
 /// Returns the entry of a part that holds `span` of `source`, with its digest.
-pub(super) fn entry_of(source: &dyn ReadAt, span: Span) -> Result<PartEntry, Error> {
+fn entry_of(source: &dyn ReadAt, span: Span) -> Result<PartEntry, Error> {
     let digest = digest_of(source, span)?;
     let is_long = span.len() > 1 << PIECE_EXPONENT_DEFAULT;
     let piece_exponent = if is_long { PIECE_EXPONENT_DEFAULT } else { 0 };
     Ok(PartEntry { span, piece_exponent, digest })
 }
 
-/// Merges entries if the list is too long. A merged entry replaces its entries in `entries` and in
-/// `new`. Returns whether entries were merged.
-pub(super) fn shorten(
+/// Returns the list of these entries, and the entries of its new parts, whose bytes `source` has.
+/// `at` is the start of the parts region.
+pub(super) fn hashed(
     source: &dyn ReadAt,
-    entries: &mut Vec<PartEntry>,
-    new: &mut Vec<PartEntry>,
-    fresh_end: u64,
-) -> Result<bool, Error> {
-    // spec: R-PART-29
-    let mut is_merged = false;
-    while let Some(run) = entries_to_merge(entries, fresh_end)
-        && let Some([first, .., last]) = entries.get(run.clone())
-    {
-        let span = Span { start: first.span.start, end: last.span.end };
-        let merged = entry_of(source, span)?;
-        new.retain(|entry| !span.contains(&entry.span));
-        new.push(merged);
-        entries.splice(run, [merged]);
-        is_merged = true;
+    next: Vec<NextEntry>,
+    at: u64,
+) -> Result<(PartList, Vec<PartEntry>), Error> {
+    let (mut entries, mut new) = (Vec::new(), Vec::new());
+    for entry in next {
+        entries.push(match entry {
+            NextEntry::There(entry) => entry,
+            NextEntry::New(span) => {
+                let entry = entry_of(source, span)?;
+                new.push(entry);
+                entry
+            }
+        });
     }
-    Ok(is_merged)
+    let list = PartList::new(entries, at).map_err(dacti_cdn::Error::from)?;
+    Ok((list, new))
 }
 
 /// Hashes the bytes of `span`. It is an error if the source lacks some of them.

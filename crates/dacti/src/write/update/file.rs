@@ -8,6 +8,7 @@ use super::UpdateFault;
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_file_at};
 use dacti_cdn::Barrier;
+use dacti_cdn::parts::PartList;
 use daicon_core::Span;
 #[cfg(target_os = "linux")]
 use rustix::io::Errno;
@@ -115,10 +116,19 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
         true
     }
 
-    /// Returns whether the file represents a package in parts. In this case a block begins at the
-    /// next multiple of 8, and needs no padding.
-    fn is_in_parts(&self) -> bool {
-        false
+    /// Returns the length of the package that readers see. A package in parts may be longer than
+    /// the file, because its index ends in second starts of parts. The next block replaces these.
+    ///
+    /// # Errors
+    /// An error of the system.
+    fn view_len(&self) -> io::Result<u64> {
+        self.len()
+    }
+
+    /// Returns the list of parts if the file represents a package in parts. In this case a block
+    /// begins at the next multiple of 8, and needs no padding.
+    fn list(&self) -> Option<&PartList> {
+        None
     }
 
     /// Publishes the writes of a plan after its last step. A file on a disk does nothing here,
@@ -279,14 +289,14 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn new(file: Arc<dyn UpdateFile>) -> io::Result<Self> {
-        let len = file.len()?;
+        let len = file.view_len()?;
         Ok(Self { file, len })
     }
 }
 
 impl ReadAt for Reading {
     fn is_in_parts(&self) -> bool {
-        self.file.is_in_parts()
+        self.file.list().is_some()
     }
 
     fn len(&self) -> u64 {

@@ -27,6 +27,7 @@ pub use dacti_cdn::{
 pub use edits::{Change, ChangeKind};
 pub use execute::UpdateProgress;
 pub use file::{LockedFile, UpdateFile};
+pub(in crate::write) use overlay::read_snapshot;
 pub use planned::PlannedUpdate;
 pub use saved::{Extent, SavedPlan, SavedStanding};
 #[cfg(feature = "http")]

@@ -6,7 +6,10 @@ use super::execute::failed;
 use crate::Error;
 use crate::fetch::source::{ReadAt, read_full, read_span};
 use crate::read::view::read_failed;
-use dacti_cdn::{Action, Breach, Fault, HEAD_LEN, Plan, Reserve, Snapshot, SnapshotReader, Switch};
+use dacti_cdn::{
+    Action, Breach, Fault, HEAD_LEN, IndexEntries, IndexEntriesReader, Plan, Reserve, Snapshot,
+    SnapshotReader, Switch,
+};
 use daicon_core::Span;
 use std::io;
 use std::sync::Arc;
@@ -79,32 +82,50 @@ impl ReadAt for Overlay {
     }
 }
 
-/// Reads the snapshot that a planner needs.
-pub(super) fn read_snapshot(source: &dyn ReadAt) -> Result<Snapshot, Error> {
-    let mut reader = SnapshotReader::new(source.len());
+/// Reads the snapshot of a package of `len` bytes. A planner of a package in parts also needs the
+/// list of parts.
+pub(in crate::write) fn read_snapshot(source: &dyn ReadAt, len: u64) -> Result<Snapshot, Error> {
+    let mut reader = SnapshotReader::new(len);
     while let Some(want) = reader.want() {
         reader.feed(&read_span(source, want).map_err(read_failed)?)?;
     }
-    let snapshot = reader.finish()?;
-    Ok(if source.is_in_parts() { snapshot.in_parts() } else { snapshot })
+    Ok(reader.finish()?)
 }
 
 /// Reads all entries of the index into a snapshot, for a fold.
 pub(super) fn read_entries(source: &dyn ReadAt, snapshot: &mut Snapshot) -> Result<(), Error> {
-    let mut scan = snapshot.entries_reader()?;
+    let scan = snapshot.entries_reader()?;
+    snapshot.set_entries(read_all(source, scan, snapshot.index())?);
+    Ok(())
+}
+
+/// Reads the entries before the base groups into a snapshot, for a run of changes.
+pub(super) fn read_changes(source: &dyn ReadAt, snapshot: &mut Snapshot) -> Result<(), Error> {
+    let scan = snapshot.changes_reader()?;
+    let base = snapshot.base_groups().map_or(0, |base| base.span.start);
+    let groups = Span { end: base, ..snapshot.index() };
+    snapshot.set_changes(read_all(source, scan, groups)?);
+    Ok(())
+}
+
+/// Feeds a scan, whose bytes lie in `groups`.
+fn read_all(
+    source: &dyn ReadAt,
+    mut scan: IndexEntriesReader,
+    groups: Span,
+) -> Result<IndexEntries, Error> {
     let (mut at, mut ahead) = (0, Vec::new());
     while let Some(want) = scan.want() {
         let known = Span { start: at, end: at.saturating_add(len_of(&ahead)) };
         if !known.contains(&want) {
-            let end = want.start.saturating_add(READ_AHEAD).max(want.end);
+            let end = want.start.saturating_add(READ_AHEAD).min(groups.end).max(want.end);
             ahead = read_span(source, Span { start: want.start, end }).map_err(read_failed)?;
             at = want.start;
         }
         let skip = usize::try_from(want.start.saturating_sub(at)).unwrap_or(usize::MAX);
         scan.feed(ahead.get(skip..).unwrap_or_default())?;
     }
-    snapshot.set_entries(scan.finish()?);
-    Ok(())
+    Ok(scan.finish()?)
 }
 
 /// The number of bytes of the index that are read at once.

@@ -5,7 +5,7 @@ use super::block::{Block, Staged, written_len};
 use super::edits::{Change, StagedEdit, StagedEdits};
 use super::execute::{UpdateProgress, execute};
 use super::file::{Reading, UpdateFile};
-use super::overlay::{Overlay, read_entries, read_snapshot};
+use super::overlay::{Overlay, read_changes, read_entries, read_snapshot};
 use super::stage::Stage;
 use super::{execute, named};
 use crate::fetch::source::{ReadAt, write_file_at};
@@ -88,20 +88,34 @@ impl PlannedUpdate {
         edits: &[StagedEdit],
         policy: &UpdatePolicy,
     ) -> Result<(), Error> {
-        let mut snapshot = read_snapshot(source)?;
+        let mut snapshot = self.snapshot(source)?;
         let staged = edits.iter().map(|edit| edit.staged).collect();
         let edits: Vec<Edit> = edits.iter().map(|edit| edit.edit).collect();
-        let planned = match plan(&snapshot, &edits, policy) {
-            Err(dacti_cdn::Error::Misuse(Misuse::IndexNeeded)) => {
-                read_entries(source, &mut snapshot)?;
-                plan(&snapshot, &edits, policy)
-            }
-            planned => planned,
-        }?;
+        let mut planned = plan(&snapshot, &edits, policy);
+        if let Err(dacti_cdn::Error::Misuse(Misuse::ChangesNeeded)) = planned {
+            read_changes(source, &mut snapshot)?;
+            planned = plan(&snapshot, &edits, policy);
+        }
+        if let Err(dacti_cdn::Error::Misuse(Misuse::IndexNeeded)) = planned {
+            read_entries(source, &mut snapshot)?;
+            planned = plan(&snapshot, &edits, policy);
+        }
+        let planned = planned?;
         check(&planned, &snapshot).map_err(UpdateFault::from)?;
         self.plans.push(planned);
         self.planned.push(Planned { snapshot, staged });
         Ok(())
+    }
+
+    /// Reads the snapshot of the package before the first plan, or after the last one.
+    fn snapshot(&self, source: &dyn ReadAt) -> Result<Snapshot, Error> {
+        let snapshot = read_snapshot(source, source.len())?;
+        let Some(list) = self.file.list() else { return Ok(snapshot) };
+        let end = match self.plans.last() {
+            Some(plan) => plan.after().len,
+            None => self.file.len().map_err(execute::failed("read"))?,
+        };
+        Ok(snapshot.in_parts(list, end))
     }
 
     /// Returns the change of each region that the caller named. Removals are first, followed by the

@@ -12,6 +12,7 @@ use super::file::{LockedFile, Reading, UpdateFile};
 use super::named;
 use super::overlay::{Overlay, read_entries, read_snapshot};
 use super::planned::data_path;
+use crate::fetch::ReadAt;
 use crate::{Error, Limits, Package};
 use core::ops::ControlFlow;
 use dacti_cdn::{Action, Edit, Plan, Snapshot, Strategy, check};
@@ -261,7 +262,7 @@ impl SavedPlan {
 fn prove(file: &Arc<dyn UpdateFile>, plan: &Plan) -> Result<(), Error> {
     let reading = Reading::new(Arc::clone(file)).map_err(failed("read"))?;
     let before = Overlay::before(Arc::new(reading), plan)?;
-    let mut snapshot = read_snapshot(&before)?;
+    let mut snapshot = read_snapshot(&before, ReadAt::len(&before))?;
     if plan.strategy == Strategy::Fold {
         read_entries(&before, &mut snapshot)?;
     } else {

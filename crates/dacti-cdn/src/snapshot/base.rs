@@ -1,0 +1,56 @@
+//! The base groups of a snapshot, and their fences.
+//!
+//! Specification: `docs/spec/dacti-parts.md`, "The run of changes".
+
+use super::Snapshot;
+use crate::HEAD_LEN;
+use crate::parts::{BaseGroups, PartList};
+use alloc::vec::Vec;
+use dacti_lookup::{LOOKUP_ID, Lookup, Run};
+
+impl Snapshot {
+    /// Returns the same snapshot, as that of a package in parts with this list, whose next block
+    /// begins at `end`. Blocks begin at multiples of 8 bytes.
+    ///
+    /// `end` may lie below the length of the package. Then second starts of parts follow from there
+    /// on, and the update that takes their place must write a new index.
+    #[must_use]
+    pub fn in_parts(self, list: &PartList, end: u64) -> Self {
+        let mut snapshot = Self { is_in_parts: true, len: end, ..self };
+        let base = BaseGroups::of(list, snapshot.index, snapshot.index_groups);
+        snapshot.base = base.filter(|base| snapshot.base_runs_of(base).is_some());
+        snapshot
+    }
+
+    /// Returns the base groups; `None` for a package in one file, and for a package whose fences
+    /// do not lie in the head.
+    #[must_use]
+    pub const fn base_groups(&self) -> Option<&BaseGroups> {
+        self.base.as_ref()
+    }
+
+    /// Returns the runs of the base groups; `None` if the package has none.
+    pub(crate) fn base_runs(&self) -> Option<Vec<Run<'_>>> {
+        self.base_runs_of(self.base.as_ref()?)
+    }
+
+    /// Returns the runs of these groups, if the fences lie in the head and begin a run with the
+    /// first of the groups.
+    fn base_runs_of(&self, base: &BaseGroups) -> Option<Vec<Run<'_>>> {
+        let found = self.components.iter().find(|found| found.id == LOOKUP_ID)?;
+        let span = found.span().ok().filter(|span| span.end <= HEAD_LEN)?;
+        let lookup = Lookup::parse(span.slice_of(&self.head, 0)?, span.start).ok()?;
+        let is_bound = lookup.is_of(self.index, self.index_groups);
+        is_bound.ok().filter(|is_bound| *is_bound)?;
+        let runs = lookup.runs().filter(|run| run.first_group >= base.first_group);
+        let runs: Vec<_> = runs.collect();
+        let begins = runs.first().is_some_and(|first| first.first_group == base.first_group);
+        begins.then_some(runs)
+    }
+
+    /// Returns whether the index in force has groups at or after the start of the next block. The
+    /// block takes the place of these groups.
+    pub(crate) fn index_passes_end(&self) -> bool {
+        self.is_in_parts && self.index.end > self.len
+    }
+}
