@@ -1,8 +1,8 @@
-//! Proves that a plan of any origin keeps the laws.
+//! Proves that a plan keeps the laws, whichever program has made it.
 //!
-//! It carries out the plan on the snapshot, step by step, and trusts no claim of the plan. It
-//! compares the content of regions by digests. It can compare a new index only if the snapshot has
-//! all entries of the old one. Specification: `docs/spec/dacti-cdn.md`, "Laws".
+//! The check carries out the plan on the snapshot, step by step, and trusts no claim of the plan.
+//! It compares the contents of regions by their digests. It can compare a new index only if the
+//! snapshot has all entries of the old index. Specification: `docs/spec/dacti-cdn.md`, "Laws".
 
 mod fault;
 mod head;
@@ -434,8 +434,9 @@ mod tests {
         (plan, snapshot)
     }
 
-    /// Sets the lengths, the digests of the head and the cost to the values that follow from the
-    /// steps. So a changed plan fails because of the change itself, and not because of a digest.
+    /// Sets the lengths, the digests of the head, and the cost to the values that follow from the
+    /// steps. So the check refuses a changed plan because of the change itself, and not because of
+    /// a digest.
     fn repair(plan: &mut Plan, snapshot: &Snapshot) {
         let mut head = snapshot.head.clone();
         let mut len = snapshot.len;
@@ -582,7 +583,8 @@ mod tests {
     fn what_is_published_stands_before_it_behind_a_barrier() {
         // spec: R-CDN-11
         use Strategy::{Delta, FirstTable, Fold, SecondTable};
-        // The changes move the offset of an entry, of a component, and of the index.
+        // The changes move the offset of an entry, the offset of a component, and the offset of the
+        // index.
         breaks(Delta, Breach::Unwritten, |plan| reserve(plan).after[16] += 1);
         breaks(FirstTable, Breach::Unwritten, |plan| reserve(plan).after[20] += 1);
         breaks(Fold, Breach::Unwritten, |plan| reserve(plan).after[24 + 20] += 8);
@@ -662,8 +664,8 @@ mod tests {
             let after = plan.after();
             plan.steps.insert(2, Step { action: second, after });
         });
-        // An empty first append is refused, too: `Plan::append` would return it instead of the
-        // second one.
+        // An empty first append is refused as well, because `Plan::append` would return it in place
+        // of the second append.
         breaks(Strategy::Delta, Breach::SecondAppend, |plan| {
             let (at, after) = (append(plan).at, plan.before);
             let empty = Action::Append(Append { at, pieces: Vec::new() });
@@ -698,13 +700,13 @@ mod tests {
                 assert_eq!(last.content, PieceContent::Zeros);
                 assert_eq!(last.span.end % 65_536, 0);
             }
-            // Readers read the room, so a barrier proves that caches have it.
+            // Readers read these zeros, so a barrier must prove that caches have them.
             let is_proven = with.steps.iter().any(|step| match &step.action {
                 Action::Barrier(barrier) => barrier.probes.iter().any(|p| p.span == room.span),
                 _ => false,
             });
             assert!(is_proven);
-            // The room is part of the plan: other bytes, or fewer, are refused.
+            // The zeros are part of the plan. Other bytes are refused, and so are fewer zeros.
             for (len, byte) in [(479, 0), (480, 1)] {
                 let mut other = with.clone();
                 let pieces = &mut append(&mut other).pieces;
@@ -719,7 +721,7 @@ mod tests {
                 assert_eq!(refused.unwrap_err(), Breach::NoRoom);
             }
         }
-        // A block whose room reaches into the next slice has one slice more.
+        // If the zeros reach into the next slice, the block has one slice more.
         let mut snapshot = world().scanned();
         snapshot.room_len = 480;
         for (size, end) in [(65_024, 131_072 + 65_536), (65_025, 131_072 + 131_072)] {
@@ -839,8 +841,8 @@ mod tests {
         for strategy in [Delta, FirstTable, SecondTable, Fold] {
             breaks(strategy, Breach::Cost, |plan| plan.cost.bytes_dying += 1);
         }
-        // Look-ups prove the same as the whole index. Without them only the sum of the lengths is
-        // checked.
+        // Look-ups prove the lengths as well as the whole index does. Without look-ups, only the
+        // sum of the lengths is checked.
         let (mut plan, _) = planned(Delta);
         let mut snapshot = world().snapshot().unwrap();
         snapshot.set_found([(id(1), Some(10)), (id(9), None)]);
@@ -864,7 +866,7 @@ mod tests {
         };
         step(&mut world, &[put(1, 5)]);
         step(&mut world, &[remove(2)]);
-        // Group 8 lists the put, and group 7 the removal. The next update removes region 1.
+        // Group 8 lists the put, and group 7 lists the removal. The next update removes region 1.
         let snapshot = world.scanned();
         let removal = [remove(1), remove(0)];
         let sound = plan(&snapshot, &removal, &UpdatePolicy::default()).unwrap();
@@ -884,8 +886,8 @@ mod tests {
             removed.digest = Digest::default();
         });
         fails(Breach::Edits, &|plan| plan.edits[0] = remove(77));
-        // Here the same entries lie in the group of the puts. Below, a removal lies in an older
-        // group than the put of region 1.
+        // First, the entries are moved to the group of the puts. Later, a removal is put into a
+        // group that is older than the put of region 1.
         let at = |group: u64| 4168 + 8 + 6136 * group;
         fails(Breach::Incomplete, &|plan| {
             reserve(plan).at = at(8) + 16 + 24;

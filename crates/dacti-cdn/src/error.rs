@@ -67,7 +67,7 @@ pub enum LayoutFault {
          found {0:#x}"
     )]
     FreshEnd(u64),
-    /// The room for fences ends past 4 GiB.
+    /// The room for fences ends at 4 GiB or later.
     #[error("end of the room for fences: expected at most 0xffffffff, found {0:#x}")]
     Fences(u64),
 }
@@ -113,7 +113,7 @@ pub enum Misuse {
          {found}: new bytes would share cached slices with old bytes"
     )]
     SliceTooShort {
-        /// The package's own.
+        /// The slice length of the package.
         expected: u64,
         /// The slice length of the policy.
         found: u64,
@@ -193,7 +193,7 @@ pub enum Misuse {
         /// Number of the edit.
         edit: u32,
     },
-    /// More edits than a plan can have.
+    /// A plan cannot have this many edits.
     #[error("{0} edits are too many for one plan: make several updates")]
     TooManyEdits(u64),
     /// Bytes were fed to a machine that has ended.
@@ -305,7 +305,7 @@ pub enum Error {
         /// Start of the group, absolute.
         at: u64,
     },
-    /// There are more things of a kind than readers or this planner accept.
+    /// A count exceeds the number that readers or this planner accept.
     #[error(
         "{what}: found {found}, but the limit is {limit}: make a new package with `compact`, or \
          pack again"

@@ -311,8 +311,8 @@ mod tests {
         assert!(error.contains(expected), "{error}");
     }
 
-    /// Adds changed copies of `value` to `out`, at least one for each leaf, with the path of that
-    /// leaf.
+    /// Adds changed copies of `value` to `out`: at least one for each leaf of the JSON, with the
+    /// path of that leaf.
     fn mutants(value: &Value, path: &str, out: &mut Vec<(String, Value)>) {
         let below = |key: &str, child: &Value, put: &dyn Fn(Value) -> Value, out: &mut Vec<_>| {
             let mut inner = Vec::new();
@@ -374,8 +374,8 @@ mod tests {
             let mut changed = Vec::new();
             mutants(&value, "", &mut changed);
             for (path, value) in changed {
-                // Readers of the package cannot notice a change of these fields, so the check need
-                // not find it.
+                // A change of these fields has no effect on readers of the package, so the check
+                // need not find it.
                 let told = ["/rejected", "/cost/bytes_dying", "/purge"];
                 let told = told.iter().any(|told| path.contains(told));
                 if told || path.ends_with("/replaced_len") {

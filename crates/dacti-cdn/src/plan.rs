@@ -101,7 +101,7 @@ impl fmt::Display for Strategy {
     }
 }
 
-/// A strategy that the plan does not use.
+/// A strategy that was not chosen for the plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
@@ -134,7 +134,7 @@ impl Cost {
     /// Returns the cost of the steps, with 0 for `bytes_dying`.
     pub(crate) fn of(steps: &[Step], slice_len: u64) -> Self {
         let mut cost = Self::default();
-        // The numbers of the written slices of the head. There are few.
+        // The numbers of the slices of the head that steps write. There are only a few.
         let mut dirtied: Vec<u64> = Vec::new();
         for step in steps {
             let (at, written) = match &step.action {

@@ -54,7 +54,8 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
         reason: fits.err().unwrap_or(Reason::Dearer),
     });
     let rejected = rejected.collect();
-    // A fold writes a new index, which lists no removals. So the seals of removals are left out.
+    // A fold writes a new index, which lists no removals. So a plan that folds has no seals of
+    // removals.
     let unsealed = without_seals(&edits);
     let lists_removals = matches!(strategy, Strategy::Delta | Strategy::Changes);
     let has_seals = lists_removals && snapshot.seal_len > 0;
@@ -75,7 +76,7 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
     Ok(steps?.into_plan(snapshot, edits, strategy, rejected, slice_len))
 }
 
-/// Returns the edits with removals that have no seals.
+/// Returns the edits, but without the seals of removals.
 fn without_seals(edits: &[Edit]) -> Vec<Edit> {
     let mut edits = edits.to_vec();
     for edit in &mut edits {

@@ -30,12 +30,12 @@ pub enum Reason {
         /// Entries that the update needs.
         entries: u64,
     },
-    /// The newest delta group has too little room, and no group before it is free.
+    /// The newest delta group has too little room, and no free group is left.
     #[error("{entries} entries do not fit into the last delta group, which has room for {free}")]
     DeltasFull {
         /// Entries that the update needs.
         entries: u64,
-        /// Entries for which the last group has room.
+        /// Number of free entries in the newest group.
         free: u32,
     },
     /// The regions have several encodings, but all regions of a group have the same encoding.

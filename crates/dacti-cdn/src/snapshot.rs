@@ -46,8 +46,8 @@ pub struct Snapshot {
     pub(crate) changes: Option<IndexEntries>,
     /// The last groups of the index, if a part holds them alone.
     pub(crate) base: Option<BaseGroups>,
-    /// The results of look-ups, ascending by id: the number of stored bytes, or `None` for a
-    /// missing region.
+    /// The results of look-ups, ascending by id: the number of stored bytes, or `None` if the
+    /// package does not have the region.
     looked_up: Vec<(Uuid, Option<u64>)>,
     pub(crate) is_in_parts: bool,
 }
@@ -87,7 +87,7 @@ pub struct DeltaGroup {
 }
 
 impl Snapshot {
-    /// Returns the multiple at which a block begins and ends, for a plan with this slice length.
+    /// Returns the multiple at which a block begins and ends, if the plan has this slice length.
     pub(crate) const fn block_align(&self, slice_len: u64) -> u64 {
         if self.is_in_parts { crate::parts::BLOCK_ALIGN } else { slice_len }
     }
@@ -147,8 +147,9 @@ impl Snapshot {
         self.seal_len
     }
 
-    /// Returns the length of the zeros with which a block ends, so that the read of a region with
-    /// all seals after it ends in the block; 0 if regions do not share stored bytes.
+    /// Returns the number of zeros at the end of each block; 0 if regions do not share stored
+    /// bytes. Because of these zeros, a read of any region with all seals that may follow it ends
+    /// in the block.
     #[must_use]
     pub const fn room_len(&self) -> u64 {
         self.room_len
@@ -205,8 +206,8 @@ impl Snapshot {
         self.entries.as_ref()
     }
 
-    /// Takes the results of look-ups in the package: for each id the number of its stored bytes,
-    /// without the seal, or `None` for a missing region.
+    /// Takes the results of look-ups in the package. For each id, this is the number of stored
+    /// bytes without the seal, or `None` if the package does not have the region.
     ///
     /// [`plan`](crate::plan) uses them to set the lengths that edits replace, and
     /// [`check`](crate::check) to prove these lengths. If the snapshot has all entries of the
@@ -232,8 +233,8 @@ impl Snapshot {
         })
     }
 
-    /// Returns the edits with the lengths that they replace, where the snapshot knows these
-    /// lengths.
+    /// Returns the edits. If the snapshot knows the length that an edit replaces, the edit states
+    /// this length.
     pub(crate) fn informed(&self, edits: &[Edit]) -> Vec<Edit> {
         let mut edits = edits.to_vec();
         for edit in &mut edits {
@@ -260,13 +261,13 @@ impl Snapshot {
 }
 
 impl DeltaGroup {
-    /// Returns the position of its length, absolute.
+    /// Returns the position of the group's length, absolute.
     #[must_use]
     pub const fn length_at(&self) -> u64 {
         self.at.saturating_add(12)
     }
 
-    /// Returns the start of its entries, absolute.
+    /// Returns the start of the group's entries, absolute.
     #[must_use]
     pub const fn entries_at(&self) -> u64 {
         self.at.saturating_add(GROUP_HEADER_LEN)

@@ -101,7 +101,8 @@ fn part(span: Span) -> PartEntry {
 }
 
 impl World {
-    /// Writes tables, layout and seals again, with these further components in both tables.
+    /// Writes tables, layout and seals again. Adds these components to the first and to the second
+    /// table.
     pub(crate) fn write_tables(&mut self, first: &[ComponentSpec], second: &[ComponentSpec]) {
         self.bytes[1000..1080].copy_from_slice(&self.layout.emit().unwrap());
         self.bytes[1080..1144].copy_from_slice(&Seals::DIGESTS.emit().unwrap());
@@ -176,7 +177,8 @@ impl World {
                     self.bytes[at..at + after.len()].copy_from_slice(after);
                 }
                 Action::Barrier(barrier) => {
-                    // Long regions have a placeholder as their digest, so their probes are skipped.
+                    // If the digest of a probe is a placeholder, the probe is skipped: it covers a
+                    // region that is too long to store.
                     let known = |probe: &&Probe| probe.digest != Digest::default();
                     for probe in barrier.probes.iter().filter(known) {
                         assert_eq!(Digest::of(&self.read(probe.span)), probe.digest);
@@ -270,7 +272,8 @@ pub(crate) fn id(n: u32) -> Uuid {
     Uuid::from_u128(0x0100_0000_0000_4000_8000_0000_0000_0000 + (u128::from(n) << 96))
 }
 
-/// Puts a region that is too long to store in a test. Its digest is a placeholder.
+/// Returns an edit that puts a region which is too long to store in a test. Its digest is a
+/// placeholder.
 pub(crate) fn put_long(n: u32, size: u64) -> Edit {
     let digest = Digest::default();
     Edit::Put(Put { id: id(n), encoding: NONE, size, seal_len: 32, digest, replaced_len: 0 })

@@ -1,4 +1,4 @@
-//! Writes a lookup region into a caller's buffer, and chooses the stride with which the region fits
+//! Writes a lookup region into a caller's buffer. Chooses the stride with which the region fits
 //! into a given room.
 //!
 //! The caller says which groups form runs, and returns the first id of each group that gets a

@@ -1,9 +1,9 @@
 //! The search for one region in the runs of an index: a machine that names the groups that it wants
 //! and is fed them.
 //!
-//! Fences lead to a block, and the block's own entries decide the answer. The caller searches the
-//! delta groups, which precede the runs. Specification: `docs/spec/dacti-lookup.md`, "Search",
-//! "When a miss counts".
+//! Fences lead to a block, and the entries of that block decide the answer. This search does not
+//! look into the delta groups, which precede the runs: the caller searches them. Specification:
+//! `docs/spec/dacti-lookup.md`, "Search", "When a miss counts".
 
 use crate::block::{Block, Place};
 use crate::order::{first_id, prefix};
@@ -25,7 +25,8 @@ pub enum SearchOutcome {
 
 #[derive(Debug, Clone, Copy)]
 enum State<'b> {
-    /// The id is below the run's first fence, so the run's first entry decides.
+    /// The id is below the run's first fence. If the run's first entry has this fence, the run does
+    /// not have the id.
     Front {
         i: usize,
         run: Run<'b>,
@@ -97,7 +98,7 @@ impl<'b> Search<'b> {
     }
 
     /// Returns the number of the wanted block, among the blocks of all runs. Returns `None` if the
-    /// search does not want a whole block. With this number, callers remember which blocks were
+    /// search wants less than a block. Callers use the number to remember which blocks were
     /// [checked](Self::feed_checked).
     #[must_use]
     pub const fn block(&self) -> Option<usize> {
@@ -108,12 +109,12 @@ impl<'b> Search<'b> {
     }
 
     /// Returns a part of the [wanted](Self::want) span. If the region exists and ids are spread
-    /// evenly, this part almost certainly has its entry. Returns `None` if that part would be the
-    /// whole block, or if the fences give no hint.
+    /// evenly, its entry is almost certainly in this part. Returns `None` if the part would be the
+    /// whole block, or if the fences do not show the position.
     ///
-    /// With it, a look-up of an existing region reads fewer bytes, but a look-up of an absent
-    /// region costs one more read. A reader that shares a cache with others should ask for whole
-    /// blocks, because other readers ask for the same blocks.
+    /// If the caller feeds this part first, the look-up of an existing region reads fewer bytes,
+    /// but the look-up of an absent region takes one more read. A reader that shares a cache with
+    /// other readers should ask for whole blocks, because the others ask for the same blocks.
     #[must_use]
     pub fn likely(&self) -> Option<Span> {
         let (first, likely) = self.likely_groups()?;
@@ -121,7 +122,7 @@ impl<'b> Search<'b> {
     }
 
     /// Takes the [likely](Self::likely) bytes. Returns whether the region is in them. If it is, the
-    /// search has ended. Otherwise the search still wants the same span.
+    /// search has ended. Otherwise the search wants the same span as before.
     pub fn feed_likely(&mut self, bytes: &[u8]) -> bool {
         let Some((first, likely)) = self.likely_groups() else { return false };
         let at = self.lookup.groups_span(first, likely.groups).start;
@@ -132,8 +133,8 @@ impl<'b> Search<'b> {
         true
     }
 
-    /// Returns the likely groups of the wanted block, and the number in the index of the first of
-    /// them.
+    /// Returns the likely groups of the wanted block, and the index's number of the first of these
+    /// groups.
     fn likely_groups(&self) -> Option<(u32, LikelyGroups)> {
         let State::Block { run, block, low, high, .. } = &self.state else { return None };
         if low != high {
@@ -159,8 +160,8 @@ impl<'b> Search<'b> {
         self.take(bytes, true)
     }
 
-    /// Does the same as [`feed`](Self::feed) for a block that was checked before in the same bytes:
-    /// if the id is absent, the block is not checked again.
+    /// Does the same as [`feed`](Self::feed) for a block whose bytes were checked before. If the id
+    /// is absent, this does not check the block again.
     ///
     /// # Errors
     /// The errors of [`feed`](Self::feed).
@@ -215,7 +216,7 @@ impl<'b> Search<'b> {
         Ok(self.outcome)
     }
 
-    /// Returns where the search continues after a block that does not have the region.
+    /// Returns the next step after a block that does not have the region.
     fn turn(&self, view: &Block<'_>, place: Place, block: usize) -> Result<Turn, Error> {
         match place {
             Place::Before if block > 0 => Ok(Turn::Left),
@@ -240,16 +241,16 @@ impl<'b> Search<'b> {
             self.state = State::Front { i, run };
             return;
         };
-        // A block whose fence equals the region's fence may have the region. So may the end of the
-        // block before it.
+        // If the fence of a block is equal to the region's fence, the block may have the region.
+        // The end of the block before it may have the region, too.
         let equal = run.fences.get(high).is_some_and(|last| last.get() == fence);
         let low = if equal { below(run.fences, high, fence).saturating_sub(1) } else { high };
         self.probe(i, run, low, high);
     }
 
     fn probe(&mut self, i: usize, run: Run<'b>, low: usize, high: usize) {
-        // The middle is rounded up: if one fence is equal, the region is most likely the first of
-        // that block.
+        // The middle is rounded up: if only one fence is equal, the region is most likely the first
+        // region of that block.
         let block = high.saturating_sub(high.saturating_sub(low) / 2);
         self.state = State::Block { i, run, low, high, block };
     }
@@ -333,7 +334,8 @@ mod tests {
         let lookup = world.lookup();
         for id in &world.all {
             let want = lookup.search(*id).want().unwrap();
-            // The last block has two groups, and no group follows it.
+            // The last block of the run has two groups, so a want of it has no entry of a next
+            // block.
             assert!(matches!(want.len(), 18_448 | 12_272), "{want}");
             assert_eq!(world.search(*id).1, 1);
         }
@@ -341,9 +343,9 @@ mod tests {
 
     #[test]
     fn evenly_spread_ids_are_in_the_likely_part_of_their_block() {
-        // One group is enough if the id's position is at least 2 √n from the group's ends. The
-        // outer ends of the block do not count. This leaves 2 x 211 of 510 positions, 147 + 2 x 201
-        // of 765, and 6 x 75 + 2 x 165 of 2,040.
+        // One group is enough if the position of the id is at least 2 √n from both ends of the
+        // group; the ends of the block do not count. This is true for 2 x 211 of 510 positions, for
+        // 147 + 2 x 201 of 765, and for 6 x 75 + 2 x 165 of 2,040.
         for (stride, per_cent) in [(2, 82), (3, 71), (8, 38)] {
             let world = World::new(&[ids(Kind::Random, 40_000)], 255, stride);
             let lookup = world.lookup();
@@ -482,8 +484,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// With right or wrong fences, a search of sorted groups returns the result of a scan, or
-        /// fails.
+        /// In sorted groups, a search returns the result of a scan or fails, whether the fences are
+        /// right or wrong.
         #[test]
         fn wrong_fences_neither_hide_nor_make_up_a_region(
             kind in kind(),
@@ -511,9 +513,9 @@ mod tests {
             }
         }
 
-        /// After one bit of the groups or the lookup region is flipped, no unchanged region is
-        /// reported absent. Equal fences do not bound a block, so all ids of this test have
-        /// different fences.
+        /// One bit of the groups or the lookup region is flipped. The search must not report a
+        /// region as absent if its own bytes are unchanged. Equal fences do not bound a block, so
+        /// all ids of this test have different fences.
         #[test]
         fn a_flipped_bit_costs_no_more_than_what_it_hits(
             kind in prop::sample::select(&[Kind::Random, Kind::V1, Kind::V7][..]),
@@ -528,8 +530,8 @@ mod tests {
             for (i, id) in world.all.iter().enumerate().filter(|(i, _)| Some(*i) != touched) {
                 match flipped.try_search(*id) {
                     Ok(Some(SearchOutcome::Absent)) => prop_assert!(false, "{} was there", id),
-                    // The found entry belongs to the region, or it is the entry whose id the flip
-                    // changed into this id.
+                    // The found entry is the entry of the region, or the flip has changed the id of
+                    // another entry into this id.
                     Ok(Some(answer)) => {
                         let entry = world.entry(answer);
                         prop_assert!(entry == Some(i) || entry == touched, "{}", id);
@@ -540,7 +542,7 @@ mod tests {
             }
         }
 
-        /// For any bytes, nothing panics and the search ends.
+        /// Whatever the bytes are, nothing panics, and the search ends.
         #[test]
         fn any_region_over_any_index_ends(
             header in prop::collection::vec(any::<u8>(), 0..200),

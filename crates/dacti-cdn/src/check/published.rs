@@ -33,8 +33,8 @@ impl<'p> Published<'p> {
         }
     }
 
-    /// Checks that the new entries of the group are the puts or the removals, and that no newer
-    /// group lists one of their ids.
+    /// Checks that the new entries of the delta group are exactly the puts or exactly the removals,
+    /// and that no newer group lists one of their ids.
     fn check_delta(&self, number: u32, switch: &Switch) -> Result<(), Breach> {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         let delta = self.snapshot.delta_groups.get(number).ok_or(Breach::Field)?;
@@ -94,7 +94,8 @@ impl<'p> Published<'p> {
         Group::parse(rest, delta.at).map_err(|_| Breach::Field)
     }
 
-    /// Counts the edits. An edit that sets a flag which is set already does not count.
+    /// Returns the number of edits that change something. The edit of the flag for explicit ids
+    /// changes nothing if the flag is set already.
     fn edits_that_count(&self) -> usize {
         let said = self.snapshot.explicit_ids();
         self.plan.edits.iter().filter(|edit| !said || **edit != Edit::ExplicitIds).count()
@@ -143,7 +144,8 @@ impl<'p> Published<'p> {
         let at = daicon_core::PREAMBLE_LEN;
         let rest = Span { start: at, end: self.snapshot.t1_span().end };
         let rest = rest.slice_of(self.head, 0).unwrap_or_default();
-        // A count above the number of slots reads other bytes of the head as entries.
+        // If the count exceeds the number of slots, readers would read other bytes of the head as
+        // entries.
         let table = Table::parse(rest, at).map_err(|_| Breach::Unwritten)?;
         let before = usize::try_from(self.snapshot.t1_count()).unwrap_or(usize::MAX);
         let new = self.new_components();
@@ -231,7 +233,8 @@ impl Published<'_> {
         let first = Table::parse(&first.bytes, first.span.start).map_err(|_| Breach::Lost)?;
         let mut components: Vec<Component> = first.components().collect();
         let bytes = second.slice_of(self.head, 0).ok_or(Breach::OutsideHead)?;
-        // A count above the number of slots reads other bytes of the head as entries.
+        // If the count exceeds the number of slots, readers would read other bytes of the head as
+        // entries.
         let mut table = Table::parse(bytes, second.start).map_err(|_| Breach::Unwritten)?;
         for _ in 0..TABLES_MAX {
             for component in table.components() {
@@ -275,8 +278,8 @@ impl Published<'_> {
             }
             return Ok(());
         }
-        // The data of index and fences is the offset of a region. A new table may have another
-        // region base, so the spans are compared.
+        // The data of index and fences is a region relative to the region base. A new table may
+        // have another region base, so the check compares the spans.
         let same = if [INDEX_ID, LOOKUP_ID].contains(&before.id) {
             before.span() == after.span()
         } else {
@@ -304,7 +307,8 @@ impl Published<'_> {
         if index != (Span { end, ..appended }) || (kept > 0 && !ends_block) {
             return Err(Breach::Unwritten);
         }
-        // Readers ignore index components of other versions, so one must have the current version.
+        // Readers ignore index components of other versions, so exactly one must have a current
+        // version.
         let mut read = components.iter().filter(|found| found.id == INDEX_ID);
         if read.all(|found| found.version != INDEX_VERSION) {
             return Err(Breach::Lost);

@@ -16,8 +16,8 @@ const PIECE_GROUPS: usize = 64;
 /// The bytes that a fold or a run of changes computes from a snapshot and edits, in the pieces of
 /// the plan's append.
 ///
-/// Several passes over the entries find the groups, and each run needs another pass. Memory is one
-/// piece, about 400 kB, and 16 bytes for each group.
+/// Finding the groups takes several passes over the entries, and writing each run takes one more
+/// pass. Memory is one piece, about 400 kB, and 16 bytes for each group.
 #[derive(Debug)]
 pub struct Derived<'a> {
     new: NewIndex<'a>,
@@ -30,8 +30,8 @@ impl<'a> Derived<'a> {
     /// groups for a run of changes.
     ///
     /// # Errors
-    /// `Misuse` if plan and snapshot do not belong together, or if the entries were not read;
-    /// faults that prevent a new index.
+    /// `Misuse` if plan and snapshot do not belong together, or if the entries of the snapshot were
+    /// not read. Also faults that prevent a new index.
     pub fn of(plan: &Plan, snapshot: &'a Snapshot) -> Result<Option<Self>, Error> {
         let Some(append) = plan.append() else { return Ok(None) };
         let expected: Vec<_> = append
@@ -82,8 +82,8 @@ impl<'a> Derived<'a> {
     }
 }
 
-/// Returns the changes that the edits of a plan make to the index, with the places that the plan
-/// chose.
+/// Returns the changes that the edits of a plan make to the index. The changes have the places that
+/// the plan has chosen.
 fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
     let at = plan.append().map_or(plan.before.len, |append| append.at);
     let keeps_removals = plan.strategy == Strategy::Changes;
@@ -216,7 +216,7 @@ impl<F> Pieces<F> {
         }
         let base = listed.iter().map(|listed| listed.start).min().unwrap_or_default();
         let entry = |listed: &Listed| {
-            // The base reaches these regions: the grouper has checked their distance.
+            // The base reaches these regions, because the grouper has checked their distance.
             let offset = u32::try_from(listed.start.saturating_sub(base)).unwrap_or(u32::MAX);
             Entry::new(listed.id, offset, listed.size)
         };

@@ -14,11 +14,11 @@ pub(crate) struct Listed {
     pub(crate) encoding: Encoding,
 }
 
-/// The change of one id.
+/// The change of one region of the index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) id: Uuid,
-    /// `None` removes the region.
+    /// The new entry; `None` if the region is removed.
     pub(crate) put: Option<Listed>,
 }
 
@@ -57,7 +57,7 @@ impl<'a> Merged<'a> {
                 match (next, other) {
                     (None, None) => return None,
                     (Some(id), Some(other)) if id == other => {
-                        // The change replaces the entry.
+                        // The entry of this id is skipped, because the change replaces it.
                         live.next();
                     }
                     (Some(id), other) if other.is_none_or(|other| id < other) => {

@@ -10,13 +10,13 @@ use alloc::string::{String, ToString};
 use bytemuck::{Pod, Zeroable};
 use daicon_core::{Span, U64Le};
 
-/// The default exponent of the length of pieces into which a large entry is cut: 64 MiB.
+/// The default piece exponent: a large entry is cut into pieces of 2^26 bytes, which is 64 MiB.
 pub const PIECE_EXPONENT_DEFAULT: u8 = 26;
-/// The allowed exponents of the length of pieces.
+/// The allowed piece exponents.
 const PIECE_EXPONENTS: core::ops::RangeInclusive<u8> = 16..=55;
 /// The maximum number of pieces of an entry.
 const PIECES_MAX: u64 = 65_536;
-/// The highest end of a part. A stored length uses the bits below this number.
+/// The maximum end of a part, because the length of an entry is stored in 56 bits.
 const END_MAX: u64 = 1 << 56;
 
 /// A range of a package's positions that one part holds.
@@ -24,7 +24,7 @@ const END_MAX: u64 = 1 << 56;
 pub struct PartEntry {
     /// The positions that the part holds, absolute.
     pub span: Span,
-    /// The exponent of the piece length: pieces have 2 to this power bytes. It is 0 if the part is
+    /// The piece exponent: each piece has 2 to this power bytes. The exponent is 0 if the part is
     /// one object.
     pub piece_exponent: u8,
     /// The BLAKE3 hash of all bytes of the entry.
@@ -84,7 +84,7 @@ impl PartEntry {
         if fits { Ok(()) } else { Err(PartsFault::Pieces { exponent, len }) }
     }
 
-    /// Returns the length of the entry's objects in bytes. The last object may be shorter.
+    /// Returns the length of each object of the entry in bytes. The last object may be shorter.
     #[must_use]
     pub const fn piece_len(&self) -> u64 {
         if self.piece_exponent == 0 {

@@ -27,9 +27,9 @@ impl PartList {
     /// Returns a list of `entries`.
     ///
     /// # Errors
-    /// `EntryCount` for more than 34 entries, and `EntryOrder` for entries that overlap or do not
-    /// ascend. `at` is the start of the parts region. The second error names the place of the
-    /// entry.
+    /// `EntryCount` if there are more than 34 entries; `EntryOrder` if entries overlap or do not
+    /// ascend. `at` is the start of the parts region, from which `EntryOrder` computes the place of
+    /// the entry.
     pub fn new(entries: Vec<PartEntry>, at: u64) -> Result<Self, PartsError> {
         if entries.len() > PART_ENTRIES_MAX {
             let found = u32::try_from(entries.len()).unwrap_or(u32::MAX);
@@ -125,7 +125,7 @@ impl PartList {
 
     /// Returns the ranges of objects that hold the bytes of `span`, in order.
     ///
-    /// The ranges are cut at the borders of entries and pieces. An empty span has none.
+    /// The ranges are cut at the borders of entries and pieces. An empty span has no ranges.
     ///
     /// # Errors
     /// `Hole`, with the first position of `span` that no entry holds.

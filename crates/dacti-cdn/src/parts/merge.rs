@@ -38,8 +38,8 @@ pub(super) fn entries_to_merge(entries: &[Span], merging: &Merging) -> Option<Ra
     None
 }
 
-/// Returns the shortest run of at least two entries at the end of `among` that has no more bytes
-/// than the entry before the run. If there is no such run, returns all of `among`.
+/// Returns the shortest run of at least two entries at the end of `among` that has at most as many
+/// bytes as the entry before the run. If there is no such run, returns all of `among`.
 fn youngest(entries: &[Span], among: Range<usize>) -> Range<usize> {
     let entry = |i: usize| entries.get(i).map_or(0, Span::len);
     let end = among.end;

@@ -45,7 +45,7 @@ impl PartsHead {
     /// Reads the head of a package in either form. It does not check the digest.
     ///
     /// # Errors
-    /// As [`parse`](Self::parse), except for a wrong digest.
+    /// The errors of [`parse`](Self::parse), except for a wrong digest.
     pub fn of_either_form(head: &[u8]) -> Result<Self, Error> {
         let len = u64::try_from(head.len()).unwrap_or(u64::MAX);
         if len != HEAD_LEN {
@@ -91,11 +91,12 @@ impl PartsHead {
     }
 
     /// Writes a new file id into a head of this package. A copy of a package needs a new id before
-    /// its first update. So does a package that replaces one whose updates it does not continue.
+    /// its first update. A package also needs a new id if it replaces another package without
+    /// continuing its updates.
     ///
     /// The id is computed from the old id and `seed`. The seed is the hash of the copy's own name,
-    /// or the digest of the replaced head. So two publishers with the same task compute the same
-    /// id.
+    /// or the digest of the replaced head. So if two publishers do the same work, they compute the
+    /// same id.
     pub fn write_new_file_id(&self, head: &mut [u8], seed: &[u8]) {
         let mut hasher = blake3::Hasher::new();
         hasher.update(b"dacti-parts copy v0").update(&self.layout.file_id).update(seed);

@@ -126,8 +126,8 @@ impl PartsRegion {
 
     /// Returns the region's 2,048 bytes.
     ///
-    /// A prefix that [`check_prefix`] refuses is written as an empty prefix, so publishers check it
-    /// first.
+    /// If [`check_prefix`] refuses the prefix, an empty prefix is written. So publishers must check
+    /// the prefix first.
     #[must_use]
     pub fn emit(&self) -> [u8; PARTS_USIZE] {
         let prefix = if check_prefix(&self.prefix) { self.prefix.as_bytes() } else { &[] };

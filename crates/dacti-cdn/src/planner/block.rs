@@ -49,8 +49,8 @@ impl Block {
             let digest = put.digest;
             let len = put.size.saturating_add(put.seal_len);
             let span = block.push(len, PieceContent::Edit { edit, digest })?;
-            // An edit without bytes has no piece that states its place. So its place is the start
-            // of the block, which the plan states.
+            // An edit without bytes has no piece, so no piece states its place. Its place is the
+            // start of the block, which the plan states.
             let start = if len == 0 { at } else { span.start };
             block.puts.push(Span { start, end: start.saturating_add(put.size) });
         }
@@ -92,7 +92,7 @@ impl Block {
     /// Adds the room for seals, unless the block has it.
     pub(crate) fn push_room(&mut self) -> Result<(), Error> {
         // spec: R-CDN-19
-        // Readers read these zeros together with a region, so a barrier proves them, too.
+        // Readers read these zeros together with a region, so the barrier proves them as well.
         let len = core::mem::take(&mut self.room_len);
         let room = vec![0; usize::try_from(len).unwrap_or_default()];
         self.push(len, PieceContent::Inline(room))?;

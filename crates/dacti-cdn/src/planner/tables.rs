@@ -58,15 +58,15 @@ pub(crate) struct NewRegions {
 struct Second {
     base: u64,
     components: Vec<ComponentSpec>,
-    /// Components that find no slot in the table, or that need another region base. Each has the
-    /// base that it needs.
+    /// The components that find no slot in the table, or that need a different region base. Each
+    /// one has the base that it needs.
     rest: Vec<(u64, ComponentSpec)>,
     /// The number of extension tables that the block holds.
     tables: usize,
     extension_at: u64,
 }
 
-/// Appends the block and the needed extension tables, writes the second table, and switches to it.
+/// Appends the block and the extension tables, writes the second table, and switches to it.
 pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -136,8 +136,8 @@ impl Second {
             components: Vec::new(),
             rest: Vec::new(),
             tables: 0,
-            // This is the position of the third table, or 0. The old extension offset is not
-            // copied, because it may lead back to an earlier table.
+            // This is the position of the third table, or 0 if there is none. The old extension
+            // offset is not copied, because it may lead back to an earlier table.
             extension_at: snapshot.tables.get(2).map_or(0, |third| third.span.start),
         };
         if let Some(new) = new {
@@ -161,8 +161,8 @@ impl Second {
             if found.id == NAMES_ID && wanted.explicit_ids {
                 spec.data = Flags { explicit_ids: true }.to_data();
             }
-            // The data of unknown components may be a region. Only the names component's data is
-            // known not to be one.
+            // The data of an unknown component may be a region, which needs the old region base.
+            // The data of the names component is known not to be a region.
             let here = base == old_base || found.id == NAMES_ID;
             second.take(spec, here, old_base, slots);
         }
@@ -177,8 +177,8 @@ impl Second {
         Ok(second)
     }
 
-    /// Adds a component to the table if `here` is true and there is a slot. Otherwise adds it to
-    /// the rest, with that base.
+    /// Adds a component to the table if `here` is true and a slot is free. Otherwise adds it to the
+    /// rest, with this region base.
     fn take(&mut self, spec: ComponentSpec, here: bool, base: u64, slots: usize) {
         if here && self.components.len() < slots {
             self.components.push(spec);

@@ -1,8 +1,8 @@
 //! Reads a snapshot: first the head, then the tables, the layout, the seal component and the index
-//! header. The last four need further reads only if they lie outside the head.
+//! header. Each of the last four needs a further read only if it lies outside the head.
 //!
-//! It also checks the room for updates: all of it must lie in the head and overlap no bytes in use.
-//! Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
+//! The reader also checks the room for updates: all of it must lie in the head and overlap no bytes
+//! in use. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
 
 use super::{DeltaGroup, Snapshot, TableBytes};
 use crate::parts::PARTS_ID;
@@ -21,8 +21,8 @@ use daicon_core::{Component, Span, TableWalker, Version, Window, to_u64};
 
 /// The reading of a snapshot: a machine that says which bytes it wants and is fed them.
 ///
-/// It wants the head first, and takes later bytes from the head if they lie there. A package that
-/// was never folded needs no other reads.
+/// The reader wants the head first. If later bytes lie in the head, it takes them from there, so a
+/// package that was never folded needs no other reads.
 #[derive(Debug)]
 pub struct SnapshotReader {
     len: u64,
@@ -88,7 +88,7 @@ impl SnapshotReader {
         fed.inspect_err(|_| self.stage = Stage::Failed)
     }
 
-    /// Feeds wanted bytes from the head, as long as they lie there.
+    /// Feeds the wanted bytes from the head, until bytes outside the head are wanted.
     fn feed_from_head(&mut self) -> Result<(), Error> {
         let head = core::mem::take(&mut self.head);
         let window = if u64::try_from(head.len()).is_ok_and(|len| len == self.len) {
@@ -187,8 +187,8 @@ impl SnapshotReader {
         Ok(reader.want().map_or(Stage::Ended, Stage::Index))
     }
 
-    /// Checks that the groups which the header counts fill the index. If the file has zeros in
-    /// place of the header, the header states 0 groups, and the check fails.
+    /// Checks that the number of groups in the index header fills the index. If the file has zeros
+    /// in place of the header, the number is 0, and the check fails.
     fn check_filled(&self) -> Result<(), Error> {
         // spec: R-LAY-22
         let (index, groups) = (self.found.index, self.found.groups);
@@ -264,8 +264,8 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Returns the number of the current place of the second table, if the table lies in one of the
-    /// two places and lists the index.
+    /// Returns the number of the current place of the second table. Returns `None` if the table
+    /// lies in neither of the two places, or does not list the index.
     fn place_in_force(&self) -> Option<usize> {
         let second = self.tables.get(1)?;
         let place = self.t2_spans().iter().position(|place| place.start == second.span.start)?;
@@ -300,7 +300,7 @@ impl Snapshot {
         Ok(())
     }
 
-    /// Returns whether bytes in use may lie in this room, because they belong to it.
+    /// Returns whether bytes in use may lie in this room, because they are part of its content.
     fn is_own(&self, what: Structure, room: Span, other: Structure, span: Span) -> bool {
         match (what, other) {
             (Structure::FirstTable | Structure::SecondTable, Structure::Table) => {
@@ -499,7 +499,8 @@ mod tests {
         fails(&world, Error::IndexNotFilled { at, groups: 0, len });
         let error = Error::IndexNotFilled { at, groups: 0, len };
         assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(at)));
-        // The header is right, but the only group is zeros. No update must be planned on it.
+        // The header is right, but the only group consists of zeros. An update of this file must
+        // not be planned.
         let mut world = sound;
         world.appended.get_mut(&index.start).unwrap()[8..].fill(0);
         let mut scan = world.snapshot().unwrap().entries_reader().unwrap();

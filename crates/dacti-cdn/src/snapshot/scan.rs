@@ -90,10 +90,10 @@ impl IndexEntriesReader {
     /// ends there.
     ///
     /// # Errors
-    /// `Index` for faults of the index. A region past the end of the file is such a fault, because
-    /// appended bytes would become part of the region. `EmptyGroup` for a group without entries in
-    /// an index after the head. `LimitExceeded` for too many encodings. The walk has ended after an
-    /// error.
+    /// `Index` for faults of the index. It is a fault if a region passes the end of the file,
+    /// because the region would then contain bytes that are appended later. `EmptyGroup` for a
+    /// group without entries in an index after the head. `LimitExceeded` for too many encodings.
+    /// After an error, the walk has ended.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let Some(Event::Group(group)) = self.reader.feed(bytes)? else { return Ok(()) };
         self.left = self.left.map(|left| left.saturating_sub(1));
@@ -117,8 +117,8 @@ impl IndexEntriesReader {
         if self.want().is_some() {
             return Err(crate::Misuse::NotFed.into());
         }
-        // The newest entries were read first. A stable sort keeps this order among equal ids, so
-        // the newest one stays.
+        // The walk reads the newest entries first. A stable sort keeps the order of entries with
+        // the same id, so the newest of them is kept.
         self.found.live.sort_by_key(|live| live.id);
         self.found.live.dedup_by_key(|live| live.id);
         if self.left.is_some() {
