@@ -24,9 +24,9 @@ use published::Published;
 /// claims of the plan are true.
 ///
 /// If the snapshot has the entries of the index, this also proves the content of a new index. For a
-/// run of changes, the entries before the base groups suffice. If the entries were not read, it
-/// proves only that a barrier covers all of the new index before the switch. The lengths that edits
-/// replace are proven by these entries, or by [look-ups](Snapshot::set_found).
+/// run of changes, the entries before the base groups suffice. If these entries were not read, this
+/// proves only that a barrier covers the whole new index before the switch. The snapshot's entries,
+/// or its [look-ups](Snapshot::set_found), prove the lengths that edits replace.
 ///
 /// # Errors
 /// The first broken law, with its step.
@@ -191,9 +191,9 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    /// Returns whether an append has the room for seals, with zeros that a barrier proves. They end
-    /// it, apart from its padding. In a package in parts, a new index follows them, so they stand
-    /// right after the edits.
+    /// Returns whether an append has the zeros for seals, and a barrier proves them. Usually only
+    /// padding follows them. In a package in parts, a new index may follow them, so they lie
+    /// directly after the edits.
     fn has_room(&self, append: &Append) -> bool {
         // spec: R-CDN-19
         let len = self.snapshot.room_len;
@@ -229,8 +229,8 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    /// Returns whether the plan may write fences of a new index there. In a package in parts, no
-    /// reader of the old head reads the new one, because the head is replaced as a whole.
+    /// Returns whether the plan may write fences of a new index at `span`. In a package in parts
+    /// the head is replaced as a whole, so no reader of the old head reads these fences.
     fn is_room_of_new_fences(&self, span: Span) -> bool {
         // spec: R-PART-37
         let room = self.snapshot.fence_room().filter(|_| self.writes_index());
@@ -557,13 +557,14 @@ mod tests {
             table(plan).after[48..52].copy_from_slice(&size.to_le_bytes());
         });
         breaks(Changes, Breach::Unwritten, |plan| table(plan).after[44] += 8);
-        // Other bytes follow the run, or the run follows other bytes at another place.
+        // If zeros follow the run, the kept groups do not follow it directly.
         breaks(Changes, Breach::Unwritten, |plan| {
             let append = append(plan);
             let span = Span::new(append.span().end, 8).unwrap();
             append.pieces.push(Piece { span, content: PieceContent::Zeros });
         });
-        // The fences lead elsewhere, or are written where others read.
+        // The first changes alter the fences. The later changes move the fences to bytes that
+        // readers use.
         for at in [0, 8, 16, 40, 60] {
             breaks(Changes, Breach::Derived, |plan| reserve(plan).after[at] ^= 1);
         }
@@ -691,7 +692,8 @@ mod tests {
             let at = pieces.iter().position(|piece| piece.content == zeros).unwrap();
             let room = &pieces[at];
             assert_eq!(room.span.len(), 480);
-            // Only the padding follows, or the run of changes, which the second start follows.
+            // Only the padding follows the zeros. In a run of changes, only the run follows them,
+            // and then the second start of the kept groups.
             let [last] = &pieces[at + 1..] else { panic!("{pieces:?}") };
             assert_eq!(last.span.start, room.span.end);
             if strategy == Strategy::Changes {

@@ -42,7 +42,7 @@ pub(crate) struct NewIndex<'a> {
     /// The runs of the base groups, which follow the new ones; empty in a fold.
     pub(crate) kept: Vec<KeptRun<'a>>,
     /// The lookup region; empty if there is none. In the head, it is the whole room for fences, so
-    /// that its component need not change with the number of fences.
+    /// its component does not change when the number of fences changes.
     pub(crate) fences: Span,
     /// Whether the lookup region lies in the head, and not in the block.
     pub(crate) fences_in_head: bool,
@@ -55,9 +55,9 @@ pub(crate) struct NewIndex<'a> {
 }
 
 impl<'a> NewIndex<'a> {
-    /// Lays out the index of `entries` after `changes`. Fences, if any, lie in the head of a
-    /// package in parts if they fit there. Otherwise they start at `at`, and the index follows
-    /// them.
+    /// Lays out the new index of a fold: `entries` with `changes` applied. If the index has fences
+    /// and they fit into the head of a package in parts, they lie in the head. Otherwise the fences
+    /// start at `at`, and the index follows them.
     pub(crate) fn fold(
         snapshot: &Snapshot,
         entries: &'a IndexEntries,
@@ -94,8 +94,8 @@ impl<'a> NewIndex<'a> {
         })
     }
 
-    /// Lays out the run of changes that lists `entries`, which are those before the base groups,
-    /// and `changes`. The index starts at `at`, and its fences lie in the head.
+    /// Lays out a run of changes. The run lists `entries`, which are the entries before the base
+    /// groups, and `changes`. The index starts at `at`, and its fences lie in the head.
     ///
     /// Returns the reason if the package must be folded.
     pub(crate) fn before_base(
@@ -154,8 +154,9 @@ fn groups_of(runs: &Runs, kept: u32) -> Result<u32, Error> {
     counted.ok_or_else(|| dacti_index::Error::from(fault).into())
 }
 
-/// Returns the stride of new runs, and the base runs with the fences that stay. It drops as few
-/// fences as possible so that the lookup region fits into `room` bytes. `None` if it never fits.
+/// Returns the stride of the new runs, and the base runs with those of their fences that stay.
+/// Drops as few fences as possible, so that the lookup region fits into `room` bytes. Returns
+/// `None` if it cannot fit.
 fn strides<'b>(
     specs: &[RunSpec],
     base_runs: &[Run<'b>],
@@ -176,8 +177,8 @@ fn strides<'b>(
 }
 
 impl Snapshot {
-    /// Returns the room for fences in the head; `None` for a package in one file, where readers may
-    /// still use the fences that lie there.
+    /// Returns the room for fences in the head. Returns `None` for a package in one file, because
+    /// readers may still use the old fences in that room.
     pub(crate) fn fence_room(&self) -> Option<Span> {
         let room = self.layout.fences;
         let is_free = self.is_in_parts && !room.is_empty() && self.is_room_for_fences(room);

@@ -103,7 +103,7 @@ pub enum PartsFault {
         /// Length of the entry in bytes.
         len: u64,
     },
-    /// An entry passes the end field, and is no second start of a part.
+    /// An entry passes the end field, although it is not a second start of a part.
     #[error("the entry ends at {last:#x}, after the end field {end:#x}")]
     End {
         /// Absolute end of the entry.

@@ -74,8 +74,8 @@ pub enum Strategy {
     /// A new second table in its other place, with the same index. The first table's extension
     /// offset is the switch.
     SecondTable,
-    /// A run of all changes in appended bytes, in front of the last groups of the old index, and a
-    /// new second table. Only packages in parts have this strategy. The first table's extension
+    /// A run of all changes in appended bytes, which precedes the last groups of the old index, and
+    /// a new second table. Only packages in parts have this strategy. The first table's extension
     /// offset is the switch.
     Changes,
     /// A new index in appended bytes, and a new second table that names it. The first table's

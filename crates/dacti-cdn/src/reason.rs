@@ -67,18 +67,21 @@ pub enum Reason {
     /// The names component, whose data must change, is not in the second table.
     #[error("the names component is not in the second table")]
     NamesElsewhere,
-    /// The package is in parts, and its index in force ends where the block would stand.
+    /// The package is in parts, and its current index ends after the start of the block.
     #[error("the index ends in second starts of parts, and the block takes their place")]
     IndexPassesEnd,
-    /// No part holds exactly the last groups of the index, or the head has no fences for them.
+    /// No part holds exactly the last groups of the index, or the fences of these groups do not lie
+    /// in the head.
     #[error("no part holds exactly the last groups of the index, with their fences in the head")]
     NoBaseGroups,
-    /// The changes since the base are more than a tenth of the regions that it can list.
+    /// The changes since the base are more than a tenth of the regions that the base groups can
+    /// list.
     #[error("{changes} changes are more than a tenth of {regions}, the places of the base groups")]
     ManyChanges {
-        /// Changes that the run would list, at most.
+        /// Number of changes that the run would list. If the earlier changes were not read, only
+        /// the edits are counted.
         changes: u64,
-        /// Places for entries in the base groups.
+        /// Number of entries for which the base groups have room.
         regions: u64,
     },
     /// The head has too little room for the fences of all runs.

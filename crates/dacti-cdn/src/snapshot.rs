@@ -25,9 +25,9 @@ use uuid::Uuid;
 /// A published package, read for an update.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Where the next block begins at the earliest.
+    /// The earliest position at which the next block can begin.
     pub(crate) len: u64,
-    /// The length of the package. In a package in parts it may pass `len`.
+    /// The length of the package. In a package in parts, it may be larger than `len`.
     pub(crate) bound: u64,
     pub(crate) head: Vec<u8>,
     pub(crate) layout: Layout,
@@ -44,7 +44,7 @@ pub struct Snapshot {
     pub(crate) entries: Option<IndexEntries>,
     /// The entries of the groups before the base groups, removals included.
     pub(crate) changes: Option<IndexEntries>,
-    /// The last groups of the index, if a part holds them alone.
+    /// The last groups of the index, if a part holds exactly these groups.
     pub(crate) base: Option<BaseGroups>,
     /// The results of look-ups, ascending by id: the number of stored bytes, or `None` if the
     /// package does not have the region.
@@ -93,7 +93,7 @@ impl Snapshot {
     }
 
     /// Returns the physical length of the file in bytes. In a package in parts, this is the
-    /// position at which the next block begins at the earliest.
+    /// earliest position at which the next block can begin.
     #[must_use]
     pub const fn len(&self) -> u64 {
         self.len
@@ -190,7 +190,7 @@ impl Snapshot {
         self.changes = Some(changes);
     }
 
-    /// Returns the entries before the base groups, if they were read.
+    /// Returns the entries before the base groups. Fails if they were not read.
     pub(crate) fn changes(&self) -> Result<&IndexEntries, crate::Misuse> {
         self.changes.as_ref().ok_or(crate::Misuse::ChangesNeeded)
     }

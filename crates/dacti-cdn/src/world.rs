@@ -69,8 +69,8 @@ pub(crate) fn fresh(entries: u32) -> World {
     world
 }
 
-/// Returns a package in parts of at least 2,551 regions, with fences and `deltas` delta groups,
-/// each full of an older entry of its own number.
+/// Returns a package in parts of `entries` regions, at least 2,551, with fences and eight delta
+/// groups. The last `used` delta groups are full: each repeats one older entry.
 pub(crate) fn in_parts(entries: u32, used: u32) -> World {
     let mut world = fresh(entries);
     let groups = entries.div_ceil(255);
@@ -119,7 +119,8 @@ impl World {
         emit_container(&preamble, &[first, second], &mut self.bytes).unwrap();
     }
 
-    /// The length of the package: in parts, second starts may follow the last block.
+    /// Returns the length of the package. In a package in parts, second starts may follow the last
+    /// block.
     pub(crate) fn bound(&self) -> u64 {
         self.list.as_ref().map_or(0, PartList::end).max(self.len)
     }

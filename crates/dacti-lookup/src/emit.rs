@@ -63,7 +63,8 @@ pub fn emit_lookup(
 pub struct KeptRun<'b> {
     /// The run in the older lookup region.
     pub run: Run<'b>,
-    /// The first fence stays, and then every fence of this number. 1 keeps all fences.
+    /// The step from one kept fence to the next: the first fence is kept, and then one of every
+    /// this many. 1 keeps all fences.
     pub every: u32,
 }
 
@@ -158,7 +159,7 @@ pub fn emit_lookup_with(
     Ok(written)
 }
 
-/// Checks the runs. Returns the number of the group after `runs`, which is the first kept one.
+/// Checks the runs. Returns the number of the group after `runs`, which is the first kept group.
 fn check(
     index_at: u64,
     runs: &[RunSpec],

@@ -65,9 +65,9 @@ impl<'b> Lookup<'b> {
         search
     }
 
-    /// Returns the searches that begin at each run in turn, newest run first. A reader that fetches
-    /// bytes over a network asks for the first block of each of them at once, because
-    /// [`search`](Self::search) wants one after the other.
+    /// Returns one search for each run, which begins at that run; the newest run is the first. A
+    /// reader that fetches bytes over a network can ask for the first blocks of all these searches
+    /// at once. [`search`](Self::search) wants one block after the other.
     pub fn searches(&self, id: Uuid) -> impl Iterator<Item = Search<'b>> + use<'b> {
         let lookup = *self;
         let mut next = lookup.first_run();

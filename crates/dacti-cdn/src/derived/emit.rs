@@ -26,8 +26,8 @@ pub struct Derived<'a> {
 
 impl<'a> Derived<'a> {
     /// Returns the bytes that `plan` derives from its snapshot; `None` if the plan writes no index.
-    /// The entries of the snapshot must have been read: all for a fold, and those before the base
-    /// groups for a run of changes.
+    /// The snapshot must have the needed entries: a fold needs all of them, and a run of changes
+    /// needs the entries before the base groups.
     ///
     /// # Errors
     /// `Misuse` if plan and snapshot do not belong together, or if the entries of the snapshot were

@@ -1,4 +1,5 @@
-//! The base groups of a package in parts: the last groups of its index, which a part holds alone.
+//! The base groups of a package in parts: the last groups of its index, if one part holds exactly
+//! these groups.
 //!
 //! A run of changes can be put in front of these groups without writing them again. Specification:
 //! `docs/spec/dacti-parts.md`, "Second starts", "The run of changes".
@@ -7,14 +8,14 @@ use super::{PartEntry, PartList};
 use dacti_index::{GROUP_ENTRIES, GROUP_LEN, INDEX_HEADER_LEN};
 use daicon_core::{Span, to_u64};
 
-/// The last groups of an index, which one entry of the list of parts holds and nothing else.
+/// The last groups of an index. One entry of the list of parts holds exactly these groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BaseGroups {
-    /// The number of the first of them in the index.
+    /// The number of the first of these groups in the index.
     pub first_group: u32,
     /// The number of groups.
     pub groups: u32,
-    /// Their place in the index in force, absolute.
+    /// The span of these groups in the current index, absolute.
     pub span: Span,
 }
 

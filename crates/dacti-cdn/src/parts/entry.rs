@@ -70,7 +70,7 @@ impl PartEntry {
         }
     }
 
-    /// Returns whether two entries hold the same part: the same objects, at any start.
+    /// Returns whether two entries name the same part. The starts of the entries may differ.
     #[must_use]
     pub fn is_same_part(&self, other: &Self) -> bool {
         let part = |entry: &Self| (entry.digest, entry.span.len(), entry.piece_exponent);

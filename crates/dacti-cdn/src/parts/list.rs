@@ -66,7 +66,7 @@ impl PartList {
         self.0.get(i).filter(|entry| entry.span.start <= position)
     }
 
-    /// Returns the first entry with the same part as `entry`. If this is not `entry` itself, then
+    /// Returns the first entry that names the same part as `entry`. If this is a different entry,
     /// `entry` is a second start of that part.
     #[must_use]
     pub fn first_start<'l>(&'l self, entry: &'l PartEntry) -> &'l PartEntry {
@@ -78,11 +78,11 @@ impl PartList {
         self.0.iter().filter(|entry| self.first_start(entry).span == entry.span)
     }
 
-    /// Returns the positions at which the bytes of `span` have their first start, in order.
+    /// Returns the positions of the bytes of `span` at the first starts of their parts, in order.
     ///
-    /// A later publication may put other bytes at the positions of a second start, but never at
-    /// those of a first start. So the list of a later publication resolves the result, and may not
-    /// resolve `span` itself.
+    /// A later publication may put other bytes at the positions of a second start, but never at the
+    /// positions of a first start. So a later list still resolves the returned positions, but
+    /// perhaps not `span` itself.
     #[must_use]
     pub fn settled(&self, span: Span) -> Vec<Span> {
         let mut settled = Vec::new();

@@ -7,19 +7,20 @@ use super::{BASE_ENTRIES_MAX, UPDATE_ENTRIES_MAX};
 use core::ops::Range;
 use daicon_core::Span;
 
-/// What a merge must leave as it is.
+/// The entries that belong to the base, and the entries that a merge must not change.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Merging {
     /// Entries that start below this position belong to the base.
     pub(super) fresh_end: u64,
-    /// The entry of the groups that a later index may keep. It stays a part of its own.
+    /// The entry of the groups that a later index may keep. A merge must leave it as a part of its
+    /// own.
     pub(super) own_part: Option<Span>,
     /// The number of second starts at the end of the list.
     pub(super) second_starts: usize,
 }
 
-/// Returns the numbers of the entries to merge into one, if the list is too long. The list is short
-/// enough once there are none.
+/// Returns the numbers of the entries to merge into one, if the list is too long. When this returns
+/// `None`, the list is short enough.
 pub(super) fn entries_to_merge(entries: &[Span], merging: &Merging) -> Option<Range<usize>> {
     let base = entries.partition_point(|entry| entry.start < merging.fresh_end);
     if entries.len().saturating_sub(base) > UPDATE_ENTRIES_MAX {
@@ -93,7 +94,8 @@ mod tests {
     #[test]
     fn a_part_of_its_own_and_second_starts_are_not_merged() {
         // spec: R-PART-29
-        // A base, 20 updates, long groups, four updates, and a second start of the groups.
+        // The list has a base, 20 updates, long groups, four updates, and a second start of the
+        // groups.
         let mut entries: Vec<Span> = [Span { start: 65_536, end: 1 << 20 }].into();
         let lens = (0..20).map(|_| 1000).chain([90_000]).chain((0..4).map(|_| 1000));
         for len in lens.chain([90_000]) {
@@ -102,12 +104,13 @@ mod tests {
         }
         let own_part = Some(entries[21]);
         let merging = Merging { fresh_end: 1 << 20, own_part, second_starts: 1 };
-        // The last two of the four updates are as long together as the two before them.
+        // All four updates are merged, because no shorter run of them has at most as many bytes as
+        // the entry before the run.
         assert_eq!(entries_to_merge(&entries, &merging), Some(22..26));
         entries.splice(22..26, [Span { start: entries[22].start, end: entries[25].end }]);
         assert_eq!(entries_to_merge(&entries, &merging), None);
-        // With one update after the groups, those before them are merged: all of them, because
-        // no run of them is as short as the entry in front of it.
+        // Only one update follows the groups, so entries before the groups are merged. All of them
+        // are merged, because no shorter run has at most as many bytes as the entry before it.
         let first = entries[1];
         entries.splice(1..2, (0..4).map(|i| Span::new(first.start + i * 250, 250).unwrap()));
         assert_eq!(entries_to_merge(&entries, &merging), Some(1..24));

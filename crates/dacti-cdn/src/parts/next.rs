@@ -1,7 +1,7 @@
 //! The list of parts after an update: the entries that stay, the new ones, and second starts.
 //!
-//! The digests of new parts are not known here. Specification: `docs/spec/dacti-parts.md`, "Second
-//! starts", "Merging".
+//! This module does not know the digests of new parts.
+//! Specification: `docs/spec/dacti-parts.md`, "Second starts", "Merging".
 
 use super::merge::{Merging, entries_to_merge};
 use super::{BaseGroups, PartEntry, PartList, PartsError, PartsFault};
@@ -9,11 +9,11 @@ use alloc::vec::Vec;
 use dacti_index::{GROUP_LEN, INDEX_HEADER_LEN};
 use daicon_core::Span;
 
-/// The most groups after the head that need no part of their own, because a fold writes them again
-/// at little cost.
+/// The maximum number of groups after the head that need no part of their own. A fold writes these
+/// groups again at little cost.
 const GROUPS_WITHOUT_PART: u64 = 10;
 
-/// An update, as far as it changes the list of parts.
+/// The properties of an update that change the list of parts.
 #[derive(Debug, Clone, Copy)]
 pub struct ListChange {
     /// The bytes that the update appends; empty if there are none.
@@ -22,14 +22,15 @@ pub struct ListChange {
     pub index_before: (Span, u32),
     /// The index region after the update.
     pub index_after: Span,
-    /// The end of the new package, as its layout says. Entries below it belong to the base.
+    /// The end of the new package, as its layout states it. Entries that start below it belong to
+    /// the base.
     pub fresh_end: u64,
 }
 
 /// An entry of the next list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NextEntry {
-    /// The entry of a part that is published already, perhaps at a further start.
+    /// The entry of a part that is already published. It may be a second start of that part.
     There(PartEntry),
     /// The entry of a part with these bytes, which must be hashed and uploaded.
     New(Span),
@@ -46,7 +47,7 @@ impl NextEntry {
     }
 }
 
-/// Cuts `span` into parts, so that the groups of a long index are a part of their own.
+/// Cuts `span` into parts, so that the groups of a long index become a part of their own.
 pub fn cut_at_groups(span: Span, index: Span) -> impl Iterator<Item = Span> {
     let groups_at = index.start.saturating_add(INDEX_HEADER_LEN).max(span.start);
     let groups = Span { start: groups_at, end: index.end };
@@ -92,8 +93,8 @@ impl PartList {
         Ok(merged(entries, &Merging { fresh_end, own_part, second_starts }))
     }
 
-    /// Returns the entries of the list after `rest`, the bytes that a package of one file has after
-    /// the parts of this list. `index` is the index region of the package.
+    /// Returns the entries of the list after the bytes `rest` were added. A package of one file has
+    /// these bytes after the parts of this list. `index` is the index region of the package.
     #[must_use]
     pub fn continued(&self, rest: Span, index: Span, fresh_end: u64) -> Vec<NextEntry> {
         let mut entries: Vec<_> = self.entries().iter().copied().map(NextEntry::There).collect();

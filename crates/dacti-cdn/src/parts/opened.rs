@@ -79,11 +79,11 @@ impl PartsHead {
         Ok(Self { region_at: at, region: parsed, layout, layout_at, len })
     }
 
-    /// Returns the position at which the block of the next update begins; `None` if it would pass
-    /// the last position.
+    /// Returns the position at which the block of the next update begins. Returns `None` if it
+    /// would pass the last position of a file.
     ///
-    /// It may lie below [`len`](Self::len): then the bytes from it on are second starts, which the
-    /// update replaces.
+    /// The position may lie below [`len`](Self::len). The bytes from this position on are then
+    /// second starts, which the update replaces.
     #[must_use]
     pub fn next_block_at(&self) -> Option<u64> {
         let end = self.region.end.max(self.layout.fresh_end);

@@ -15,7 +15,7 @@ pub(crate) struct Block {
     pub(crate) end: u64,
     /// The alignment of the block's start and end.
     align: u64,
-    /// The length of the room for seals that is still to be added.
+    /// The number of zeros for seals that must still be added.
     room_len: u64,
     pieces: Vec<Piece>,
     /// The stored bytes of each put, in order.
@@ -27,7 +27,7 @@ pub(crate) struct Block {
 }
 
 impl Block {
-    /// Returns an empty block, which is not padded.
+    /// Returns an empty block that starts at `at` and is not padded.
     pub(crate) fn starting_at(at: u64) -> Self {
         Self { at, end: at, align: 1, ..Self::default() }
     }
@@ -89,7 +89,7 @@ impl Block {
         Ok(())
     }
 
-    /// Adds the room for seals, unless the block has it.
+    /// Adds the zeros for seals, unless the block already has them.
     pub(crate) fn push_room(&mut self) -> Result<(), Error> {
         // spec: R-CDN-19
         // Readers read these zeros together with a region, so the barrier proves them as well.
@@ -99,7 +99,7 @@ impl Block {
         Ok(())
     }
 
-    /// Returns the end of the block before it is padded.
+    /// Returns the end of the block without its padding.
     pub(crate) const fn written_end(&self) -> u64 {
         self.end
     }

@@ -1,8 +1,9 @@
-//! The strategy that keeps the last groups of the index: a run of all changes in the block, in
-//! front of those groups, and a new second table.
+//! The strategy that keeps the last groups of the index. It puts a run of all changes into the
+//! block, before these groups, and writes a new second table.
 //!
-//! Only a package in parts has it: the list of parts gives the kept groups a second start right
-//! after the block. Specification: `docs/spec/dacti-parts.md`, "The run of changes".
+//! Only packages in parts have this strategy, because their list of parts can give the kept groups
+//! a second start right after the block.
+//! Specification: `docs/spec/dacti-parts.md`, "The run of changes".
 
 use super::block::Block;
 use super::fold::{changes, derived_steps};
@@ -27,7 +28,7 @@ pub(crate) fn fits(
     }
     let Some(base) = snapshot.base_groups() else { return Ok(Err(Reason::NoBaseGroups)) };
     if snapshot.changes().is_err() {
-        // If the edits alone are too many, the earlier changes need not be read.
+        // If the edits alone are too many changes, the earlier changes need not be read.
         let edits = to_u64(wanted.puts.len().saturating_add(wanted.removes.len()));
         if let Some(reason) = too_many(edits, base) {
             return Ok(Err(reason));
@@ -53,8 +54,9 @@ pub(crate) fn steps<'p>(
         let new = NewIndex::before_base(snapshot, snapshot.changes()?, listed.clone(), at)?;
         new.map_err(|reason| Error::NoStrategy { reason })
     };
-    // The block ends with the run, so that the kept groups follow it. Extension tables stand in
-    // front of the run, and their number depends on the place of the index.
+    // The block ends with the run, so that the kept groups follow the run. Extension tables lie
+    // before the run. Their number depends on the place of the index, so their length is computed
+    // first.
     let tables = tables::rest_len(snapshot, wanted, &block, &lay_out(block.end)?)?;
     let new = lay_out(block.end.saturating_add(tables))?;
     let mut steps = derived_steps(snapshot, wanted, block, &new, policy)?;
@@ -137,8 +139,8 @@ mod tests {
         let expected = expected.map(|(strategy, reason)| Rejected { strategy, reason });
         assert_eq!(planned.rejected, expected);
         assert_eq!(planned.switch().unwrap().1.field, Field::Extension);
-        // The run has ten entries of `none`, those of the eight delta groups and the two puts, and
-        // one removal: two groups after the header.
+        // The run lists ten entries of encoding `none` (eight of the delta groups, and two puts)
+        // and one removal. So it has two groups after the header.
         let at = world.layout.fresh_end;
         let index = planned.append().unwrap().span().end - 8 - 2 * 6136;
         assert_eq!(index, (at + 38 + 39 + 32).next_multiple_of(8));
@@ -199,7 +201,7 @@ mod tests {
             assert_eq!(search(&world, n), model.get(&id(n)).copied(), "{n}");
         }
         let folds = strategies.iter().filter(|strategy| **strategy == Strategy::Fold).count();
-        // 306 changes are a tenth of 12 groups. Each round has up to nine new ones.
+        // A tenth of the entries of 12 groups is 306. Each round adds at most nine changes.
         assert!((1..=3).contains(&folds), "{folds}");
         assert!(!strategies.contains(&Strategy::Delta));
     }
@@ -218,7 +220,7 @@ mod tests {
         // The fold's groups are a part of their own, so the next update keeps them.
         let planned = update(&mut world, &[put(1, 2)]);
         assert_eq!(planned.strategy, Strategy::Changes);
-        // Too many changes at once are not looked at one by one.
+        // The edits alone are more changes than a run may list, so the update folds.
         let many: Vec<_> = (0..300).map(|n| put(n, 1)).collect();
         let planned = update(&mut world, &many);
         assert_eq!(planned.strategy, Strategy::Fold);
@@ -237,8 +239,8 @@ mod tests {
             Edit::Component(crate::NewComponent { id: uuid::Uuid::from_u128(n), version, content })
         };
         let regions = world.regions();
-        // The second table has five free slots. Further components need extension tables, which
-        // stand in front of the run.
+        // The second table has five free slots. Further components need extension tables, which lie
+        // before the run.
         for n in 0..9 {
             let planned = update(&mut world, &[component(n, 10)]);
             assert_eq!(planned.strategy, Strategy::Changes);
@@ -257,7 +259,8 @@ mod tests {
             let planned = update(&mut world, &[put(n, 5)]);
             assert_eq!(planned.strategy, Strategy::Changes);
         }
-        // The extension table of the first of these updates names the fences of all of them.
+        // The first of these updates writes an extension table that names the fences. The later
+        // updates use the same table.
         assert_eq!(world.snapshot().unwrap().tables.len(), 3);
         for n in [1, 3, 2600, 2601, 700] {
             assert_eq!(search(&world, n), world.regions().get(&id(n)).copied(), "{n}");

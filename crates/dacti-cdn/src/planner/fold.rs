@@ -22,8 +22,8 @@ pub(crate) fn steps<'p>(
     let entries = snapshot.entries().ok_or(Misuse::IndexNeeded)?;
     block.align(DERIVED_ALIGN)?;
     if snapshot.is_in_parts {
-        // The new groups become a part of their own, but the room must be in the part of the
-        // regions.
+        // The new groups become a part of their own. The zeros for seals must be in the part that
+        // holds the regions, so they are added before the groups.
         block.push_room()?;
     }
     let changes = changes(wanted, &block, false)?;
@@ -64,8 +64,8 @@ pub(super) fn derived_steps<'p>(
     tables::steps_of_index(snapshot, wanted, block, regions, last, policy)
 }
 
-/// Returns the changes that the edits make to the index. A fold drops removed regions, and a run of
-/// changes lists their removals.
+/// Returns the changes that the edits make to the index. For a fold, removed regions are left out.
+/// For a run of changes, their removals are listed.
 pub(super) fn changes(
     wanted: &Wanted<'_>,
     block: &Block,

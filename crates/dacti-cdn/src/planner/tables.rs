@@ -50,7 +50,7 @@ pub(crate) struct NewRegions {
     pub(crate) index: Span,
     /// The place and the bytes of the fences if they lie in the head.
     pub(crate) fences_in_head: Option<(Span, Vec<u8>)>,
-    /// Whether the index must stand at the end of the block.
+    /// Whether the index must lie at the end of the block.
     pub(crate) ends_block: bool,
 }
 
@@ -78,8 +78,8 @@ pub(crate) fn steps<'p>(
     second.steps(snapshot, wanted, block, None, policy)
 }
 
-/// Does the same as [`steps`] for a new index. The pieces `last` stand at the end of the block,
-/// after the extension tables.
+/// Does the same as [`steps`] for a new index. The pieces `last` lie at the end of the block, after
+/// the extension tables.
 pub(crate) fn steps_of_index<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -97,8 +97,9 @@ pub(crate) fn steps_of_index<'p>(
         block.push(len, content)?;
     }
     if new.ends_block && block.written_end() != new.index_end_in_block(snapshot) {
-        // The number of extension tables changed when their length moved the index past a position
-        // that a table reaches. Another block, of another length, does not meet this position.
+        // The extension tables have moved the index out of the reach of a table, and this has
+        // changed the number of extension tables. It does not happen in a block of a different
+        // length.
         return Err(Error::NoStrategy { reason: Reason::OutOfReach });
     }
     second.steps(snapshot, wanted, block, new.fences_in_head, policy)
@@ -247,7 +248,8 @@ impl Second {
 }
 
 impl NewRegions {
-    /// Returns the old region base if it reaches the new regions in the block, or else their start.
+    /// Returns the old region base, if it reaches the new regions in the block. Otherwise returns
+    /// the start of these regions.
     fn base(&self, old: u64) -> u64 {
         let is_in_head = self.fences.end <= HEAD_LEN && !self.fences.is_empty();
         let (first, own) = if is_in_head || self.fences.is_empty() {
@@ -268,7 +270,7 @@ impl NewRegions {
 
 impl Snapshot {
     /// Returns whether a table that stays in the chain names these fences. In a package of 4 GiB or
-    /// more, an extension table does.
+    /// more, this can be an extension table.
     fn names_elsewhere(&self, fences: Span) -> bool {
         let second = self.tables.get(1).map(|table| table.span).unwrap_or_default();
         let found = self.components.iter().find(|found| found.id == LOOKUP_ID);

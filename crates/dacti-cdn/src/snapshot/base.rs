@@ -9,11 +9,11 @@ use alloc::vec::Vec;
 use dacti_lookup::{LOOKUP_ID, Lookup, Run};
 
 impl Snapshot {
-    /// Returns the same snapshot, as that of a package in parts with this list, whose next block
-    /// begins at `end`. Blocks begin at multiples of 8 bytes.
+    /// Returns the same snapshot, marked as a snapshot of a package in parts. `list` is its list of
+    /// parts. The next block begins at `end`, or at the next multiple of 8 bytes.
     ///
-    /// `end` may lie below the length of the package. Then second starts of parts follow from there
-    /// on, and the update that takes their place must write a new index.
+    /// If `end` lies below the length of the package, second starts of parts lie after it. The
+    /// block of the next update takes their place, so this update must write a new index.
     #[must_use]
     pub fn in_parts(self, list: &PartList, end: u64) -> Self {
         let mut snapshot = Self { is_in_parts: true, len: end, ..self };
@@ -34,8 +34,8 @@ impl Snapshot {
         self.base_runs_of(self.base.as_ref()?)
     }
 
-    /// Returns the runs of these groups, if the fences lie in the head and begin a run with the
-    /// first of the groups.
+    /// Returns the runs of these groups. The fences must lie in the head, and a run must begin with
+    /// the first of these groups.
     fn base_runs_of(&self, base: &BaseGroups) -> Option<Vec<Run<'_>>> {
         let found = self.components.iter().find(|found| found.id == LOOKUP_ID)?;
         let span = found.span().ok().filter(|span| span.end <= HEAD_LEN)?;
@@ -48,8 +48,8 @@ impl Snapshot {
         begins.then_some(runs)
     }
 
-    /// Returns whether the index in force has groups at or after the start of the next block. The
-    /// block takes the place of these groups.
+    /// Returns whether the current index ends after the start of the next block. The block then
+    /// takes the place of some of its groups.
     pub(crate) fn index_passes_end(&self) -> bool {
         self.is_in_parts && self.index.end > self.len
     }

@@ -311,7 +311,8 @@ impl Snapshot {
         }
     }
 
-    /// Returns whether only the fences in force may lie in this room of the head.
+    /// Returns whether this room lies in the head, and no bytes in use overlap it except the
+    /// current fences.
     pub(crate) fn is_room_for_fences(&self, room: Span) -> bool {
         let fences = self.components.iter().find(|found| found.id == LOOKUP_ID);
         let fences = fences.and_then(|fences| fences.span().ok());

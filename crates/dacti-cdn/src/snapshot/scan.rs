@@ -73,8 +73,8 @@ pub struct IndexEntriesReader {
 }
 
 impl IndexEntriesReader {
-    /// Returns a walk over the first `groups` groups of an index, which keeps removals, or over all
-    /// groups, which drops them.
+    /// Returns a walk over an index. If `groups` is given, it covers this number of groups from the
+    /// first on, and keeps removals. Otherwise it covers all groups, and drops removals.
     pub(super) fn new(index: Span, file_len: u64, groups: Option<u32>) -> Result<Self, Error> {
         let found = IndexEntries { index, ..IndexEntries::default() };
         Ok(Self { reader: IndexReader::new(index)?, file_len, left: groups, found })
@@ -122,7 +122,8 @@ impl IndexEntriesReader {
         self.found.live.sort_by_key(|live| live.id);
         self.found.live.dedup_by_key(|live| live.id);
         if self.left.is_some() {
-            // The removed regions may have entries in the groups that were not read.
+            // The removals are kept, because groups that were not read may list the removed
+            // regions.
             return Ok(self.found);
         }
         // If the newest entry of an id is a removal, the package has no such region.
