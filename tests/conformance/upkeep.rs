@@ -264,7 +264,8 @@ fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
     let expected =
         Duplicates { regions: 1, len: 10_000, candidates: 4, read: 4 * 4096 + 3 * 10_000 };
     assert_eq!(found.duplicates, Some(expected));
-    // The two equal contents share stored bytes. So the program only has to compare the other two.
+    // The two equal contents share stored bytes, so they count as one place. The starts of three
+    // places are read. Two of these starts are equal, so both places are read whole.
     let found = usage(&by::compact_package(&files, &by::names_of(&files), NONE));
     assert_eq!((found.shared, found.live), (1, 30_000));
     let expected = Duplicates { regions: 0, len: 0, candidates: 3, read: 3 * 4096 + 2 * 10_000 };

@@ -68,7 +68,7 @@ pub enum Reason {
     #[error("the names component is not in the second table")]
     NamesElsewhere,
     /// The package is in parts, and its current index ends after the start of the block.
-    #[error("the index ends in second starts of parts, and the block takes their place")]
+    #[error("the index ends in second starts of parts, at positions that the block needs")]
     IndexPassesEnd,
     /// No part holds exactly the last groups of the index, or the fences of these groups do not lie
     /// in the head.

@@ -317,7 +317,7 @@ impl Collector {
     }
 
     /// Returns whether a walk failed at an entry that the filters leave out anyway. Such an entry
-    /// may be a link to a missing file, or to a folder around the link.
+    /// may be a link to a missing file, or to a folder that contains the link.
     fn is_unwanted(&self, root: &Path, ignores: &Ignores, error: &walkdir::Error) -> bool {
         let Some(path) = error.path() else { return false };
         let relative = relative(root, path);

@@ -4,8 +4,8 @@ use core::num::NonZeroUsize;
 use std::io;
 use std::thread::{Builder, Scope};
 
-/// The maximum number of threads. More are of no use on any machine.
-const MAX: usize = 1024;
+/// The maximum number of threads. The library starts no more either.
+const MAX: usize = 256;
 
 /// Reads a number of threads.
 pub(crate) fn parse(text: &str) -> Result<NonZeroUsize, String> {
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn threads_have_bounds() {
         assert_eq!(parse("1").unwrap().get(), 1);
-        assert_eq!(parse("1024").unwrap().get(), 1024);
+        assert_eq!(parse("256").unwrap().get(), 256);
         for wrong in ["0", "1025", "-1", "", "two", "18446744073709551616"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

@@ -50,7 +50,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=11))]
     quality: u8,
-    /// Threads that encode, at most 1024; by default one for each core. The bytes are the same with
+    /// Threads that encode, at most 256; by default one for each core. The bytes are the same with
     /// any number.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,

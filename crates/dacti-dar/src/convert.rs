@@ -302,7 +302,7 @@ pub fn to_car<R: Read, W: Write>(
     Ok((sink, ToCar { roots, summary: reader.summary().clone(), len }))
 }
 
-/// Copies an archive, with or without an index. The blocks and the header are not changed; unknown
+/// Copies an archive. The options say whether the copy has an index. The blocks and the header are not changed; unknown
 /// elements of the header are kept. Ignores `car_roots` of the options.
 ///
 /// # Errors

@@ -235,7 +235,8 @@ impl Reader {
     /// Lists the regions whose paths begin with `prefix`. Regions without a path are listed only if
     /// the prefix is empty.
     pub(crate) async fn list(&self, slots: &Arc<Slots>, prefix: &str) -> Result<String, Error> {
-        // A names list is encoded, unless it is very short, and it may lie in the head.
+        // The names list is usually encoded, so the tools are needed. They are awaited here,
+        // because no fetch awaits them if the list lies in the head.
         slots.want_tools();
         slots.tools_if_wanted().await;
         let listed = self.package.list().await?;

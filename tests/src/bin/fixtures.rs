@@ -82,7 +82,7 @@ fn expectation(case: &Case, wrong: &mut Vec<String>) -> String {
     format!("{}\nspec: {}\n{dump}", case.verdict, case.spec)
 }
 
-/// Returns the files in the folders of the areas that no case has written.
+/// Returns the files whose names begin with an area, although no case writes them.
 fn strays(directory: &Path, listed: &BTreeSet<PathBuf>) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else { return Vec::new() };
     entries

@@ -113,8 +113,8 @@ pub enum Breach {
     /// An edit is invalid, or the append does not have its bytes exactly once.
     #[error("an edit is invalid, or the append does not have its bytes exactly once")]
     Edits,
-    /// The strategy does not use this switch.
-    #[error("the strategy does not use this switch")]
+    /// The package does not allow the strategy, or the strategy does not use this switch.
+    #[error("the package does not allow the strategy, or the strategy does not use this switch")]
     Strategy,
     /// The cost that the plan states differs from the cost of its steps.
     #[error("the stated cost differs from the cost of the steps")]

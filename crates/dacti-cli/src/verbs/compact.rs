@@ -76,7 +76,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 5)]
     #[arg(value_parser = clap::value_parser!(u8).range(0..=11))]
     quality: u8,
-    /// Threads that copy and hash, at most 1024; by default one for each core.
+    /// Threads that copy and hash, at most 256; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
     #[command(flatten)]

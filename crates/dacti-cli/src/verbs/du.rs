@@ -146,7 +146,7 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
         (0, ..) => String::new(),
         (_, replaced, 0) => format!("of them {replaced} in replaced regions"),
         (_, replaced, not) => {
-            format!("of them {replaced} in replaced regions, {not} that were not checked")
+            format!("of them {replaced} in replaced regions, {not} not checked")
         }
     };
     part("live", usage.live, &format!("{} regions{shared}", usage.regions))?;

@@ -95,7 +95,7 @@ pub(crate) struct Args {
     keep: Keep,
     #[command(flatten)]
     ids: IdsFile,
-    /// Threads that encode, at most 1024; by default one for each core. The bytes are the same with
+    /// Threads that encode, at most 256; by default one for each core. The bytes are the same with
     /// any number.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,

@@ -41,7 +41,7 @@ pub(crate) struct Args {
     /// Leave out this component of another project. May be given several times.
     #[arg(long, value_name = "UUID")]
     drop_component: Vec<Uuid>,
-    /// Threads that copy, hash and sign, at most 1024; by default one for each core.
+    /// Threads that copy, hash and sign, at most 256; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
     #[command(flatten)]

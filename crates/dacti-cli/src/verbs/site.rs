@@ -69,7 +69,7 @@ pub(crate) struct Args {
     quality: u8,
     #[command(flatten)]
     filters: Filters,
-    /// Threads that encode, at most 1024; by default one for each core. The bytes are the same with
+    /// Threads that encode, at most 256; by default one for each core. The bytes are the same with
     /// any number.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,

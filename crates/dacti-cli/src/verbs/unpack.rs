@@ -56,7 +56,7 @@ pub(crate) struct Args {
     /// The maximum number of folders in all. The default is 10,000, plus four for each region.
     #[arg(long, value_name = "N")]
     max_folders: Option<u64>,
-    /// Threads that decode and write, at most 1024; by default one for each core.
+    /// Threads that decode and write, at most 256; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
     /// Refuse regions whose content is longer than this many bytes. The others are written.

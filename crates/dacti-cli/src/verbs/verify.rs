@@ -26,7 +26,7 @@ pub(crate) struct Args {
     package: PathBuf,
     #[command(flatten)]
     trust: Trust,
-    /// Threads that decode, at most 1024; by default one for each core.
+    /// Threads that decode, at most 256; by default one for each core.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
     #[command(flatten)]

@@ -81,7 +81,8 @@ impl HeadGroups {
         }
     }
 
-    /// Finds the entry of `id` that counts in `groups`. Each call must get the same groups.
+    /// Finds the newest entry of `id` in `groups`. All calls on one `HeadGroups` must pass the same
+    /// groups.
     pub(crate) fn find(
         &self,
         groups: Groups<'_>,

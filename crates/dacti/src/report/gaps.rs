@@ -94,9 +94,11 @@ impl Gaps {
         Ok(())
     }
 
-    /// Classifies the bytes of `cell`. If `is_padded` is set, the zeros at its end are the padding
-    /// of an append, unless they fill a slice. Otherwise, a cell with a nonzero byte is unclaimed
-    /// as a whole.
+    /// Classifies the bytes of `cell`.
+    ///
+    /// If `is_padded` is set, the zeros at its end are the padding of an append, and the bytes
+    /// before them are unclaimed. A whole slice of zeros is not padding. If `is_padded` is not set,
+    /// one nonzero byte makes the whole cell unclaimed.
     fn look_at_cell(
         &self,
         package: &Package,

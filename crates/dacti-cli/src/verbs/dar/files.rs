@@ -357,7 +357,7 @@ impl Writing<'_> {
         let refused = |error: UnixFsError| Refusal::Refused(error.to_string().into());
         let node = node(store, &job.cid).map_err(refused)?;
         let reader = FileReader::new(store, &job.cid, node).map_err(refused)?;
-        let mut bounded = Bounded { reader, len: self.max_len, total: self.left, done: 0 };
+        let mut bounded = Bounded { reader, len: self.max_len, left: self.left, done: 0 };
         let len = self.writer.write(&job.path, &mut bounded, &job.recorded)?;
         self.left = self.left.saturating_sub(len);
         Ok(len)
@@ -377,7 +377,7 @@ impl Writing<'_> {
 struct Bounded<R> {
     reader: R,
     len: u64,
-    total: u64,
+    left: u64,
     done: u64,
 }
 
@@ -385,11 +385,17 @@ impl<R: Read> Read for Bounded<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let got = self.reader.read(buffer)?;
         self.done = self.done.saturating_add(u64::try_from(got).unwrap_or(u64::MAX));
-        let (limit, option) = match self.done {
-            done if done > self.len => (self.len, "one file (--max-len BYTES allows more)"),
-            done if done > self.total => (self.total, "all files (--max-total BYTES allows more)"),
-            _ => return Ok(got),
+        let Self { len, left, done, .. } = self;
+        let refusal = if *done > *len {
+            format!("more than the limit of {len} bytes for one file (--max-len BYTES allows more)")
+        } else if *done > *left {
+            format!(
+                "more than the {left} bytes left of the limit for all files (--max-total BYTES \
+                     allows more)"
+            )
+        } else {
+            return Ok(got);
         };
-        Err(io::Error::other(format!("more than the limit of {limit} bytes for {option}")))
+        Err(io::Error::other(refusal))
     }
 }

@@ -88,8 +88,8 @@ impl Edits {
         mut removed: Removed,
         effort: Effort,
     ) -> Result<Self, Error> {
-        // A longer index is checked only before a fold, because a fold reads the whole index
-        // anyway.
+        // Only an index that lies in the head is checked here. Any other index is checked before a
+        // fold, which reads the whole index anyway.
         if package.view().index().end <= HEAD_LEN {
             package.refuse_part_overlaps(&package.scan_index()?.found)?;
         }
