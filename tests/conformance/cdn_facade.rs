@@ -92,7 +92,7 @@ impl ReadAt for Mixed {
     }
 }
 
-/// The numbers of plans, sessions, regions and escalations.
+/// The numbers of plans, sessions and regions, and of reads that were repeated past caches.
 #[derive(Debug, Default)]
 struct Tried {
     plans: AtomicU64,

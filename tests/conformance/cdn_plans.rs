@@ -226,8 +226,9 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
             let updates = [first.to_vec(), wide(2, 200), removal.to_vec()];
             updates.map(|edits| by(p, &edits.into())).into()
         }));
-        // The new bytes lie after 4 GiB. Offsets of 32 bits cannot reach them from the base of the
-        // current group or from the base of the old T2, so the plans need new bases.
+        // The file ends 8 KiB before 4 GiB, or at 5 GiB. Offsets of 32 bits cannot reach bytes
+        // after 4 GiB from the base of the current group or of the old T2, so the plans need new
+        // bases.
         let new = built(24, 4096, sealing);
         let mut near = new.clone();
         by(&mut near, &first.to_vec().into());

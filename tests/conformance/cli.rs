@@ -1433,8 +1433,8 @@ fn what_a_file_costs_is_told_before_and_bounded() {
     let scratch = Scratch::new();
     scratch.write("big", &[9; 200_000]);
     scratch.pack(&["--encoding", "none"]).text();
-    // The plan takes one read for the head. The region and its digest of 32 bytes take reads of 64
-    // KiB.
+    // The plan takes one read for the head. The region and its digest of 32 bytes take four reads
+    // of at most 64 KiB.
     let told = scratch.run("get", &["big", "--dry-run"]);
     let expected = "spent       1 request, 65536 bytes (64.00 KiB), to plan this\n\
                     regions     1\n\

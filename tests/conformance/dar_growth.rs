@@ -25,7 +25,7 @@ fn ambiguous_skips(count: usize) -> u64 {
     let car = reference::car_v1(std::slice::from_ref(&root.cid), sections);
     let (_, report) = from_car(&car[..], Vec::new(), &WriteOptions::default()).expect("it is good");
     assert_eq!((report.summary.blocks, report.summary.roots), (2, 2));
-    // The writer skips all links, and makes the block a root of the archive.
+    // The writer skips all links of the root, and makes the other block a second root.
     assert_eq!(report.summary.skipped_links, 2 * count as u64 + 1);
     report.work.hashed + report.work.compared
 }

@@ -11,6 +11,7 @@ use dacti::update::{Update, UpdateOptions};
 use dacti::{BuildOptions, EncodingChoice, Error, Limits, Package, PackageBuilder};
 use dacti_tests::reference as by;
 use dacti_tests::reference::parts::read_head;
+use daicon_core::Version;
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -312,6 +313,29 @@ fn two_publishers_at_once_are_told_of_each_other() {
     assert!(matches!(error, Error::Publish(PublishFault::Conflict { .. })), "{error}");
     model.insert("a".into(), b"of the first".to_vec());
     assert_holds(&store, &model);
+}
+
+#[test]
+fn a_component_that_was_added_to_the_published_package_is_not_overwritten() {
+    // spec: R-PART-26
+    // The component's data lie in its table entry. So the update adds no part, and leaves the index
+    // as it is.
+    let dir = tempfile::tempdir().unwrap();
+    let (path, _) = package(&dir, 9);
+    let store = Memory::default();
+    let by_default = PublishOptions::default();
+    let publish_file =
+        |options: &PublishOptions| publish(&Package::open(&path).unwrap(), &store.place(), options);
+    publish_file(&by_default).unwrap();
+    let mut update =
+        Update::at_place(&store.place(), UpdateOptions::default(), by_default.clone()).unwrap();
+    update.add_component_data(Uuid::from_u128(7), Version::new(1, 0), [7; 8]);
+    update.plan().unwrap().apply().unwrap();
+    let error = publish_file(&by_default).unwrap_err();
+    assert!(matches!(error, Error::Publish(PublishFault::Diverged { .. })), "{error}");
+    assert!(error.to_string().contains(&Uuid::from_u128(7).to_string()), "{error}");
+    let done = publish_file(&PublishOptions { replace: true, ..by_default }).unwrap();
+    assert_eq!(done.standing, Standing::Replaced);
 }
 
 #[test]

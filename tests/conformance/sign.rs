@@ -464,8 +464,8 @@ fn hot_files_stay_hot_where_they_fit() {
     let scratch = &keys.scratch;
     scratch.write("cold", b"cold");
     scratch.write("hot/empty", b"");
-    // With digests, hot regions of up to 55,768 bytes fit into the head. A signature adds 64 bytes
-    // to each region, so the same regions no longer fit.
+    // A signed head has room for 55,768 bytes of hot regions with their seals. A signature adds 64
+    // bytes to each seal, so regions that fit with digests may not fit after signing.
     let (source, made) = (scratch.at("packages/source"), scratch.at("packages/made"));
     let hot = ["--encoding", "none", "--hot", "hot/*"];
     let sign = |name: &str| -> Value {

@@ -32,7 +32,7 @@ pub const LOOKUP: Id = id("20e717c9-2799-4f4c-a341-3153d87bfb07");
 pub const PARTS: Id = id("72da7639-7975-4034-932f-631faf32da1c");
 /// The seal component.
 pub const SEAL: Id = id("f7624209-bdc4-4eb7-b9d7-9f1e3970a09b");
-/// The names component, and the region that holds the names list.
+/// The id of the names component, and of the region that holds the names list.
 pub const NAMES: Id = id("16665c3c-6a55-4f8a-b0af-910ac2f7e414");
 /// The namespace of ids that are made from paths.
 pub const PATHS: Id = id("8d44e5dd-b871-4639-9f80-630abffdaf58");

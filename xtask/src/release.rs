@@ -11,7 +11,7 @@ const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
 /// Further files that every package must have.
 const PAPERS: &[&str] = &["CHANGELOG.md", "README.md"];
 
-/// With `--no-verify`, it does not build the crates from their packages.
+/// With `--no-verify`, this verb does not build the crates from their packages.
 pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut verify = true;
     for arg in args {

@@ -106,8 +106,8 @@ fn dead_files(tree: &Tree, metadata: &Metadata) -> Result<Vec<String>> {
     Ok(dead.map(|path| format!("{path}: no target reaches this file")).collect())
 }
 
-/// Returns the nearest folder above a file that has a manifest. The root of the workspace does not
-/// count.
+/// Of the folders above `path`, returns the nearest with a manifest. The root of the workspace does
+/// not count.
 fn package_dir<'p>(tree: &Tree, path: &'p str) -> Option<&'p str> {
     let mut dir = dir_of(path);
     while !dir.is_empty() {

@@ -527,8 +527,8 @@ mod tests {
     #[test]
     fn a_new_table_keeps_what_the_old_one_had() {
         // spec: R-CDN-26
-        // The third entry is an unknown component. The changes drop it, change its version, and
-        // change its data.
+        // The third entry is an unknown component. The first change drops it, the second changes
+        // its version, and the third changes its data.
         for strategy in [Strategy::SecondTable, Strategy::Fold] {
             let entry = 24 + 2 * 28;
             breaks(strategy, Breach::Lost, |plan| reserve(plan).after[20] = 2);

@@ -59,7 +59,7 @@ pub enum PartsFault {
     #[error("needs 2048 bytes, has {0}")]
     TooShort(u64),
     /// The region passes the end of the head.
-    #[error("ends at {0:#x}, behind the head, which ends at 0x10000")]
+    #[error("ends at {0:#x}, but the head ends at 0x10000")]
     PastHead(u64),
     /// The region has a version that this reader does not support.
     #[error("version {0} is not supported, only 0 is")]
@@ -104,7 +104,7 @@ pub enum PartsFault {
         len: u64,
     },
     /// An entry passes the end field, although it is not a second start of a part.
-    #[error("the entry ends at {last:#x}, after the end field {end:#x}")]
+    #[error("the entry ends at {last:#x}, but the end field says {end:#x}")]
     End {
         /// Absolute end of the entry.
         last: u64,

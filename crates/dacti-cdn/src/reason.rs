@@ -18,8 +18,8 @@ pub enum Reason {
     /// The update adds and removes regions, but a delta group lists either regions or removals.
     #[error("it cannot add and remove regions at once")]
     PutsAndRemoves,
-    /// The strategy cannot change the table that the edits change.
-    #[error("it cannot change the table that the edits change")]
+    /// The edits change a table that the strategy cannot change.
+    #[error("the edits change a table that it cannot change")]
     ChangesNoTable,
     /// The current index has no delta groups: it was made by a fold, or the packer left none.
     #[error("the current index has no delta groups")]
@@ -31,7 +31,7 @@ pub enum Reason {
         entries: u64,
     },
     /// The newest delta group has too little room, and no free group is left.
-    #[error("{entries} entries do not fit into the last delta group, which has room for {free}")]
+    #[error("{entries} entries do not fit into the newest delta group, which has room for {free}")]
     DeltasFull {
         /// Entries that the update needs.
         entries: u64,
@@ -42,7 +42,7 @@ pub enum Reason {
     #[error("the regions have several encodings, but a group has one")]
     MixedEncodings,
     /// The newest delta group has another encoding.
-    #[error("the last delta group has another encoding")]
+    #[error("the newest delta group has another encoding")]
     OtherEncoding,
     /// No delta group reaches the block. Its regions lie 4 GiB or more after the base of the newest
     /// group, or the update alone has 4 GiB or more.
@@ -68,7 +68,7 @@ pub enum Reason {
     #[error("the names component is not in the second table")]
     NamesElsewhere,
     /// The package is in parts, and its current index ends after the start of the block.
-    #[error("the index ends in second starts of parts, at positions that the block needs")]
+    #[error("the index ends at positions that the block needs, so a new index must be written")]
     IndexPassesEnd,
     /// No part holds exactly the last groups of the index, or the fences of these groups do not lie
     /// in the head.
@@ -76,7 +76,7 @@ pub enum Reason {
     NoBaseGroups,
     /// The changes since the base are more than a tenth of the regions that the base groups can
     /// list.
-    #[error("{changes} changes are more than a tenth of {regions}, the places of the base groups")]
+    #[error("{changes} changes are more than a tenth of {regions}, the room of the base groups")]
     ManyChanges {
         /// Number of changes that the run would list. If the earlier changes were not read, only
         /// the edits are counted.

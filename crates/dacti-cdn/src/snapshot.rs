@@ -147,9 +147,9 @@ impl Snapshot {
         self.seal_len
     }
 
-    /// Returns the number of zeros at the end of each block; 0 if regions do not share stored
-    /// bytes. Because of these zeros, a read of any region with all seals that may follow it ends
-    /// in the block.
+    /// Returns how many zeros each block must have for reads of seals; 0 if regions do not share
+    /// stored bytes. A reader reads a region with as many seals as may follow it. Because of the
+    /// zeros, this read ends in the block.
     #[must_use]
     pub const fn room_len(&self) -> u64 {
         self.room_len

@@ -6,7 +6,7 @@
 
 #![expect(
     clippy::std_instead_of_alloc,
-    reason = "this program needs std; paths of alloc would gain nothing"
+    reason = "this program needs std, so imports from alloc would gain nothing"
 )]
 
 mod barriers;

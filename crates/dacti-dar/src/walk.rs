@@ -50,7 +50,7 @@ struct Ahead {
     bytes: Vec<u8>,
 }
 
-/// A frame after a subtree, and the digests of its block that were computed so far.
+/// A frame after a subtree, and the digests of this frame's block that were computed so far.
 #[derive(Debug)]
 struct After {
     head: Head,

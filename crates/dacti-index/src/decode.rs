@@ -64,7 +64,7 @@ enum Codec {
     Awaiting(OpenBrotli),
 }
 
-/// The part of a stream's window that is left for content.
+/// The part of a Brotli stream's window that the dictionary leaves for content.
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, Copy)]
 enum Window {

@@ -1,6 +1,6 @@
 //! The lookup region as a borrowed view: the runs of an index, and their fences.
 //!
-//! This file never reads groups; a search compares groups with the fences. Specification:
+//! This module never reads groups; a search compares groups with the fences. Specification:
 //! `docs/spec/dacti-lookup.md`, "The lookup region", "Binding".
 
 use crate::{

@@ -31,7 +31,7 @@ enum State<'b> {
         i: usize,
         run: Run<'b>,
     },
-    /// The id is in block `block`, or in another of the blocks `low..=high`.
+    /// If the run has the id, it is in block `block`, or in another of the blocks `low..=high`.
     Block {
         i: usize,
         run: Run<'b>,

@@ -39,7 +39,7 @@ pub enum DigestListFault {
     #[error("digest list: altered: its bytes do not match its digest")]
     Altered,
     /// The listed ids or digests differ from those of the regions in the package.
-    #[error("digest list: its digests differ from the digests of the regions")]
+    #[error("digest list: its ids or digests differ from those of the regions")]
     OtherRegions,
 }
 

@@ -49,8 +49,8 @@ pub trait SignatureCheck: fmt::Debug + Send + Sync {
     /// nobody can change a valid signature into another valid one.
     fn is_signed(&self, message: &[u8; MESSAGE_LEN], signature: &[u8; SIGNATURE_LEN]) -> bool;
 
-    /// Returns the checks of another key. Returns `None` if the bytes are not a key, or are a weak
-    /// key, for which anybody can forge signatures.
+    /// Returns a checker of the same kind for the public key `key`. Returns `None` if the bytes are
+    /// not a key, or are a weak key, for which anybody can forge signatures.
     fn of_key(&self, key: &[u8; 32]) -> Option<Arc<dyn SignatureCheck>>;
 }
 

@@ -1,7 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![expect(
     clippy::std_instead_of_alloc,
-    reason = "this crate needs std; alloc's paths would gain nothing"
+    reason = "this crate needs std, so imports from alloc would gain nothing"
 )]
 
 mod answer;

@@ -6,7 +6,8 @@
 //! copies them before its function returns.
 #![expect(
     unsafe_code,
-    reason = "only the attributes of imports and exports: no other way leads out of WebAssembly"
+    reason = "only for the attributes of imports and exports, by which JavaScript and this module call \
+              each other"
 )]
 
 #[cfg(feature = "codec")]

@@ -4,7 +4,7 @@
 //! As in the first module, the lint concerns only the attributes of the exports.
 #![expect(
     unsafe_code,
-    reason = "only the attributes of exports: no other way leads out of WebAssembly"
+    reason = "only for the attributes of exports: without them JavaScript cannot call this module"
 )]
 
 use core::cell::RefCell;

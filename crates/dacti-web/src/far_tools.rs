@@ -3,7 +3,7 @@
 //! As in `boundary.rs`, the lint concerns only the attributes of the imports.
 #![expect(
     unsafe_code,
-    reason = "only the attributes of imports: no other way leads out of WebAssembly"
+    reason = "only for the attributes of imports: without them this module cannot call JavaScript"
 )]
 
 use crate::Tools;

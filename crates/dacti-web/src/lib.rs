@@ -12,7 +12,7 @@
 
 #![expect(
     clippy::std_instead_of_alloc,
-    reason = "this crate needs std; alloc's paths would gain nothing"
+    reason = "this crate needs std, so imports from alloc would gain nothing"
 )]
 
 #[cfg(feature = "reader")]

@@ -124,7 +124,8 @@ impl Opening {
 }
 
 impl Reader {
-    /// Opens the package again, and returns it if it is later than this one.
+    /// Opens the package again. Returns it if it is later than this one and no replay; `None` for
+    /// a blob.
     pub(crate) async fn refreshed(
         &self,
         slots: &Arc<Slots>,

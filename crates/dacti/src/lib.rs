@@ -11,7 +11,7 @@
 )]
 #![expect(
     clippy::std_instead_of_alloc,
-    reason = "this crate needs std; alloc's paths would gain nothing"
+    reason = "this crate needs std, so imports from alloc would gain nothing"
 )]
 
 #[cfg(feature = "dar")]

@@ -114,7 +114,9 @@ pub enum Misuse {
         limit: u64,
     },
     /// The first table is not at 28, or there is no table.
-    #[error("the first table stands at {at:#x}: it must stand at 0x1c, right after the preamble")]
+    #[error(
+        "the first table must stand at 0x1c, right after the preamble: found {at:#x} (0x0: no table)"
+    )]
     FirstTable {
         /// Start of the first table, absolute; 0 if there is no table.
         at: u64,

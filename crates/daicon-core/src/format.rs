@@ -146,7 +146,8 @@ impl<'a> Format<'a> {
         Ok(walker)
     }
 
-    /// Returns the span that the walker wants; `None` once all required components are found.
+    /// Returns the span that the walker wants; `None` if the walk has ended, or if the format has
+    /// required components and all were found.
     pub(crate) fn want(&self, walker: &TableWalker) -> Option<crate::Span> {
         let enough = !self.requires.is_empty() && self.is_met(walker.components());
         walker.want().filter(|_| !enough)

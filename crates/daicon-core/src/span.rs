@@ -1,6 +1,6 @@
 //! Spans: absolute ranges of a file.
 //!
-//! All arithmetic on positions from a file is checked, and is in this file or in `region.rs`.
+//! Arithmetic on positions from a file is checked or saturates, so it never wraps.
 //! Specification: `docs/spec/daicon.md`, "Regions".
 
 use core::fmt;

@@ -150,7 +150,7 @@ impl Lab {
         Ok(Self { edges: Vec::new(), origin, dir })
     }
 
-    /// Starts one more cache in front of the origin, which is empty at first. Returns its address.
+    /// Starts one more cache, empty at first, in front of the origin. Returns its address.
     ///
     /// # Errors
     /// An error of the system, or of a server that does not start.

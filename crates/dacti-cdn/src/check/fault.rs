@@ -69,7 +69,7 @@ pub enum Breach {
     #[error("the switch is not 1, 2, 4 or 8 naturally aligned bytes")]
     Torn,
     /// The position or length of the switch is not that of its field.
-    #[error("the switch is not at the field that it names")]
+    #[error("the switch does not write exactly the field that it names")]
     Field,
     /// The plan has no switch.
     #[error("the plan has no switch")]
@@ -80,8 +80,8 @@ pub enum Breach {
     /// The append does not begin and end at multiples of the slice length.
     #[error("an append must begin and end at multiples of the slice length")]
     Unaligned,
-    /// The append begins later than at the next slice after the end of the file.
-    #[error("the append begins later than at the next slice after the end of the file")]
+    /// The append begins after the first aligned position at or after the end of the file.
+    #[error("the append begins after the first aligned position at or after the file's end")]
     Gap,
     /// The plan has more than one append.
     #[error("the plan has more than one append")]
@@ -90,7 +90,7 @@ pub enum Breach {
     #[error("the slice length is invalid, or shorter than the package's slice length")]
     SliceLen,
     /// A package with shared stored bytes, whose block does not end with room for seals.
-    #[error("the append does not end with the zeros for the reads of seals")]
+    #[error("the append lacks the zeros for reads of seals, which must follow its edits")]
     NoRoom,
     /// The plan does not begin with a barrier on the whole head.
     #[error("the first step is not a barrier on the whole current head")]
@@ -107,8 +107,8 @@ pub enum Breach {
     /// A probe lies neither in the head nor in a piece of the append.
     #[error("a probe is neither in the head nor a piece of the append")]
     ProbeUnknown,
-    /// The length of a piece differs from the length of its bytes.
-    #[error("the length of a piece differs from the length of its bytes")]
+    /// The stated length of a piece differs from the number of its bytes.
+    #[error("the stated length of a piece differs from the number of its bytes")]
     PieceLen,
     /// An edit is invalid, or the append does not have its bytes exactly once.
     #[error("an edit is invalid, or the append does not have its bytes exactly once")]

@@ -57,7 +57,7 @@ impl<'a> Merged<'a> {
                 match (next, other) {
                     (None, None) => return None,
                     (Some(id), Some(other)) if id == other => {
-                        // The entry of this id is skipped, because the change replaces it.
+                        // The change replaces or removes the entry of this id.
                         live.next();
                     }
                     (Some(id), other) if other.is_none_or(|other| id < other) => {

@@ -16,7 +16,7 @@ pub const PIECE_EXPONENT_DEFAULT: u8 = 26;
 const PIECE_EXPONENTS: core::ops::RangeInclusive<u8> = 16..=55;
 /// The maximum number of pieces of an entry.
 const PIECES_MAX: u64 = 65_536;
-/// The maximum end of a part, because the length of an entry is stored in 56 bits.
+/// The maximum end of a part. So each length fits into the 56 bits of its field.
 const END_MAX: u64 = 1 << 56;
 
 /// A range of a package's positions that one part holds.

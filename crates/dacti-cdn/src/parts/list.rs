@@ -110,8 +110,8 @@ impl PartList {
         settled
     }
 
-    /// Checks that every part has its first start below the end field. `at` is the start of the
-    /// parts region.
+    /// Checks that the first start of every part ends at or before the end field. `at` is the start
+    /// of the parts region.
     pub(super) fn check_end(&self, end: u64, at: u64) -> Result<(), PartsError> {
         // spec: R-PART-05
         for (i, entry) in (0..).zip(&self.0) {

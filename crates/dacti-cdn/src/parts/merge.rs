@@ -109,8 +109,9 @@ mod tests {
         assert_eq!(entries_to_merge(&entries, &merging), Some(22..26));
         entries.splice(22..26, [Span { start: entries[22].start, end: entries[25].end }]);
         assert_eq!(entries_to_merge(&entries, &merging), None);
-        // Only one update follows the groups, so entries before the groups are merged. All of them
-        // are merged, because no shorter run has at most as many bytes as the entry before it.
+        // Only one update follows the groups, so the entries in front of the groups are merged. All
+        // of them are merged, because no shorter run has at most as many bytes as the entry before
+        // the run.
         let first = entries[1];
         entries.splice(1..2, (0..4).map(|i| Span::new(first.start + i * 250, 250).unwrap()));
         assert_eq!(entries_to_merge(&entries, &merging), Some(1..24));

@@ -1,8 +1,8 @@
 //! Packages in parts: a head that is replaced as a whole, and immutable objects beside it.
 //!
-//! The module reads and writes the component's region, names objects, finds the objects for
-//! positions, and chooses the entries that a publisher merges. It performs no IO, and reads no
-//! content except the head. Specification: `docs/spec/dacti-parts.md`.
+//! The module reads and writes the parts component's region, gives objects their names, finds the
+//! objects for positions, and chooses the entries that a publisher merges. It performs no IO, and
+//! reads no content except the head. Specification: `docs/spec/dacti-parts.md`.
 
 mod base_groups;
 mod entry;

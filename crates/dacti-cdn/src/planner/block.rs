@@ -15,7 +15,7 @@ pub(crate) struct Block {
     pub(crate) end: u64,
     /// The alignment of the block's start and end.
     align: u64,
-    /// The number of zeros for seals that must still be added.
+    /// The number of zeros for reads of seals that the block still lacks.
     room_len: u64,
     pieces: Vec<Piece>,
     /// The stored bytes of each put, in order.

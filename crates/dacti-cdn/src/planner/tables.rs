@@ -269,8 +269,8 @@ impl NewRegions {
 }
 
 impl Snapshot {
-    /// Returns whether a table that stays in the chain names these fences. In a package of 4 GiB or
-    /// more, this can be an extension table.
+    /// Returns whether a table other than T2 names these fences: such a table stays in the chain.
+    /// In a package of 4 GiB or more, this can be an extension table after T2.
     fn names_elsewhere(&self, fences: Span) -> bool {
         let second = self.tables.get(1).map(|table| table.span).unwrap_or_default();
         let found = self.components.iter().find(|found| found.id == LOOKUP_ID);

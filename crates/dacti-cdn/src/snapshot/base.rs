@@ -13,7 +13,7 @@ impl Snapshot {
     /// parts. The next block begins at `end`, or at the next multiple of 8 bytes.
     ///
     /// If `end` lies below the length of the package, second starts of parts lie after it. The
-    /// block of the next update takes their place, so this update must write a new index.
+    /// block of the next update takes their positions, so this update must write a new index.
     #[must_use]
     pub fn in_parts(self, list: &PartList, end: u64) -> Self {
         let mut snapshot = Self { is_in_parts: true, len: end, ..self };
@@ -49,7 +49,7 @@ impl Snapshot {
     }
 
     /// Returns whether the current index ends after the start of the next block. The block then
-    /// takes the place of some of its groups.
+    /// takes the positions of some groups of that index.
     pub(crate) fn index_passes_end(&self) -> bool {
         self.is_in_parts && self.index.end > self.len
     }

@@ -280,8 +280,8 @@ fn number(bytes: &[u8]) -> u64 {
 
 fn meaning(strategy: Strategy) -> &'static str {
     match strategy {
-        Strategy::Delta => "entries in the head, published by a length of one byte",
-        Strategy::FirstTable => "slots of the first table, published by its count",
+        Strategy::Delta => "entries of a delta group, published by its length byte",
+        Strategy::FirstTable => "slots of the first table, published by the table's count",
         Strategy::SecondTable => "a new second table, with the same index",
         Strategy::Changes => "a run of all changes, in front of the index that is there",
         Strategy::Fold => "a new index of all regions after the old end",

@@ -94,7 +94,8 @@ impl Args {
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
-        // If a part of the names list is lost, the wanted region may have lost its name with it.
+        // If a segment of the names list is lost, the pattern may match one of the lost paths. So
+        // it is an error that nothing matches only if no segment is lost.
         if let Some(pattern) = self.pattern.filter(|_| wanted.is_empty() && faults.is_empty()) {
             return Err(select::nothing_matches(&self.package, &pattern, &listed));
         }

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value = "parts")]
     form: Form,
     /// Replace the package at DEST even if PKG is not a later state of it. Updates that only DEST
-    /// has are lost; its head is archived.
+    /// has are lost. With --form parts, the replaced head is archived.
     #[arg(long)]
     replace: bool,
     /// The folder of the parts, relative to DEST's; by default DEST's name and `.parts/`.

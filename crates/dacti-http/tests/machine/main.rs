@@ -1164,7 +1164,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// Answers that are wrong, although only a digest can show it.
+/// Wrong answers that only a digest can reveal.
 fn lie() -> impl Strategy<Value = Act> {
     prop_oneof![Just(Zeros), (1_u64..99).prop_map(Shifted)]
 }

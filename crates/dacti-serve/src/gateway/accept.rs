@@ -164,7 +164,8 @@ pub(super) fn accepted(field: Option<&str>) -> Result<Accepted, Unsupported> {
         };
         takes_whole |= format == Format::Whole;
         takes_page |= kind == "text/html";
-        // `application/json` and `application/cbor` may mean a file that has such content.
+        // At equal weights, a special format wins. `application/json` and `application/cbor` are
+        // not special, because they may ask for a file with such content.
         let is_special = !matches!(format, Format::Whole | Format::Codec(JSON | CBOR));
         if best.is_none_or(|(best, other, _)| (best, other) < (weight, is_special)) {
             best = Some((weight, is_special, format));

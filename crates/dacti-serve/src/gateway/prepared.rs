@@ -185,7 +185,7 @@ fn format_of(wanted: &Wanted, end: &Cid) -> Result<Format, Refusal> {
         return Ok(Format::Whole);
     }
     let why = format!(
-        "block {end} has the codec {found:#x}, and this gateway converts none: ask for format=raw"
+        "block {end} has codec {found:#x}, and this gateway converts no codecs: ask for format=raw"
     );
     Err((StatusCode::NOT_ACCEPTABLE, why))
 }

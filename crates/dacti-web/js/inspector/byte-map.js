@@ -261,7 +261,7 @@ export class ByteMap {
       const { place, kind } = this.#runs[at];
       const left = (Math.max(place.at, start) - start) * scale;
       const right = (Math.min(place.at + place.len, end) - start) * scale;
-      // If several parts lie in one pixel, only the first is drawn.
+      // Skips a part that ends less than 0.3 pixels after the last drawn part.
       if (right - drawn < 0.3) continue;
       drawn = right;
       to.fillStyle = this.#colours.get(kind) ?? "#888";

@@ -409,7 +409,7 @@ impl Package {
         region(self, located, None, self.limits.region_len_max)
     }
 
-    /// Reads the stored bytes of a region that was found before, verified but not decoded.
+    /// Reads and verifies the stored bytes of a region that was found before. Does not decode them.
     ///
     /// # Errors
     /// Stored bytes outside the file; a seal that does not match; errors of the source.

@@ -79,14 +79,15 @@ fn lacks_driver(panic: &(dyn Any + Send)) -> bool {
     text.is_some_and(|text| text.contains("`enable_io`") || text.contains("`enable_time`"))
 }
 
-/// A transport that needs a runtime of `tokio`, made usable on any executor.
+/// A transport that needs a runtime of `tokio`, made usable on any async runtime.
 #[derive(Debug)]
 struct Driven {
     driver: Arc<Driver>,
     remote: Arc<dyn Remote>,
 }
 
-/// Opens a transport that needs a runtime of `tokio`, and makes it usable on any executor.
+/// Opens a transport that needs a runtime of `tokio`, and makes it usable on any
+/// async runtime.
 pub(crate) async fn driven(
     opening: impl Future<Output = Result<Arc<dyn Remote>, Error>> + Send + 'static,
 ) -> Result<Arc<dyn Remote>, Error> {

@@ -217,13 +217,13 @@ impl AsyncPackage {
         Arc::clone(self.gathered.remote()).confirmed().await
     }
 
-    /// Finds the stored bytes of many regions, in the order of `keys`: see [`Package::find_many`].
+    /// Finds the stored bytes of many regions, in the order of `names`: see [`Package::find_many`].
     pub async fn find_many<'a, K: Into<RegionName<'a>>>(
         &self,
-        keys: impl IntoIterator<Item = K>,
+        names: impl IntoIterator<Item = K>,
     ) -> Vec<Result<Option<Located>, Error>> {
-        let keys: Vec<RegionName<'a>> = keys.into_iter().map(Into::into).collect();
-        self.run_many(keys.len(), |package| package.find_many(keys.iter().copied())).await
+        let names: Vec<RegionName<'a>> = names.into_iter().map(Into::into).collect();
+        self.run_many(names.len(), |package| package.find_many(names.iter().copied())).await
     }
 
     /// Returns all regions, ascending by id: see [`Package::regions`].

@@ -1,7 +1,7 @@
 //! A remote file as a source. Its reads block, but its fetches are async.
 //!
-//! The fetches run on a runtime of the source. So any thread can read from the source, even a
-//! thread of another runtime.
+//! The fetches run on a runtime that the source owns. So any thread can read from the source, even
+//! a thread of another runtime.
 
 use super::ahead::Ahead;
 use super::package::is_odd;

@@ -239,9 +239,11 @@ fn in_place(
     let now = before.and_then(|_| version_at(url, &options));
     let (seen, one_file, set) = match now {
         Ok(version) if version == b"2" => ("read back at once".into(), HostVerdict::Good, None),
-        Ok(_) => {
-            ("the old version, until the head's lifetime ends".into(), HostVerdict::Good, None)
-        }
+        Ok(_) => (
+            "still the old version, until the head's lifetime ends".into(),
+            HostVerdict::Good,
+            None,
+        ),
         Err(error) => {
             let set =
                 "publish in parts, or let updates wait for this cache: `dacti put --edge URL`";

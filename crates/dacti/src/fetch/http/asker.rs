@@ -80,7 +80,7 @@ impl HttpAsker {
     /// Returns an asker that sends the header fields of `options` only to the origins of `urls`.
     ///
     /// # Errors
-    /// `Remote` if a text is not the URL of a server, or if a header field is impossible.
+    /// `Remote` if one of `urls` is no http or https URL, or if a header field is invalid.
     pub fn new(urls: &[&str], options: &HttpOptions) -> Result<Self, Error> {
         tls::choose_provider();
         let mut header_origins = Vec::new();

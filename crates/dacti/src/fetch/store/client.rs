@@ -239,7 +239,7 @@ fn retries(options: &StoreOptions) -> RetryConfig {
     }
 }
 
-/// Returns a text in which URLs have no queries, because these may be signatures.
+/// Returns `text` without the queries of its URLs, because a query may hold a signature.
 fn without_queries(text: &str) -> String {
     let is_end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | ')' | '>' | ',');
     let mut kept = String::new();

@@ -28,8 +28,8 @@ pub struct StoreOptions {
     pub timeout: Duration,
     /// The maximum time for making a connection.
     pub connect_timeout: Duration,
-    /// The URL of a copy of the head in a store. All other bytes are still fetched from the
-    /// package.
+    /// The URL of a copy of the head in a store. All other bytes still come from the URL at which
+    /// the package is opened.
     pub head_url: Option<String>,
     /// The maximum number of requests in progress at once, if the caller wants many regions.
     pub concurrency: usize,

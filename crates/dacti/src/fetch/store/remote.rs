@@ -116,7 +116,8 @@ impl StoreRemote {
     async fn check_tag(&self, tag: String) -> Result<(), Error> {
         let is_known = {
             let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);
-            // If the head is a copy, the first range request shows this package's tag.
+            // If the head was read from a copy, the package's own `ETag` is not known yet. The
+            // first range request brings it.
             *known.get_or_insert_with(|| tag.clone()) == tag
         };
         if is_known {

@@ -206,7 +206,8 @@ impl Package {
         plan
     }
 
-    /// Plans the reads of [`list`](Self::list), of the index and the names list, without reading.
+    /// Plans the reads that [`list`](Self::list) makes of the index and the names list. Reads
+    /// nothing.
     ///
     /// If the place of the names list is not known, `unknown` is 1. [`find`](Self::find) with
     /// [`NAMES_ID`] finds the place. Each further segment of the list takes one more read.

@@ -67,9 +67,9 @@ impl RegionSeeker {
         self.reader.verdict()
     }
 
-    /// Returns the number of bytes from the position to the end of the current piece. Without a
-    /// seal there are no pieces. One read of the source is enough for the bytes of one piece. So a
-    /// caller that repeats a read after each fetch makes progress.
+    /// Returns the number of bytes from the position to the next multiple of [`PIECE_LEN`];
+    /// `usize::MAX` if no seal is checked. One read of the source brings these bytes, so a caller
+    /// that repeats a read after each fetch makes progress.
     fn left_in_piece(&self) -> usize {
         if !self.reader.is_judged() {
             return usize::MAX;

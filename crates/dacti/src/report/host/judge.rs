@@ -248,7 +248,9 @@ impl Judged<'_> {
         };
         let set = match part {
             Some(_) => "send `Cache-Control: public, max-age=31536000, immutable` with parts",
-            None => "give ranges after the head `max-age=31536000, immutable`: they never change",
+            None => {
+                "send `max-age=31536000, immutable` with ranges after the head: they never change"
+            }
         };
         self.add(HostCheck::DataLifetime, lifetime.text(), (verdict, verdict), Some(set));
     }

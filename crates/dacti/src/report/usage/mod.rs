@@ -121,7 +121,7 @@ impl Compaction {
 }
 
 impl Usage {
-    /// Returns the sum of the first nine numbers, which is the file's length.
+    /// Returns the sum of the first ten numbers, which is the file's length.
     #[must_use]
     pub fn total(&self) -> u64 {
         let Self { live, seals, dictionary, names, index, head, reserve, padding, dead, .. } =

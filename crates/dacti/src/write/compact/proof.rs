@@ -102,7 +102,8 @@ pub(super) fn prove(
     Ok(proof)
 }
 
-/// Pairs every region of the old index with the region of the new index that must equal it.
+/// Pairs every region of the old index, except the names list, with the region of the new index
+/// that must equal it.
 fn pairs<'s>(
     old: &'s IndexScan,
     new: &'s IndexScan,

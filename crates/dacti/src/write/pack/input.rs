@@ -164,7 +164,7 @@ pub(crate) struct Taken {
 }
 
 impl Taken {
-    /// Records the path of `input`, which is added after `inputs`.
+    /// Records the path of `input`, which the caller then appends to `inputs`.
     ///
     /// # Errors
     /// `DuplicatePath` if one of `inputs` has the path.

@@ -132,7 +132,8 @@ impl Kept {
         Error::Damaged { name: self.name.clone(), fault: Box::new(fault) }
     }
 
-    /// Returns the original error of a read, if an IO error wraps it.
+    /// Returns the error of a read: an IO error and `TotalTooLong` as they are, and any other error
+    /// as `Damaged`.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ (Error::Io { .. } | Error::TotalTooLong { .. }) => error,

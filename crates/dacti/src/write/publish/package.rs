@@ -19,7 +19,7 @@ use dacti_cdn::parts::{
     PartEntry, PartList, PartsHead, PartsRegion, check_prefix, is_in_parts, name_hash,
     one_file_head,
 };
-use daicon_core::Span;
+use daicon_core::{Component, Span};
 use std::sync::Arc;
 
 /// How to publish a package.
@@ -289,8 +289,14 @@ impl Own {
         }
         let objects = Arc::new(PlaceObjects(place.clone()));
         let published = PartsSource::new(there.bytes.to_vec().into(), objects)?;
-        if state_of(&published)? > state_of(source)? {
+        let (theirs, ours) = (View::read(&published)?, View::read(source)?);
+        if state_of(&theirs) > state_of(&ours) {
             return replaced(diverged("a later state of the index".into()));
+        }
+        // An update that only adds components may change neither the parts nor the index.
+        let is_ours = |found: &&Component| ours.components().iter().any(|own| own.id == found.id);
+        if let Some(lost) = theirs.components().iter().find(|found| !is_ours(found)) {
+            return replaced(diverged(format!("the component {}", lost.id)));
         }
         Ok((Standing::Continued, region.list.entries().to_vec()))
     }
@@ -310,8 +316,8 @@ impl Own {
     }
 }
 
-/// Returns the state of a package's index as a value that increases with every update.
-fn state_of(source: &dyn ReadAt) -> Result<(u64, u64), Error> {
-    let view = View::read(source)?;
-    Ok((view.index().start, view.delta_entries()))
+/// Returns the start of the index, and the number of its entries in the head. Each update of
+/// regions increases this value.
+fn state_of(view: &View) -> (u64, u64) {
+    (view.index().start, view.delta_entries())
 }

@@ -51,8 +51,8 @@ pub fn publish_whole(
     Ok(Published { standing, sequence: 0, entries: 0, bytes: len })
 }
 
-/// Returns an error if the object is another package, or the head of a package in parts, because
-/// its readers would lose their package. The caller can allow this.
+/// Returns an error if the object is another package, the head of a package in parts, or no
+/// package. Its readers would lose it. The caller can allow this.
 fn check_there(
     package: &Package,
     place: &Place,

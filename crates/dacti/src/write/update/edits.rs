@@ -259,8 +259,9 @@ impl StagedEdits {
     }
 }
 
-/// Gives inputs the ids that the names list has for their paths. Returns whether an input has an
-/// explicit id. If a path had another id before, the region of the old id is removed.
+/// Gives each input without an explicit id the id that the names list has for its path. If the path
+/// of an input with an explicit id had another id before, the region of that id is removed. Returns
+/// whether an input has an explicit id.
 fn resolve_ids(
     package: &Package,
     chain: &Chain,
