@@ -1024,8 +1024,8 @@ fn a_terminal_gets_no_binary() {
     assert_eq!(binary.code, Some(1), "{binary:?}");
     let shown = String::from_utf8_lossy(&binary.out).into_owned();
     assert!(shown.contains("binary") && !shown.contains('\u{1b}'), "{shown:?}");
-    // The content begins like text, but has a control character: after a long text, or at the end
-    // of a piece that the program checks.
+    // `late` has a control character after a long text, `over` has a carriage return without a line
+    // feed, and `turned` has a character that changes the direction of text. `long` is only text.
     let long = "\u{fc}".repeat(200_001);
     let late = format!("a{long}\u{1b}]0;owned\u{7}");
     put(

@@ -510,8 +510,8 @@ fn an_update_uploads_its_regions_the_changes_since_the_base_and_the_head() {
     // regions.
     assert!(groups(8 * 255 + 50 * 100) + 8 < 200_000);
     let (store, mut model) = with_run_of(12_000);
-    // The run lists the 254 regions and the names list of the delta group, the two regions after
-    // them, and the names list again.
+    // The run lists each id once: the 254 regions of the delta group, the two regions after them,
+    // and the names list.
     let mut changed: BTreeSet<String> = (0..254).map(|n| format!("file/{}", n * 19)).collect();
     changed.extend(["file/7".into(), "new/0".into(), "names".into()]);
     for round in 0..7 {

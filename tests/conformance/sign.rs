@@ -221,7 +221,7 @@ fn a_private_key_that_others_may_read_is_refused() {
         set_mode(&keys.private, owners);
         keys.pack(&[]);
     }
-    // A pipe has no file mode, so the program cannot check who may read it.
+    // A pipe is not a regular file, so the program does not check its mode.
     let pipe =
         format!("printf '%s' '{}' | '{}' key show /dev/stdin", PRIVATE.trim(), program().display());
     let shown = std::process::Command::new("sh").args(["-c", &pipe]).output().expect("it runs");

@@ -413,7 +413,7 @@ impl Published {
         self.finish("component in T1", ops, &[])
     }
 
-    /// Adds a component in an extension table, to which a new T2 leads.
+    /// Adds a component in a table of its own, which the extension offset of a new T2 names.
     pub fn further_table(&mut self, id: Id, content: &[u8]) -> Plan {
         let at = self.fresh();
         let t2 = self.t2();

@@ -148,8 +148,8 @@ fn package(file: &[u8]) -> Result<String, Fault> {
     out += &index_lines;
     let regions = by::read_index(file, &seen)?.regions();
     let seals = read_component(file, &seen, &blake3).transpose()?;
-    // The index has no entry for an earlier segment. But the segment has a seal like the names
-    // list.
+    // The index has no entry for an earlier segment. But the segment has a seal, as the names list
+    // does.
     let mut judge = |segment: &by::EntrySeen| match &seals {
         Some(seals) => by::check_seal(file, segment, seals, &blake3),
         None => Ok(()),

@@ -378,7 +378,7 @@ impl Ignores {
         if file.is_file() {
             self.0.push((depth, patterns::read(&file, folder)?));
         } else if file.symlink_metadata().is_ok() {
-            // Its patterns may leave out secrets, so an unusable file of patterns is an error.
+            // A file of patterns may leave out secrets, so an unusable one is an error.
             let what = "is not a file of patterns: remove it, or put a file in its place";
             return Err(Failure::Failed(format!("{} {what}", shown(&file))));
         }

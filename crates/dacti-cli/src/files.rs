@@ -100,8 +100,9 @@ fn folder_of(path: &Path) -> &Path {
     folder.unwrap_or(Path::new("."))
 }
 
-/// Returns the path with all links to its folder followed. A link in the last part is not followed,
-/// because a file that is renamed to this path replaces the link, and not the target of the link.
+/// Returns the path after following all links in its folders. A link in the last part is not
+/// followed, because a file that is renamed to this path replaces the link, and not the target of
+/// the link.
 pub(crate) fn place(path: &Path) -> Option<PathBuf> {
     if std::fs::symlink_metadata(path).is_ok_and(|found| !found.is_symlink()) {
         return path.canonicalize().ok();

@@ -18,7 +18,7 @@ pub(crate) struct IdsFile {
 }
 
 impl IdsFile {
-    /// Reads the file. Without one, no path is given an id.
+    /// Reads the file. If there is no file, no path has an explicit id.
     pub(crate) fn read(&self) -> Result<Ids, Failure> {
         Ok(self.path.as_deref().map(Ids::read).transpose()?.unwrap_or_default())
     }

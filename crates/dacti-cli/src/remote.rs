@@ -139,7 +139,7 @@ impl Remote {
         }
         // The message does not repeat the field, which may be a secret.
         if self.headers.iter().any(|field| header(field).is_none()) {
-            return Err(Failure::Usage("a field of --header has the form `Name: value`".into()));
+            return Err(Failure::Usage("write each --header as `Name: value`".into()));
         }
         Ok(())
     }

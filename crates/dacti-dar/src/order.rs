@@ -83,7 +83,8 @@ pub struct Summary {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Work {
-    /// Bytes that were hashed to prove blocks. Bytes that a thread hashed are not included.
+    /// Bytes that were hashed to prove blocks. Bytes that another thread hashed ahead are not
+    /// included.
     pub hashed: u64,
     /// Waiting links that were compared with a block.
     pub compared: u64,

@@ -221,8 +221,8 @@ impl BlockTable {
         let Some(home) = self.buckets.get_mut(usize::from(bucket)) else {
             return Err(Error::LimitExceeded { what, at: offset, found: 0, limit: 0 });
         };
-        // A digest of an unknown hash function may have a length of 0. At most one block has such a
-        // CID.
+        // A digest of an unknown hash function may have a length of 0. At most one block in each
+        // bucket has such a digest.
         let stride = usize::from(home.prefix.digest_len).max(1);
         let slot = u32::try_from(home.digests.len().checked_div(stride).unwrap_or(0)).unwrap_or(0);
         home.digests.extend_from_slice(digest);

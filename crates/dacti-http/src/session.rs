@@ -297,8 +297,8 @@ impl Session {
         &mut self.states
     }
 
-    /// Notes the state of a head that was fetched before any head was judged: it is the file's
-    /// first known state.
+    /// Takes the state of a fetched head as the file's only known state, if no head has been judged
+    /// yet.
     pub(crate) fn begin_with(&mut self, mark: Mark) {
         if self.identity.is_none() {
             self.states.begin_with(mark);

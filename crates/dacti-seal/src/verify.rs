@@ -83,7 +83,7 @@ impl<'p> Verifier<'p> {
 
     /// Returns the span of the seals, right after the stored bytes; `None` if the policy does not
     /// need seals. `end` is the end of the file, or of the part that holds the region. The span
-    /// does not pass `end`, but it always covers at least one seal.
+    /// stops at `end`, unless the first seal ends later: it always covers that seal.
     #[must_use]
     pub fn seals_span(&self, end: u64) -> Option<Span> {
         self.required.as_ref().map(|(required, _)| required.seals_span(end))

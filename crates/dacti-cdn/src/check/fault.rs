@@ -36,7 +36,9 @@ impl fmt::Display for Law {
 #[non_exhaustive]
 pub enum Breach {
     /// An append begins before the file's physical end.
-    #[error("an append begins before the physical end of the file, whose bytes may be cached")]
+    #[error(
+        "an append begins before the physical end of the file: caches may hold bytes from there"
+    )]
     BytesReused,
     /// A reserve writes head bytes that a reader may use.
     #[error("a reserve writes bytes that readers of the published head use")]
@@ -110,8 +112,8 @@ pub enum Breach {
     /// The stated length of a piece differs from the number of its bytes.
     #[error("the stated length of a piece differs from the number of its bytes")]
     PieceLen,
-    /// An edit is invalid, or the append does not have its bytes exactly once.
-    #[error("an edit is invalid, or the append does not have its bytes exactly once")]
+    /// An edit is invalid, or the append does not have the bytes of each edit exactly once.
+    #[error("an edit is invalid, or the append does not have the bytes of each edit exactly once")]
     Edits,
     /// The package does not allow the strategy, or the strategy does not use this switch.
     #[error("the package does not allow the strategy, or the strategy does not use this switch")]

@@ -116,7 +116,7 @@ impl Args {
             let (name, value) = field.split_once(':')?;
             Some((name.trim().to_owned(), value.trim().to_owned()))
         });
-        let usage = || Failure::Usage("a field of --header has the form `Name: value`".into());
+        let usage = || Failure::Usage("write each --header as `Name: value`".into());
         let headers = fields.collect::<Option<_>>().ok_or_else(usage)?;
         Ok(HttpOptions { headers, header_origins: self.edges.clone(), ..HttpOptions::default() })
     }

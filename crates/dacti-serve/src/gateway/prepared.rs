@@ -126,7 +126,8 @@ pub(super) fn prepare(shelf: &Shelf, wanted: &Wanted, pages: bool) -> Result<Pre
     Ok(Prepared { roots, end, format, content })
 }
 
-/// Returns the blocks before the end of the path, the blocks that names led to, and the end.
+/// Returns CIDs: of the blocks before the end of the path, of the first block and each block that a
+/// name led to, and of the end.
 fn follow(store: &Store, wanted: &Wanted) -> Result<(Vec<Cid>, Vec<Cid>, Cid), Refusal> {
     let mut walk = PathWalk::new(&wanted.cid, wanted.names.clone());
     let mut path = Vec::new();

@@ -9,7 +9,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use daicon_core::to_u64;
 use std::io;
 
-/// The number of bytes that all regions together may take in any package, however small.
+/// However small a package is, all its regions together may take this many bytes.
 const FLOOR: u64 = 64 << 20;
 /// The number of bytes of content that are allowed for each stored byte. Text takes fewer than 100
 /// bytes, and logs take fewer than 500.

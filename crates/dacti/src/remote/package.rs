@@ -339,7 +339,7 @@ impl AsyncPackage {
         }
     }
 
-    /// Runs `work` on the package, and again after each fetch, until it lacks no bytes.
+    /// Runs `work` on the package, and again after each fetch, until no bytes are missing.
     pub(crate) async fn run<T>(
         &self,
         operation: &Arc<Operation>,

@@ -146,8 +146,8 @@ impl Drive {
         Self { gathered, operation: Arc::default(), fetching: None }
     }
 
-    /// Runs `work` until it lacks no bytes. After an error of its source, `work` must be able to
-    /// run again.
+    /// Runs `work` until it has all bytes that it needs. After an error of its source, `work` must
+    /// be able to run again.
     pub(super) fn poll<T>(
         &mut self,
         context: &mut Context<'_>,

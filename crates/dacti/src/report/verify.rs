@@ -179,7 +179,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Returns whether every part of the package can be read.
+    /// Returns whether the whole package can be read.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         !self.findings.iter().any(Finding::is_loss)

@@ -91,7 +91,7 @@ pub(crate) fn read_file_at(file: &File, at: u64, buf: &mut [u8]) -> io::Result<u
     let read = std::os::unix::fs::FileExt::read_at(file, buf, at);
     #[cfg(windows)]
     let read = std::os::windows::fs::FileExt::seek_read(file, buf, at);
-    // On other systems, such as in a browser, there are no files.
+    // Files are not supported on other systems, such as in a browser.
     #[cfg(not(any(unix, windows)))]
     let read = {
         let _ = (file, buf, at);

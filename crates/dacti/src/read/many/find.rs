@@ -18,7 +18,7 @@ use uuid::Uuid;
 /// An id, and the index of its name among all names.
 pub(super) type Asked = (Uuid, usize);
 
-/// A function that takes the index of a name, and its result.
+/// A function that is told the index of a name, and the result of the name's look-up.
 type Tell<'t> = dyn FnMut(usize, Result<Option<Located>, Error>) + 't;
 
 /// A search that waits for bytes that must be read.

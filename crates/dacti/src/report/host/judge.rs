@@ -158,7 +158,8 @@ impl Judged<'_> {
             _ if len.is_some_and(|len| len <= WHOLE_LEN_MAX) => Fair,
             _ => Bad,
         };
-        let set = "serve closed ranges with 206; without them readers take files of 1 MiB at most";
+        let set =
+            "answer ranges (`bytes=A-B`) with 206; otherwise readers take files of 1 MiB at most";
         self.add(HostCheck::WholeFile, text, (verdict, verdict), Some(set));
     }
 

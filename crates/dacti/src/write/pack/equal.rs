@@ -130,7 +130,7 @@ fn hash(input: &Input, buf: &mut Vec<u8>) -> Option<blake3::Hash> {
     (hasher.count() == input.len).then(|| hasher.finalize())
 }
 
-/// The keys of a batch of inputs, each with the input's number.
+/// The values by which the inputs of a batch are compared, each with the input's number.
 struct Keys<T>(Vec<(usize, T)>);
 
 impl<T> Weigh for Keys<T> {

@@ -637,7 +637,8 @@ impl PackageBuilder {
         built
     }
 
-    /// Returns the number of bytes that a reader fetches for the first region of average length.
+    /// Returns the number of bytes that a reader fetches to open the package and read one region of
+    /// average length.
     fn first_get_len(&self, built: &Built, assembled: &Assembled) -> u64 {
         let seals_max = u64::from(assembled.plan.shared.seals_max());
         let seals_len = Sealing::len_of(self.sealing()).saturating_mul(seals_max);

@@ -34,7 +34,8 @@ impl Times {
         Ok(())
     }
 
-    /// Gives the head a new second. This is called after a write into the head.
+    /// Sets the modification time to a second after the head's last one. Call it after a write that
+    /// changes the head.
     pub(super) fn advance(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         self.last = seconds(SystemTime::now()).max(self.last.saturating_add(1));
         self.set(file)

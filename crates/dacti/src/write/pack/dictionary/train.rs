@@ -19,8 +19,8 @@ const SEGMENT_LEN: usize = 512;
 const EPOCH_LEN_MIN: usize = 10 * SEGMENT_LEN;
 
 /// Returns a dictionary of at most `len` bytes for contents like the samples. `ends` has the end of
-/// each sample. The best segments are at the dictionary's end, because references to them are
-/// shorter there.
+/// each sample. The segments that are chosen first lie at the dictionary's end, where references to
+/// them are shortest.
 ///
 /// Memory: 8 MiB for the counts, and four bytes for each byte of the samples.
 pub(super) fn train(samples: &[u8], ends: &[usize], len: usize) -> Vec<u8> {
