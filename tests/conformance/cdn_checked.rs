@@ -18,7 +18,7 @@ use std::collections::BTreeSet;
 /// The steps of a plan, which a test can change.
 type Steps = Vec<Step>;
 
-/// Computes all fields again that depend on the steps: the length and the head's digest after each
+/// Recomputes the fields that depend on the steps: the length and the head's digest after each
 /// step, the old bytes of every write, and the bytes of the head that barriers compare.
 fn restate(planned: &mut Planned) {
     let mut head = planned.snapshot.head().to_vec();

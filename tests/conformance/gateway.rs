@@ -410,7 +410,7 @@ fn cases_13_to_15_blocks_that_repeat() {
         let answer = site.check(&dag, &path, &fields, expected);
         assert_eq!(answer.field("content-type"), kind(dups), "{path}");
     }
-    // The archive holds this leaf before the folder. Requesting the leaf alone must work.
+    // The folder links to this leaf twice. A request for the leaf alone returns its block once.
     let file = text(&all[1]);
     site.check(&dag, &format!("/ipfs/{file}?format=car"), "", &all[1..2]);
 }

@@ -1,7 +1,7 @@
 //! First publications and updates in a bucket of moto. `dacti` publishes in parts and as one
 //! object. boto3 publishes a ZIP archive, and one object for each file.
 //!
-//! A proxy before moto counts the bytes, and the log of moto has a line for each request.
+//! A proxy in front of moto counts the bytes. The log of moto has a line for each request.
 
 use crate::stores::moto;
 use crate::updates::tell;

@@ -1,6 +1,6 @@
 //! Publishes a package in parts again and again while eight readers read it through a cache. Some
-//! caches have settings with which packages in one file fail. No reader may get a wrong byte or an
-//! error. No publication waits for caches.
+//! of the caches have settings that break the reading of a package in one file. No reader may get a
+//! wrong byte or an error. No publication waits for caches.
 
 use crate::updates::{Over, content, path, read_next, tell};
 use dacti::compact::CompactOptions;

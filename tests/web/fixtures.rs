@@ -14,7 +14,8 @@ const PACKAGE: [u8; 16] = [
     0x29, 0x79, 0x0f, 0x5f, 0x77, 0x75, 0xe5, 0x4b, 0x8b, 0xb5, 0x4a, 0x63, 0x19, 0x9b, 0x67, 0x22,
 ];
 
-/// Copies those fixtures that are packages. Returns their names.
+/// Copies the fixtures whose format is that of packages, and the fixtures of the area `package`,
+/// which may have another format. Returns their names.
 fn packages(into: &Path) -> Vec<String> {
     let mut names = Vec::new();
     for entry in fs::read_dir(dacti_tests::FIXTURES).expect("the fixtures are committed") {

@@ -52,7 +52,8 @@ fn each_line(text: &str, find: fn(&str) -> Vec<&str>) -> Vec<Mention> {
     found
 }
 
-/// Returns the length of the id at the start of a text, or `None` if the text starts otherwise.
+/// Returns the length of the id at the start of a text; `None` if the text does not start with an
+/// id.
 fn id_len(text: &str) -> Option<usize> {
     let rest = text.strip_prefix("R-")?;
     let area = rest.bytes().take_while(u8::is_ascii_uppercase).count();

@@ -1,4 +1,4 @@
-//! Runs other programs. Also has the error type of xtask, which is a text for a person.
+//! Runs other programs. Also defines the error type of xtask: a text for a person.
 
 use std::ffi::OsString;
 use std::fmt;

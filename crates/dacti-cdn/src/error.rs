@@ -119,7 +119,7 @@ pub enum Misuse {
         found: u64,
     },
     /// An invalid alignment of regions.
-    #[error("alignment of regions {0}: expected a power of two of at most the slice length")]
+    #[error("alignment of regions: expected a power of two up to the slice length, found {0}")]
     RegionAlign(u64),
     /// The head has no room for this number of delta groups.
     #[error("{found} delta groups: the head has room for at most {max}")]

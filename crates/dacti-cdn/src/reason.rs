@@ -41,8 +41,8 @@ pub enum Reason {
     /// The regions have several encodings, but all regions of a group have the same encoding.
     #[error("the regions have several encodings, but a group has one")]
     MixedEncodings,
-    /// The newest delta group has another encoding.
-    #[error("the newest delta group has another encoding")]
+    /// The newest delta group has another encoding than the update.
+    #[error("the newest delta group has another encoding than the update")]
     OtherEncoding,
     /// No delta group reaches the block. Its regions lie 4 GiB or more after the base of the newest
     /// group, or the update alone has 4 GiB or more.

@@ -31,7 +31,8 @@ const SIGNATURES: [(&[u8], &str); 18] = [
 ];
 const HTML: &str = "it is an HTML page, such as a server sends in place of a file that it lacks";
 
-/// Returns the kind of a file, if its first bytes show it. `start` holds some of these bytes.
+/// Returns the kind of a file, if its first bytes show it. `start` holds some of them, in case
+/// that the file cannot be read again.
 pub(crate) fn kind_of(file: &Path, start: &[u8]) -> Option<&'static str> {
     let mut bytes = Vec::new();
     if remote::url(file).is_none()

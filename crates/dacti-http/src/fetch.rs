@@ -142,8 +142,8 @@ pub struct Fetch {
     /// The fault that led to the escalation.
     cause: Option<Fault>,
     len: Option<u64>,
-    /// The state of the file that the bytes come from. For a range, the latest state that the
-    /// session did not know.
+    /// For a head, the state of the file that the head's bytes come from. For other bytes, the
+    /// latest state in an answer that the session did not know.
     mark: Option<Mark>,
     /// The number of ranges that the session had fetched when this fetch began.
     ranges_before: u64,

@@ -31,7 +31,7 @@ impl Grid {
     }
 
     /// Returns the rules by which [`coalesce`](daicon_core::coalesce) joins ranges of this file.
-    /// Past the fresh end, no join crosses the border of a slice.
+    /// From `fresh_end` on, no joined range crosses the border of a slice.
     #[must_use]
     pub const fn joining(&self, gap_len_max: u64, len_max: u64) -> Joining {
         let slices = Some(Slices { from: self.fresh_end, len: self.slice_len });

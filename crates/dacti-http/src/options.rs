@@ -40,7 +40,7 @@ pub struct Options {
     pub skip_len_max: u64,
     /// The maximum length of a file, in bytes, that is read whole from a server without ranges.
     pub whole_len_max: u64,
-    /// Whether a file of any length may be read whole from such a server.
+    /// Whether a file of any length may be read whole from a server without ranges.
     pub allow_whole: bool,
     /// The maximum number of bytes of bodies that the session may read.
     pub bytes_max: u64,

@@ -55,7 +55,7 @@ pub struct Session {
     confirmed: u64,
 }
 
-/// The maximum number of remembered regions of several slices.
+/// The maximum number of regions that the session remembers. Each of them spans several slices.
 const REGIONS_MAX: usize = 64;
 /// The maximum number of remembered ranges that the caller found wrong.
 const DOUBTED_MAX: usize = 64;

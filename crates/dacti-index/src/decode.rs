@@ -341,9 +341,10 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
 
 /// Decodes all stored bytes of a region into a new vector of at most `decoded_len_max` bytes.
 ///
-/// `len_hint` is the expected length of the content. A wrong hint costs time, not memory: at first,
-/// this function reserves at most eight times the stored length. It never reserves more than
-/// `decoded_len_max`.
+/// `len_hint` is the expected length of the content. The first buffer has about this length, but
+/// at most eight times the stored length, or 16 KiB if that is more. So a wrong hint costs time,
+/// but little memory. The buffer grows only as bytes are decoded, to at most one byte more than
+/// `decoded_len_max`. Its capacity may be up to twice as large.
 ///
 /// # Errors
 /// The errors of [`Decoder`]; `Truncated` if `stored` is too short; `NoDictionary` for a `brod`

@@ -15,6 +15,6 @@ pub(crate) struct Opened {
     pub(crate) kind: Kind,
     /// The package, if the file is one.
     pub(crate) package: Option<Arc<Served>>,
-    /// The search for private keys, if the file is long and no package.
+    /// The search for private keys, if the file is long and is not a package.
     pub(crate) searched: Option<Arc<Searched>>,
 }

@@ -270,7 +270,7 @@ impl<'c> Proof<'c> {
         before.floor == after.floor && self.origin.changes((now - 1, now), 0, HEAD).len() == 1
     }
 
-    /// Checks all readers that took some head, and read everything else at the moment `now`.
+    /// Checks the readers that took one of `heads`, and read all other bytes at the moment `now`.
     fn check_moment(&self, heads: &[Rc<Vec<Head>>], now: usize, report: &mut Report) {
         let mut world = World::new(&self.origin, self.edge, now, &self.probes, &self.known);
         let mut known = HashMap::new();

@@ -82,8 +82,8 @@ pub enum Breach {
     /// The append does not begin and end at multiples of the slice length.
     #[error("an append must begin and end at multiples of the slice length")]
     Unaligned,
-    /// The append begins after the first aligned position at or after the end of the file.
-    #[error("the append begins after the first aligned position at or after the file's end")]
+    /// The append begins past the end of the file, rounded up to the alignment.
+    #[error("the append leaves a gap: it begins past the file's end, rounded up to the alignment")]
     Gap,
     /// The plan has more than one append.
     #[error("the plan has more than one append")]

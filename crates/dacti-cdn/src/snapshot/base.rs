@@ -12,8 +12,9 @@ impl Snapshot {
     /// Returns the same snapshot, marked as a snapshot of a package in parts. `list` is its list of
     /// parts. The next block begins at `end`, or at the next multiple of 8 bytes.
     ///
-    /// If `end` lies below the length of the package, second starts of parts lie after it. The
-    /// block of the next update takes their positions, so this update must write a new index.
+    /// If `end` is less than the package's length, the positions from `end` on belong to second
+    /// starts of parts. The block of the next update takes these positions. So if the index ends
+    /// past `end`, the next update must write a run of changes or a new index.
     #[must_use]
     pub fn in_parts(self, list: &PartList, end: u64) -> Self {
         let mut snapshot = Self { is_in_parts: true, len: end, ..self };

@@ -283,7 +283,7 @@ fn meaning(strategy: Strategy) -> &'static str {
         Strategy::Delta => "entries of a delta group, published by its length byte",
         Strategy::FirstTable => "slots of the first table, published by the table's count",
         Strategy::SecondTable => "a new second table, with the same index",
-        Strategy::Changes => "a run of all changes, in front of the index that is there",
+        Strategy::Changes => "a run of all changes, in front of the base groups",
         Strategy::Fold => "a new index of all regions after the old end",
     }
 }

@@ -226,7 +226,8 @@ impl Args {
         let padding = dacti::layout::padding(&self.expect_updates?, built.regions, mean);
         (padding.slice_len < self.slice).then(|| {
             format!(
-                "each update is padded to {}; --slice {} is enough if no cache has longer slices",
+                "each update is padded to a multiple of {}; use --slice {} if no cache has longer \
+                 slices",
                 output::bytes(self.slice),
                 padding.slice_len
             )

@@ -234,8 +234,8 @@ impl Args {
         Ok(jobs)
     }
 
-    /// Returns the limits on folders. The default number of folders is large enough, because a tree
-    /// of real files has fewer folders than files.
+    /// Returns the limits on folders. The default allows four folders for each region, and 10,000
+    /// more. Trees of real files rarely need so many.
     fn folder_limits(&self, regions: usize) -> FolderLimits {
         let by_default = u64::try_from(regions).unwrap_or(u64::MAX).saturating_mul(4);
         let count_max = self.max_folders.unwrap_or(by_default.saturating_add(10_000));

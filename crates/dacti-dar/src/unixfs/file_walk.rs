@@ -23,8 +23,8 @@ const PARTS_MAX: usize = 1 << 18;
 #[derive(Debug)]
 pub struct FileWalk {
     range: Option<Range<u64>>,
-    /// The remaining parts, with the next part on top. Each has its length, if its parent states
-    /// it.
+    /// The remaining parts, with the next part on top. A part has its length, if its parent states
+    /// it. `Close` marks the end of an open node.
     to_come: Vec<Part>,
     /// The bytes of the last block that lie in the range.
     data: Vec<u8>,
@@ -162,7 +162,7 @@ impl FileWalk {
         }
     }
 
-    /// Tells whether the next part, of this length, has no bytes in the range.
+    /// Tells whether the next part has no bytes in the range. `len` is the part's length.
     fn is_outside(&self, len: u64) -> bool {
         self.range.as_ref().is_some_and(|range| {
             let end = self.done.saturating_add(len);

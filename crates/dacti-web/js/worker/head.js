@@ -21,8 +21,8 @@ export class HeadFetch {
     const url = new URL(request.url);
     const isHead = url.origin === this.#url.origin && url.pathname === this.#url.pathname;
     if (!isHead) return fetch(request);
-    // If the query is a different one, the reader misses parts of the old view, and asks for the
-    // newest head.
+    // The kept head answers only requests for the exact URL. A reader that misses parts of the old
+    // view asks for the newest head, with another query.
     if (this.#kept && url.search === this.#url.search) return this.#again();
     const answer = await fetch(request);
     if (answer.ok && !this.#kept) this.head = new Uint8Array(await answer.clone().arrayBuffer());

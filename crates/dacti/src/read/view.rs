@@ -174,8 +174,8 @@ impl View {
         self.header.version()
     }
 
-    /// Returns the end of the object that holds the byte at `position`: the head or a part, or else
-    /// the file.
+    /// Returns the end of the head or part that holds the byte at `position`. If the package is not
+    /// in parts, or no part holds the byte, returns [`bound`](Self::bound).
     pub(crate) fn object_end(&self, position: u64) -> u64 {
         let Some(parts) = self.parts() else { return self.bound };
         if position < HEAD_LEN {

@@ -334,7 +334,7 @@ impl AsyncPackage {
         let operation = Arc::default();
         match self.run(&operation, |package| Ok(work(package))).await {
             Ok(found) => found,
-            // The run ended early, so its error is the result for all.
+            // `run` failed, so each of the `count` results is its error.
             Err(error) => (0..count).map(|_| Err(Error::of_others(&error))).collect(),
         }
     }

@@ -194,8 +194,8 @@ impl Client {
             Ok(sent) => sent,
             Err(ended) => return Ok(Err(ended)),
         };
-        // The server may redirect only this tagged request to another target, so its target is not
-        // kept.
+        // The target of a tagged request is not kept, because the server may redirect only requests
+        // with this tag to it.
         if let Some(url) = redirected.filter(|_| request.tag == Tag::None)
             && !(300..400).contains(&answer.status())
         {

@@ -27,7 +27,7 @@ use std::sync::Arc;
 /// [`UnverifiedReader`] reads once and keeps no bytes, but hands bytes out before they are
 /// verified.
 ///
-/// Memory in addition: two reads of the source, or 4 MiB if several threads hash the region; 32
+/// Other memory: two reads of the source, or 4 MiB if several threads hash the region; 32
 /// bytes for each 64 KiB (for each 256 KiB in regions of 16 MiB or more); and for `brot` the
 /// decoder's window of at most 16 MiB.
 ///

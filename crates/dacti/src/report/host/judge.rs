@@ -320,7 +320,8 @@ impl Judged<'_> {
     }
 }
 
-/// Returns whether the last range equals the head's bytes in the same place, if the head has them.
+/// Returns false if the head holds the bytes of the last range, but they differ from the answer to
+/// that range. Otherwise returns true.
 fn overlap_is_same(seen: &HostSeen) -> bool {
     let Some((span, last)) = &seen.last else { return true };
     if span.end > HEAD_LEN {

@@ -138,8 +138,8 @@ fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool
     loop {
         let read = read_some(&mut *content, &mut ours).map_err(|error| input.failed(error))?;
         let ours = ours.get(..read).unwrap_or_default();
-        // The buffer may be longer than the rest of the input. If the region has more bytes than
-        // the input, these are read, too, and the comparison fails.
+        // The whole buffer is filled, even if it is longer than the rest of the input. So if the
+        // region is longer than the input, more bytes are read here, and the comparison fails.
         let Ok(stored) = read_some(&mut stored, &mut theirs) else { return Ok(false) };
         if theirs.get(..stored) != Some(ours) {
             return Ok(false);
@@ -152,7 +152,8 @@ fn is_unchanged(package: &Package, input: &Input, found: Located) -> Result<bool
     }
 }
 
-/// Returns the length of a buffer. It is enough for a short input, and at most `BUF_LEN`.
+/// Returns the length of the buffer for an input of `len` bytes: the input's length, but at least 1
+/// and at most `BUF_LEN`.
 fn buf_len(len: u64) -> usize {
     usize::try_from(len.min(PIECE_LEN)).unwrap_or(BUF_LEN).clamp(1, BUF_LEN)
 }
