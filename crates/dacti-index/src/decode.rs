@@ -344,7 +344,7 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
 /// `len_hint` is the expected length of the content. The first buffer has about this length, but
 /// at most eight times the stored length, or 16 KiB if that is more. So a wrong hint costs time,
 /// but little memory. The buffer grows only as bytes are decoded, to at most one byte more than
-/// `decoded_len_max`. Its capacity may be up to twice as large.
+/// `decoded_len_max`.
 ///
 /// # Errors
 /// The errors of [`Decoder`]; `Truncated` if `stored` is too short; `NoDictionary` for a `brod`
@@ -441,7 +441,8 @@ fn decode_all(
 fn grow(out: &mut alloc::vec::Vec<u8>, len: u64, decoder: &Decoder) -> Result<(), Error> {
     let no_room = Error::OutOfMemory { what: decoder.what(), at: decoder.at };
     let len = usize::try_from(len).map_err(|_| no_room)?;
-    out.try_reserve(len.saturating_sub(out.len())).map_err(|_| no_room)?;
+    // `try_reserve` may reserve twice as much, and so pass the caller's limit.
+    out.try_reserve_exact(len.saturating_sub(out.len())).map_err(|_| no_room)?;
     out.resize(len.max(out.len()), 0);
     Ok(())
 }
@@ -486,6 +487,18 @@ mod tests {
             let streamed = stream(&located, stored, cap, pieces);
             assert_eq!(streamed.as_deref(), expected.as_ref().copied(), "{pieces:?}");
         }
+    }
+
+    #[test]
+    fn memory_stays_within_the_limit_while_content_grows() {
+        // Content of 100,000 bytes that compresses well needs several steps. The limit is not a
+        // power of two, so doubling would pass it.
+        let content = vec![7; 100_000];
+        let stored = compress(&content);
+        let located = located(Encoding::BROTLI, &stored);
+        let whole = decode_to_vec(&located, &stored, None, 100_000).unwrap();
+        assert_eq!(whole, content);
+        assert!(whole.capacity() <= 100_001, "{}", whole.capacity());
     }
 
     fn stream(

@@ -79,8 +79,9 @@ pub enum Breach {
     /// The switch does not publish all edits, or publishes something else.
     #[error("the switch publishes more or less than the edits")]
     Incomplete,
-    /// The append does not begin and end at multiples of the slice length.
-    #[error("an append must begin and end at multiples of the slice length")]
+    /// The append does not begin and end at multiples of the slice length, or of 8 in a package in
+    /// parts.
+    #[error("an append must begin and end at multiples of the slice length (in parts: of 8)")]
     Unaligned,
     /// The append begins past the end of the file, rounded up to the alignment.
     #[error("the append leaves a gap: it begins past the file's end, rounded up to the alignment")]
