@@ -177,8 +177,8 @@ fn open(server: &Server, options: &HttpOptions) -> Result<(Package, Arc<RemoteSo
     Package::open_url_with(&server.url, options)
 }
 
-/// Opens a package of three regions and reads one region. The server answers the request for the
-/// head correctly. `script` answers all other requests.
+/// Opens a package of three regions and reads one region. `script` answers all requests. It must
+/// answer the request for the head correctly.
 fn get(script: Box<Script>) -> (Result<Vec<u8>, Error>, Stats, Vec<Seen>) {
     let server = Server::start(packed(3, content), script);
     let (package, source) = open(&server, &options()).expect("the head is right");

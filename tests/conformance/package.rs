@@ -235,7 +235,7 @@ pub fn build(files: &[Stored], options: BuildOptions) -> Vec<u8> {
     build_with(files, options, |_| {})
 }
 
-/// Builds a package like `build`. `change` sets further options before the package is written.
+/// Builds a package like `build`. `set` sets further options before the package is written.
 fn build_with(
     files: &[Stored],
     options: BuildOptions,

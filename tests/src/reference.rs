@@ -1582,7 +1582,7 @@ pub fn look_up_lazily(
     Ok(given.unwrap_or(hashed))
 }
 
-/// Returns the id of the region to which a path leads, by the rule for packages.
+/// Returns the entry of the region to which a path leads, by the rule for packages.
 #[must_use]
 pub fn look_up<'r>(
     container: &Container,

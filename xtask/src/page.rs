@@ -10,7 +10,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub struct Page<'a> {
     /// The path of the page, from the root of the workspace.
     pub path: &'a str,
-    /// The verb that measures and its arguments, as the marks state them.
+    /// The verb that measures, with its arguments. The page's marks contain this text.
     pub verb: &'a str,
 }
 

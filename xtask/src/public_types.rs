@@ -59,7 +59,8 @@ pub fn crates(json: &str) -> Result<Crates> {
     Ok(found)
 }
 
-/// Calls `found` with the crate of each type and of each trait in a JSON value.
+/// Calls `found` with the crate of each foreign item that a JSON value names, such as a type, a
+/// trait or a re-export. Leaves out the standard library.
 fn walk(doc: &Value, value: &Value, found: &mut dyn FnMut(&str)) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| walk(doc, value, found)),

@@ -888,8 +888,8 @@ mod tests {
             removed.digest = Digest::default();
         });
         fails(Breach::Edits, &|plan| plan.edits[0] = remove(77));
-        // First, the entries are moved to the group of the puts. Later, a removal is put into a
-        // group that is older than the put of region 1.
+        // First, the plan writes its removals into the group of the put. Later, the removal of
+        // region 1 is in a group that is older than the group with the put of region 1.
         let at = |group: u64| 4168 + 8 + 6136 * group;
         fails(Breach::Incomplete, &|plan| {
             reserve(plan).at = at(8) + 16 + 24;

@@ -19,7 +19,7 @@ pub enum Reason {
     #[error("it cannot add and remove regions at once")]
     PutsAndRemoves,
     /// The edits change a table that the strategy cannot change.
-    #[error("the edits change a table that it cannot change")]
+    #[error("it cannot change a table that the edits change")]
     ChangesNoTable,
     /// The current index has no delta groups: it was made by a fold, or the packer left none.
     #[error("the current index has no delta groups")]
@@ -58,7 +58,8 @@ pub enum Reason {
     },
     /// The component's region would lie 4 GiB or more after the first table's region base.
     #[error(
-        "the first table does not reach the block: it lies 4 GiB or more after the region base"
+        "the first table does not reach the block: the block lies 4 GiB or more after the table's \
+         region base"
     )]
     FirstTableOutOfReach,
     /// The second table is in neither of the two places that the layout names.
@@ -76,7 +77,10 @@ pub enum Reason {
     NoBaseGroups,
     /// The changes since the base are more than a tenth of the regions that the base groups can
     /// list.
-    #[error("{changes} changes are more than a tenth of {regions}, the room of the base groups")]
+    #[error(
+        "{changes} changes are more than a tenth of the {regions} entries that the base groups can \
+         list"
+    )]
     ManyChanges {
         /// Number of changes that the run would list. If the earlier changes were not read, only
         /// the edits are counted.

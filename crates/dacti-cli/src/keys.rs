@@ -130,8 +130,7 @@ fn check_owner_only(path: &Path, file: &File) -> Result<(), Failure> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // The mode is that of the open file, because another file may have replaced it under its
-        // name.
+        // Reads the mode of the open file, because the path may name another file by now.
         let found = file.metadata().map_err(|error| cannot_read(path, &error))?;
         let mode = found.permissions().mode() & 0o777;
         if found.is_file() && mode & 0o077 != 0 {

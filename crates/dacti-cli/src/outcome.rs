@@ -78,7 +78,8 @@ impl Failure {
     }
 }
 
-/// Returns the message for a file that is not a package. The message names the kind of the file.
+/// Returns the message for a fault of a container. If the file is of another known kind, the
+/// message names that kind.
 fn container_fault(package: &Path, fault: &daicon_core::Error) -> String {
     let shown = shown(package);
     if let daicon_core::Error::NotDaicon { found } = fault

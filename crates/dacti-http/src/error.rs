@@ -203,7 +203,7 @@ const fn advice(fault: Fault) -> &'static str {
             "another object, or an error page, is at the URL of a part: publish the part again, or \
              purge the cache on the way"
         }
-        _ => "repair the ranges of the server, or of the cache on the way",
+        _ => "repair how the server, or the cache on the way, answers requests for ranges",
     }
 }
 

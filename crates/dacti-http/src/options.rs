@@ -51,10 +51,10 @@ pub struct Options {
 impl Options {
     /// Returns the maximum number of requests that one fetch can send.
     ///
-    /// Each step of the escalation has its retries and resumes. There are four steps at most,
-    /// because a fetch that began with a tag may fall back to the plain URL. Each wait for an
-    /// upload adds one step. Three more requests are possible: after a stale answer, after a
-    /// redirect to a wrong place, and for a shorter range of the head.
+    /// Each step of the escalation has its own retries and resumes. A fetch has four steps at most:
+    /// if the server refuses a tag in the first step, all three forms of the URL may follow. Each
+    /// wait for an upload adds one step. Three more requests are possible: after a stale answer,
+    /// after a redirect to a wrong place, and for a shorter range of the head.
     #[must_use]
     pub const fn requests_per_fetch_max(&self) -> u64 {
         // Sums of a few u32 are far below the maximum of u64.

@@ -13,7 +13,7 @@ const STEP_MAX: usize = 8;
 /// Returns the position of `target` among sorted `entries`, or the position at which it would be.
 ///
 /// `guess` is a likely position, and `gap` is the average difference between the ids of
-/// neighbouring entries. The search reads at most `len` entries, and only a few if ids are spread
+/// neighbouring entries. The search reads no entry twice, and only a few entries if ids are spread
 /// evenly.
 pub(crate) fn seek(
     entries: &[Entry],

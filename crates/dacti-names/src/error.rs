@@ -88,7 +88,7 @@ pub enum Error {
         fault: PathFault,
     },
     /// The segment ends inside a structure.
-    #[error("{what} at {at:#x}: needs {needed} bytes, but the names list ends at {end:#x}")]
+    #[error("{what} at {at:#x}: needs {needed} bytes, but the segment ends at {end:#x}")]
     Truncated {
         /// The structure at fault.
         what: Structure,

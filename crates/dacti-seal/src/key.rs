@@ -286,7 +286,7 @@ fn parse(text: &str, word: &str, not_this: KeyFault) -> Result<([u8; 32], Uuid),
         return Err(KeyFault::Words);
     }
     let key = from_hex(digits).ok_or(KeyFault::Hex)?;
-    // `Uuid` also accepts forms without hyphens, which have other lengths.
+    // `Uuid` also accepts forms without hyphens, in braces, and as a URN. These have other lengths.
     let package = Some(package).filter(|text| text.len() == 36);
     let package = package.and_then(|text| Uuid::try_parse(text).ok());
     // A nil UUID is not a package.

@@ -21,9 +21,9 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Reads the path of a request's target. Returns `None` if it names nothing that is served: the
-    /// path is not UTF-8, or has an empty part, `.`, `..`, or a name that starts with a dot.
-    /// Exceptions are `.well-known` and `only`, the one file that is served.
+    /// Reads the path of a request's target. Returns `None` if the path is not UTF-8 or does not
+    /// begin with `/`, or if [`is_served`] refuses a part of the file's path. The name `only` is
+    /// always accepted, because it is the one file that is served.
     pub(crate) fn parse(path: &str, only: Option<&str>) -> Option<Self> {
         let decoded = percent_decode_str(path).decode_utf8().ok()?;
         let asked = decoded.strip_prefix('/')?;

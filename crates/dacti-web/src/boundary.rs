@@ -1,13 +1,14 @@
 //! The functions that WebAssembly imports from JavaScript and exports to it.
 //!
-//! Rust marks the attributes of such functions as unsafe, because two functions of one program
-//! could have the same name. No function here has an unsafe body or reads memory through a pointer.
-//! JavaScript writes into the buffer of [`input`]. When Rust passes bytes to JavaScript, JavaScript
-//! copies them before its function returns.
+//! Rust requires `unsafe` for the block of imports, because a declaration could differ from the
+//! function that JavaScript provides. It requires `unsafe` for the attribute of each export,
+//! because two functions of one program could have the same name. No function here has an unsafe
+//! body or reads memory through a pointer. JavaScript writes into the buffer of [`input`]. When
+//! Rust passes bytes to JavaScript, JavaScript copies them before its function returns.
 #![expect(
     unsafe_code,
-    reason = "only for the attributes of imports and exports, by which JavaScript and this module call \
-              each other"
+    reason = "only for the block of imports and the attributes of exports, by which JavaScript and \
+              this module call each other"
 )]
 
 #[cfg(feature = "codec")]

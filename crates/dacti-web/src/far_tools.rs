@@ -1,9 +1,9 @@
 //! The tools of the second module. This module calls them through the host.
 //!
-//! As in `boundary.rs`, the lint concerns only the attributes of the imports.
+//! As in `boundary.rs`, the lint concerns only the block of imports.
 #![expect(
     unsafe_code,
-    reason = "only for the attributes of imports: without them this module cannot call JavaScript"
+    reason = "only for the block of imports: without it this module cannot call JavaScript"
 )]
 
 use crate::Tools;

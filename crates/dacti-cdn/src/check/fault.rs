@@ -93,7 +93,7 @@ pub enum Breach {
     #[error("the slice length is invalid, or shorter than the package's slice length")]
     SliceLen,
     /// A package with shared stored bytes, whose block does not end with room for seals.
-    #[error("the append lacks the zeros for reads of seals, which must follow its edits")]
+    #[error("the append lacks the zeros that reads of seals need after its edits")]
     NoRoom,
     /// The plan does not begin with a barrier on the whole head.
     #[error("the first step is not a barrier on the whole current head")]

@@ -30,8 +30,8 @@ pub(crate) struct Args {
     pattern: Option<String>,
     #[command(flatten)]
     trust: Trust,
-    /// Also print id, place, lengths and encoding; and x for a program and the modification time,
-    /// if the package keeps those of any file.
+    /// Also print ids, places, lengths and encodings. If any listed file has attributes, two more
+    /// columns are printed: x for a program, and the modification time.
     #[arg(long, short)]
     long: bool,
     /// Print one JSON object a line, which docs/json.md describes.

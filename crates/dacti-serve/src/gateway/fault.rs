@@ -27,9 +27,9 @@ impl fmt::Display for Fault {
         match self {
             Self::Missing(cid) => write!(f, "no archive of this site has the block {cid}"),
             Self::TooManyLinks => f.write_str("more links are waiting than this server can hold"),
-            Self::TooScattered => {
-                f.write_str("the blocks lie in too many places to send each once: ask for dups=y")
-            }
+            Self::TooScattered => f.write_str(
+                "the blocks lie in too many places to send each block once: ask for dups=y",
+            ),
             Self::Idle => f.write_str("too many blocks were read without one to send"),
             Self::Name(name) => {
                 write!(f, "the name {name:?} leads out of the tree or is too long: ask for a CAR")

@@ -67,7 +67,8 @@ pub struct GroupSummary {
     pub encoding: Encoding,
 }
 
-/// The groups of one pass, before the entries that count are chosen.
+/// The groups of an index and all their entries. [`into_scan`](Self::into_scan) then chooses the
+/// entries that count.
 #[derive(Debug, Default)]
 pub(crate) struct Collected {
     scan: IndexScan,

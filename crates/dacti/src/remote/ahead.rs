@@ -90,7 +90,7 @@ mod tests {
             ahead.tell(span(n));
         }
         assert_eq!(begin(&mut ahead), [5, 1]);
-        // A started read must be taken before another read starts.
+        // Two reads were started. One of them must be taken before a third read starts.
         assert!(begin(&mut ahead).is_empty());
         assert_eq!(ahead.take(span(1)), Some(10));
         assert_eq!(begin(&mut ahead), [3]);

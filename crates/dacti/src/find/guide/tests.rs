@@ -147,8 +147,8 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
     // spec: R-LKP-12, R-GRP-01
     let ids = spread(3000);
     let behind = Uuid::from_u128(ids.last().unwrap().as_u128() + 1);
-    // In the first round, the group is the last one. In the second, a group with another base
-    // follows.
+    // In the first round, the last id is in the last group. In the second round, a group with
+    // another base follows that group.
     for more in [false, true] {
         let mut groups = full_groups(50, &ids);
         if more {
@@ -161,8 +161,9 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
         world.index[at..at + 24].copy_from_slice(daicon_core::bytes_of(&entry));
         let guide = world.guide(u64::MAX, LEN_MAX).unwrap();
         let told = [ids[2999], behind].map(|id| guide.find(id));
-        // The guide knows where the entries of the last group end, so it answers. An earlier group
-        // has free places after its entries, so the guide gives no answer, and a search is needed.
+        // The guide knows where the entries of the last group end, so it answers in the first
+        // round. In the second round, the slot of both ids includes the free places before the next
+        // group. So the slot is too long, and the guide gives no answer.
         assert_eq!(told[0].is_some_and(|found| found.is_some()), !more, "{told:?}");
         assert_eq!(told[1], (!more).then_some(None));
     }

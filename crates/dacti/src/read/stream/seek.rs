@@ -68,8 +68,8 @@ impl RegionSeeker {
     }
 
     /// Returns the number of bytes from the position to the next multiple of [`PIECE_LEN`];
-    /// `usize::MAX` if no seal is checked. One read of the source brings these bytes, so a caller
-    /// that repeats a read after each fetch makes progress.
+    /// `usize::MAX` if no seal is checked. One read of the source brings these bytes. So a caller
+    /// that fetches missing bytes and then tries again makes progress with each fetch.
     fn left_in_piece(&self) -> usize {
         if !self.reader.is_judged() {
             return usize::MAX;

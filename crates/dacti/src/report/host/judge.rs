@@ -248,7 +248,7 @@ impl Judged<'_> {
             _ => Fair,
         };
         let set = match part {
-            Some(_) => "send `Cache-Control: public, max-age=31536000, immutable` with parts",
+            Some(_) => "send `Cache-Control: public, max-age=31536000, immutable` with each part",
             None => {
                 "send `max-age=31536000, immutable` with ranges after the head: they never change"
             }

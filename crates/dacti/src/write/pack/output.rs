@@ -247,8 +247,8 @@ struct Early {
 }
 
 impl Early {
-    /// Starts the thread. Returns `None` if no thread can be started. In that case the file is
-    /// synced only at its end.
+    /// Starts the thread. Returns `None` if the system refuses a second handle of the file, or a
+    /// thread. In that case the file is synced only at its end.
     fn start(file: &File) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (asked, asks) = sync_channel(1);
