@@ -1,5 +1,5 @@
-//! `fuzz TARGET`: runs libFuzzer on one entry point, with inputs chosen by coverage. The run ends at
-//! the first fault, or when its time is over.
+//! `fuzz TARGET`: runs libFuzzer on one entry point, with inputs chosen by coverage. The run ends
+//! at the first fault, or when its time is over.
 //!
 //! The fuzz program is a separate workspace, `fuzz/`, because all its crates are built with
 //! instrumentation. A stable Rust compiler can do this. A C++ compiler is also needed, because

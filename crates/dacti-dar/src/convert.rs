@@ -302,8 +302,8 @@ pub fn to_car<R: Read, W: Write>(
     Ok((sink, ToCar { roots, summary: reader.summary().clone(), len }))
 }
 
-/// Copies an archive. The options say whether the copy has an index. The blocks and the header are not changed; unknown
-/// elements of the header are kept. Ignores `car_roots` of the options.
+/// Copies an archive. The options say whether the copy has an index. The blocks and the header are
+/// not changed; unknown elements of the header are kept. Ignores `car_roots` of the options.
 ///
 /// # Errors
 /// A fault of the archive, an error of the source or the sink. An archive without marks is refused:

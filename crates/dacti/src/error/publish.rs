@@ -142,8 +142,8 @@ pub enum PublishFault {
     UnsignedHead,
     /// The head has expired.
     #[error(
-        "head at 0x0: expired at the Unix time {expiry}: fetch it again past caches; if it is still \
-         expired, its publisher must publish a new head"
+        "head at 0x0: expired at the Unix time {expiry}: fetch it again past caches; if it is \
+         still expired, its publisher must publish a new head"
     )]
     ExpiredHead {
         /// When it expired, in seconds since 1970.
