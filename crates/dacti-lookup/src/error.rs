@@ -183,10 +183,8 @@ pub enum Error {
     /// Groups and fences contradict each other: one of them is damaged, or the bytes are from two
     /// states of the file.
     #[error(
-    #[error(
         "{what} at {at:#x}: {fault}: fetch these bytes again; in a local file, scan \
          the index instead"
-    )]
     )]
     Contradiction {
         /// A fence, or the block of a fence.

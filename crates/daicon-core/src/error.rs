@@ -115,10 +115,8 @@ pub enum Misuse {
     },
     /// The first table is not at 28, or there is no table.
     #[error(
-    #[error(
         "the first table must stand at 0x1c, right after the preamble: found {at:#x} (0x0: no \
          table)"
-    )]
     )]
     FirstTable {
         /// Start of the first table, absolute; 0 if there is no table.
