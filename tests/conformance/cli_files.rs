@@ -190,12 +190,12 @@ fn a_dangling_link_is_called_one() {
 // Private keys
 // ------------------------------------------------------------------------------------------
 
-const KEY: &str = "dacti-ed25519-private 1 \
+pub(crate) const KEY: &str = "dacti-ed25519-private 1 \
     000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
     00112233-4455-6677-8899-aabbccddeeff";
 
 /// Returns contents that hold a private key, in several forms.
-fn forms() -> Vec<Vec<u8>> {
+pub(crate) fn forms() -> Vec<Vec<u8>> {
     let words = KEY.split(' ').map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(",");
     let texts = [
         KEY.into(),

@@ -45,7 +45,7 @@ fn check(name: &str, bytes: &[u8], further: usize, missing: &[&str]) -> Summary 
         let reader = Reader::with_options(&dar[..], &read_options());
         assert_eq!(reader.verify().expect(name), report.summary, "{name}");
         let mut reader = Reader::new(&dar[..]);
-        let (back, _) = to_car(&mut reader, None, Vec::new()).expect(name);
+        let (back, _) = to_car(&mut reader, None, None, Vec::new()).expect(name);
         assert_eq!(car_blocks(&back).expect(name), (roots.clone(), blocks.clone()), "{name}");
         let archive = Archive::open(dar).expect(name);
         let mut reached = 0;

@@ -55,7 +55,7 @@ fn check(name: &str, count: usize, roots: usize, missing: usize) -> FromCar {
     assert_eq!((report.summary.undecodable, report.summary.unproven), (0, 0), "{name}");
     let read = Reader::with_options(&dar[..], &read_options()).verify().expect(name);
     assert_eq!(read, report.summary, "{name}");
-    let (back, _) = to_car(&mut Reader::new(&dar[..]), None, Vec::new()).expect(name);
+    let (back, _) = to_car(&mut Reader::new(&dar[..]), None, None, Vec::new()).expect(name);
     assert_eq!(blocks(&back, false), expected, "{name}");
     let archive = Archive::open(dar).expect(name);
     for (key, data) in &expected.1 {

@@ -10,6 +10,7 @@ mod building;
 mod cli;
 mod cli_files;
 mod cli_json;
+mod cli_keys;
 mod cli_pages;
 mod cli_secrets;
 mod cli_totals;

@@ -10,6 +10,7 @@ use std::io::{self, Read, Write};
 use core::ops::Range;
 
 use crate::cbor::{Attempt, cid_list, item_head, items_len, push_head, push_link};
+use crate::check::BlockCheck;
 use crate::cid::{Cid, CidFault, IDENTITY_CID_LEN_MAX, Prefix};
 use crate::cid_list::CidList;
 use crate::error::{Error, Misuse, Structure, Wrong};
@@ -441,6 +442,7 @@ pub struct CarWriter<W> {
     sink: W,
     head: Vec<u8>,
     len: u64,
+    check: Option<BlockCheck>,
 }
 
 impl<W: Write> CarWriter<W> {
@@ -466,14 +468,24 @@ impl<W: Write> CarWriter<W> {
         head.append(&mut node);
         sink.write_all(&head)?;
         let len = head.len() as u64;
-        Ok(Self { sink, head, len })
+        Ok(Self { sink, head, len, check: None })
+    }
+
+    /// Lets `check` see each block before it is written. The check may refuse the block.
+    #[must_use]
+    pub fn with_check(mut self, check: Option<BlockCheck>) -> Self {
+        self.check = check;
+        self
     }
 
     /// Writes a block. The caller guarantees that the block matches its CID.
     ///
     /// # Errors
-    /// An error of the sink.
+    /// An error of the caller's check or of the sink.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> io::Result<()> {
+        if let Some(check) = &self.check {
+            check.run(cid, data)?;
+        }
         self.head.clear();
         let len = cid.encoded_len().saturating_add(data.len() as u64);
         varint::push(&mut self.head, len);

@@ -7,6 +7,7 @@ use std::io::{Read, Write};
 use hashbrown::HashSet;
 
 use crate::car::{CarStream, CarWriter};
+use crate::check::BlockCheck;
 use crate::cid::{Cid, Prefix};
 use crate::cid_list::CidList;
 use crate::encode::WriteOptions;
@@ -269,14 +270,16 @@ pub struct ToCar {
 }
 
 /// Makes a CAR v1 from a DAR that is read as a stream. Blocks keep their order. The CAR gets the
-/// list of roots in the DAR's header. If the header has no list, the CAR gets `roots`.
+/// list of roots in the DAR's header. If the header has no list, the CAR gets `roots`. A `check`
+/// sees each block before it is written, and may refuse it.
 ///
 /// # Errors
-/// A fault of the archive, an error of the source or the sink. [`Misuse::NoSuchBlock`] if there is
-/// no list of roots.
+/// A fault of the archive, an error of the source, the check or the sink. [`Misuse::NoSuchBlock`]
+/// if there is no list of roots.
 pub fn to_car<R: Read, W: Write>(
     reader: &mut Reader<R>,
     roots: Option<&CidList>,
+    check: Option<BlockCheck>,
     sink: W,
 ) -> Result<(W, ToCar), ReadError> {
     if reader.header().frames_at == 0 {
@@ -287,7 +290,7 @@ pub fn to_car<R: Read, W: Write>(
         (None, Some(given)) => given.clone(),
         (None, None) => return Err(Error::Misuse(Misuse::NoSuchBlock).into()),
     };
-    let mut car = CarWriter::new(sink, &roots)?;
+    let mut car = CarWriter::new(sink, &roots)?.with_check(check);
     while let Some(event) = reader.next_event()? {
         match event {
             StreamEvent::Block { cid, data, .. } => car.block(&cid, data)?,

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use hashbrown::HashSet;
 
+use crate::check::BlockCheck;
 use crate::cid::{Cid, Prefix};
 use crate::cid_list::CidList;
 use crate::error::{Error, Misuse, Structure};
@@ -41,6 +42,8 @@ pub struct WriteOptions {
     /// then reports this only on a later call, and has failed. Neither the block nor any later byte
     /// reaches the sink. Archives below about 256 KiB start no thread.
     pub threads: bool,
+    /// Sees each block before [`Writer`](crate::Writer) writes it, and may refuse it.
+    pub check: Option<BlockCheck>,
 }
 
 /// The result of adding a block.

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::mem;
 use std::io::Write;
 
+use crate::check::BlockCheck;
 use crate::cid::Cid;
 use crate::encode::{Encoder, Placed, Proof, WriteOptions};
 use crate::error::{Error, Misuse};
@@ -25,6 +26,7 @@ use crate::source::ReadError;
 pub struct Writer<W: Write> {
     sink: W,
     encoder: Encoder,
+    check: Option<BlockCheck>,
     /// Bytes that are not written yet, and the blocks in them that are not proved yet.
     batch: Batch,
     may_start: bool,
@@ -52,7 +54,7 @@ impl<W: Write> Writer<W> {
     /// # Errors
     /// An error of the sink.
     pub fn with_options(sink: W, options: &WriteOptions) -> Result<Self, ReadError> {
-        Self::with_encoder(sink, Encoder::new(options), options.threads)
+        Self::with_encoder(sink, Encoder::new(options), options)
     }
 
     /// Makes a writer of an archive with the header of another one.
@@ -61,15 +63,16 @@ impl<W: Write> Writer<W> {
         options: &WriteOptions,
         header: Header,
     ) -> Result<Self, ReadError> {
-        Self::with_encoder(sink, Encoder::with_header(options, header), options.threads)
+        Self::with_encoder(sink, Encoder::with_header(options, header), options)
     }
 
-    fn with_encoder(sink: W, encoder: Encoder, threads: bool) -> Result<Self, ReadError> {
+    fn with_encoder(sink: W, encoder: Encoder, options: &WriteOptions) -> Result<Self, ReadError> {
         let mut writer = Self {
             sink,
             encoder,
+            check: options.check.clone(),
             batch: Batch { bytes: Vec::with_capacity(WRITE_LEN), pieces: Vec::new() },
-            may_start: threads,
+            may_start: options.threads,
             thread: None,
             failed: false,
         };
@@ -80,9 +83,10 @@ impl<W: Write> Writer<W> {
     /// Begins a DAG with its root. See [`Encoder::root`].
     ///
     /// # Errors
-    /// The errors of [`Encoder::root`], and an error of the sink.
+    /// The errors of [`Encoder::root`], an error of the caller's check, and an error of the sink.
     pub fn root(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, ReadError> {
         let proof = self.proof()?;
+        self.check(cid, data)?;
         let (placed, proof) = self.encoder.place_root(cid, data, proof)?;
         self.place(cid, placed, proof, data)
     }
@@ -90,9 +94,10 @@ impl<W: Write> Writer<W> {
     /// Adds the next block in depth-first order. See [`Encoder::block`].
     ///
     /// # Errors
-    /// The errors of [`Encoder::block`], and an error of the sink.
+    /// The errors of [`Encoder::block`], an error of the caller's check, and an error of the sink.
     pub fn block(&mut self, cid: &Cid, data: &[u8]) -> Result<Placed, ReadError> {
         let proof = self.proof()?;
+        self.check(cid, data)?;
         let (placed, proof) = self.encoder.place_block(cid, data, proof)?;
         self.place(cid, placed, proof, data)
     }
@@ -175,6 +180,11 @@ impl<W: Write> Writer<W> {
         }
         self.sink.flush()?;
         Ok((self.sink, self.encoder.summary().clone()))
+    }
+
+    /// Lets the caller's check see a block that is not written yet.
+    fn check(&self, cid: &Cid, data: &[u8]) -> Result<(), ReadError> {
+        Ok(self.check.as_ref().map_or(Ok(()), |check| check.run(cid, data))?)
     }
 
     /// Returns the time at which the next block is checked.

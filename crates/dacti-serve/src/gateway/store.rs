@@ -2,7 +2,10 @@
 //! it, so that each block has only one place within a request.
 
 use super::archives::Opened;
+use core::cell::RefCell;
+use dacti::dar::BlockSearch;
 use dacti_dar::{BlockPlace, BlockStore, Cid, FramePlace, Near, NearReader, ReadError};
+use std::io;
 use std::sync::Arc;
 
 /// The archives, in the order in which blocks are looked up.
@@ -12,6 +15,8 @@ pub(super) struct Store {
     near: NearReader,
     /// The number of the archive whose bytes `near` holds.
     near_of: usize,
+    /// The search for private keys in all blocks that the request reads.
+    search: RefCell<BlockSearch>,
 }
 
 /// The place of a block: the number of its archive, and the offsets there.
@@ -57,7 +62,12 @@ impl Store {
             let first = archives.remove(first);
             archives.insert(0, first);
         }
-        Ok(Some(Self { archives, near: NearReader::default(), near_of: 0 }))
+        Ok(Some(Self {
+            archives,
+            near: NearReader::default(),
+            near_of: 0,
+            search: RefCell::default(),
+        }))
     }
 
     /// Returns the archive with this number.
@@ -112,20 +122,34 @@ impl Store {
         }
     }
 
-    /// Returns the block that was found.
+    /// Returns the block that was found. A block with a private key is refused, because anybody who
+    /// has the key can sign as its owner.
     pub(super) fn read(&self, cid: &Cid, found: Found) -> Result<Option<Vec<u8>>, ReadError> {
-        match found.block {
-            Body::Read(data) => Ok(Some(data)),
+        let data = match found.block {
+            Body::Read(data) => Some(data),
             Body::At(place) => match self.archives.get(found.place.archive) {
-                Some(opened) => opened.archive.block_at(cid, &place),
-                None => Ok(None),
+                Some(opened) => opened.archive.block_at(cid, &place)?,
+                None => None,
             },
+        };
+        if let Some(data) = &data {
+            self.search(cid, data)?;
         }
+        Ok(data)
+    }
+
+    fn search(&self, cid: &Cid, data: &[u8]) -> io::Result<()> {
+        if !self.search.borrow_mut().feed(cid, data) {
+            return Ok(());
+        }
+        let why = format!("the block {cid} has a private key, which is not served");
+        Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
     }
 
     /// Returns the block of a CID. An identity CID contains its block.
     pub(super) fn block(&self, cid: &Cid) -> Result<Option<Vec<u8>>, ReadError> {
         if cid.is_identity() {
+            self.search(cid, cid.digest())?;
             return Ok(Some(cid.digest().to_vec()));
         }
         match self.find(cid)? {

@@ -25,6 +25,7 @@
 
 #[cfg(feature = "async")]
 mod async_archive;
+mod search;
 
 #[cfg(any(feature = "http", feature = "store"))]
 use crate::Error;
@@ -42,6 +43,7 @@ use std::sync::Arc;
 #[cfg(feature = "async")]
 pub use async_archive::{AsyncArchive, AsyncFile, Blocks};
 pub use dacti_dar::{Archive, Cid, ReadError, ReadOptions, Reader, SubDag, Walk};
+pub use search::{BlockSearch, KeyInBlock, key_check};
 
 /// A source of DAR archives that wraps a source of packages.
 #[derive(Debug, Clone)]

@@ -5,11 +5,12 @@ use super::{Texts, print_json, shown, warn};
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, output};
 use clap::ValueEnum;
+use dacti::dar::key_check;
 use dacti_dar::{CidList, LinkOrder, ReadAt, WriteOptions, copy, from_car, to_car};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Returns the options of a writer that copies.
+/// Returns the options of a writer that copies. Archives are published, so it refuses private keys.
 pub(super) fn write_options(reading: &Reading, index: bool) -> WriteOptions {
     let read = reading.options();
     WriteOptions {
@@ -21,6 +22,7 @@ pub(super) fn write_options(reading: &Reading, index: bool) -> WriteOptions {
         allow_padding: false,
         missing_max: read.missing_max,
         threads: true,
+        check: Some(key_check()),
     }
 }
 
@@ -64,7 +66,8 @@ impl Index {
     }
 }
 
-/// Make a DAR of a CAR, version 1 or 2. All blocks and the CAR's own list of roots are kept.
+/// Make a DAR of a CAR, version 1 or 2. All blocks and the CAR's own list of roots are kept. A
+/// block with a private key of dacti is refused.
 ///
 /// Blocks that no root reaches become further roots, and are listed.
 #[derive(Debug, clap::Args)]
@@ -196,7 +199,8 @@ impl ToCar {
         let sink = Sink::create(&self.out.output, &[&self.archive])?;
         let sink = Watched::new(sink, "converting", archive.len(), talk);
         let sink = std::io::BufWriter::with_capacity(256 << 10, sink);
-        let (sink, report) = to_car(&mut reader, Some(&roots), sink).map_err(&unreadable)?;
+        let (sink, report) =
+            to_car(&mut reader, Some(&roots), Some(key_check()), sink).map_err(&unreadable)?;
         let sink = sink.into_inner().map_err(|error| Failure::from(error.into_error()))?;
         sink.inner.commit()?;
         if self.json {

@@ -6,6 +6,7 @@ use crate::collect::LeftOut;
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, files, output};
 use clap::ValueEnum;
+use dacti::dar::key_check;
 use dacti_dar::unixfs::Profile;
 use dacti_dar::{WriteOptions, Writer, write_dag};
 use serde::Serialize;
@@ -99,8 +100,10 @@ impl Args {
         if talk >= Talk::Normal {
             tree.guards().left_out.notes().iter().for_each(|note| output::note(note));
         }
-        let options =
-            WriteOptions { index: !self.no_index, threads: true, ..WriteOptions::default() };
+        // The tree was searched for private keys; the check also sees names and targets of links.
+        let check = Some(key_check());
+        let (index, threads) = (!self.no_index, true);
+        let options = WriteOptions { index, threads, check, ..WriteOptions::default() };
         let total = tree.len();
         // The inputs were compared with the output when the tree was read.
         let sink = Watched::new(Sink::create(&self.out.output, &[])?, "writing", total, talk);

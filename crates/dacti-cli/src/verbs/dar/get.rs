@@ -9,6 +9,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::progress::Bar;
 use crate::{Talk, output};
 use dacti::AtomicFile;
+use dacti::dar::key_check;
 use dacti_dar::{
     Archive, BlockPlace, BlockStore, CarWriter, Cid, CidList, Misuse, ReadAt, ReadError,
     WriteOptions,
@@ -312,7 +313,8 @@ fn write_car(
 ) -> Result<(Sink, Summary), ReadError> {
     let mut bar = Bar::bytes("extracting", 0, talk);
     let mut walk = archive.dag(cid)?;
-    let mut car = CarWriter::new(sink, &CidList::from([cid.clone()]))?;
+    let mut car =
+        CarWriter::new(sink, &CidList::from([cid.clone()]))?.with_check(Some(key_check()));
     let mut done = 0_u64;
     while let Some(block) = walk.next_block()? {
         car.block(&block.cid, block.data)?;

@@ -41,7 +41,7 @@ use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use dacti_cdn::{ComponentContent, NewComponent};
 use dacti_names::NAMES_ID;
-use dacti_seal::{Kind, SecretKey};
+use dacti_seal::{KeySearch, Kind, SecretKey};
 use daicon_core::Version;
 use edits::Edits;
 use file::Reading;
@@ -280,6 +280,12 @@ impl Update {
         mut self,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<PlannedUpdate, Error> {
+        for (component, region) in &self.components {
+            if KeySearch::finds_in(region) {
+                let name = format!("component {}", component.id);
+                return Err(Error::PrivateKey { name, file: None });
+            }
+        }
         let effort = Effort {
             threads: crate::threads::count(self.options.threads),
             in_flight_max: self.options.in_flight_max,

@@ -1,0 +1,222 @@
+//! No verb and no library call that makes published bytes of a caller's bytes takes a private key.
+
+use crate::cli::{Ended, ended};
+use crate::cli_files::{KEY, forms};
+use dacti::container::Version;
+use dacti::update::{Update, UpdateOptions};
+use dacti::{BuildOptions, Content, PackageBuilder};
+use dacti_dar::unixfs::{Builder, Item, Metadata, Profile};
+use dacti_dar::{CarWriter, Cid, CidList, LinkOrder, WriteOptions, from_car};
+use dacti_tests::http;
+use dacti_tests::program::program;
+use dacti_tests::served::Served;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// The longest content of a leaf, so that long forms cross from one leaf into the next.
+const CHUNK: usize = 1 << 20;
+
+/// A folder with a folder `in` that holds a key, and with archives of the same content.
+struct Place(TempDir);
+
+impl Place {
+    fn new() -> Self {
+        let place = Self(tempfile::tempdir().expect("a temporary directory"));
+        for folder in ["in", "site", "dars"] {
+            fs::create_dir(place.at(folder)).expect("a new directory");
+        }
+        fs::write(place.at("a"), "a").expect("a new file");
+        let packed = place.run(&["pack", "a", "-o", "p"]);
+        assert_eq!(packed.code, Some(0), "{packed:?}");
+        place
+    }
+
+    fn at(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(program());
+        ended(command.current_dir(self.0.path()).args(arguments).stdin(Stdio::null()))
+    }
+
+    /// Writes the content everywhere. Returns the root of the archives.
+    fn fill(&self, content: &[u8]) -> Cid {
+        for file in ["in/b", "site/b.bin"] {
+            fs::write(self.at(file), content).expect("a new file");
+        }
+        let (root, car) = car(content);
+        let options = WriteOptions { index: true, ..WriteOptions::default() };
+        // The crate dacti-dar has no opinion about content; its callers give it a check.
+        let (dar, _) = from_car(&car[..], Vec::new(), &options).expect("a whole CAR");
+        fs::write(self.at("x.car"), car).expect("a new file");
+        fs::write(self.at("x.dar"), &dar).expect("a new file");
+        fs::write(self.at("dars/x.dar"), dar).expect("a new file");
+        root
+    }
+}
+
+/// Makes a CAR with a UnixFS file, one block after the other as its DAG has them.
+fn car(content: &[u8]) -> (Cid, Vec<u8>) {
+    let mut blocks: Vec<(Cid, Vec<u8>)> = Vec::new();
+    let mut leaves = Vec::new();
+    for chunk in content.chunks(CHUNK) {
+        let leaf = Item::leaf(chunk);
+        blocks.push((leaf.cid.clone(), chunk.to_vec()));
+        leaves.push(leaf);
+    }
+    let mut keep = |cid: &Cid, block: Vec<u8>| blocks.push((cid.clone(), block));
+    let root = Builder::new(Profile::default(), &mut keep).file(leaves, &Metadata::default()).cid;
+    let mut car = CarWriter::new(Vec::new(), &CidList::from([root.clone()])).expect("a CAR");
+    for (cid, block) in &blocks {
+        car.block(cid, block).expect("a block");
+    }
+    (root, car.finish().expect("a CAR").0)
+}
+
+/// The verbs that make published bytes. Each would write `out`, or change `p`.
+const VERBS: [&[&str]; 18] = [
+    &["pack", "in", "-o", "out"],
+    &["pack", "in/b", "-o", "out"],
+    &["pack", "in", "-o", "out", "--layout", "compact"],
+    &["pack", "in", "-o", "out", "--encoding", "none"],
+    &["pack", "in", "-o", "out", "--hot", "b"],
+    &["put", "p", "in"],
+    &["put", "p", "y=in/b"],
+    &["put", "p", "y=in"],
+    &["put", "p", "y=in/b", "--plan", "out"],
+    &["sync", "p", "in"],
+    &["site", "in", "-o", "out"],
+    &["dar", "create", "in", "-o", "out"],
+    &["dar", "from-car", "x.car", "-o", "out"],
+    &["dar", "to-car", "x.dar", "-o", "out"],
+    &["dar", "index", "x.dar", "-o", "out"],
+    &["dar", "extract", "x.dar", "-o", "out"],
+    &["dar", "extract", "x.dar", "--car", "-o", "out"],
+    &["dar", "salvage", "x.dar", "-o", "out"],
+];
+
+#[test]
+fn every_verb_that_makes_published_bytes_refuses_every_form_of_a_key() {
+    let place = Place::new();
+    let before = fs::read(place.at("p")).expect("it is there");
+    for (i, form) in forms().iter().enumerate() {
+        place.fill(form);
+        for arguments in VERBS {
+            let ended = place.run(arguments);
+            let told = ended.failure();
+            assert!(told.contains("private key"), "form {i}, {arguments:?}: {told}");
+            assert!(!told.contains("0001"), "{told}");
+            assert!(!place.at("out").exists(), "form {i}, {arguments:?}");
+        }
+        assert_eq!(fs::read(place.at("p")).expect("it is there"), before, "form {i}");
+    }
+    // The same verbs take content without a key.
+    place.fill(b"dacti-ed25519-private 1 <64 hexadecimal digits>");
+    for arguments in VERBS {
+        let ended = place.run(arguments);
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {ended:?}");
+        let out = place.at("out");
+        if out.is_dir() {
+            fs::remove_dir_all(out).expect("it is there");
+        } else {
+            fs::remove_file(out).ok();
+        }
+        fs::remove_file(place.at("out.data")).ok();
+        fs::write(place.at("p"), &before).expect("it is writable");
+    }
+}
+
+#[test]
+fn names_and_keys_from_standard_input_are_searched() {
+    let place = Place::new();
+    fs::write(place.at(format!("in/{KEY}")), "a").expect("a new file");
+    for arguments in [
+        &["pack", "in", "-o", "out"][..],
+        &["put", "p", "in"],
+        &["sync", "p", "in"],
+        &["put", "p", &format!("{KEY}=a")],
+        &["dar", "create", "in", "-o", "out"],
+    ] {
+        let ended = place.run(arguments);
+        let told = ended.failure();
+        assert!(told.contains("private key"), "{arguments:?}: {told}");
+        assert!(!place.at("out").exists(), "{arguments:?}");
+    }
+    for (form, arguments) in [
+        ("in/b", &["put", "p", "y=-"][..]),
+        ("x.car", &["dar", "from-car", "-", "-o", "out"]),
+        ("x.dar", &["dar", "index", "-", "-o", "out"]),
+        ("x.dar", &["dar", "to-car", "-", "-o", "out"]),
+        ("x.dar", &["dar", "salvage", "-", "-o", "out"]),
+    ] {
+        place.fill(KEY.as_bytes());
+        let mut command = Command::new(program());
+        let input = fs::File::open(place.at(form)).expect("it is there");
+        let ended = ended(command.current_dir(place.0.path()).args(arguments).stdin(input));
+        assert!(ended.failure().contains("private key"), "{arguments:?}: {ended:?}");
+    }
+}
+
+#[test]
+fn the_server_refuses_every_form_of_a_key() {
+    let place = Place::new();
+    let (site, dars) = (place.at("site"), place.at("dars"));
+    for (i, form) in forms().iter().enumerate() {
+        let root = place.fill(form);
+        let files = Served::start(&site, &[]);
+        let got = http::ask(&files.address, "GET", "/b.bin", "").expect("an answer");
+        assert_eq!(got.status, 404, "form {i}");
+        drop(files);
+        let gateway = Served::start(&dars, &[]);
+        for format in ["", "?format=car", "?format=dar", "?format=tar"] {
+            let path = format!("/ipfs/{root}{format}");
+            // An answer that has begun breaks off.
+            let body = http::ask(&gateway.address, "GET", &path, "")
+                .map_or_else(|_| Vec::new(), |answer| answer.body);
+            let end = KEY.split(' ').nth(1).expect("digits").as_bytes();
+            let last = &end[end.len().saturating_sub(8)..];
+            let has = |bytes: &[u8]| body.windows(bytes.len()).any(|part| part == bytes);
+            assert!(!(has(last) && form.windows(8).any(|part| part == last)), "form {i}, {path}");
+        }
+    }
+}
+
+#[test]
+fn the_library_refuses_every_form_of_a_key() {
+    let place = Place::new();
+    for (i, form) in forms().iter().enumerate() {
+        place.fill(form);
+        let contents: [(&str, fn(&Place, &[u8]) -> Content<'static>); 3] = [
+            ("bytes", |_, form| Content::from(form.to_vec())),
+            ("file", |place, _| Content::from(place.at("in/b"))),
+            ("reader", |_, form| Content::reader(std::io::Cursor::new(form.to_vec()))),
+        ];
+        for (kind, content) in contents {
+            let mut builder = PackageBuilder::new(BuildOptions::default());
+            let added = builder.add("b", content(&place, form)).map(|_| ());
+            let built = added.and_then(|()| builder.build(place.at("out")).map(|_| ()));
+            let told = built.expect_err("it has a key").to_string();
+            assert!(told.contains("private key"), "form {i}, {kind}: {told}");
+            let update = Update::open(place.at("p"), UpdateOptions::default());
+            let mut update = update.expect("a package");
+            let put = update.put("b", content(&place, form)).map(|_| ());
+            let done = put.and_then(|()| update.plan().map(|_| ()));
+            let told = done.expect_err("it has a key").to_string();
+            assert!(told.contains("private key"), "form {i}, {kind}: {told}");
+        }
+        let update = Update::open(place.at("p"), UpdateOptions::default());
+        let mut update = update.expect("a package");
+        update.add_component(Uuid::from_u128(7), Version::new(1, 0), form.clone());
+        let told = update.plan().expect_err("it has a key").to_string();
+        assert!(told.contains("private key"), "form {i}, component: {told}");
+        let bytes = fs::read(place.at("x.car")).expect("it is there");
+        let check = Some(dacti::dar::key_check());
+        let options = WriteOptions { check, link_order: LinkOrder::Bytes, ..Default::default() };
+        let told = from_car(&bytes[..], Vec::new(), &options).expect_err("it has a key");
+        assert!(told.to_string().contains("private key"), "form {i}: {told}");
+    }
+}
