@@ -66,6 +66,13 @@ fn no_verb_prints_the_secrets_of_a_url() {
         with(&server.address, "missing"),
         format!("ftp://me:{SECRET}@localhost/p?{SECRET}#{SECRET}"),
         format!("s3://me:{SECRET}@/key?{SECRET}"),
+        // Mistyped URLs are paths, with the same secrets.
+        format!("http:/me:{SECRET}@h/x?{SECRET}"),
+        format!(" http://me:{SECRET}@h/x?{SECRET}"),
+        format!("HTTP:me:{SECRET}@h"),
+        format!("https//me:{SECRET}@h/x"),
+        format!("me:{SECRET}@h/x?sig={SECRET}"),
+        format!("http://me:a/{SECRET}@127.0.0.1:1/x"),
     ];
     let mut verbs = BTreeSet::new();
     let run = |verb: &str, arguments: &str, url: &str| {

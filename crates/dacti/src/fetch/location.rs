@@ -1,5 +1,6 @@
 //! The location of a file. Messages show it without its secrets.
 
+use super::redacted::redacted;
 use core::fmt;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -7,8 +8,9 @@ use std::path::{Path, PathBuf};
 /// The location of a file: a path, or a URL of a server or an object store.
 ///
 /// A URL may have a password before its host, and a signature in its query. `Display` and `Debug`
-/// never show either of them: they print `https://host/path?...`. Only
-/// [`secret_url`](Self::secret_url) returns the URL as it was given.
+/// never show either of them: they print `https://host/path?...`. This also holds for a mistyped
+/// URL, such as `http:/user:password@host`, which is a path. Only
+/// [`secret_url`](Self::secret_url) and [`path`](Self::path) return the text as it was given.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Location {
     given: OsString,
@@ -98,28 +100,9 @@ fn scheme(text: &str) -> Option<&str> {
     is_scheme.then_some(scheme)
 }
 
-/// Writes a URL without credentials, query and fragment.
-fn write_redacted(url: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let (before, query) = match url.find(['?', '#']) {
-        Some(at) => url.split_at(at),
-        None => (url, ""),
-    };
-    let (scheme, rest) = before.split_once("://").unwrap_or(("", before));
-    let (authority, path) = match rest.find(['/', '\\']) {
-        Some(at) => rest.split_at(at),
-        None => (rest, ""),
-    };
-    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    write!(f, "{scheme}://{host}{path}")?;
-    if query.starts_with('?') { f.write_str("?...") } else { Ok(()) }
-}
-
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.secret_url() {
-            Some(url) => write_redacted(url, f),
-            None => Path::new(&self.given).display().fmt(f),
-        }
+        f.pad(&redacted(&self.given.to_string_lossy()))
     }
 }
 

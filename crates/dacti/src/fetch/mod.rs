@@ -8,6 +8,7 @@ mod location;
 pub(crate) mod parts;
 #[cfg(any(feature = "http-client", feature = "store"))]
 mod pause;
+mod redacted;
 pub(crate) mod source;
 #[cfg(feature = "store")]
 pub(crate) mod store;

@@ -7,6 +7,7 @@
 
 use super::PublishFault;
 use super::store::{Condition, ObjectTag, PartStore, StoredBytes, StoredObject};
+use crate::fetch::Location;
 use crate::fetch::source::{read_file_at, read_full_of};
 use crate::{AtomicFile, Error};
 use bytes::Bytes;
@@ -44,7 +45,7 @@ impl FolderStore {
 
 impl PartStore for FolderStore {
     fn shown(&self, name: &str) -> String {
-        self.path(name).display().to_string()
+        Location::from(self.path(name)).to_string()
     }
 
     fn get(&self, name: &str, range: Option<Span>) -> Result<Option<StoredBytes>, Error> {
