@@ -187,18 +187,10 @@ pub(crate) fn without_body(status: StatusCode) -> Answer {
 }
 
 /// Answers with an index page. The answer holds the permit until the client has received the page.
-pub(crate) fn page(
-    text: String,
-    request: &Request<'_>,
-    turn: Option<OwnedSemaphorePermit>,
-) -> Answer {
+pub(crate) fn page(text: String, request: &Request<'_>, turn: OwnedSemaphorePermit) -> Answer {
     let bytes = Bytes::from(text);
     let len = bytes.len();
-    let body = match (request.head, turn) {
-        (true, _) => Body::empty(),
-        (false, Some(turn)) => Body::held(bytes, turn),
-        (false, None) => Body::whole(bytes),
-    };
+    let body = if request.head { Body::empty() } else { Body::held(bytes, turn) };
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     let mut answer = whole(html, &NO_STORE, body);
     let headers = answer.headers_mut();

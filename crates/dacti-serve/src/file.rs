@@ -133,7 +133,7 @@ impl Origin {
                 let file = match self.site.find(&index) {
                     Ok(Found::File(file)) => file,
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => return self.directory(target, path, request),
+                    _ => return self.directory(target, path, request).await,
                 };
                 let opened = self.open(&index, file).await?;
                 answer::file(&opened, &index, request).await
@@ -142,7 +142,12 @@ impl Origin {
     }
 
     /// Answers with the index page of a directory.
-    fn directory(&self, target: &Target, path: &str, request: &Request<'_>) -> io::Result<Answer> {
+    async fn directory(
+        &self,
+        target: &Target,
+        path: &str,
+        request: &Request<'_>,
+    ) -> io::Result<Answer> {
         if self.only().is_some() {
             return Ok(missing());
         }
@@ -150,8 +155,16 @@ impl Origin {
             let why = "there is no index.html in this directory, and directories are not listed";
             return Ok(answer::failed(StatusCode::NOT_FOUND, why));
         }
-        let entries = self.site.list(&target.path)?;
-        Ok(answer::page(page::directory(path, &entries), request, None))
+        let Some(turn) = self.turn().await else { return Ok(busy()) };
+        let site = Arc::clone(&self.site);
+        let (folder, path) = (target.path.clone(), String::from(path));
+        // The permit moves with the work, and is in use until the page is sent.
+        let page = spawn_blocking(move || {
+            let (entries, is_whole) = site.list_some(&folder)?;
+            Ok::<_, io::Error>((page::directory(&path, &entries, is_whole), turn))
+        });
+        let (page, turn) = page.await.map_err(io::Error::other)??;
+        Ok(answer::page(page, request, turn))
     }
 
     /// Answers a request whose path names no file, but a region of a package or a copy of the
@@ -280,7 +293,7 @@ impl Origin {
         });
         let (page, turn) = page.await.map_err(io::Error::other)?;
         Ok(match page {
-            Some(page) => answer::page(page, request, Some(turn)),
+            Some(page) => answer::page(page, request, turn),
             None => answer::failed(StatusCode::NOT_FOUND, "no such region"),
         })
     }
@@ -375,6 +388,28 @@ mod tests {
                 assert_eq!(origin.packages.counts(), (1, 1));
             });
         }
+    }
+
+    #[test]
+    fn a_page_holds_its_turn_until_it_is_sent() {
+        let dir = tempfile::tempdir().unwrap();
+        build(&dir.path().join("p.dacti-pack"), 50);
+        let options = Options { regions_max: 2, ..Options::default() };
+        let origin = Arc::new(Origin::new(Site::open(dir.path()).unwrap(), &options));
+        block_on(async {
+            let ask = |path: &str| {
+                let (origin, uri) = (Arc::clone(&origin), path.parse().unwrap());
+                async move { origin.answer(&Method::GET, &uri, &HeaderMap::new()).await }
+            };
+            let held = [ask("/").await, ask("/p.dacti-pack/-/").await];
+            assert!(held.iter().all(|answer| answer.status() == StatusCode::OK));
+            assert_eq!(origin.regions.available_permits(), 0);
+            let third = tokio::spawn(ask("/"));
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            assert!(!third.is_finished(), "a third page is not made before one is sent");
+            drop(held);
+            assert_eq!(third.await.unwrap().status(), StatusCode::OK);
+        });
     }
 
     /// A file that reports each read after its head, and then waits for a message before it reads.

@@ -163,11 +163,17 @@ impl Site {
     /// Lists the files and directories at `path`, directories first, then by name. It leaves out
     /// names that are not served.
     pub(crate) fn list(&self, path: &str) -> io::Result<Vec<Entry>> {
+        self.list_some(path).map(|(entries, _)| entries)
+    }
+
+    /// Does the same as [`list`](Self::list), and tells whether all entries were read.
+    pub(crate) fn list_some(&self, path: &str) -> io::Result<(Vec<Entry>, bool)> {
         let is_listed = self.only.is_none() && self.is_served(path);
         let dir = self.dir.as_ref().filter(|_| is_listed).ok_or(io::ErrorKind::NotFound)?;
         let path = if path.is_empty() { ".".into() } else { self.followed(dir, path)? };
         let mut entries = Vec::new();
-        for entry in dir.read_dir(path)?.take(ENTRIES_MAX) {
+        let mut found = dir.read_dir(path)?;
+        for entry in found.by_ref().take(ENTRIES_MAX) {
             let entry = entry?;
             let Ok(name) = entry.file_name().into_string() else { continue };
             let Ok(kind) = entry.file_type() else { continue };
@@ -176,7 +182,7 @@ impl Site {
             }
         }
         entries.sort_by(|a, b| (!a.is_directory, &a.name).cmp(&(!b.is_directory, &b.name)));
-        Ok(entries)
+        Ok((entries, found.next().is_none()))
     }
 }
 

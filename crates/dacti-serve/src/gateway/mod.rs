@@ -30,7 +30,6 @@ use crate::work::Work;
 use archives::Archives;
 use bytes::Bytes;
 use core::time::Duration;
-use dacti_dar::Cid;
 use fields::Fields;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -138,12 +137,9 @@ fn content(
             let query = if wanted.query.is_empty() { "" } else { "?" };
             return answer::moved(&format!("{}/{query}{}", wanted.path, wanted.query));
         }
-        Content::Names(names) => {
-            answer::page(page::names(&wanted.path, &names), request, Some(turn))
-        }
+        Content::Names(names) => answer::page(page::names(&wanted.path, &names), request, turn),
         Content::Document(links) => {
-            let links: Vec<String> = links.iter().map(Cid::to_string).collect();
-            answer::page(page::document(&wanted.path, &links), request, Some(turn))
+            answer::page(page::document(&wanted.path, &links), request, turn)
         }
         Content::Bytes { bytes, kind } => {
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);

@@ -4,9 +4,10 @@
 
 use crate::read::region::region;
 use crate::{Error, Package, Region};
+use core::cmp::Reverse;
 use dacti_index::{Encoding, Located};
 use dacti_names::{NAMES_ID, Name, SEGMENTS_MAX, Segment};
-use std::collections::BTreeMap;
+use std::collections::BinaryHeap;
 
 /// The names of a package, from all segments of its names list.
 #[derive(Debug, Clone, Default)]
@@ -56,15 +57,32 @@ impl Names {
     /// Returns every name, ascending by path, each from the newest segment that has it.
     #[must_use]
     pub fn all(&self) -> Vec<Name<'_>> {
-        let mut segments = self.parsed();
-        let (Some(newest), None) = (segments.next(), segments.next()) else {
-            let oldest_first = self.parsed().collect::<Vec<_>>().into_iter().rev();
-            let merged: BTreeMap<&str, Name<'_>> = oldest_first
-                .flat_map(|segment| segment.names().map(|name| (name.path, name)))
-                .collect();
-            return merged.into_values().collect();
-        };
-        newest.names().collect()
+        self.iter().collect()
+    }
+
+    /// Iterates over every name, ascending by path, each from the newest segment that has it. The
+    /// segments are merged on the way, so the iterator takes memory for each segment, and not for
+    /// each name.
+    pub fn iter(&self) -> impl Iterator<Item = Name<'_>> {
+        let mut lists: Vec<_> = self.parsed().map(|segment| segment.names()).collect();
+        let mut firsts: Vec<Option<Name<'_>>> = lists.iter_mut().map(Iterator::next).collect();
+        // Of equal paths, the one of the newest segment comes first.
+        let paths = firsts.iter().enumerate();
+        let paths = paths.filter_map(|(age, name)| Some(Reverse((name.as_ref()?.path, age))));
+        let mut paths: BinaryHeap<_> = paths.collect();
+        let mut last = None;
+        core::iter::from_fn(move || {
+            loop {
+                let Reverse((path, age)) = paths.pop()?;
+                let first = firsts.get_mut(age)?;
+                let name = core::mem::replace(first, lists.get_mut(age)?.next());
+                paths.extend(first.as_ref().map(|name| Reverse((name.path, age))));
+                if last != Some(path) {
+                    last = Some(path);
+                    return name;
+                }
+            }
+        })
     }
 
     /// The number of segments.
