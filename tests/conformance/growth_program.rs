@@ -239,6 +239,7 @@ fn writers() -> Vec<Case> {
         case(&["plan", "plan", "p"], ("a plan of puts", 300), planned),
         case(&["apply", "plan", "p"], ("a plan of puts", 300), planned),
         case(&["rm", "p", "**"], ("regions", 300), packed),
+        case(&["rm", "p", "**"], ("fences that contradict the groups", 2_700), contradicted),
         case(&["rm", "p", "0/7"], ("one region of many", 300), packed),
         case(&["sync", "p", "in", "--delete"], ("changed files", 300), |folder, n| {
             packed(folder, n);
@@ -254,6 +255,26 @@ fn writers() -> Vec<Case> {
         case(&["gc", "parts/head", "--delete"], ("versions", 12), versions),
         case(&["site", "in", "-o", "out"], ("files", 300), files),
     ]
+}
+
+/// Builds a package whose fences contradict its groups: the entries of each group are reversed.
+fn contradicted(folder: &Folder, n: usize) {
+    let mut builder = dacti::PackageBuilder::new(dacti::BuildOptions::default());
+    for n in 0..n {
+        builder.add(format!("{n:08}"), n.to_le_bytes().to_vec()).expect("a good path");
+    }
+    let (mut bytes, _) = builder.build_to_vec().expect("it can be built");
+    // With more than 2,550 regions, the index starts with eight groups in the head.
+    let index = 65_536 - 8 - 8 * 6136;
+    let count = u32::from_le_bytes(bytes[index + 4..index + 8].try_into().expect("four bytes"));
+    for group in 0..count as usize {
+        let at = index + 8 + 6136 * group;
+        let len = usize::from(bytes[at + 12]);
+        let entries = &mut bytes[at + 16..at + 16 + 24 * len];
+        let reversed: Vec<u8> = entries.chunks(24).rev().flatten().copied().collect();
+        entries.copy_from_slice(&reversed);
+    }
+    folder.write("p", &bytes);
 }
 
 /// Saves a plan that puts `n` regions.

@@ -1,9 +1,9 @@
 //! The new index of a fold, or the new run of changes of a package in parts: its regions in order,
 //! and its bytes in pieces.
 //!
-//! Each pass merges the entries of the snapshot with the edits again. So only 16 bytes of memory
-//! are needed for each group. Specification: `docs/spec/dacti-cdn.md`, "Fold";
-//! `docs/spec/dacti-parts.md`, "The run of changes".
+//! Each pass merges the entries of the snapshot with the edits again, so no list of the merged
+//! entries is kept. Specification: `docs/spec/dacti-cdn.md`, "Fold"; `docs/spec/dacti-parts.md`,
+//! "The run of changes".
 
 mod emit;
 mod merge;

@@ -92,6 +92,30 @@ pub(crate) fn find<'k>(
     Ok((RegionName::Path(text), package.find(text)?))
 }
 
+/// Finds the regions that texts name, as [`find`] does, with joint reads.
+pub(crate) fn find_all<'k>(
+    package: &Package,
+    texts: &[&'k str],
+) -> Vec<Result<(RegionName<'k>, Option<Located>), dacti::Error>> {
+    let as_id = |text: &str| {
+        let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+        Uuid::parse_str(text).ok().filter(|_| hyphenated)
+    };
+    let ids: Vec<Uuid> = texts.iter().filter_map(|text| as_id(text)).collect();
+    let mut by_id = package.find_many(ids).into_iter();
+    let by_path = package.find_many(texts.iter().copied());
+    let find = |(text, by_path): (&&'k str, Result<Option<Located>, dacti::Error>)| {
+        let id = as_id(text);
+        if let Some((id, found)) = id.zip(id.and_then(|_| by_id.next())) {
+            if let Some(found) = found? {
+                return Ok((RegionName::Id(id), Some(found)));
+            }
+        }
+        Ok((RegionName::Path(text), by_path?))
+    };
+    texts.iter().zip(by_path).map(find).collect()
+}
+
 /// Returns the failure of a pattern that matches none of these regions.
 pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> Failure {
     let paths = listed.iter().filter_map(|listed| listed.path.as_deref());

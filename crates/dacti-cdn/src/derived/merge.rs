@@ -38,41 +38,72 @@ pub(crate) struct Merged<'a> {
     entries: &'a IndexEntries,
     /// Ascending by id, each id once.
     changes: Vec<Change>,
+    #[cfg(test)]
+    steps: core::cell::Cell<u64>,
 }
 
 impl<'a> Merged<'a> {
     pub(crate) fn new(entries: &'a IndexEntries, mut changes: Vec<Change>) -> Self {
         changes.sort_unstable_by_key(|change| change.id);
-        Self { entries, changes }
+        Self {
+            entries,
+            changes,
+            #[cfg(test)]
+            steps: core::cell::Cell::new(0),
+        }
     }
 
     /// Returns the regions of the new index, ascending by id in text order.
     pub(crate) fn iter(&self) -> impl Iterator<Item = Listed> + '_ {
-        let mut live = self.entries.live().iter().peekable();
-        let mut changes = self.changes.iter().peekable();
+        self.numbered().map(|(_, listed)| listed)
+    }
+
+    /// Returns the regions of the new index, ascending by id in text order, each with the number by
+    /// which [`get`](Self::get) finds it.
+    pub(crate) fn numbered(&self) -> impl Iterator<Item = (usize, Listed)> + '_ {
+        let live = self.entries.live();
+        let (mut next, mut other) = (0_usize, 0_usize);
         core::iter::from_fn(move || {
             loop {
-                let next = live.peek().map(|live| live.id);
-                let other = changes.peek().map(|change| change.id);
-                match (next, other) {
+                #[cfg(test)]
+                self.steps.set(self.steps.get().saturating_add(1));
+                let number = match (live.get(next), self.changes.get(other)) {
                     (None, None) => return None,
-                    (Some(id), Some(other)) if id == other => {
+                    (Some(live), Some(change)) if live.id == change.id => {
                         // The change replaces or removes the entry of this id.
-                        live.next();
+                        next = next.saturating_add(1);
+                        continue;
                     }
-                    (Some(id), other) if other.is_none_or(|other| id < other) => {
-                        let live = live.next()?;
-                        let encoding = self.entries.encoding(live);
-                        let (start, size) = (live.start, live.size);
-                        return Some(Listed { id, start, size, encoding });
+                    (Some(live), change) if change.is_none_or(|change| live.id < change.id) => {
+                        next = next.saturating_add(1);
+                        next.saturating_sub(1)
                     }
                     _ => {
-                        if let Some(put) = changes.next()?.put {
-                            return Some(put);
-                        }
+                        other = other.saturating_add(1);
+                        live.len().saturating_add(other).saturating_sub(1)
                     }
+                };
+                // A removed region has no place in the new index.
+                if let Some(listed) = self.get(number) {
+                    return Some((number, listed));
                 }
             }
         })
+    }
+
+    /// Returns the region with this number.
+    pub(crate) fn get(&self, number: usize) -> Option<Listed> {
+        let live = self.entries.live();
+        let Some(found) = live.get(number) else {
+            return self.changes.get(number.checked_sub(live.len())?)?.put;
+        };
+        let (id, start, size) = (found.id, found.start, found.size);
+        Some(Listed { id, start, size, encoding: self.entries.encoding(found) })
+    }
+
+    /// Returns how many steps all passes over the regions took.
+    #[cfg(test)]
+    pub(crate) fn steps(&self) -> u64 {
+        self.steps.get()
     }
 }

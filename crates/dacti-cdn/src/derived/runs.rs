@@ -81,26 +81,63 @@ impl Grouper {
     }
 }
 
+/// The regions of one encoding, divided by each cut.
+#[derive(Debug)]
+struct Divided {
+    low: u64,
+    high: u64,
+    /// The runs of each cut, by their windows; `None` if there are too many.
+    by_cut: [Option<BTreeMap<u64, (Grouper, Run)>>; CUTS.len()],
+}
+
+impl Divided {
+    fn new(start: u64) -> Self {
+        Self { low: start, high: start, by_cut: [const { Some(BTreeMap::new()) }; CUTS.len()] }
+    }
+
+    fn take(&mut self, listed: &Listed, fresh_end: u64) {
+        let Listed { id, start, encoding, .. } = *listed;
+        (self.low, self.high) = (self.low.min(start), self.high.max(start));
+        for (cut, by_window) in CUTS.into_iter().zip(&mut self.by_cut) {
+            let Some(runs) = by_window else { continue };
+            let window = cut.window(start, fresh_end);
+            let (grouper, run) = runs.entry(window).or_insert_with(|| {
+                (Grouper::default(), Run { encoding, cut, window, firsts: Vec::new(), newest: 0 })
+            });
+            run.newest = run.newest.max(start);
+            if grouper.begins(start) {
+                run.firsts.push(id);
+            }
+            if runs.len() > RUNS_MAX {
+                *by_window = None;
+            }
+        }
+    }
+
+    /// Returns the runs of the first cut that needs the fewest groups; `None` if every cut makes
+    /// too many runs.
+    fn best(self) -> Option<Vec<Run>> {
+        let one_window = self.high.saturating_sub(self.low) <= RANGE_LEN_MAX;
+        let cuts = if one_window { 1 } else { CUTS.len() };
+        let runs = self.by_cut.into_iter().take(cuts).flatten();
+        let runs = runs.map(|runs| runs.into_values().map(|(_, run)| run).collect());
+        runs.min_by_key(|runs: &Vec<Run>| runs.iter().map(|run| run.firsts.len()).sum::<usize>())
+    }
+}
+
 impl Runs {
-    /// Returns the runs. For each encoding, it chooses the first of the divisions that need the
-    /// fewest groups.
+    /// Returns the runs, in one pass over the regions. For each encoding, it chooses the first of
+    /// the divisions that need the fewest groups.
     pub(crate) fn of(merged: &Merged<'_>, fresh_end: u64) -> Result<Self, Error> {
-        let mut extents: BTreeMap<[u8; 4], (u64, u64)> = BTreeMap::new();
+        let mut by_encoding: BTreeMap<[u8; 4], Divided> = BTreeMap::new();
         for listed in merged.iter() {
-            let start = listed.start;
-            let extent = extents.entry(listed.encoding.tag()).or_insert((start, start));
-            *extent = (extent.0.min(start), extent.1.max(start));
-            too_many(LimitOf::Encodings, extents.len(), ENCODINGS_MAX)?;
+            let divided = by_encoding.entry(listed.encoding.tag());
+            divided.or_insert_with(|| Divided::new(listed.start)).take(&listed, fresh_end);
+            too_many(LimitOf::Encodings, by_encoding.len(), ENCODINGS_MAX)?;
         }
         let mut chosen = Vec::new();
-        for (tag, (low, high)) in extents {
-            let one_window = high.saturating_sub(low) <= RANGE_LEN_MAX;
-            let cuts = if one_window { &CUTS[..1] } else { &CUTS[..] };
-            let encoding = Encoding::from_tag(tag);
-            let tries = cuts.iter().filter_map(|cut| cut_into(merged, encoding, *cut, fresh_end));
-            let groups = |runs: &Vec<Run>| runs.iter().map(|run| run.firsts.len()).sum::<usize>();
-            let best = tries.min_by_key(groups);
-            let runs = best.ok_or(Error::LimitExceeded {
+        for divided in by_encoding.into_values() {
+            let runs = divided.best().ok_or(Error::LimitExceeded {
                 what: LimitOf::Runs,
                 found: to_u64(RUNS_MAX).saturating_add(1),
                 limit: to_u64(RUNS_MAX),
@@ -110,6 +147,23 @@ impl Runs {
         too_many(LimitOf::Runs, chosen.len(), RUNS_MAX)?;
         chosen.sort_by_key(|run| (core::cmp::Reverse(run.newest), run.encoding.tag()));
         Ok(Self { runs: chosen, fresh_end })
+    }
+
+    /// Returns for each run the numbers of its regions, ascending by id, in one pass.
+    pub(crate) fn members(&self, merged: &Merged<'_>) -> Vec<Vec<usize>> {
+        let mut members: Vec<Vec<usize>> = self.runs.iter().map(|_| Vec::new()).collect();
+        let key = |run: &Run| (run.encoding.tag(), run.window);
+        let cuts = self.runs.iter().map(|run| (run.encoding.tag(), run.cut));
+        let cuts: BTreeMap<[u8; 4], Cut> = cuts.collect();
+        let runs = self.runs.iter().zip(&mut members);
+        let mut runs: BTreeMap<_, _> = runs.map(|(run, members)| (key(run), members)).collect();
+        for (number, listed) in merged.numbered() {
+            let tag = listed.encoding.tag();
+            let window = cuts.get(&tag).map(|cut| cut.window(listed.start, self.fresh_end));
+            let run = window.and_then(|window| runs.get_mut(&(tag, window)));
+            run.into_iter().for_each(|members| members.push(number));
+        }
+        members
     }
 
     pub(crate) fn groups(&self) -> u64 {
@@ -126,31 +180,6 @@ impl Runs {
         };
         self.runs.iter().map(spec).collect()
     }
-
-    /// Returns whether `listed` belongs to `run`.
-    pub(crate) fn has(&self, run: &Run, listed: &Listed) -> bool {
-        listed.encoding == run.encoding
-            && run.cut.window(listed.start, self.fresh_end) == run.window
-    }
-}
-
-/// Divides the regions of an encoding into runs. Returns `None` if there are too many runs.
-fn cut_into(merged: &Merged<'_>, encoding: Encoding, cut: Cut, fresh_end: u64) -> Option<Vec<Run>> {
-    let mut runs: BTreeMap<u64, (Grouper, Run)> = BTreeMap::new();
-    for listed in merged.iter().filter(|listed| listed.encoding == encoding) {
-        let window = cut.window(listed.start, fresh_end);
-        let (grouper, run) = runs.entry(window).or_insert_with(|| {
-            (Grouper::default(), Run { encoding, cut, window, firsts: Vec::new(), newest: 0 })
-        });
-        run.newest = run.newest.max(listed.start);
-        if grouper.begins(listed.start) {
-            run.firsts.push(listed.id);
-        }
-        if runs.len() > RUNS_MAX {
-            return None;
-        }
-    }
-    Some(runs.into_values().map(|(_, run)| run).collect())
 }
 
 fn too_many(what: LimitOf, found: usize, limit: usize) -> Result<(), Error> {
@@ -158,4 +187,38 @@ fn too_many(what: LimitOf, found: usize, limit: usize) -> Result<(), Error> {
         return Err(Error::LimitExceeded { what, found: to_u64(found), limit: to_u64(limit) });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{NewIndex, emit_pieces};
+    use crate::snapshot::ENCODINGS_MAX;
+    use crate::world::{fresh, id};
+    use crate::{Error, IndexEntries};
+    use dacti_index::Encoding;
+
+    /// Returns the steps over `n` regions of `encodings` encodings that a new index takes.
+    fn steps(n: u32, encodings: u32) -> u64 {
+        let tag = |n: u32| Encoding::from_tag((n % encodings + 0x2020_2020).to_le_bytes());
+        let entries = IndexEntries::of((0..n).map(|n| (id(n), u64::from(n) * 10, 10, tag(n))));
+        let snapshot = fresh(5).snapshot().unwrap();
+        let new = NewIndex::fold(&snapshot, &entries, std::vec![], 1 << 40).unwrap();
+        let mut len = 0;
+        emit_pieces(&new, |_, bytes| {
+            len += bytes.len() as u64;
+            Ok::<(), Error>(())
+        })
+        .unwrap();
+        assert_eq!(len, new.fences.len() + new.index.len());
+        new.merged.steps()
+    }
+
+    #[test]
+    fn the_work_of_a_fold_does_not_grow_with_the_number_of_runs() {
+        let most = u32::try_from(ENCODINGS_MAX).unwrap();
+        for (n, encodings) in [(5_000, 1), (5_000, most / 2), (5_000, most), (10_000, most)] {
+            // One pass finds the runs, and one emits them. A pass has one step for its end.
+            assert_eq!(steps(n, encodings), 2 * u64::from(n) + 2, "{n}, {encodings}");
+        }
+    }
 }

@@ -135,6 +135,18 @@ impl IndexEntriesReader {
 }
 
 impl IndexEntries {
+    /// Returns the entries of these regions, given by id, start, length and encoding.
+    #[cfg(test)]
+    pub(crate) fn of(regions: impl Iterator<Item = (Uuid, u64, u32, Encoding)>) -> Self {
+        let mut entries = Self::default();
+        for (id, start, size, encoding) in regions {
+            let encoding = entries.number_of(encoding).unwrap();
+            entries.live.push(Live { id, start, size, encoding });
+        }
+        entries.live.sort_by_key(|live| live.id);
+        entries
+    }
+
     /// Takes the entries of a group, newest first.
     fn take(&mut self, group: &dacti_index::Group<'_>, file_len: u64) -> Result<(), Error> {
         let encoding = self.number_of(group.encoding())?;

@@ -32,17 +32,17 @@ impl Args {
         let mut update = self.options.open(&self.package, &[], false, talk)?;
         let mut listed: Option<Vec<Listed>> = None;
         let mut chosen = BTreeSet::new();
-        for text in &self.regions {
-            let text = &*select::path(text);
+        let texts: Vec<_> = self.regions.iter().map(|text| select::path(text)).collect();
+        let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
+        let mut named = Vec::new();
+        for (text, found) in texts.iter().zip(select::find_all(update.package(), &texts)) {
             // A text that is not a valid path may be a pattern.
-            let found = match select::find(update.package(), text) {
+            let found = match found {
                 Err(dacti::Error::Path { .. }) => None,
                 found => Some(found.map_err(failed)?),
             };
             if let Some((name, Some(found))) = found {
-                if chosen.insert(found.id) {
-                    update.remove(name).map_err(failed)?;
-                }
+                named.extend(chosen.insert(found.id).then_some(name));
                 continue;
             }
             if listed.is_none() {
@@ -62,6 +62,7 @@ impl Args {
             });
             update.remove_many(names).map_err(failed)?;
         }
+        update.remove_many(named).map_err(failed)?;
         self.options.finish(&self.package, update, talk)
     }
 }

@@ -130,6 +130,13 @@ impl Finder {
         self.told(found)
     }
 
+    /// Returns whether fences contradicted the groups, so that look-ups of the same kind would scan
+    /// the whole index each.
+    pub(crate) fn must_scan(&self) -> bool {
+        let index = self.view.index_region();
+        index.has_fences() && index.fences_fault().is_some()
+    }
+
     /// Returns the place of the found entry; `None` if it is a removal.
     fn told(&self, found: Option<Located>) -> Result<Option<Located>, Error> {
         // spec: R-GONE-01
@@ -278,6 +285,9 @@ impl Finder {
                 Begun::Known(self.find(id))
             };
         };
+        if self.must_scan() {
+            return Begun::Scan;
+        }
         if self.guide_from.is_some() {
             // The whole index is in memory.
             return Begun::Known(self.find(id));

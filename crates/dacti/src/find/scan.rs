@@ -47,34 +47,37 @@ pub(crate) fn find_in_first(
     Ok(found)
 }
 
+/// The result of a pass for one id; `None` if the pass did not come to an entry of the id.
+pub(crate) type Passed = Option<Result<Option<Located>, dacti_index::Error>>;
+
 /// Finds the regions of many ids in one pass, which ends when all ids are found. The ids must
-/// ascend.
+/// ascend. If the pass fails, the ids that it found before have their results.
 pub(crate) fn find_all(
     source: &dyn ReadAt,
     view: &View,
     ids: &[Uuid],
-) -> Result<Vec<Result<Option<Located>, dacti_index::Error>>, Error> {
-    let mut found: Vec<_> = ids.iter().map(|_| Ok(None)).collect();
+) -> (Vec<Passed>, Result<(), Error>) {
+    let mut found: Vec<Passed> = ids.iter().map(|_| None).collect();
     // An id may occur several times in `ids`, so each id has the range of its indices there.
     let mut left: HashMap<Uuid, core::ops::Range<usize>> = HashMap::new();
     for (i, id) in ids.iter().enumerate() {
         left.entry(*id).or_insert(i..i).end = i.saturating_add(1);
     }
     if left.is_empty() {
-        return Ok(found);
+        return (found, Ok(()));
     }
-    walk(source, view, windows(source, view), |group| {
+    let walked = walk(source, view, windows(source, view), |group| {
         // The entries of a group are visited newest first, too.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             let Some(range) = left.remove(&entry.id.get()) else { continue };
             let told = located.and_then(|located| located.within(view.bound()));
             let slots = found.get_mut(range).into_iter().flatten();
             let told = told.map(|located| (!located.is_removal()).then_some(located));
-            slots.for_each(|slot| *slot = told);
+            slots.for_each(|slot| *slot = Some(told));
         }
         Ok(if left.is_empty() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-    })?;
-    Ok(found)
+    });
+    (found, walked)
 }
 
 /// Hands every group of the index to `visit`, newest first.

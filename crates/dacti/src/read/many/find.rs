@@ -107,24 +107,41 @@ impl<'p> Unknown<'p> {
                 }
             }
         }
-        scan_for(package, self.scanned, tell);
         for (id, i) in self.alone {
-            tell(i, package.finder().find(id));
+            // Fences that contradict the groups lead to a scan for each id. One scan finds all.
+            if package.finder().must_scan() {
+                self.scanned.push((id, i));
+            } else {
+                tell(i, package.finder().find(id));
+            }
         }
+        scan_for(package, self.scanned, tell);
     }
 }
 
-/// Finds ids in one scan of the index. The ids must ascend.
-fn scan_for(package: &Package, asked: Vec<Asked>, tell: &mut Tell<'_>) {
+/// The maximum number of ids that are looked up alone after a joint scan failed. Each of these
+/// look-ups may read the whole index.
+const ALONE_MAX: usize = 8;
+
+/// Finds ids in one scan of the index.
+fn scan_for(package: &Package, mut asked: Vec<Asked>, tell: &mut Tell<'_>) {
+    asked.sort_unstable();
     let ids: Vec<Uuid> = asked.iter().map(|(id, _)| *id).collect();
-    match scan::find_all(&**package.source(), package.view(), &ids) {
-        Ok(found) => {
-            for ((_, i), found) in asked.into_iter().zip(found) {
-                tell(i, found.map_err(Error::from));
+    let (found, walked) = scan::find_all(&**package.source(), package.view(), &ids);
+    let mut alone = 0;
+    for ((id, i), found) in asked.into_iter().zip(found) {
+        let told = match (found, &walked) {
+            (Some(found), _) => found.map_err(Error::from),
+            (None, Ok(())) => Ok(None),
+            // The scan failed before it came to the id. Looking up the id alone gives it its own
+            // error.
+            (None, Err(_)) if alone < ALONE_MAX => {
+                alone = alone.saturating_add(1);
+                package.finder().find(id)
             }
-        }
-        // The scan failed, so each id is looked up alone and gets its own error.
-        Err(_) => asked.into_iter().for_each(|(id, i)| tell(i, package.finder().find(id))),
+            (None, Err(fault)) => Err(fault.repeated()),
+        };
+        tell(i, told);
     }
 }
 

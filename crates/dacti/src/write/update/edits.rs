@@ -303,16 +303,7 @@ fn refuse_clashes(inputs: &[Input], removed: &Removed) -> Result<(), Error> {
 
 /// Returns the regions that have the inputs' ids.
 fn find_all(package: &Package, inputs: &[Input]) -> Result<Vec<Option<Located>>, Error> {
-    if package.view().has_fences() || inputs.len() <= 1 {
-        return inputs.iter().map(|input| package.find(input.id)).collect();
-    }
-    // Without fences, each look-up would scan the index, so all regions are read once.
-    let regions = package.regions()?;
-    let find = |input: &Input| {
-        let i = regions.binary_search_by_key(&input.id, |region| region.id).ok()?;
-        regions.get(i).copied()
-    };
-    Ok(inputs.iter().map(find).collect())
+    package.find_many(inputs.iter().map(|input| input.id)).into_iter().collect()
 }
 
 /// Returns the encoding of the package's regions; `None` if the package has no region. This is the
