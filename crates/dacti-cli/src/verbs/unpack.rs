@@ -53,6 +53,10 @@ pub(crate) struct Args {
     /// others are written.
     #[arg(long, value_name = "N", default_value_t = 128)]
     max_depth: usize,
+    /// The maximum number of files in all, empty ones included. The default is 10,000, plus one for
+    /// every 24 bytes of the package, because its index lists each region with 24 bytes.
+    #[arg(long, value_name = "N")]
+    max_files: Option<u64>,
     /// The maximum number of folders in all. The default is 10,000, plus four for each region.
     #[arg(long, value_name = "N")]
     max_folders: Option<u64>,
@@ -163,7 +167,7 @@ impl Args {
             return Err(select::nothing_matches(&self.package, pattern, &listed));
         }
         let shown = output::shown(&self.directory);
-        let mut jobs = self.jobs(wanted)?;
+        let mut jobs = self.jobs(wanted, package.view().len())?;
         if self.dry_run.dry_run {
             if let Ok(place) = Place::existing(&self.directory, self.overwrite) {
                 refuse(&mut jobs, &place);
@@ -204,7 +208,8 @@ impl Args {
     /// Returns the regions to write, in the order of their stored bytes, so that the package is
     /// read from front to back. Names are checked in the order of the listing, which has paths
     /// before ids.
-    fn jobs(&self, listed: Vec<Listed>) -> Result<Vec<Job>, Failure> {
+    fn jobs(&self, listed: Vec<Listed>, package_len: u64) -> Result<Vec<Job>, Failure> {
+        self.check_count(u64::try_from(listed.len()).unwrap_or(u64::MAX), package_len)?;
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
             case: self.portable || cfg!(any(windows, target_os = "macos")),
@@ -232,6 +237,22 @@ impl Args {
             .collect();
         jobs.sort_by_key(|job| job.located.span.start);
         Ok(jobs)
+    }
+
+    /// Refuses more files than the limit allows. A short names list can decode to millions of paths
+    /// of one empty region.
+    fn check_count(&self, files: u64, package_len: u64) -> Result<(), Failure> {
+        let by_default = (package_len / dacti_index::INDEX_ENTRY_LEN).saturating_add(10_000);
+        let files_max = self.max_files.unwrap_or(by_default);
+        if files <= files_max {
+            return Ok(());
+        }
+        Err(Failure::Failed(format!(
+            "{}: {files} files, but the limit for a package of {} is {files_max}: --max-files \
+             {files} allows them",
+            output::shown(&self.package),
+            output::bytes(package_len),
+        )))
     }
 
     /// Returns the limits on folders. The default allows four folders for each region, and 10,000
