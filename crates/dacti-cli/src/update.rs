@@ -133,11 +133,17 @@ fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
     }
 }
 
-/// Tells that a package's modification time is in the future.
-fn tell_time_ahead(package: &Path) {
-    let modified = std::fs::metadata(package).and_then(|found| found.modified());
-    let ahead = modified.ok().and_then(|time| time.duration_since(SystemTime::now()).ok());
-    let Some(ahead) = ahead else { return };
+/// Returns how far a package's modification time is ahead of the clock, if it is more than a
+/// second. Less is over before anybody looks.
+fn time_ahead(package: &Path) -> Option<Duration> {
+    let modified = std::fs::metadata(package).and_then(|found| found.modified()).ok()?;
+    let ahead = modified.duration_since(SystemTime::now()).ok()?;
+    (ahead > Duration::from_secs(1)).then_some(ahead)
+}
+
+/// Tells that a package's modification time is in the future. The first of several updates in quick
+/// succession says so, and the others do not repeat it.
+fn tell_time_ahead(ahead: Duration) {
     let secs = ahead.as_secs().saturating_add(u64::from(ahead.subsec_nanos() > 0));
     output::note(&format!(
         "the modification time is {} ahead of the clock, because caches compare only whole \
@@ -321,6 +327,7 @@ impl Options {
         talk: Talk,
     ) -> Result<(), Failure> {
         let failed = |error| failed(package, &error);
+        let was_ahead = time_ahead(package).is_some();
         let mut bar = Bar::bytes("writing", 0, talk);
         planned
             .apply_with(&mut |at| {
@@ -331,7 +338,7 @@ impl Options {
         drop(bar);
         if talk >= Talk::Normal && !self.json {
             output::note(&summary.text());
-            tell_time_ahead(package);
+            time_ahead(package).filter(|_| !was_ahead).into_iter().for_each(tell_time_ahead);
         }
         Ok(())
     }
