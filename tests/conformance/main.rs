@@ -11,6 +11,7 @@ mod cli;
 mod cli_files;
 mod cli_json;
 mod cli_keys;
+mod cli_limits;
 mod cli_pages;
 mod cli_secrets;
 mod cli_totals;

@@ -418,7 +418,7 @@ fn symlink(file: &Path) -> Failure {
 /// leaves such a file behind.
 pub(crate) fn is_leftover(name: &OsStr) -> bool {
     let name = name.to_string_lossy();
-    name.starts_with(".dacti-") && name.ends_with(".tmp")
+    (name.starts_with(".dacti-") && name.ends_with(".tmp")) || name.starts_with(".dacti-pull-")
 }
 
 fn relative<'p>(root: &Path, path: &'p Path) -> &'p Path {

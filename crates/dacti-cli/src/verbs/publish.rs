@@ -19,6 +19,8 @@ use uuid::Uuid;
 /// bytes lie beside it in parts that never change, so caches may keep them for ever. The parts are
 /// stored first and the head last: readers see the old package or the new one.
 ///
+/// Regions that DEST lacks are checked against their seals first: a damaged region is refused.
+///
 /// If DEST holds an earlier state of PKG, only the bytes that it lacks are uploaded. An upload that
 /// was interrupted goes on where it stopped, if it is started again within the hour.
 #[derive(Debug, clap::Args)]

@@ -7,7 +7,7 @@ use crate::remote::Remote;
 use crate::total::MaxTotal;
 use crate::{Talk, interrupt, output};
 use dacti::Limits;
-use dacti::publish::{CopyState, Pulled, pull};
+use dacti::publish::{CopyState, Pulled, pull, unfinished_copy};
 use serde::Serialize;
 use std::path::PathBuf;
 
@@ -16,6 +16,9 @@ use std::path::PathBuf;
 /// The copy is one file, whatever the form of the package. If FILE is an earlier state of the same
 /// package, only the bytes that it lacks are fetched. Digests are checked before the new copy
 /// replaces the old copy, so readers of the copy see the old package or the new one.
+///
+/// A pull that is interrupted leaves its bytes in the file `.dacti-pull-FILE` beside FILE. The next
+/// pull resumes from it, and removes it at the end. If you do not pull again, delete it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package: a URL, or a file or head on this machine.
@@ -47,6 +50,7 @@ impl Args {
             let message = "a copy is a file: `dacti pull` cannot write to standard output";
             return Err(Failure::Usage(message.into()));
         }
+        let failed = |error| Failure::with(&self.package, &error);
         let limits = self.max_total.applied(Limits::default());
         let (package, costs) = self.remote.open(&self.package, limits, false, talk)?;
         interrupt::listen();
@@ -56,7 +60,8 @@ impl Args {
                 bar.set(done, total);
                 interrupt::go_on()
             });
-            pulled.map_err(|error| Failure::with(&self.package, &error))?
+            drop(bar);
+            pulled.inspect_err(|_| self.tell_unfinished(talk)).map_err(failed)?
         };
         costs.tell(&self.remote);
         let Pulled { copy, len, fetched } = pulled;
@@ -67,7 +72,7 @@ impl Args {
                 CopyState::Grown => "grown",
                 CopyState::Same => "same",
             };
-            let file = self.file.to_string_lossy().into_owned();
+            let file = output::place(&self.file);
             output::json(&mut std::io::stdout().lock(), &Json { file, copy, len, fetched })?;
         } else if talk >= Talk::Normal {
             let is_whole = fetched >= len.saturating_sub(dacti::HEAD_LEN);
@@ -79,5 +84,17 @@ impl Args {
             });
         }
         Ok(Outcome::Done)
+    }
+
+    /// Names the file that an interrupted pull leaves.
+    fn tell_unfinished(&self, talk: Talk) {
+        let Some(unfinished) = unfinished_copy(&self.file).filter(|_| talk >= Talk::Normal) else {
+            return;
+        };
+        output::note(&format!(
+            "{} has the bytes that were fetched: the next pull resumes from it; delete it if you \
+             do not pull again",
+            shown(&unfinished),
+        ));
     }
 }

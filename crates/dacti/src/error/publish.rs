@@ -45,6 +45,13 @@ pub enum PublishFault {
         /// File id of the package that is there, in hexadecimal digits.
         found: String,
     },
+    /// A package in the compact layout, which has no room for a list of parts.
+    #[error(
+        "a package in the compact layout cannot be published in parts: make one with \
+         `dacti compact PKG -o NEW --layout cdn` and publish NEW, or publish this one as one \
+         object, with --form whole"
+    )]
+    NoLayout,
     /// The destination holds an object that is not the head of a package in parts.
     #[error(
         "{place} holds an object that is not the head of a package in parts: delete it first, or \
@@ -176,6 +183,7 @@ impl PublishFault {
             Self::Name { .. }
             | Self::Prefix { .. }
             | Self::Grace { .. }
+            | Self::NoLayout
             | Self::NeedsKey { .. } => ErrorKind::Misuse,
             Self::WholeTooLong { .. } => ErrorKind::Limit,
         }

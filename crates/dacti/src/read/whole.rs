@@ -25,11 +25,23 @@ pub(crate) fn hash_whole(
     span: Span,
     pool: &HashPool,
 ) -> Result<[u8; 32], Error> {
+    hash_whole_with(source, span, pool, &mut |_, _| Ok(()))
+}
+
+/// Does the same as [`hash_whole`], and gives each piece to `take`, with its position.
+pub(crate) fn hash_whole_with(
+    source: &dyn ReadAt,
+    span: Span,
+    pool: &HashPool,
+    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), Error>,
+) -> Result<[u8; 32], Error> {
     let mut hasher = blake3::Hasher::new();
     let mut at = span.start;
     while at < span.end {
         let end = at.saturating_add(PIECE_LEN).min(span.end);
-        pool.update(&mut hasher, &read_whole(source, Span { start: at, end })?);
+        let piece = read_whole(source, Span { start: at, end })?;
+        pool.update(&mut hasher, &piece);
+        take(at, &piece)?;
         at = end;
     }
     Ok(hasher.finalize().into())

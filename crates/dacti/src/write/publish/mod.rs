@@ -14,6 +14,7 @@ mod head;
 mod objects;
 mod package;
 mod partial;
+mod passing;
 mod place;
 mod pull;
 mod reuse;
@@ -34,6 +35,7 @@ pub use folder::FolderStore;
 #[cfg(feature = "store")]
 pub use objects::HEAD_MAX_AGE;
 pub use package::{PublishOptions, Published, Standing, publish, publish_with};
+pub use partial::unfinished_copy;
 pub use place::Place;
 pub use pull::{CopyState, Pulled, pull};
 pub use store::{Condition, ObjectTag, PartStore, StoredBytes, StoredKind, StoredObject};

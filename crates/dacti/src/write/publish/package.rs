@@ -4,6 +4,7 @@
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing".
 
 use super::head::{PublishedHead, check_key, emit, other_package, replace};
+use super::passing::Passing;
 use super::update::PlaceObjects;
 use super::upload::{confirm, digest_of, hashed, upload};
 use super::{Condition, Place, PublishFault, UploadProgress};
@@ -106,9 +107,13 @@ pub fn publish(
 /// only hashed, to prove that the place has the same bytes. Bytes that an earlier attempt uploaded
 /// within the last hour are not uploaded again.
 ///
+/// The regions that the place lacks are checked against their seals, and searched for
+/// private keys, while they are hashed.
+///
 /// # Errors
-/// [`PublishFault`]; a package without room for a list of parts; errors of the store. If the error
-/// occurs before the head is replaced, readers still see the previous package.
+/// [`PublishFault`]; `Damaged` and `PrivateKey` for regions that the place lacks; a package without
+/// room for a list of parts; errors of the store. If the error occurs before the head is replaced,
+/// readers still see the previous package.
 pub fn publish_with(
     package: &Package,
     place: &Place,
@@ -116,10 +121,13 @@ pub fn publish_with(
     progress: &mut dyn FnMut(UploadProgress) -> ControlFlow<()>,
 ) -> Result<Published, Error> {
     let source = &**package.source();
+    if package.view().layout().is_none() && package.view().layout_fault().is_none() {
+        return Err(PublishFault::NoLayout.into());
+    }
     let own = Own::of(source)?;
     let there = PublishedHead::read(place)?;
     check_key(place, there.as_ref(), options)?;
-    let plan = own.plan(source, place, there.as_ref(), options)?;
+    let plan = own.plan(package, place, there.as_ref(), options)?;
     if plan.standing == Standing::Same {
         let (sequence, entries) = (plan.region.sequence, plan.region.list.entries().len());
         return Ok(Published { standing: plan.standing, sequence, entries, bytes: 0 });
@@ -178,11 +186,12 @@ impl Own {
 
     fn plan(
         &self,
-        source: &dyn ReadAt,
+        package: &Package,
         place: &Place,
         there: Option<&PublishedHead>,
         options: &PublishOptions,
     ) -> Result<Publication, Error> {
+        let source = &**package.source();
         let (standing, kept) = match there {
             None => (Standing::First, Vec::new()),
             Some(there) => self.held_against(source, place, there, options)?,
@@ -200,7 +209,16 @@ impl Own {
         let (index, region_at) = (View::read(source)?.index(), self.parsed.region_at);
         let kept = PartList::new(kept, region_at).map_err(dacti_cdn::Error::from)?;
         let next = kept.continued(rest, index, self.parsed.layout.fresh_end);
-        let (list, new) = hashed(source, next, region_at)?;
+        let is_same = standing == Standing::Same;
+        let mut passing = (!is_same).then(|| Passing::new(package)).transpose()?;
+        if let Some(passing) = &mut passing {
+            passing.take(0, &self.one_file)?;
+        }
+        let take = &mut |at, bytes: &[u8]| {
+            passing.as_mut().map_or(Ok(()), |passing| passing.take(at, bytes))
+        };
+        let (list, new) = hashed(source, next, region_at, take)?;
+        passing.map_or(Ok(()), Passing::end)?;
         let old = there.map(|there| &there.parsed.region);
         let sequence = old.map_or(0, |old| old.sequence).max(self.parsed.region.sequence);
         let end = old.filter(|_| standing == Standing::Continued).map_or(0, |old| old.end);

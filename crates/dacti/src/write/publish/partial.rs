@@ -86,6 +86,15 @@ impl Partial {
     }
 }
 
+/// Returns the path of the unfinished copy that an interrupted [`pull`](super::pull) to `path` has
+/// left, if there is one: `.dacti-pull-NAME` in the same folder.
+///
+/// The next pull resumes from it. It may be deleted; the next pull then starts anew.
+#[must_use]
+pub fn unfinished_copy(path: &Path) -> Option<PathBuf> {
+    Some(own_path(path)).filter(|path| path.exists())
+}
+
 /// Returns the path of the unfinished copy for `path`.
 fn own_path(path: &Path) -> PathBuf {
     let mut name = std::ffi::OsString::from(".dacti-pull-");

@@ -49,8 +49,8 @@ pub enum CopyState {
 /// package finds them, and they are not fetched.
 ///
 /// After the digests of the finished copy were checked, it replaces the old copy. An interrupted
-/// pull leaves the old copy unchanged. Beside it, it leaves an unfinished file, from which the next
-/// pull resumes.
+/// pull leaves the old copy unchanged. Beside it, it leaves an
+/// [`unfinished_copy`](super::unfinished_copy), from which the next pull resumes.
 ///
 /// # Errors
 /// Errors of the source and of the system; bytes that do not match their digests; `TotalTooLong`

@@ -122,7 +122,7 @@ impl PartsFile {
             fresh_end: parsed.layout.fresh_end,
         };
         let next = parsed.region.list.next_entries(&change).map_err(dacti_cdn::Error::from)?;
-        hashed(self, next, parsed.region_at)
+        hashed(self, next, parsed.region_at, &mut |_, _| Ok(()))
     }
 }
 

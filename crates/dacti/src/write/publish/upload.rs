@@ -7,7 +7,7 @@ use super::{Place, PublishFault};
 use crate::Error;
 use crate::fetch::source::ReadAt;
 use crate::hash::HashPool;
-use crate::read::whole::{hash_whole, read_whole};
+use crate::read::whole::{hash_whole, hash_whole_with, read_whole};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -38,27 +38,34 @@ pub struct UploadProgress {
     pub bytes_total: u64,
 }
 
-/// Returns the entry of a part that holds `span` of `source`, with its digest.
-fn entry_of(source: &dyn ReadAt, span: Span) -> Result<PartEntry, Error> {
-    let digest = digest_of(source, span)?;
+/// Returns the entry of a part that holds `span` of `source`, with its digest. Each piece of the
+/// span is given to `take`, with its position.
+fn entry_of(
+    source: &dyn ReadAt,
+    span: Span,
+    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), Error>,
+) -> Result<PartEntry, Error> {
+    let digest = hash_whole_with(source, span, &HashPool::new(None), take).map(Digest)?;
     let is_long = span.len() > 1 << PIECE_EXPONENT_DEFAULT;
     let piece_exponent = if is_long { PIECE_EXPONENT_DEFAULT } else { 0 };
     Ok(PartEntry { span, piece_exponent, digest })
 }
 
 /// Returns the list of these entries, and the entries of its new parts, whose bytes `source` has.
-/// `at` is the start of the parts region.
+/// `at` is the start of the parts region. The bytes of the new parts are given to `take`, in
+/// ascending pieces with their positions.
 pub(super) fn hashed(
     source: &dyn ReadAt,
     next: Vec<NextEntry>,
     at: u64,
+    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), Error>,
 ) -> Result<(PartList, Vec<PartEntry>), Error> {
     let (mut entries, mut new) = (Vec::new(), Vec::new());
     for entry in next {
         entries.push(match entry {
             NextEntry::There(entry) => entry,
             NextEntry::New(span) => {
-                let entry = entry_of(source, span)?;
+                let entry = entry_of(source, span, take)?;
                 new.push(entry);
                 entry
             }

@@ -4,6 +4,7 @@
 //! publication uploads all bytes.
 
 use super::head::other_package;
+use super::passing::Passing;
 use super::{Condition, Place, PublishFault, PublishOptions, Published, Standing};
 use crate::fetch::source::ReadAt;
 use crate::read::whole::read_whole;
@@ -19,11 +20,12 @@ const WHOLE_LEN_MAX: u64 = 4 << 30;
 
 /// Publishes a package as one object, if the object has not changed since it was read.
 ///
-/// Cost: each publication uploads all bytes of the package. Meanwhile they are all in memory.
+/// Cost: each publication uploads all bytes of the package. Meanwhile they are all in memory. All
+/// regions are checked against their seals, and searched for private keys.
 ///
 /// # Errors
-/// [`PublishFault`]; errors of the store. After an error, readers still see the previous object,
-/// unless the store has replaced it and only the answer was lost.
+/// [`PublishFault`]; `Damaged`; `PrivateKey`; errors of the store. After an error, readers still
+/// see the previous object, unless the store has replaced it and only the answer was lost.
 pub fn publish_whole(
     package: &Package,
     place: &Place,
@@ -45,6 +47,9 @@ pub fn publish_whole(
     };
     let condition = if options.unconditional { Condition::Any } else { condition };
     let bytes = one_file(source)?;
+    let mut passing = Passing::new(package)?;
+    passing.take(0, &bytes)?;
+    passing.end()?;
     // spec: R-HTTP-65
     package.confirm()?;
     place.store().replace(place.name(), bytes, &condition)?;
