@@ -78,9 +78,10 @@ fn usage(error: &clap::Error) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().filter_map(|arg| arg.into_string().ok()).collect();
     let values = arguments.iter().filter_map(|arg| arg.split_once('=')).map(|(_, value)| value);
     for given in arguments.iter().map(String::as_str).chain(values) {
-        let location = Location::from(given);
-        if location.is_url() {
-            text = text.replace(given, &location.to_string());
+        // A mistyped URL has secrets, too.
+        let shown = Location::from(given).to_string();
+        if shown != given {
+            text = text.replace(given, &shown);
         }
     }
     if text == error.render().to_string() {
