@@ -58,12 +58,14 @@ fn is_separator(c: char) -> bool {
     matches!(c, ':' | ';' | '/' | '\\') || c.is_whitespace()
 }
 
-/// Returns whether a scheme of two or more characters ends at `end`. One letter is a drive.
+/// Returns whether a scheme ends at `end`. One letter before a single slash is a drive.
 fn ends_with_scheme(text: &str, end: usize) -> bool {
     let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let before = text.get(..end).unwrap_or_default();
     let scheme = before.get(before.trim_end_matches(is_of_scheme).len()..).unwrap_or_default();
-    scheme.len() > 1 && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
+    let is_drive =
+        scheme.len() == 1 && !text.get(end..).is_some_and(|rest| rest.starts_with("://"));
+    !is_drive && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
 /// Returns whether something that is not a number stands where the port of a host would be.
