@@ -61,6 +61,14 @@ impl Input {
             let location = output::printable(&location.to_string());
             return Err(Failure::Usage(format!("{location}: only files and folders can be put")));
         }
+        // The query of a mistyped URL is not the name of a file, and may be a secret.
+        let has_file = |(_, from): (String, &str)| from == "-" || exists(from);
+        let shown = location.to_string();
+        if shown != text && !exists(text) && !split(text).is_some_and(has_file) {
+            let shown = output::printable(&shown);
+            let what = "there is no file of this name, and the content of a URL cannot be put";
+            return Err(Failure::Usage(format!("{shown}: {what}")));
+        }
         if text == "-" {
             return Err(Failure::Usage("standard input needs a path: PATH=-".into()));
         }
