@@ -1,11 +1,12 @@
 //! Exchanges `brod` streams with Google's C library. Each side decodes the streams that the other
-//! side encodes.
+//! side encodes. The library also decodes `brot` streams of long regions.
 
 mod library;
 
 use dacti::{BuildOptions, EncodingChoice, Package, PackageBuilder};
 use dacti_index::{Encoding, Error, Located, decode_to_vec_with};
 use daicon_core::{ErrorKind, Span};
+use std::num::NonZeroUsize;
 use uuid::Uuid;
 
 /// The number of streams in each direction, and the number of streams that share a dictionary.
@@ -148,5 +149,39 @@ fn at_the_edge_of_the_window_both_agree_and_behind_it_we_refuse() {
                 assert_eq!((error.kind(), error.at()), (ErrorKind::Corrupt, Some(0)), "{error}");
             }
         }
+    }
+}
+
+#[test]
+fn sections_of_a_long_region_are_one_stream_for_any_decoder() {
+    // spec: R-PKG-09, R-ENC-03
+    // A packer compresses contents of more than 8 MiB in sections of 8 MiB.
+    let text = Texts(7).text(b"", (17 << 20) + 3);
+    for (quality, len) in [(1, (8 << 20) + 1), (5, text.len()), (9, (8 << 20) + 3)] {
+        let content = &text[..len];
+        let build = |threads| {
+            let options = BuildOptions {
+                encoding: EncodingChoice::Brotli,
+                quality,
+                threads: NonZeroUsize::new(threads),
+                ..BuildOptions::default()
+            };
+            let mut builder = PackageBuilder::new(options);
+            builder.add("long", content.to_vec()).expect("a good path");
+            builder.add("its copy", content.to_vec()).expect("a good path");
+            builder.add("short", b"a short text".to_vec()).expect("a good path");
+            builder.build_to_vec().expect("it can be built").0
+        };
+        let (alone, together) = (build(1), build(3));
+        assert!(alone == together, "quality {quality}: threads change the bytes");
+        let package = Package::from_bytes(together).expect("it is sound");
+        let located = package.locate("long").expect("it is there");
+        assert_eq!(located.encoding, Encoding::BROTLI);
+        assert_eq!(package.locate("its copy").expect("it is there").span, located.span);
+        let stored = package.stored(&located).expect("it is sound");
+        assert!(stored.len() < content.len() / 2, "quality {quality}: {} bytes", stored.len());
+        assert!(package.get("its copy").expect("it is sound") == *content, "quality {quality}");
+        let theirs = library::decompress(&stored, b"", content.len());
+        assert!(theirs.as_deref() == Some(content), "quality {quality}: theirs decodes");
     }
 }

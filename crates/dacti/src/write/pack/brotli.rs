@@ -1,12 +1,13 @@
 //! Compresses contents with Brotli. A short content is compressed at once, with the package's
 //! dictionary if there is one. A long content is compressed as a stream.
 
+use super::sections::{self, SECTION_LEN};
 use brotli::enc::BrotliEncoderParams;
 use brotli::enc::backward_references::{AnyHasher, BrotliHasherParams, UnionHasher};
 use brotli::enc::combined_alloc::BrotliAlloc;
 use brotli::enc::encode::{
-    BrotliEncoderDestroyInstance, BrotliEncoderMaxCompressedSize,
-    BrotliEncoderOperation::BROTLI_OPERATION_FINISH, BrotliEncoderStateStruct,
+    BrotliEncoderDestroyInstance, BrotliEncoderMaxCompressedSize, BrotliEncoderOperation,
+    BrotliEncoderStateStruct,
 };
 use brotli::{Allocator, SliceWrapper, SliceWrapperMut};
 use core::any::{Any, TypeId};
@@ -64,7 +65,8 @@ impl Compressor {
             // to the same content whatever dictionary the reader has.
             None => encoder.params.use_dictionary = false,
         }
-        let compressed = compress_with(&mut encoder, content, out);
+        let finish = BrotliEncoderOperation::BROTLI_OPERATION_FINISH;
+        let compressed = compress_with(&mut encoder, finish, content, out);
         // At these qualities a match finder counts its used slots, so it is reset by clearing the
         // counts.
         if (5..=9).contains(&quality) && is_short {
@@ -80,19 +82,22 @@ impl Compressor {
     }
 }
 
-fn compress_with(
+/// Appends all of `content`, compressed, to `out`. Ends with the operation, which is to finish or
+/// to flush.
+pub(super) fn compress_with(
     encoder: &mut BrotliEncoderStateStruct<Memory>,
+    operation: BrotliEncoderOperation,
     content: &[u8],
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
     let (mut left, mut read, mut end) = (content.len(), 0, out.len());
     let room_len = BrotliEncoderMaxCompressedSize(content.len());
-    while !encoder.is_finished() {
+    loop {
         out.resize(end.saturating_add(room_len), 0);
         let room = out.get_mut(end..).unwrap_or_default();
         let (mut room_left, mut written) = (room.len(), 0);
         let went_on = encoder.compress_stream(
-            BROTLI_OPERATION_FINISH,
+            operation,
             &mut left,
             content,
             &mut read,
@@ -106,6 +111,9 @@ fn compress_with(
             return Err(io::Error::other("the Brotli encoder has made no progress"));
         }
         end = end.saturating_add(written);
+        if left == 0 && !encoder.has_more_output() {
+            break;
+        }
     }
     out.truncate(end);
     Ok(())
@@ -114,11 +122,11 @@ fn compress_with(
 /// Memory for an encoder, as pieces of each element type. The encoder of the next content reuses
 /// it.
 #[derive(Default)]
-struct Memory(HashMap<TypeId, Vec<Box<dyn Any>>>);
+pub(super) struct Memory(HashMap<TypeId, Vec<Box<dyn Any>>>);
 
 /// One of these pieces.
 #[derive(Debug)]
-struct Cell<T>(Vec<T>);
+pub(super) struct Cell<T>(Vec<T>);
 
 impl<T> Default for Cell<T> {
     fn default() -> Self {
@@ -198,17 +206,22 @@ fn shown<'d>(dictionary: &'d [u8], content: &[u8]) -> Option<Cow<'d, [u8]>> {
     Some(Cow::Owned(shown))
 }
 
-/// Writes the compressed `content`, of about `len` bytes, to `sink`.
-pub(super) fn compress_stream(
+/// Writes the compressed `content`, of about `len` bytes, to `sink`. Idle threads compress sections
+/// of a long content, see [`sections::compress`].
+pub(super) fn compress_stream<I>(
     content: &mut impl Read,
     len: u64,
     quality: u8,
+    take_idle: impl Fn() -> Option<I>,
     sink: &mut impl Write,
 ) -> io::Result<()> {
+    if len > SECTION_LEN {
+        return sections::compress(content, len, quality, take_idle, sink);
+    }
     brotli::BrotliCompress(content, sink, &params(len, quality, &[])).map(drop)
 }
 
-fn params(len: u64, quality: u8, dictionary: &[u8]) -> BrotliEncoderParams {
+pub(super) fn params(len: u64, quality: u8, dictionary: &[u8]) -> BrotliEncoderParams {
     BrotliEncoderParams {
         quality: quality.into(),
         // The dictionary lies before the content, in the same window.
@@ -290,7 +303,8 @@ mod tests {
                     let (mut at_once, mut stream) = (b"before".to_vec(), Vec::new());
                     compressor.compress(&content, quality, None, &mut at_once).unwrap();
                     let len = u64::try_from(len).unwrap();
-                    compress_stream(&mut &content[..], len, quality, &mut stream).unwrap();
+                    let no_idle = || None::<()>;
+                    compress_stream(&mut &content[..], len, quality, no_idle, &mut stream).unwrap();
                     let at_once = at_once.strip_prefix(b"before").unwrap();
                     for compressed in [at_once, &stream] {
                         let mut decompressed = Vec::new();

@@ -211,7 +211,7 @@ impl<'k> Encoder<'k> {
             hasher: self.is_hashing(input).then(blake3::Hasher::new),
             hash_pool: self.hash_pool,
         };
-        let result = self.stream(input, &mut sink);
+        let result = self.stream(input, Some(lane), &mut sink);
         if sink.stopped {
             return Err(Stopped);
         }
@@ -257,7 +257,7 @@ impl<'k> Encoder<'k> {
             // The stored bytes are longer than `len_max`, so only their length is needed.
             sink.len = input.len;
         } else {
-            self.stream(input, &mut sink)?;
+            self.stream(input, None, &mut sink)?;
         }
         let digest = blake3::hash(&sink.bytes).into();
         let seals_len = to_u64(self.seals_len(input));
@@ -342,7 +342,13 @@ impl<'k> Encoder<'k> {
         Ok(())
     }
 
-    fn stream(self, input: &Input, sink: &mut impl Write) -> Result<(), Error> {
+    /// Writes the stored bytes of an input to `sink`. Idle threads of the lane help.
+    fn stream(
+        self,
+        input: &Input,
+        lane: Option<&Lane<'_, Piece>>,
+        sink: &mut impl Write,
+    ) -> Result<(), Error> {
         let group = self.sharing.and_then(|sharing| sharing.shared.group(input.id));
         let hasher = group.map(|_| blake3::Hasher::new());
         let mut reader = Counting { reader: input.open()?, read: 0, hasher };
@@ -359,7 +365,8 @@ impl<'k> Encoder<'k> {
                 sink.write_all(bytes).map_err(|error| input.failed(error))?;
             }
         } else {
-            brotli::compress_stream(&mut limited, input.len, self.quality, sink)
+            let take_idle = || lane.and_then(Lane::take_idle);
+            brotli::compress_stream(&mut limited, input.len, self.quality, take_idle, sink)
                 .map_err(|error| input.failed(error))?;
         }
         let hash = reader.hasher.map(|hasher| *hasher.finalize().as_bytes());
@@ -398,11 +405,14 @@ impl PieceSink<'_, '_, '_> {
 }
 
 impl Write for PieceSink<'_, '_, '_> {
+    /// Takes at most as many bytes as the piece has room for.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = PIECE_LEN.saturating_sub(to_u64(self.bytes.len()));
+        let taken = bytes.len().min(usize::try_from(room).unwrap_or(usize::MAX));
+        let bytes = bytes.get(..taken).unwrap_or_default();
         self.bytes.extend_from_slice(bytes);
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        self.stored_len = self.stored_len.saturating_add(len);
-        if u64::try_from(self.bytes.len()).unwrap_or(u64::MAX) >= PIECE_LEN {
+        self.stored_len = self.stored_len.saturating_add(to_u64(taken));
+        if to_u64(self.bytes.len()) >= PIECE_LEN {
             self.hash();
             let bytes = core::mem::replace(&mut self.bytes, spare_bytes(self.lane));
             if self.lane.put(Piece { bytes, ends: Vec::new() }).is_err() {
@@ -410,7 +420,7 @@ impl Write for PieceSink<'_, '_, '_> {
                 return Err(io::Error::other("stopped"));
             }
         }
-        Ok(bytes.len())
+        Ok(taken)
     }
 
     fn flush(&mut self) -> io::Result<()> {

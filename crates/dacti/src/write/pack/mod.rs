@@ -17,7 +17,8 @@ mod kept;
 mod output;
 pub(crate) mod pipeline;
 mod plan;
-pub(crate) mod shared;
+pub(crate) mod sections;
+mod shared;
 pub(crate) mod write;
 
 pub(crate) use decoded::Decoded;

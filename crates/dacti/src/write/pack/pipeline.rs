@@ -4,6 +4,8 @@
 //! The order makes the output independent of the number of threads. All jobs share one limit on the
 //! results that wait. One exception prevents a deadlock: the job whose results are handed over next
 //! may always have one waiting result.
+//!
+//! A long job may use the threads that have no job or that wait.
 
 use crate::Error;
 use core::num::NonZeroUsize;
@@ -44,6 +46,9 @@ struct State<T> {
     turn: usize,
     weight: usize,
     stopped: bool,
+    /// Threads that have no job or wait, without those that jobs use. It is negative while such
+    /// threads work for another job although they need not wait any more.
+    idle: isize,
     made: BTreeMap<usize, VecDeque<T>>,
     ended: BTreeMap<usize, Result<(), Error>>,
     /// Results that `take` returned for reuse of their memory.
@@ -72,11 +77,13 @@ pub(crate) fn run<T: Weigh + Send>(
     work: impl Fn(usize, &Lane<'_, T>) -> Result<Result<(), Error>, Stopped> + Sync,
     take: impl FnMut(T) -> Result<Option<T>, Error>,
 ) -> Result<(), Error> {
+    let workers = threads.get().min(jobs);
     let state = State {
         next_job: 0,
         turn: 0,
         weight: 0,
         stopped: false,
+        idle: threads.get().saturating_sub(workers).try_into().unwrap_or(isize::MAX),
         made: BTreeMap::new(),
         ended: BTreeMap::new(),
         spare: Vec::new(),
@@ -89,7 +96,7 @@ pub(crate) fn run<T: Weigh + Send>(
         weight_max,
     };
     std::thread::scope(|scope| {
-        crate::threads::start(scope, threads.get().min(jobs), || || shared.work(&work))?;
+        crate::threads::start(scope, workers, || || shared.work(&work))?;
         // If `take` fails or panics, the jobs are stopped, because they would wait for `take`
         // forever.
         let stop = StopOnDrop(&shared);
@@ -99,7 +106,17 @@ pub(crate) fn run<T: Weigh + Send>(
     })
 }
 
-impl<T: Weigh> Lane<'_, T> {
+impl<'s, T: Weigh> Lane<'s, T> {
+    /// Returns an idle thread, so that the job may start a thread in its place.
+    pub(crate) fn take_idle(&self) -> Option<Idle<'s, T>> {
+        let mut state = self.shared.lock();
+        if state.idle < 1 {
+            return None;
+        }
+        state.idle = state.idle.saturating_sub(1);
+        Some(Idle(self.shared))
+    }
+
     /// Returns a result to reuse. It still has its old content.
     pub(crate) fn spare(&self) -> Option<T> {
         self.shared.lock().spare.pop()
@@ -115,11 +132,13 @@ impl<T: Weigh> Lane<'_, T> {
                 || (state.turn == self.job && state.is_empty(self.job))
                 || state.weight.saturating_add(weight) <= shared.weight_max
         };
-        let state = shared.lock();
+        let mut state = shared.lock();
+        state.idle = state.idle.saturating_add(1);
         let mut state = shared
             .taken
             .wait_while(state, |state| !fits(state))
             .unwrap_or_else(PoisonError::into_inner);
+        state.idle = state.idle.saturating_sub(1);
         if state.stopped {
             return Err(Stopped);
         }
@@ -129,6 +148,17 @@ impl<T: Weigh> Lane<'_, T> {
             shared.made.notify_all();
         }
         Ok(())
+    }
+}
+
+/// An idle thread that a job uses. It is given back when this value is dropped.
+#[derive(Debug)]
+pub(crate) struct Idle<'s, T: Weigh>(&'s Shared<T>);
+
+impl<T: Weigh> Drop for Idle<'_, T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.idle = state.idle.saturating_add(1);
     }
 }
 
@@ -149,6 +179,8 @@ impl<T: Weigh> Shared<T> {
                 self.made.notify_all();
             }
         }
+        let mut state = self.lock();
+        state.idle = state.idle.saturating_add(1);
         // Without a panic, the other threads must not stop.
         core::mem::forget(stop);
     }
@@ -336,6 +368,31 @@ mod tests {
         // At most three results exist at once: one is made, one waits, and one is taken. So each is
         // reused often.
         assert!(taken.iter().max() >= Some(&10), "{taken:?}");
+    }
+
+    #[test]
+    fn a_job_gets_the_threads_that_have_no_job() {
+        let most = AtomicUsize::new(0);
+        let work = |job: usize, lane: &super::Lane<'_, usize>| {
+            // The other job ends at once, so three of four threads become idle.
+            while job == 0 && most.load(Ordering::SeqCst) < 3 {
+                let taken: Vec<_> = core::iter::from_fn(|| lane.take_idle()).collect();
+                most.fetch_max(taken.len(), Ordering::SeqCst);
+                std::thread::yield_now();
+            }
+            Ok(Ok(()))
+        };
+        run(2, threads(4), 1, work, |_| Ok(None)).unwrap();
+        assert_eq!(most.into_inner(), 3);
+    }
+
+    #[test]
+    fn a_job_on_the_only_thread_gets_no_other() {
+        let work = |_, lane: &super::Lane<'_, usize>| {
+            assert!(lane.take_idle().is_none());
+            lane.put(1).map(Ok)
+        };
+        run(2, threads(1), 1, work, |_| Ok(None)).unwrap();
     }
 
     #[test]
