@@ -1,7 +1,8 @@
 //! The program over HTTP: the messages that it prints while it waits, and the servers to which it
 //! sends credentials.
 
-use crate::{Server, answer, content, len_field, packed, right};
+use crate::{Seen, Server, answer, content, len_field, packed, right};
+use dacti::Package;
 use dacti_tests::program::program;
 use std::net::TcpListener;
 use std::process::{Command, Output};
@@ -54,7 +55,7 @@ fn fields_go_to_servers_that_are_named() {
     let file = packed(3, content);
     let server = Server::start(file.clone(), Box::new(|seen, _, file| right(seen, file)));
     let to = server.url.clone();
-    let moved = move |_: &crate::Seen, _: usize, _: &[u8]| {
+    let moved = move |_: &Seen, _: usize, _: &[u8]| {
         answer("302 Found", &[("Location", to.clone()), len_field(0)], b"")
     };
     let first = Server::start(Vec::new(), Box::new(moved));
@@ -82,4 +83,67 @@ fn fields_go_to_servers_that_are_named() {
     assert!(server.seen()[before..].iter().all(|seen| seen.fields.contains(&token)));
     let alone = dacti(&["ls", &first.url, "--header-to", &origin(&server.url)]);
     assert_eq!(alone.status.code(), Some(2), "{}", told(&alone));
+}
+
+/// Returns the ranges of all requests since the last call.
+fn asked(server: &Server) -> Vec<(usize, usize)> {
+    let seen = std::mem::take(&mut *server.seen.lock().expect("no thread panicked"));
+    seen.iter().map(|seen| seen.range.expect("it is a range")).collect()
+}
+
+/// Returns the head, the rest of the index if there is one, and the names list with its seal, as
+/// the inclusive ranges of requests.
+fn listing(file: &[u8]) -> Vec<(usize, usize)> {
+    let package = Package::from_bytes(file.to_vec()).expect("it is sound");
+    let index = package.view().index();
+    let names = package.names().expect("it has names").places()[0].span;
+    let mut ranges = vec![(0, 65_535)];
+    if index.end > 65_536 {
+        ranges.push((65_536, index.end as usize - 1));
+    }
+    ranges.push((names.start as usize, names.end as usize + 32 - 1));
+    ranges
+}
+
+#[test]
+fn a_listing_and_a_comparison_ask_for_no_range_twice() {
+    let served = |file: &[u8]| {
+        Server::start(file.to_vec(), Box::new(|seen: &Seen, _, file: &[u8]| right(seen, file)))
+    };
+    // The index of 3 regions is in the head, and most of the index of 3,000 regions is after it.
+    for regions in [3, 3_000] {
+        let old = packed(regions, |n| vec![n as u8; 10]);
+        let new = packed(regions, |n| vec![if n == 1 { 9 } else { n as u8 }; 10]);
+        let (old_server, new_server) = (served(&old), served(&new));
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let old_path = dir.path().join("old.dacti-pack");
+        std::fs::write(&old_path, &old).expect("it can be written");
+
+        let listed = dacti(&["ls", &new_server.url]);
+        assert!(listed.status.success(), "{}", told(&listed));
+        assert_eq!(asked(&new_server), listing(&new), "{regions} regions");
+
+        let compared = dacti(&["diff", &old_path.display().to_string(), &new_server.url]);
+        assert!(told(&compared).contains("~ 1.bin"), "{}", told(&compared));
+        check_compared(&asked(&new_server), &new);
+
+        let compared = dacti(&["diff", &old_server.url, &new_server.url]);
+        assert!(told(&compared).contains("~ 1.bin"), "{}", told(&compared));
+        check_compared(&asked(&old_server), &old);
+        check_compared(&asked(&new_server), &new);
+    }
+}
+
+/// Checks the requests of a comparison: the listing; one read with all digests; and the head once
+/// more, past the caches, because another file may have replaced the package meanwhile.
+#[track_caller]
+fn check_compared(asked: &[(usize, usize)], file: &[u8]) {
+    let listing = listing(file);
+    let [listed @ .., digests, again] = asked else { panic!("{asked:?}") };
+    assert_eq!((listed, *again), (&listing[..], (0, 65_535)), "{asked:?}");
+    let package = Package::from_bytes(file.to_vec()).expect("it is sound");
+    let ends = package.list().expect("it is sound").into_iter().map(|listed| listed.located.span);
+    let (first, last) = (ends.clone().map(|span| span.end).min(), ends.map(|span| span.end).max());
+    let (first, last) = (first.expect("it has regions"), last.expect("it has regions"));
+    assert_eq!(*digests, (first as usize, last as usize + 32 - 1), "{asked:?}");
 }

@@ -43,6 +43,9 @@ pub struct Package {
     hash_pool: Arc<HashPool>,
     proofs: Arc<Proofs>,
     names: OnceLock<Names>,
+    /// The place of the newest names region, if the index was read as a whole before. It saves a
+    /// look-up, which would fetch a block of the index again.
+    names_at: OnceLock<Option<Located>>,
     /// The reason why the policy refuses the head; `None` if it does not. With a refused head, no
     /// region is read.
     refused: Option<PublishFault>,
@@ -134,7 +137,8 @@ impl Package {
         let explainer = Explainer::new(Arc::clone(&source), Arc::clone(&view), &limits);
         let dictionary = dictionary_of(&source, &view, &trust, brotli);
         let finder = Finder::new(source, view, &limits);
-        let (hash_pool, names) = (Arc::new(HashPool::new(None)), OnceLock::new());
+        let hash_pool = Arc::new(HashPool::new(None));
+        let (names, names_at) = (OnceLock::new(), OnceLock::new());
         let (proofs, refused) = (Arc::default(), None);
         Self {
             finder,
@@ -146,6 +150,7 @@ impl Package {
             hash_pool,
             proofs,
             names,
+            names_at,
             refused,
         }
     }
@@ -438,7 +443,12 @@ impl Package {
     /// An index that cannot be read at all. Faults of single entries are in the scan.
     pub fn scan_index(&self) -> Result<IndexScan, Error> {
         self.check_head()?;
-        scan::scan(&**self.source(), self.view(), |_| ())
+        let scan = scan::scan(&**self.source(), self.view(), |_| ())?;
+        if scan.faults.is_empty() {
+            let place = scan.found.binary_search_by_key(&NAMES_ID, |located| located.id);
+            self.names_at.get_or_init(|| place.ok().and_then(|i| scan.found.get(i)).copied());
+        }
+        Ok(scan)
     }
 
     /// Reads every group of the index, newest first, including empty ones.
@@ -458,7 +468,11 @@ impl Package {
             return Ok(names);
         }
         self.check_head()?;
-        let names = match self.finder.find(NAMES_ID)? {
+        let place = match self.names_at.get() {
+            Some(place) => *place,
+            None => self.finder.find(NAMES_ID)?,
+        };
+        let names = match place {
             Some(located) => Names::read(self, located)?,
             None => Names::default(),
         };
