@@ -52,7 +52,7 @@ pub(super) fn find(
     let candidates = repeated(lens.collect());
     let mut search = Search { inputs, threads, tell };
     let starts = search.keys(&candidates, |input, buf| {
-        let start = read_start(input, buf)?;
+        let start = input.start(START_LEN, buf)?;
         Some(state.hash_one((input.len, tag_of(input), start)))
     })?;
     let candidates = repeated(starts);
@@ -100,17 +100,6 @@ fn repeated(keys: Vec<(usize, u64)>) -> Vec<usize> {
         twice.get(word).is_some_and(|twice| twice & mask != 0)
     };
     keys.into_iter().filter(|(_, key)| is_repeated(*key)).map(|(i, _)| i).collect()
-}
-
-/// Returns the first bytes of a content; `None` if the content cannot be read.
-fn read_start<'b>(input: &'b Input, buf: &'b mut Vec<u8>) -> Option<&'b [u8]> {
-    let len = usize::try_from(input.len.min(START_LEN)).ok()?;
-    if let Some(content) = input.in_memory() {
-        return content.get(..len);
-    }
-    buf.clear();
-    input.open().ok()?.take(START_LEN).read_to_end(buf).ok()?;
-    (buf.len() == len).then_some(&buf[..])
 }
 
 /// Returns the hash of a whole content; `None` if the content cannot be read or its length has

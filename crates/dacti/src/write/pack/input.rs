@@ -362,13 +362,61 @@ impl Input {
             out.extend_from_slice(bytes);
             return Ok(());
         }
+        if let Source::File { path, modified } = &self.source {
+            return self.read_file(path, *modified, out);
+        }
         let before = out.len();
         let mut reader = self.open()?;
-        // One byte more than expected is read, to detect a file that has grown.
+        // One byte more than expected is read, to detect a content that has grown.
         let len = self.len.saturating_add(1);
         reader.by_ref().take(len).read_to_end(out).map_err(|error| self.failed(error))?;
         let read = out.len().saturating_sub(before);
         self.check_unchanged(u64::try_from(read).unwrap_or(u64::MAX))
+    }
+
+    /// Appends the whole content of a short file to `out`, by one read.
+    fn read_file(
+        &self,
+        path: &Path,
+        modified: Option<SystemTime>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let before = out.len();
+        out.reserve(usize::try_from(self.len).unwrap_or(usize::MAX));
+        let mut file = File::open(path).map_err(|error| Error::io("open", path, error))?;
+        let read = file.by_ref().take(self.len).read_to_end(out);
+        // The metadata come from the open file and after the read. So they tell whether the path
+        // leads to another file by now, and whether the file has changed before the read ended.
+        let found = file.metadata().map_err(|error| self.failed(error))?;
+        self.check_same(path, modified, &found)?;
+        let read = to_u64(read.map_err(|error| self.failed(error))?);
+        if read != self.len {
+            let (path, expected) = (path.into(), self.len);
+            return Err(Error::Changed { path, expected, found: read });
+        }
+        if KeySearch::finds_in(out.get(before..).unwrap_or_default()) {
+            return Err(self.private_key());
+        }
+        Ok(())
+    }
+
+    /// Returns the first bytes of the content, at most `len_max`; `None` if they cannot be read.
+    ///
+    /// Nothing else is checked, because the build reads the input again.
+    pub(super) fn start<'b>(&'b self, len_max: u64, buf: &'b mut Vec<u8>) -> Option<&'b [u8]> {
+        let len_max = self.len.min(len_max);
+        let len = usize::try_from(len_max).ok()?;
+        if let Some(content) = self.in_memory() {
+            return content.get(..len);
+        }
+        buf.clear();
+        buf.reserve(len);
+        match &self.source {
+            Source::File { path, .. } => File::open(path).ok()?.take(len_max).read_to_end(buf),
+            _ => self.open().ok()?.take(len_max).read_to_end(buf),
+        }
+        .ok()?;
+        (buf.len() == len).then_some(&buf[..])
     }
 
     /// Returns the whole content from memory, or reads it into `buf`. The content must be short.
