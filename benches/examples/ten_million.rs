@@ -1,8 +1,10 @@
 //! `cargo xtask bench ten-million`: builds a package of ten million regions, looks up regions, and
 //! verifies the package. Prints the time and the memory of each step.
 //!
-//! `--count N` sets the number of regions. `--paths` gives the regions paths instead of ids. `--dir
-//! DIR` sets the folder of the package.
+//! `--count N` sets the number of regions, and `--len BYTES` their length. `--paths` gives the
+//! regions paths instead of ids. With `--equal`, every second region has the same content, which is
+//! stored once for up to 16 regions; `--apart` stores it for each region. `--dir DIR` sets the
+//! folder of the package.
 
 use dacti::{BuildOptions, Content, EncodingChoice, Package, PackageBuilder};
 use dacti_benches::Numbers;
@@ -13,13 +15,17 @@ use uuid::Uuid;
 
 struct Asked {
     count: u64,
+    len: usize,
     paths: bool,
+    equal: bool,
+    apart: bool,
     dir: Option<PathBuf>,
 }
 
 impl Asked {
     fn of_args() -> Self {
-        let mut asked = Self { count: 10_000_000, paths: false, dir: None };
+        let (count, len) = (10_000_000, 8);
+        let mut asked = Self { count, len, paths: false, equal: false, apart: false, dir: None };
         let mut args = std::env::args().skip(1);
         while let Some(arg) = args.next() {
             match arg.as_str() {
@@ -27,12 +33,24 @@ impl Asked {
                     let count = args.next().and_then(|count| count.parse().ok());
                     asked.count = count.expect("--count takes a number");
                 }
+                "--len" => {
+                    let len = args.next().and_then(|len| len.parse().ok());
+                    asked.len = len.expect("--len takes a number");
+                }
                 "--paths" => asked.paths = true,
+                "--equal" => asked.equal = true,
+                "--apart" => asked.apart = true,
                 "--dir" => asked.dir = args.next().map(PathBuf::from),
-                other => panic!("takes --count N, --paths and --dir DIR, not {other}"),
+                other => panic!("{other} is no option: the first lines of the example name them"),
             }
         }
         asked
+    }
+
+    /// Returns the content of region `n`.
+    fn content(&self, n: u64) -> Vec<u8> {
+        let n = if self.equal && n.is_multiple_of(2) { u64::MAX } else { n };
+        n.to_le_bytes().into_iter().cycle().take(self.len).collect()
     }
 }
 
@@ -52,10 +70,6 @@ impl Name {
     }
 }
 
-fn content(n: u64) -> [u8; 8] {
-    n.to_le_bytes()
-}
-
 fn main() {
     let asked = Asked::of_args();
     let dir = match &asked.dir {
@@ -65,7 +79,7 @@ fn main() {
     let dir = dir.expect("there is a place for temporary files");
     let path = dir.path().join("ten-million.dacti-pack");
     let what = if asked.paths { "paths" } else { "ids" };
-    println!("{} regions of 8 bytes, with {what}", asked.count);
+    println!("{} regions of {} bytes, with {what}", asked.count, asked.len);
     let builder = step("add", || builder(&asked));
     let built = step("build", || builder.build(&path).expect("it can be built"));
     assert_eq!(built.regions, asked.count);
@@ -81,10 +95,11 @@ fn main() {
 }
 
 fn builder(asked: &Asked) -> PackageBuilder {
-    let options = BuildOptions { encoding: EncodingChoice::None, ..BuildOptions::default() };
+    let (encoding, share) = (EncodingChoice::None, !asked.apart);
+    let options = BuildOptions { encoding, share, ..BuildOptions::default() };
     let mut builder = PackageBuilder::new(options);
     for n in 0..asked.count {
-        let content: Content<'_> = content(n).to_vec().into();
+        let content: Content<'_> = asked.content(n).into();
         let added = match Name::new(n, asked.paths) {
             Name::Id(id) => builder.add(id, content),
             Name::Path(path) => builder.add(path, content),
@@ -96,20 +111,32 @@ fn builder(asked: &Asked) -> PackageBuilder {
 
 /// Finds and reads some regions. The file is read by position first, and then mapped.
 fn find(path: &Path, asked: &Asked) {
-    for package in [Package::open(path), Package::open_mapped(path)] {
+    let packages = [("by position", Package::open(path)), ("mapped", Package::open_mapped(path))];
+    for (how, package) in packages {
         let package = package.expect("it was built");
-        for i in 0..10_000.min(asked.count) {
+        let times = asked.count.min(200_000);
+        let hits = time(times, |i| {
             let n = Numbers::new(i).number() % asked.count;
             let found = match Name::new(n, asked.paths) {
                 Name::Id(id) => package.get(id),
                 Name::Path(path) => package.get(&path),
             };
-            assert_eq!(found.expect("it is there"), content(n));
+            assert_eq!(found.expect("it is there"), asked.content(n));
+        });
+        let misses = time(times, |i| {
             let absent = Numbers::new(i + (1 << 40)).id();
             assert!(package.find(absent).expect("the index is sound").is_none());
-        }
+        });
+        println!("{hits:8} ns a hit, {misses:5} ns a miss: {how}");
         assert!(package.view().fences_fault().is_none());
     }
+}
+
+/// Runs a look-up many times. Returns the nanoseconds that each took on average.
+fn time(times: u64, mut look_up: impl FnMut(u64)) -> u128 {
+    let start = Instant::now();
+    (0..times).for_each(&mut look_up);
+    start.elapsed().as_nanos() / u128::from(times.max(1))
 }
 
 /// Runs a step. Prints its time, and the maximum memory of the process during the step.
