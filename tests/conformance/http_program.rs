@@ -112,8 +112,8 @@ fn a_listing_and_a_comparison_ask_for_no_range_twice() {
     };
     // The index of 3 regions is in the head, and most of the index of 3,000 regions is after it.
     for regions in [3, 3_000] {
-        let old = packed(regions, |n| vec![n as u8; 10]);
-        let new = packed(regions, |n| vec![if n == 1 { 9 } else { n as u8 }; 10]);
+        let old = packed(regions, |n| n.to_le_bytes().to_vec());
+        let new = packed(regions, |n| if n == 1 { vec![9; 8] } else { n.to_le_bytes().to_vec() });
         let (old_server, new_server) = (served(&old), served(&new));
         let dir = tempfile::tempdir().expect("a temporary directory");
         let old_path = dir.path().join("old.dacti-pack");
