@@ -65,8 +65,9 @@ impl Compressor {
             // to the same content whatever dictionary the reader has.
             None => encoder.params.use_dictionary = false,
         }
+        let room_len = BrotliEncoderMaxCompressedSize(content.len());
         let finish = BrotliEncoderOperation::BROTLI_OPERATION_FINISH;
-        let compressed = compress_with(&mut encoder, finish, content, out);
+        let compressed = compress_with(&mut encoder, finish, content, room_len, out);
         // At these qualities a match finder counts its used slots, so it is reset by clearing the
         // counts.
         if (5..=9).contains(&quality) && is_short {
@@ -83,15 +84,15 @@ impl Compressor {
 }
 
 /// Appends all of `content`, compressed, to `out`. Ends with the operation, which is to finish or
-/// to flush.
+/// to flush. `out` grows by `room_len` bytes at once.
 pub(super) fn compress_with(
-    encoder: &mut BrotliEncoderStateStruct<Memory>,
+    encoder: &mut BrotliEncoderStateStruct<impl BrotliAlloc>,
     operation: BrotliEncoderOperation,
     content: &[u8],
+    room_len: usize,
     out: &mut Vec<u8>,
 ) -> io::Result<()> {
     let (mut left, mut read, mut end) = (content.len(), 0, out.len());
-    let room_len = BrotliEncoderMaxCompressedSize(content.len());
     loop {
         out.resize(end.saturating_add(room_len), 0);
         let room = out.get_mut(end..).unwrap_or_default();
@@ -122,11 +123,11 @@ pub(super) fn compress_with(
 /// Memory for an encoder, as pieces of each element type. The encoder of the next content reuses
 /// it.
 #[derive(Default)]
-pub(super) struct Memory(HashMap<TypeId, Vec<Box<dyn Any>>>);
+struct Memory(HashMap<TypeId, Vec<Box<dyn Any>>>);
 
 /// One of these pieces.
 #[derive(Debug)]
-pub(super) struct Cell<T>(Vec<T>);
+struct Cell<T>(Vec<T>);
 
 impl<T> Default for Cell<T> {
     fn default() -> Self {

@@ -7,10 +7,10 @@
 //! The package's dictionary is not used: a content with it ends before the second section
 //! (R-PKG-11).
 
-use super::brotli::{Memory, compress_with, params};
-use brotli::Allocator;
+use super::brotli::{compress_with, params};
 use brotli::enc::encode::BrotliEncoderOperation::BROTLI_OPERATION_FLUSH;
 use brotli::enc::encode::{BrotliEncoderStateStruct, IsFirst};
+use brotli::enc::{Allocator, StandardAlloc};
 use core::mem::swap;
 use daicon_core::to_u64;
 use std::collections::VecDeque;
@@ -28,10 +28,13 @@ const BEFORE_LEN: usize = (1 << 22) - 16;
 /// that other threads compress.
 const READY_MAX: usize = 2;
 
+/// The number of bytes by which the compressed bytes of a section grow at once.
+const ROOM_LEN: usize = 1 << 20;
+
 /// The empty last meta-block (RFC 7932, section 9.2): the bits ISLAST and ISLASTEMPTY.
 const END: [u8; 1] = [3];
 
-type Encoder = BrotliEncoderStateStruct<Memory>;
+type Encoder = BrotliEncoderStateStruct<StandardAlloc>;
 
 /// Writes the compressed `content`, of about `len` bytes, to `sink`.
 ///
@@ -133,14 +136,13 @@ impl Section {
         encoder.storage_size_ = self.bytes.len().saturating_mul(2).saturating_add(1024);
         encoder.storage_ = Allocator::<u8>::alloc_cell(&mut encoder.m8, encoder.storage_size_);
         let mut out = Vec::new();
-        compress_with(&mut encoder, BROTLI_OPERATION_FLUSH, &self.bytes, &mut out)?;
-        out.shrink_to_fit();
+        compress_with(&mut encoder, BROTLI_OPERATION_FLUSH, &self.bytes, ROOM_LEN, &mut out)?;
         Ok(out)
     }
 
     /// Returns an encoder that has seen the bytes before this section.
     fn encoder(&self) -> Encoder {
-        let mut encoder = Encoder::new(Memory::default());
+        let mut encoder = Encoder::new(StandardAlloc::default());
         encoder.params = params(self.len, self.quality, &[]);
         // The stream neither ends with this section nor has bits after a whole byte.
         encoder.params.bare_stream = true;
@@ -150,7 +152,7 @@ impl Section {
         let [.., second_last, last] = before else { return encoder };
         // The stream has begun, so there is no header, and earlier distances are unknown.
         encoder.params.catable = true;
-        let mut warm = Encoder::new(Memory::default());
+        let mut warm = Encoder::new(StandardAlloc::default());
         warm.params = encoder.params.clone();
         warm.set_custom_dictionary(before.len(), before);
         if warm.input_pos_ == 0 {
