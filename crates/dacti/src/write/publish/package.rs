@@ -8,6 +8,7 @@ use super::passing::Passing;
 use super::update::PlaceObjects;
 use super::upload::{confirm, digest_of, hashed, upload};
 use super::{Condition, Place, PublishFault, UploadProgress};
+use crate::fetch::Location;
 use crate::fetch::parts::PartsSource;
 use crate::fetch::source::{ReadAt, read_span};
 use crate::read::view::{View, read_failed};
@@ -202,6 +203,7 @@ impl Own {
             (None, None) => place.default_prefix(),
         };
         if !check_prefix(&prefix) {
+            let prefix = Location::from(prefix).to_string();
             return Err(PublishFault::Prefix { prefix }.into());
         }
         let start = kept.last().map_or(HEAD_LEN, |last: &PartEntry| last.span.end);

@@ -2,6 +2,7 @@
 
 use super::{FolderStore, PartStore, PublishFault};
 use crate::Error;
+use crate::fetch::Location;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +24,12 @@ impl Place {
             || name.contains('/')
             || !dacti_cdn::parts::check_prefix(&(name.clone() + "/"))
         {
+            // The name may be the end of a mistyped URL, with its query.
+            let shown = Location::from(&*name).to_string();
+            let name = match shown.split_once('?') {
+                Some((before, _)) => format!("{before}?..."),
+                None => shown,
+            };
             return Err(PublishFault::Name { name }.into());
         }
         Ok(Self { store, name })
