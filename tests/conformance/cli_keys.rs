@@ -204,12 +204,15 @@ fn the_server_refuses_every_form_of_a_key() {
     }
 }
 
+/// Makes content of these bytes, if need be in a file of the folder.
+type ContentOf = fn(&Place, &[u8]) -> Content<'static>;
+
 #[test]
 fn the_library_refuses_every_form_of_a_key() {
     let place = Place::new();
     for (i, form) in forms().iter().enumerate() {
         place.fill(form);
-        let contents: [(&str, fn(&Place, &[u8]) -> Content<'static>); 3] = [
+        let contents: [(&str, ContentOf); 3] = [
             ("bytes", |_, form| Content::from(form.to_vec())),
             ("file", |place, _| Content::from(place.at("in/b"))),
             ("reader", |_, form| Content::reader(std::io::Cursor::new(form.to_vec()))),

@@ -4,9 +4,9 @@
 use crate::cli::{Scratch, dacti};
 use dacti_tests::reference::{self as by, Entry, Group, Link, Name, Table, component, small};
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 
-fn text(path: &PathBuf) -> &str {
+fn text(path: &Path) -> &str {
     path.to_str().expect("it is text")
 }
 

@@ -106,10 +106,10 @@ pub(crate) fn find_all<'k>(
     let by_path = package.find_many(texts.iter().copied());
     let find = |(text, by_path): (&&'k str, Result<Option<Located>, dacti::Error>)| {
         let id = as_id(text);
-        if let Some((id, found)) = id.zip(id.and_then(|_| by_id.next())) {
-            if let Some(found) = found? {
-                return Ok((RegionName::Id(id), Some(found)));
-            }
+        if let Some((id, found)) = id.zip(id.and_then(|_| by_id.next()))
+            && let Some(found) = found?
+        {
+            return Ok((RegionName::Id(id), Some(found)));
         }
         Ok((RegionName::Path(text), by_path?))
     };

@@ -160,8 +160,9 @@ impl Runs {
         for (number, listed) in merged.numbered() {
             let tag = listed.encoding.tag();
             let window = cuts.get(&tag).map(|cut| cut.window(listed.start, self.fresh_end));
-            let run = window.and_then(|window| runs.get_mut(&(tag, window)));
-            run.into_iter().for_each(|members| members.push(number));
+            if let Some(members) = window.and_then(|window| runs.get_mut(&(tag, window))) {
+                members.push(number);
+            }
         }
         members
     }

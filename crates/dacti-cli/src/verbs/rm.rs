@@ -56,11 +56,11 @@ impl Args {
                 return Err(select::nothing_matches(&self.package, text, listed));
             }
             let new = meant.into_iter().filter(|region| chosen.insert(region.located.id));
-            let names = new.map(|region| {
+            let removed = new.map(|region| {
                 let id = RegionName::Id(region.located.id);
                 region.path.as_deref().map_or(id, RegionName::Path)
             });
-            update.remove_many(names).map_err(failed)?;
+            update.remove_many(removed).map_err(failed)?;
         }
         update.remove_many(named).map_err(failed)?;
         self.options.finish(&self.package, update, talk)

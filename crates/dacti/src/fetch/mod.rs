@@ -84,9 +84,9 @@ impl Error {
                 let again = io::Error::new(source.kind(), source.to_string());
                 Self::io(action, path, again)
             }
-            Self::Container(fault) => Self::Container(fault.clone()),
-            Self::Index(fault) => Self::Index(fault.clone()),
-            Self::Lookup(fault) => Self::Lookup(fault.clone()),
+            Self::Container(fault) => Self::Container(*fault),
+            Self::Index(fault) => Self::Index(*fault),
+            Self::Lookup(fault) => Self::Lookup(*fault),
             other => Self::io("read", Path::new(""), io::Error::other(other.to_string())),
         }
     }

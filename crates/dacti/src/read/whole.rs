@@ -10,6 +10,9 @@ use std::io::ErrorKind;
 /// The number of bytes that are read and hashed at once.
 const PIECE_LEN: u64 = 4 << 20;
 
+/// Receives the pieces of a span in ascending order, each with its position.
+pub(crate) type TakePiece<'t> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 't;
+
 /// Reads all of `span`.
 pub(crate) fn read_whole(source: &dyn ReadAt, span: Span) -> Result<Vec<u8>, Error> {
     let bytes = read_span(source, span).map_err(read_failed)?;
@@ -33,7 +36,7 @@ pub(crate) fn hash_whole_with(
     source: &dyn ReadAt,
     span: Span,
     pool: &HashPool,
-    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), Error>,
+    take: &mut TakePiece<'_>,
 ) -> Result<[u8; 32], Error> {
     let mut hasher = blake3::Hasher::new();
     let mut at = span.start;

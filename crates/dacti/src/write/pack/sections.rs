@@ -175,6 +175,11 @@ impl Section {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation,
+    reason = "the numbers in tests are small"
+)]
 mod tests {
     use super::{SECTION_LEN, compress};
     use core::cell::Cell;

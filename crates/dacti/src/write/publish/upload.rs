@@ -7,7 +7,7 @@ use super::{Place, PublishFault};
 use crate::Error;
 use crate::fetch::source::ReadAt;
 use crate::hash::HashPool;
-use crate::read::whole::{hash_whole, hash_whole_with, read_whole};
+use crate::read::whole::{TakePiece, hash_whole, hash_whole_with, read_whole};
 use core::num::NonZeroUsize;
 use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -40,11 +40,7 @@ pub struct UploadProgress {
 
 /// Returns the entry of a part that holds `span` of `source`, with its digest. Each piece of the
 /// span is given to `take`, with its position.
-fn entry_of(
-    source: &dyn ReadAt,
-    span: Span,
-    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), Error>,
-) -> Result<PartEntry, Error> {
+fn entry_of(source: &dyn ReadAt, span: Span, take: &mut TakePiece<'_>) -> Result<PartEntry, Error> {
     let digest = hash_whole_with(source, span, &HashPool::new(None), take).map(Digest)?;
     let is_long = span.len() > 1 << PIECE_EXPONENT_DEFAULT;
     let piece_exponent = if is_long { PIECE_EXPONENT_DEFAULT } else { 0 };
@@ -58,7 +54,7 @@ pub(super) fn hashed(
     source: &dyn ReadAt,
     next: Vec<NextEntry>,
     at: u64,
-    take: &mut dyn FnMut(u64, &[u8]) -> Result<(), Error>,
+    take: &mut TakePiece<'_>,
 ) -> Result<(PartList, Vec<PartEntry>), Error> {
     let (mut entries, mut new) = (Vec::new(), Vec::new());
     for entry in next {
