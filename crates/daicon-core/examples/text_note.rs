@@ -12,7 +12,7 @@ use daicon_core::{
 };
 use std::io::{self, Read, Seek, Write};
 
-/// The text component, in the version that [`write`] writes. The specification defines its UUID,
+/// The text component, in the version that [`write()`] writes. The specification defines its UUID,
 /// and other formats may use the component as well.
 pub const TEXT: Requirement<'static> =
     Requirement::new(Uuid::from_u128(0x37cb72a4_caab_440c_8b7c_869019ed348e), Version::new(0, 1));

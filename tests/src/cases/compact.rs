@@ -1,7 +1,7 @@
 //! Fixtures of compaction (`compact`), and of signing an existing package (`sign`). A fixture is
 //! the old file. The lines after `ok` describe the new file.
 
-use super::{Case, bad, good};
+use super::{Case, bad, dictionary, good};
 use crate::reference::seals::{EXAMPLE, STRANGER, signed_component};
 use crate::reference::{
     BROT, Component, Entry, GONE, GROUP, Group, INDEX, Id, Link, NAMES, NONE, Name, PACKAGE,
@@ -237,6 +237,33 @@ pub(super) const CASES: &[Case] = &[
         put(&mut out, 8, BROT, &[(path_id("a.txt"), b"no stream")], true);
         out
     }),
+    // Cases of a dictionary.
+    good("compact_of_a_dictionary", "R-CMP-11, R-LAY-11", dictionary::sound),
+    good("compact_of_a_sealed_dictionary", "R-CMP-11, R-LAY-01, R-LAY-06, R-LAY-09", || {
+        dictionary::sealed(dictionary::SHARED)
+    }),
+    bad(
+        "compact_of_an_altered_dictionary",
+        "error corrupt stored region at 0x18c8",
+        "R-CMP-11, R-CMP-05",
+        || {
+            let mut out = dictionary::sealed(dictionary::SHARED);
+            out[0x1918] ^= 1;
+            out
+        },
+    ),
+    bad(
+        "compact_of_a_dictionary_that_is_no_stream",
+        "error corrupt brotli stream at 0x186c",
+        "R-CMP-11, R-CMP-05",
+        || dictionary::stored(&[0x11; 9], dictionary::STREAM),
+    ),
+    bad(
+        "compact_of_another_dictionary_than_the_seal_covers",
+        "error corrupt stored region at 0x1919",
+        "R-CMP-11, R-CMP-05, R-SEAL-20",
+        || dictionary::sealed(b"another dictionary"),
+    ),
     // Cases of names.
     good("compact_of_names_without_regions", "R-CMP-04", || {
         listing(&[named("a", small(1), 1), named("gone", small(2), 1)], &[small(1)])

@@ -8,10 +8,10 @@ use crate::reference::{
 };
 
 /// The dictionary, which has 45 bytes.
-const SHARED: &[u8] = b"The beginning that all of these pages share. ";
+pub(super) const SHARED: &[u8] = b"The beginning that all of these pages share. ";
 /// A stream that refers to the dictionary. The crate `brotli` 8 wrote it at quality 5. The crate
 /// and Google's library both decode it to the bytes of the dictionary and then `And the end.`.
-const STREAM: &[u8] =
+pub(super) const STREAM: &[u8] =
     b"\x81\xc0\x01\0 \xb0\x01G:\xd0\xe0\x93\xb7\x96\x9a\xa8bLU\xd7\x17L\xa8\\\x0a";
 /// The start of the dictionary in a package that has two components and one group.
 const AT: u64 = 108 + 8 + GROUP;
@@ -35,20 +35,20 @@ fn package(dictionary: Component, region: Entry, data: &[u8]) -> Vec<u8> {
 }
 
 /// Returns a package with a dictionary and one region. The arguments are the stored bytes of both.
-fn stored(dictionary: &[u8], stream: &[u8]) -> Vec<u8> {
+pub(super) fn stored(dictionary: &[u8], stream: &[u8]) -> Vec<u8> {
     let size = dictionary.len() as u32;
     let region = Entry { id: small(1), offset: size, size: stream.len() as u32 };
     let data = [dictionary, stream].concat();
     package(component(DICTIONARY, AT as u32, size), region, &data)
 }
 
-fn sound() -> Vec<u8> {
+pub(super) fn sound() -> Vec<u8> {
     stored(&brotli_stored(SHARED), STREAM)
 }
 
 /// Returns a package with digests. The digest of its region covers `sealed_with` instead of the
 /// package's dictionary.
-fn sealed(sealed_with: &[u8]) -> Vec<u8> {
+pub(super) fn sealed(sealed_with: &[u8]) -> Vec<u8> {
     let dictionary = brotli_stored(SHARED);
     let component_bytes = seal_component(&blake3);
     // The seal component takes one more entry of 28 bytes in the table, so everything after the

@@ -3,11 +3,12 @@
 //! It follows `docs/spec/dacti-package.md`, "Compaction" and "Signing a package". It supports only
 //! packages of less than 4 GiB, and stores a new names list without encoding.
 
+use super::dictionary::{self, BROD, DICTIONARY};
 use super::seals::{Hash, Publisher, Seals, read_component, shared_component, signed_component};
 use super::{
-    BROT, Entry, Fault, GROUP, Group, Id, Index, LAYOUT, LOOKUP, Layout, Link, NAMES, NONE, Name,
-    Table, component, delta, fault, head, index, layout, names, names_list, place, read_index,
-    read_layout, read_package, seal, stored_span, table, unbrotli,
+    BROT, Container, Entry, Fault, GROUP, Group, Id, Index, LAYOUT, LOOKUP, Layout, Link, NAMES,
+    NONE, Name, Table, component, delta, fault, head, index, layout, names, names_list, place,
+    read_index, read_layout, read_package, seal, seal_after, stored_span, table, unbrotli,
 };
 use crate::dump::CAP;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,7 +32,11 @@ struct Parts {
     /// Whether at least one path has an explicit id.
     explicit: bool,
     seals: Option<Vec<u8>>,
+    dictionary: Option<Dictionary>,
 }
+
+/// A stored dictionary, and its seal.
+type Dictionary = (Vec<u8>, Vec<u8>);
 
 /// Compacts a package, and keeps its layout. If `signer` is given, the new package is signed, and
 /// has the cdn layout.
@@ -43,7 +48,7 @@ pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Resul
     let container = read_package(file)?;
     let seen = read_index(file, &container)?;
     let seals = read_component(file, &container, hash).transpose()?;
-    let ours = [super::INDEX, LAYOUT, LOOKUP, super::PARTS, super::SEAL, NAMES];
+    let ours = [super::INDEX, LAYOUT, LOOKUP, super::PARTS, super::SEAL, NAMES, DICTIONARY];
     let is_ours = |found: &&super::Found| {
         ours.contains(&found.id)
             && (found.major, found.minor) <= (0, 1)
@@ -58,7 +63,7 @@ pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Resul
         return fault("misuse", "seal component", at.map_or(0, |(at, _)| at));
     }
     let layout = read_layout(file, &container)?;
-    let mut parts = parts(file, &seen, seals.as_ref(), signer, hash)?;
+    let mut parts = parts(file, &container, &seen, seals.as_ref(), signer, hash)?;
     if layout.is_none() {
         parts.regions.iter_mut().for_each(|region| region.hot = false);
     }
@@ -69,8 +74,35 @@ pub fn compact(file: &[u8], signer: Option<&Publisher>, hash: Hash<'_>) -> Resul
     }
 }
 
+/// Returns a package's stored dictionary and its seal, both of which a compactor keeps. A signer
+/// makes a seal of its own.
+fn kept_dictionary(
+    file: &[u8],
+    container: &Container,
+    seals: Option<&Seals>,
+    signer: Option<&Publisher>,
+    hash: Hash<'_>,
+) -> Result<Option<Dictionary>, Fault> {
+    let Some(found) = dictionary::place_of(file, container) else { return Ok(None) };
+    let (at, size) = found?;
+    dictionary::read(file, container).transpose()?;
+    let stored = if size == 0 { &[] } else { &file[at as usize..(at + size) as usize] };
+    let digest = seal(DICTIONARY, BROT, stored, hash);
+    let mut kept = Vec::new();
+    if let Some(seals) = seals {
+        dictionary::check_seal(file, container, seals, hash)?;
+        let found = seals.find(file, at + size, &digest)?;
+        kept = found.map(|(_, seal)| seal.to_vec()).unwrap_or_default();
+    }
+    if let Some(signer) = signer {
+        kept = [&digest[..], &signer.sign(&digest)].concat();
+    }
+    Ok(Some((stored.to_vec(), kept)))
+}
+
 fn parts(
     file: &[u8],
+    container: &Container,
     seen: &Index,
     seals: Option<&Seals>,
     signer: Option<&Publisher>,
@@ -79,6 +111,9 @@ fn parts(
     for removal in seen.removals().values() {
         stored_span(removal, file.len() as u64)?;
     }
+    let dictionary = kept_dictionary(file, container, seals, signer, hash)?;
+    let decoded = dictionary::read(file, container).transpose()?;
+    let decoded = decoded.as_deref();
     let listed = seen.regions();
     let mut regions = Vec::new();
     for (id, entry) in &listed {
@@ -87,14 +122,17 @@ fn parts(
         let mut kept = Vec::new();
         match seals {
             Some(seals) => {
-                super::check_seal(file, entry, seals, hash)?;
-                let digest = seal(entry.id, entry.encoding, stored, hash);
+                super::check_seal_after(file, entry, seals, decoded, hash)?;
+                let digest = seal_after(entry.id, entry.encoding, stored, decoded, hash);
                 let found = seals.find(file, at + size, &digest)?;
                 kept = found.map(|(_, seal)| seal.to_vec()).unwrap_or_default();
             }
             None if entry.encoding == BROT => {
                 let decoded = unbrotli(stored, CAP);
                 decoded.map_err(|kind| Fault { kind, what: "brotli stream", at })?;
+            }
+            None if entry.encoding == BROD => {
+                dictionary::content_in(file, container, entry, CAP)?;
             }
             None => {}
         }
@@ -154,7 +192,7 @@ fn parts(
     for region in &mut regions {
         region.hot &= region.id != NAMES && region.tag == tag;
         if let Some(signer) = signer {
-            let digest = seal(region.id, region.tag, &region.stored, hash);
+            let digest = seal_after(region.id, region.tag, &region.stored, decoded, hash);
             region.seal = [&digest[..], &signer.sign(&digest)].concat();
         }
     }
@@ -162,7 +200,7 @@ fn parts(
         Some(signer) => Some(signed_component(signer.package, &[signer.key()], hash)),
         None => seals.map(|seals| unshared(seals.bytes.clone(), hash)),
     };
-    Ok(Parts { regions, tag, explicit, seals })
+    Ok(Parts { regions, tag, explicit, seals, dictionary })
 }
 
 /// Changes a seal component's region to a kind in which regions share no stored bytes.
@@ -199,6 +237,7 @@ fn groups(base: u64, places: &[(Id, [u8; 4], Entry)]) -> Vec<Vec<Group>> {
 }
 
 fn compact_layout(parts: &Parts) -> Vec<u8> {
+    let dictionary = parts.dictionary.as_ref().map(|(stored, _)| stored);
     let mut data: Vec<u8> = Vec::new();
     let mut stands: BTreeMap<Vec<u8>, u32> = BTreeMap::new();
     let mut places = Vec::new();
@@ -212,7 +251,7 @@ fn compact_layout(parts: &Parts) -> Vec<u8> {
         places.push((region.id, region.tag, Entry { id: region.id, offset, size }));
     }
     let has_names = parts.regions.iter().any(|region| region.id == NAMES);
-    let index_at = 52 + 28 * (1 + u64::from(has_names));
+    let index_at = 52 + 28 * (1 + u64::from(has_names) + u64::from(dictionary.is_some()));
     let count: usize = groups(0, &places).iter().map(Vec::len).sum();
     let index_len = if count == 0 { 0 } else { 8 + GROUP * count as u64 };
     let mut components = vec![match index_len {
@@ -222,11 +261,17 @@ fn compact_layout(parts: &Parts) -> Vec<u8> {
     if has_names {
         components.push(component(NAMES, u32::from(parts.explicit), 0));
     }
+    if let Some(stored) = dictionary {
+        let at = (index_at + index_len) as u32;
+        components.push(component(DICTIONARY, at, stored.len() as u32));
+    }
     let mut out = head(super::PACKAGE, 0, 1);
     out.extend(table(&Table { components, ..Table::default() }));
     if index_len > 0 {
-        out.extend(index(&groups(index_at + index_len, &places).concat()));
+        let dictionary_len = dictionary.map_or(0, Vec::len) as u64;
+        out.extend(index(&groups(index_at + index_len + dictionary_len, &places).concat()));
     }
+    out.extend(dictionary.into_iter().flatten());
     out.extend(data);
     out
 }
@@ -300,7 +345,7 @@ fn fences(index_at: u64, first_group: u64, runs: &[Vec<Group>], stride: usize) -
 }
 
 fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
-    let Parts { mut regions, tag, explicit, seals } = parts;
+    let Parts { mut regions, tag, explicit, seals, dictionary } = parts;
     let hot_count = regions.iter().filter(|region| region.hot).count();
     let placed = (hot_count <= 255).then(|| place_index(&regions)).flatten();
     let (deltas, index_at) = placed.unwrap_or_else(|| {
@@ -311,6 +356,8 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
     let hot_len: usize = hot.iter().map(|region| region.stored.len() + region.seal.len()).sum();
     let hot_at = index_at - hot_len as u64;
     let (hot_data, hot_places) = store(&hot, hot_at);
+    let before = dictionary.as_ref().map(|(stored, seal)| [&stored[..], seal].concat());
+    let before = before.unwrap_or_default();
     let (mut data, places) = store(&cold, 0);
     let stored_once = shared(&cold);
     let seals_max = stored_once.iter().map(Vec::len).max().unwrap_or(1);
@@ -318,7 +365,8 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
         data.resize(data.len() + 15 * cold[0].seal.len(), 0);
     }
     let filled: u64 = groups(0, &places).iter().map(|run| run.len() as u64).sum();
-    let base = index_at + 8 + GROUP * (deltas + filled);
+    let index_end = index_at + 8 + GROUP * (deltas + filled);
+    let base = index_end + before.len() as u64;
     let runs = groups(base, &places);
     let mut all: Vec<_> = (0..deltas).map(|_| delta()).collect();
     if !hot.is_empty() {
@@ -332,17 +380,22 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
         max => shared_component(region, max as u32, hash),
     });
     let once: Vec<&Region> = stored_once.iter().map(|group| group[0]).collect();
-    let in_order = hot.iter().chain(&once);
+    let stored = |region: &&Region| region.stored.clone();
+    let in_order: Vec<Vec<u8>> = hot
+        .iter()
+        .map(stored)
+        .chain(dictionary.as_ref().map(|(stored, _)| stored.clone()))
+        .chain(once.iter().map(stored))
+        .collect();
     let mut digested = [&b"dacti-layout file id v0"[..], &index_region].concat();
     if seals.is_some() {
-        in_order.for_each(|region| digested.extend(hash(&region.stored)));
+        in_order.iter().for_each(|stored| digested.extend(hash(stored)));
     } else {
-        digested
-            .extend(hash(&in_order.flat_map(|region| region.stored.clone()).collect::<Vec<_>>()));
+        digested.extend(hash(&in_order.concat()));
     }
     let file_id = hash(&digested)[..16].try_into().expect("16 bytes");
     let end = (base + data.len() as u64).next_multiple_of(slice);
-    let room = if base == 65_536 { 0 } else { hot_at - 3584 };
+    let room = if index_end == 65_536 { 0 } else { hot_at - 3584 };
     let keys_at = if room == 0 { 0 } else { 3584 };
     let mut first = vec![component(LAYOUT, 1000, 80)];
     let mut second = vec![component(super::INDEX, index_at as u32, index_region.len() as u32)];
@@ -351,6 +404,9 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
     if let Some(region) = seals {
         first.push(component(super::SEAL, 1080, region.len() as u32));
         place(&mut out, 1080, &region);
+    }
+    if let Some((stored, _)) = &dictionary {
+        first.push(component(DICTIONARY, index_end as u32, stored.len() as u32));
     }
     first.push(component(super::PARTS, 1536, 2048));
     if room > 0 {
@@ -371,6 +427,7 @@ fn cdn(parts: Parts, slice: u64, hash: Hash<'_>) -> Vec<u8> {
     place(&mut out, 1000, &layout(&promise));
     place(&mut out, index_at as usize, &index_region);
     place(&mut out, hot_at as usize, &hot_data);
+    out.extend(before);
     out.extend(data);
     out.resize(end as usize, 0);
     out
