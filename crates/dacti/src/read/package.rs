@@ -480,6 +480,11 @@ impl Package {
     }
 
     /// Returns the names list, if it was read before.
+    /// Holds the place of the newest names region if the index was read as a whole.
+    pub(crate) const fn names_at(&self) -> &OnceLock<Option<Located>> {
+        &self.names_at
+    }
+
     pub(crate) fn names_in_hand(&self) -> Option<&Names> {
         self.names.get()
     }

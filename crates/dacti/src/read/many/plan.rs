@@ -126,11 +126,16 @@ impl GetPlan {
     /// its place is known.
     fn look_up_names(&mut self, package: &Package) -> (Vec<Span>, bool) {
         let mut names = None;
-        let mut unknown = begin(package, vec![(NAMES_ID, 0)], &mut |_, found| {
-            names = found.ok().flatten();
-        });
-        let is_known = unknown.len() == 0;
-        self.index.extend(unknown.reads(package));
+        let mut is_known = true;
+        if let Some(scanned) = package.names_at().get() {
+            names = *scanned;
+        } else {
+            let mut unknown = begin(package, vec![(NAMES_ID, 0)], &mut |_, found| {
+                names = found.ok().flatten();
+            });
+            is_known = unknown.len() == 0;
+            self.index.extend(unknown.reads(package));
+        }
         let mut plan = Self::default();
         plan.add(package, Manner::Whole, names);
         (plan.reads, is_known)
@@ -218,7 +223,8 @@ impl Package {
         let index = windows.into_iter().filter(in_hand).collect();
         let mut plan = GetPlan { index, ..GetPlan::default() };
         if self.names_in_hand().is_none() {
-            let (reads, is_known) = plan.look_up_names(self);
+            // The reads of a look-up are left out, because the whole index is read first.
+            let (reads, is_known) = GetPlan::default().look_up_names(self);
             (plan.reads, plan.unknown) = (reads, u64::from(!is_known));
         }
         plan
