@@ -325,6 +325,8 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         (2, &0.into()),
         "the head, and a block of the index"
     );
+    // The dry run looks up the names list. The run reads the whole index, and finds it there.
+    let expected: Vec<_> = expected.into_iter().filter(|span| *span != seen[1]).collect();
     run("ls", &[]);
     let (mut all, _) = server.expect(0, 1);
     all.sort_unstable();

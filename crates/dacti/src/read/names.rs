@@ -57,6 +57,12 @@ impl Names {
     /// Returns every name, ascending by path, each from the newest segment that has it.
     #[must_use]
     pub fn all(&self) -> Vec<Name<'_>> {
+        let mut segments = self.parsed();
+        if let (Some(newest), None) = (segments.next(), segments.next()) {
+            // The number of names is known, so the list takes no more memory than it needs.
+            return newest.names().collect();
+        }
+        drop(segments);
         self.iter().collect()
     }
 
