@@ -326,13 +326,17 @@ fn the_program_unpacks_and_verifies_by_few_requests_and_tells_them_before() {
         "the head, and a block of the index"
     );
     // The dry run looks up the names list. The run reads the whole index, and finds it there.
-    let expected: Vec<_> = expected.into_iter().filter(|span| *span != seen[1]).collect();
+    let without_look_up = |spans: Vec<Span>| -> Vec<Span> {
+        spans.into_iter().filter(|span| *span != seen[1]).collect()
+    };
+    let expected = without_look_up(expected);
     run("ls", &[]);
     let (mut all, _) = server.expect(0, 1);
     all.sort_unstable();
     assert_eq!(all, expected);
     // spec: R-HTTP-65
     let (plan, _, expected) = planned("verify", &[]);
+    let expected = without_look_up(expected);
     assert_eq!(expected.iter().filter(|span| **span == HEAD).count(), 2, "the last look counts");
     // The 3,001 regions include the names list.
     assert_eq!((&plan["regions"], &plan["refused"]), (&3_001.into(), &0.into()));

@@ -444,11 +444,16 @@ impl Package {
     pub fn scan_index(&self) -> Result<IndexScan, Error> {
         self.check_head()?;
         let scan = scan::scan(&**self.source(), self.view(), |_| ())?;
+        self.note_names(&scan);
+        Ok(scan)
+    }
+
+    /// Records the place of the names list that a scan without faults has found.
+    pub(crate) fn note_names(&self, scan: &IndexScan) {
         if scan.faults.is_empty() {
             let place = scan.found.binary_search_by_key(&NAMES_ID, |located| located.id);
             self.names_at.get_or_init(|| place.ok().and_then(|i| scan.found.get(i)).copied());
         }
-        Ok(scan)
     }
 
     /// Reads every group of the index, newest first, including empty ones.

@@ -281,6 +281,7 @@ impl Package {
                 (fault, check) = (Some(error), None);
             }
         })?;
+        self.note_names(&scan);
         Ok((scan, fault))
     }
 }
