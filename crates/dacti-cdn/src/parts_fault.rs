@@ -52,29 +52,29 @@ pub enum PartsFault {
     /// The head has no parts component.
     #[error(
         "the package has no dacti-parts component, so its head has no room for a list of parts: \
-         make a package with that room by `dacti compact`"
+         make a package that has this room with `dacti compact`"
     )]
     NoComponent,
     /// The region is shorter than 2,048 bytes.
-    #[error("needs 2048 bytes, has {0}")]
+    #[error("needs 2048 bytes, but has {0}")]
     TooShort(u64),
     /// The region passes the end of the head.
     #[error("ends at {0:#x}, but the head ends at 0x10000")]
     PastHead(u64),
     /// The region has a version that this reader does not support.
-    #[error("version {0} is not supported, only 0 is")]
+    #[error("version {0}, but only version 0 is supported")]
     Version(u32),
     /// The list is longer than the format allows.
-    #[error("has {0} entries, at most 34 are allowed")]
+    #[error("has {0} entries, but at most 34 are allowed")]
     EntryCount(u32),
     /// The prefix is longer than the format allows.
-    #[error("the prefix has {0} bytes, at most 240 are allowed")]
+    #[error("the prefix has {0} bytes, but at most 240 are allowed")]
     PrefixLen(u16),
     /// The prefix could lead out of the head's folder.
     #[error("the prefix must be a relative path of plain segments that ends with a slash")]
     Prefix,
     /// An entry starts before the end of the previous entry.
-    #[error("the entry starts at {start:#x}, before {end:#x}, the end of the entry before it")]
+    #[error("the entry starts at {start:#x}, but the previous entry ends at {end:#x}")]
     EntryOrder {
         /// Absolute start of the entry.
         start: u64,
@@ -83,8 +83,8 @@ pub enum PartsFault {
     },
     /// An entry is empty, starts within the head, or passes position 2^56.
     #[error(
-        "the entry has {len} bytes from {start:#x}: it must have bytes, start at 65536 or more, \
-         and end at most at 2^56"
+        "the entry has {len} bytes from {start:#x}: it must not be empty, must start at 0x10000 or \
+         later, and must end at 2^56 or earlier"
     )]
     EntryPlace {
         /// Absolute start of the entry.
@@ -94,8 +94,8 @@ pub enum PartsFault {
     },
     /// An entry is cut into pieces of an impossible length, or into too many.
     #[error(
-        "the entry of {len} bytes is cut into pieces of 2^{exponent} bytes: the exponent must be \
-         0 or 16 to 55, with at most 65536 pieces"
+        "the entry of {len} bytes is cut into pieces of 2^{exponent} bytes: the exponent must be 0 \
+         or 16 to 55, and at most 65536 pieces are allowed"
     )]
     Pieces {
         /// The piece exponent.
@@ -112,22 +112,22 @@ pub enum PartsFault {
         end: u64,
     },
     /// The length of the head is not 65,536 bytes.
-    #[error("the head of a package in parts has {0} bytes, expected 65536")]
+    #[error("the head of a package in parts must have 65536 bytes, but has {0}")]
     HeadLen(u64),
     /// The head's bytes do not match the digest that the head states.
     #[error(
-        "the bytes of the head do not fit their digest: they were altered, or put together from \
-         two versions of the head; ask for it again past all caches"
+        "the bytes of the head do not match their digest: they were altered, or mix two versions \
+         of the head; fetch the head again past all caches"
     )]
     HeadDigest,
     /// A position lies in no part.
     #[error("no part of the package holds this position")]
     Hole,
     /// The bytes of a part do not match the digest in its name.
-    #[error("the bytes of the part do not fit the digest in its name")]
+    #[error("the bytes of the part do not match the digest in its name")]
     PartDigest,
     /// The length of an object differs from the length that its entry states.
-    #[error("the object of the part has {found} bytes, expected {expected}")]
+    #[error("the object of the part has {found} bytes, but {expected} were expected")]
     PartLen {
         /// Length that the list implies, in bytes.
         expected: u64,
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn an_error_names_the_structure_and_its_place() {
         let error = PartsError { at: 1536, fault: PartsFault::EntryCount(35) };
-        assert_eq!(error.to_string(), "parts at 0x600: has 35 entries, at most 34 are allowed");
+        assert_eq!(error.to_string(), "parts at 0x600: has 35 entries, but at most 34 are allowed");
         assert_eq!((error.at(), error.kind()), (1536, ErrorKind::Limit));
         let error = PartsError { at: 0, fault: PartsFault::HeadLen(65_535) };
         assert!(error.to_string().starts_with("head at 0x0: "));
