@@ -198,7 +198,7 @@ impl<'p> Run<'p> {
         // spec: R-CDN-19
         let len = self.snapshot.room_len;
         let is_other = |piece: &&Piece| piece.content != PieceContent::Zeros;
-        let room = if self.snapshot.is_in_parts && self.writes_index() {
+        let room = if self.snapshot.is_in_parts && self.plan.strategy.writes_index() {
             let is_edit = |piece: &Piece| matches!(piece.content, PieceContent::Edit { .. });
             let edits =
                 append.pieces.iter().rposition(is_edit).map_or(0, |last| last.saturating_add(1));
@@ -215,10 +215,6 @@ impl<'p> Run<'p> {
             })
     }
 
-    fn writes_index(&self) -> bool {
-        matches!(self.plan.strategy, Strategy::Changes | Strategy::Fold)
-    }
-
     fn reserve(&mut self, reserve: &Reserve) -> Result<(), Breach> {
         let span = self.fits(reserve.at, &reserve.before, &reserve.after)?;
         if !self.snapshot.nobody_reads(span) && !self.is_room_of_new_fences(span) {
@@ -233,7 +229,7 @@ impl<'p> Run<'p> {
     /// the head is replaced as a whole, so no reader of the old head reads these fences.
     fn is_room_of_new_fences(&self, span: Span) -> bool {
         // spec: R-PART-37
-        let room = self.snapshot.fence_room().filter(|_| self.writes_index());
+        let room = self.snapshot.fence_room().filter(|_| self.plan.strategy.writes_index());
         room.is_some_and(|room| room.contains(&span))
     }
 
@@ -318,8 +314,7 @@ impl<'p> Run<'p> {
 
 /// Checks that the append has the bytes of each edit once, and no other bytes of edits.
 fn check_edits(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
-    let lists_removals = matches!(plan.strategy, Strategy::Delta | Strategy::Changes);
-    let removal_seal_len = if lists_removals { snapshot.seal_len } else { 0 };
+    let removal_seal_len = if plan.strategy.lists_removals() { snapshot.seal_len } else { 0 };
     for edit in &plan.edits {
         let Edit::Remove(remove) = edit else { continue };
         let is_empty = remove.seal_len == 0;

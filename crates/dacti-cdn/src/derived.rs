@@ -135,6 +135,12 @@ impl<'a> NewIndex<'a> {
     pub(crate) fn specs(&self) -> Vec<RunSpec> {
         self.runs.specs()
     }
+
+    /// Returns whether the block must end with its part of the index, because the base groups
+    /// follow it.
+    pub(crate) fn ends_block(&self) -> bool {
+        self.written != self.index
+    }
 }
 
 /// Returns the reason to fold if the changes are more than a tenth of what the base groups can

@@ -87,6 +87,17 @@ impl Strategy {
     /// All strategies, cheapest first.
     pub const ALL: [Self; 5] =
         [Self::Delta, Self::FirstTable, Self::SecondTable, Self::Changes, Self::Fold];
+
+    /// Returns whether a plan of this strategy writes groups of an index after the head.
+    pub(crate) const fn writes_index(self) -> bool {
+        matches!(self, Self::Changes | Self::Fold)
+    }
+
+    /// Returns whether a plan of this strategy lists removals, with their seals. A fold leaves the
+    /// removed regions out.
+    pub(crate) const fn lists_removals(self) -> bool {
+        matches!(self, Self::Delta | Self::Changes)
+    }
 }
 
 impl fmt::Display for Strategy {

@@ -57,8 +57,7 @@ pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Resul
     // A fold writes a new index, which lists no removals. So a plan that folds has no seals of
     // removals.
     let unsealed = without_seals(&edits);
-    let lists_removals = matches!(strategy, Strategy::Delta | Strategy::Changes);
-    let has_seals = lists_removals && snapshot.seal_len > 0;
+    let has_seals = strategy.lists_removals() && snapshot.seal_len > 0;
     let (edits, wanted) = if has_seals || wanted.removes.is_empty() {
         (&edits, wanted)
     } else {

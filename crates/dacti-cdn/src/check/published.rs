@@ -192,7 +192,7 @@ impl<'p> Published<'p> {
         }
         let components = self.walk(to)?;
         let old = &self.snapshot.components;
-        let folds = self.writes_index();
+        let folds = self.plan.strategy.writes_index();
         let key = |found: &Component| (found.id, found.version.major);
         for before in old {
             let after = components.iter().find(|found| key(found) == key(before));
@@ -217,10 +217,6 @@ impl<'p> Published<'p> {
 
 /// The chain of tables after the switch.
 impl Published<'_> {
-    fn writes_index(&self) -> bool {
-        matches!(self.plan.strategy, Strategy::Changes | Strategy::Fold)
-    }
-
     fn changes_regions(&self) -> bool {
         let changes = |edit: &Edit| matches!(edit, Edit::Put(_) | Edit::Remove(_));
         self.plan.edits.iter().any(changes)
@@ -264,7 +260,7 @@ impl Published<'_> {
 
     /// Checks that an old component is unchanged, except for the changes of the plan.
     fn check_kept(&self, before: &Component, after: &Component) -> Result<(), Breach> {
-        if self.writes_index() && [INDEX_ID, LOOKUP_ID].contains(&before.id) {
+        if self.plan.strategy.writes_index() && [INDEX_ID, LOOKUP_ID].contains(&before.id) {
             return Ok(());
         }
         if before.version != after.version {

@@ -99,11 +99,6 @@ impl Block {
         Ok(())
     }
 
-    /// Returns the end of the block without its padding.
-    pub(crate) const fn written_end(&self) -> u64 {
-        self.end
-    }
-
     /// Returns the append, padded to the alignment; `None` if there are no bytes.
     pub(crate) fn into_append(mut self) -> Result<Option<Append>, Error> {
         if self.end == self.at {

@@ -5,7 +5,7 @@
 
 use super::block::Block;
 use super::steps::Steps;
-use super::tables::{self, NewRegions};
+use super::tables;
 use crate::derived::{Change, DERIVED_ALIGN, Listed, NewIndex, emit_pieces, pieces};
 use crate::wanted::Wanted;
 use crate::{Digest, Error, Misuse, PieceContent, Snapshot, UpdatePolicy};
@@ -50,18 +50,12 @@ pub(super) fn derived_steps<'p>(
     for ((span, region), digest) in pieces(new).into_iter().zip(digests) {
         last.push((span.len(), PieceContent::Derived { region, digest }));
     }
-    let regions = NewRegions {
-        fences: new.fences,
-        index: new.index,
-        fences_in_head: new.in_head()?,
-        ends_block: !new.kept.is_empty(),
-    };
-    if !regions.ends_block {
+    if !new.ends_block() {
         for (len, content) in last.drain(..) {
             block.push(len, content)?;
         }
     }
-    tables::steps_of_index(snapshot, wanted, block, regions, last, policy)
+    tables::steps_of_index(snapshot, wanted, block, new, last, policy)
 }
 
 /// Returns the changes that the edits make to the index. For a fold, removed regions are left out.

@@ -11,7 +11,7 @@ use crate::Reason;
 use crate::derived::{DERIVED_ALIGN, NewIndex};
 use crate::snapshot::T1_EXTENSION_AT;
 use crate::wanted::Wanted;
-use crate::{Error, Field, HEAD_LEN, PieceContent, Snapshot, UpdatePolicy};
+use crate::{Error, Field, PieceContent, Snapshot, UpdatePolicy};
 use alloc::vec;
 use alloc::vec::Vec;
 use dacti_index::{INDEX_ID, INDEX_VERSION};
@@ -41,17 +41,6 @@ pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<()
         return Err(Reason::NamesElsewhere);
     }
     Ok(())
-}
-
-/// The places of a new index and its fences.
-#[derive(Debug, Clone)]
-pub(crate) struct NewRegions {
-    pub(crate) fences: Span,
-    pub(crate) index: Span,
-    /// The place and the bytes of the fences if they lie in the head.
-    pub(crate) fences_in_head: Option<(Span, Vec<u8>)>,
-    /// Whether the index must lie at the end of the block.
-    pub(crate) ends_block: bool,
 }
 
 /// The new second table.
@@ -84,25 +73,25 @@ pub(crate) fn steps_of_index<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
     mut block: Block,
-    new: NewRegions,
+    new: &NewIndex<'_>,
     last: Vec<(u64, PieceContent)>,
     policy: &'p UpdatePolicy,
 ) -> Result<Steps<'p>, Error> {
-    let second = Second::of(snapshot, wanted, &block, Some(&new))?;
+    let second = Second::of(snapshot, wanted, &block, Some(new))?;
     let second = second.with_rest(&mut block)?;
-    if new.ends_block {
+    if new.ends_block() {
         block.align(DERIVED_ALIGN)?;
     }
     for (len, content) in last {
         block.push(len, content)?;
     }
-    if new.ends_block && block.written_end() != new.index_end_in_block(snapshot) {
+    if new.ends_block() && block.end != new.written.end {
         // The extension tables have moved the index out of the reach of a table, and this has
         // changed the number of extension tables. It does not happen in a block of a different
         // length.
         return Err(Error::NoStrategy { reason: Reason::OutOfReach });
     }
-    second.steps(snapshot, wanted, block, new.fences_in_head, policy)
+    second.steps(snapshot, wanted, block, new.in_head()?, policy)
 }
 
 /// Returns the length of the extension tables of a plan with a new index, with their alignment.
@@ -112,10 +101,8 @@ pub(crate) fn rest_len(
     block: &Block,
     new: &NewIndex<'_>,
 ) -> Result<u64, Error> {
-    let regions =
-        NewRegions { fences: new.fences, index: new.index, fences_in_head: None, ends_block: true };
     let mut tables = Block::starting_at(block.end);
-    Second::of(snapshot, wanted, block, Some(&regions))?.with_rest(&mut tables)?;
+    Second::of(snapshot, wanted, block, Some(new))?.with_rest(&mut tables)?;
     tables.align(DERIVED_ALIGN)?;
     Ok(tables.end.saturating_sub(block.end))
 }
@@ -125,7 +112,7 @@ impl Second {
         snapshot: &Snapshot,
         wanted: &Wanted<'_>,
         block: &Block,
-        new: Option<&NewRegions>,
+        new: Option<&NewIndex<'_>>,
     ) -> Result<Self, Error> {
         let slots = usize::try_from(snapshot.layout.t2_slots).unwrap_or(usize::MAX);
         let old =
@@ -247,24 +234,14 @@ impl Second {
     }
 }
 
-impl NewRegions {
+impl NewIndex<'_> {
     /// Returns the old region base, if it reaches the new regions in the block. Otherwise returns
     /// the start of these regions.
     fn base(&self, old: u64) -> u64 {
-        let is_in_head = self.fences.end <= HEAD_LEN && !self.fences.is_empty();
-        let (first, own) = if is_in_head || self.fences.is_empty() {
-            (self.index, self.index.start)
-        } else {
-            (self.fences, self.fences.start)
-        };
+        let is_first = !self.fences_in_head && !self.fences.is_empty();
+        let first = if is_first { self.fences } else { self.index };
         let is_named = [first, self.index].iter().all(|span| Region::of(*span, old).is_ok());
-        if is_named { old } else { own }
-    }
-
-    /// Returns the end of the part of the index that the block holds.
-    fn index_end_in_block(&self, snapshot: &Snapshot) -> u64 {
-        let kept = snapshot.base_groups().map_or(0, |base| base.span.len());
-        self.index.end.saturating_sub(kept)
+        if is_named { old } else { first.start }
     }
 }
 
