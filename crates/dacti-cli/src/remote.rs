@@ -69,9 +69,14 @@ fn at_once() -> clap::builder::RangedI64ValueParser<u16> {
     clap::value_parser!(u16).range(1..=256)
 }
 
-fn header(text: &str) -> Option<(String, String)> {
-    let (name, value) = text.split_once(':')?;
-    Some((name.trim().into(), value.trim().into()))
+/// Reads the fields of `--header`.
+pub(crate) fn headers(fields: &[String]) -> Result<Vec<(String, String)>, Failure> {
+    let field = |field: &String| {
+        let (name, value) = field.split_once(':')?;
+        Some((name.trim().into(), value.trim().into()))
+    };
+    let usage = || Failure::Usage("write each --header as `Name: value`".into());
+    fields.iter().map(field).collect::<Option<_>>().ok_or_else(usage)
 }
 
 /// Returns a hook that names the reason for each wait, on a terminal only.
@@ -138,10 +143,7 @@ impl Remote {
             ));
         }
         // The message does not repeat the field, which may be a secret.
-        if self.headers.iter().any(|field| header(field).is_none()) {
-            return Err(Failure::Usage("write each --header as `Name: value`".into()));
-        }
-        Ok(())
+        headers(&self.headers).map(drop)
     }
 
     /// Returns whether no option limits the cost of reading.
@@ -231,7 +233,7 @@ impl Remote {
         };
         HttpOptions {
             session,
-            headers: self.headers.iter().filter_map(|field| header(field)).collect(),
+            headers: headers(&self.headers).unwrap_or_default(),
             header_origins: self.header_origins.clone(),
             head_url: self.head.clone(),
             connect_timeout: self.time(by_default.connect_timeout),

@@ -77,14 +77,19 @@ pub(crate) fn take(text: Option<&str>, listed: &mut Vec<Listed>) -> Result<Vec<L
     Ok(wanted)
 }
 
+/// Reads an id that is written with hyphens.
+fn as_id(text: &str) -> Option<Uuid> {
+    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
+    Uuid::parse_str(text).ok().filter(|_| hyphenated)
+}
+
 /// Finds the region that a text names: by id if the text is the id of a region, and otherwise by
 /// path.
 pub(crate) fn find<'k>(
     package: &Package,
     text: &'k str,
 ) -> Result<(RegionName<'k>, Option<Located>), dacti::Error> {
-    let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
-    if let Some(id) = Uuid::parse_str(text).ok().filter(|_| hyphenated)
+    if let Some(id) = as_id(text)
         && let Some(located) = package.find(id)?
     {
         return Ok((RegionName::Id(id), Some(located)));
@@ -97,10 +102,6 @@ pub(crate) fn find_all<'k>(
     package: &Package,
     texts: &[&'k str],
 ) -> Vec<Result<(RegionName<'k>, Option<Located>), dacti::Error>> {
-    let as_id = |text: &str| {
-        let hyphenated = text.len() == uuid::fmt::Hyphenated::LENGTH;
-        Uuid::parse_str(text).ok().filter(|_| hyphenated)
-    };
     let ids: Vec<Uuid> = texts.iter().filter_map(|text| as_id(text)).collect();
     let mut by_id = package.find_many(ids).into_iter();
     let by_path = package.find_many(texts.iter().copied());

@@ -78,6 +78,12 @@ impl PartList {
         self.0.iter().filter(|entry| self.first_start(entry).span == entry.span)
     }
 
+    /// Returns the second starts, each with the first start of its part.
+    pub fn second_starts(&self) -> impl Iterator<Item = (&PartEntry, &PartEntry)> {
+        let pairs = self.0.iter().map(|entry| (entry, self.first_start(entry)));
+        pairs.filter(|(entry, first)| entry.span != first.span)
+    }
+
     /// Returns the positions of the bytes of `span` at the first starts of their parts, in order.
     ///
     /// A later publication may put other bytes at the positions of a second start, but never at the

@@ -3,7 +3,7 @@
 mod scratch;
 
 use crate::outcome::{Failure, Outcome};
-use crate::{Talk, interrupt, output};
+use crate::{Talk, interrupt, output, remote};
 use core::time::Duration;
 use dacti::fetch::{HttpAsker, HttpOptions, Location};
 use dacti::report::host::{
@@ -112,12 +112,7 @@ impl Args {
     }
 
     fn options(&self) -> Result<HttpOptions, Failure> {
-        let fields = self.headers.iter().map(|field| {
-            let (name, value) = field.split_once(':')?;
-            Some((name.trim().to_owned(), value.trim().to_owned()))
-        });
-        let usage = || Failure::Usage("write each --header as `Name: value`".into());
-        let headers = fields.collect::<Option<_>>().ok_or_else(usage)?;
+        let headers = remote::headers(&self.headers)?;
         Ok(HttpOptions { headers, header_origins: self.edges.clone(), ..HttpOptions::default() })
     }
 }

@@ -6,7 +6,7 @@ use crate::report::gaps::Gaps;
 use crate::{Error, Package};
 use core::fmt;
 use dacti_cdn::HEAD_LEN;
-use dacti_cdn::parts::PartEntry;
+use dacti_cdn::parts::PartList;
 use dacti_index::{
     DICTIONARY_ID, GROUP_HEADER_LEN, GROUP_LEN, INDEX_ENTRY_LEN, INDEX_HEADER_LEN, Located,
 };
@@ -375,10 +375,7 @@ fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
 /// Returns the second starts of parts.
 fn second_starts(package: &Package) -> impl Iterator<Item = Span> {
     let list = package.view().parts().map(|parts| &parts.region.list);
-    list.into_iter().flat_map(|list| {
-        let is_second = |entry: &&PartEntry| list.first_start(entry).span != entry.span;
-        list.entries().iter().filter(is_second).map(|entry| entry.span)
-    })
+    list.into_iter().flat_map(PartList::second_starts).map(|(entry, _)| entry.span)
 }
 
 /// Returns the position at which the byte at `at` is stored.

@@ -195,7 +195,7 @@ impl Own {
         let source = &**package.source();
         let (standing, kept) = match there {
             None => (Standing::First, Vec::new()),
-            Some(there) => self.held_against(source, place, there, options)?,
+            Some(there) => self.held_against(package, place, there, options)?,
         };
         let prefix = match (there, &options.prefix) {
             (Some(there), _) => there.parsed.region.prefix.clone(),
@@ -208,7 +208,7 @@ impl Own {
         }
         let start = kept.last().map_or(HEAD_LEN, |last: &PartEntry| last.span.end);
         let rest = Span { start: start.min(self.len), end: self.len };
-        let (index, region_at) = (View::read(source)?.index(), self.parsed.region_at);
+        let (index, region_at) = (package.view().index(), self.parsed.region_at);
         let kept = PartList::new(kept, region_at).map_err(dacti_cdn::Error::from)?;
         let next = kept.continued(rest, index, self.parsed.layout.fresh_end);
         let is_same = standing == Standing::Same;
@@ -271,11 +271,12 @@ impl Own {
     /// stay in the list.
     fn held_against(
         &self,
-        source: &dyn ReadAt,
+        package: &Package,
         place: &Place,
         there: &PublishedHead,
         options: &PublishOptions,
     ) -> Result<(Standing, Vec<PartEntry>), Error> {
+        let source = &**package.source();
         let replaced = |fault: PublishFault| {
             if options.replace { Ok((Standing::Replaced, Vec::new())) } else { Err(fault.into()) }
         };
@@ -309,8 +310,8 @@ impl Own {
         }
         let objects = Arc::new(PlaceObjects(place.clone()));
         let published = PartsSource::new(there.bytes.to_vec().into(), objects)?;
-        let (theirs, ours) = (View::read(&published)?, View::read(source)?);
-        if state_of(&theirs) > state_of(&ours) {
+        let (theirs, ours) = (View::read(&published)?, package.view());
+        if state_of(&theirs) > state_of(ours) {
             return replaced(diverged("a later state of the index".into()));
         }
         // An update that only adds components may change neither the parts nor the index.

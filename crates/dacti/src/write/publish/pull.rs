@@ -199,12 +199,8 @@ impl Pull<'_> {
     /// Returns the second starts of parts, each with the position at which its part starts first.
     fn second_starts(&self) -> Vec<(Span, u64)> {
         let Some(parts) = &self.parts else { return Vec::new() };
-        let list = &parts.region.list;
-        let pairs = list.entries().iter().map(|entry| {
-            let first = list.first_start(entry).span.start;
-            (entry.span, first)
-        });
-        pairs.filter(|(span, first)| span.start != *first).collect()
+        let pairs = parts.region.list.second_starts();
+        pairs.map(|(entry, first)| (entry.span, first.span.start)).collect()
     }
 
     /// Checks the copy by the digests of its parts. If there are no parts, checks it by the seals
