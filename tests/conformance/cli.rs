@@ -596,7 +596,7 @@ fn what_cannot_be_read_is_named_and_nothing_is_left() {
         dacti([OsStr::new("pack"), input.as_ref(), "-o".as_ref(), scratch.package().as_ref()])
     };
     scratch.refused(&pack(&scratch.at("missing")), "missing");
-    // Root can read a file whatever its permissions are, so this test takes a file that fails for
+    // Root can read a file with any permissions, so this test takes a file that fails for
     // everyone. A read of it starts at memory address 0, which is not mapped.
     scratch.refused(&pack(Path::new("/proc/self/mem")), "/proc/self/mem");
     // Files in `/proc` report a length of 0, but have content. The packer reads them up to their

@@ -1,5 +1,5 @@
-//! A URL can contain a password or a signature. No verb may print such a secret, whichever argument
-//! the URL is.
+//! A URL can contain a password or a signature. No verb may print such a secret from any of its
+//! arguments.
 
 use crate::cli::{Scratch, dacti, ended};
 use dacti_tests::program::program;

@@ -422,7 +422,7 @@ fn a_view_whose_second_start_moved_reads_on_by_the_first_one() {
         if is_base && failing.load(SeqCst) { Act::Status(404) } else { Act::Right }
     });
     let package = server.open().unwrap();
-    // A later block stands where the second start was.
+    // A later block has the positions of the former second start.
     let long = vec![7; 300_000];
     put(&store, &mut model, &[("long", &long)]);
     assert_eq!(package.get("file/8").unwrap(), content(8, 0));

@@ -318,8 +318,8 @@ fn two_publishers_at_once_are_told_of_each_other() {
 #[test]
 fn a_component_that_was_added_to_the_published_package_is_not_overwritten() {
     // spec: R-PART-26
-    // The component's data lie in its table entry. So the update adds no part, and leaves the index
-    // as it is.
+    // The component's data lie in its table entry. So the update adds no part, and does not change
+    // the index.
     let dir = tempfile::tempdir().unwrap();
     let (path, _) = package(&dir, 9);
     let store = Memory::default();

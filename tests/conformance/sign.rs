@@ -273,7 +273,7 @@ fn a_signed_package_has_the_specifications_seals() {
         03a107bff3ce10be1d70dd18e74bc09967e4d6309ba50d5f1ddc8664125531b8\
         3ff7e2b78efd9675a6191411bc0dc624568d4d6ac858889e38951f49db2df0a3";
     assert_eq!(file[1080..1176], bytes(component));
-    // Signing again gives the same bytes, whatever the number of threads is.
+    // Signing again gives the same bytes with any number of threads.
     for threads in ["1", "3"] {
         keys.pack(&["--threads", threads]);
         assert_eq!(keys.scratch.bytes(), file);

@@ -217,7 +217,7 @@ fn publish_and_read(name: &str, cache: Cache, deploy: Deploy) {
                 publisher.compact();
                 publisher.tag_and_roll_back(version + 1_000);
             }
-            // Waits until readers have made 16 more reads, however busy the machine is.
+            // Waits until readers have made 16 more reads, even if the machine is busy.
             while count.load(Ordering::Relaxed) < before + 16 && !over.load(Ordering::Relaxed) {
                 std::thread::yield_now();
             }

@@ -1,6 +1,6 @@
 //! The reference reader's result for a fixture: the lines of the dump, or the first fault.
 //!
-//! The area of a fixture is its name up to the first underscore. It decides what is read:
+//! The area of a fixture is its name up to the first underscore. By the area, this module reads:
 //! `container` up to the components' regions, `index` up to the contents of all regions, `package`
 //! also the names and the layout. A fixture of `names` is a single segment.
 //! `tests/fixtures/README.md` describes all areas.
@@ -148,8 +148,8 @@ fn package(file: &[u8]) -> Result<String, Fault> {
     out += &index_lines;
     let regions = by::read_index(file, &seen)?.regions();
     let seals = read_component(file, &seen, &blake3).transpose()?;
-    // The index has no entry for an earlier segment. But the segment has a seal, as the names list
-    // does.
+    // The index has no entry for an earlier segment. But the segment has a seal, like the names
+    // list.
     let mut judge = |segment: &by::EntrySeen| match &seals {
         Some(seals) => by::check_seal(file, segment, seals, &blake3),
         None => Ok(()),

@@ -80,8 +80,8 @@ struct Finder {
 
 impl Finder {
     /// Converts a path of the source text to a path from the root of the crate. In the root file,
-    /// any path may lead to a module. In other files, only paths that start with `crate` or `super`
-    /// do.
+    /// any path may lead to a module. In other files, a path leads to a module only if it starts
+    /// with `crate` or `super`.
     fn absolute(&self, written: &[String]) -> Option<Path> {
         let supers = written.iter().take_while(|name| *name == "super").count();
         let rest = written.get(supers.max(1)..)?;

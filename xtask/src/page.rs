@@ -1,4 +1,4 @@
-//! Pages with measurements. A program writes all their numbers, and no person does.
+//! Pages with measurements. Only a program writes their numbers.
 //!
 //! A page has two marks, and the results of a run lie between them. They include the command, the
 //! commit, the day and the machine. All verbs that measure use this module.

@@ -76,7 +76,7 @@ pub fn modules<'a>(tree: &Tree, roots: impl IntoIterator<Item = &'a str>) -> Res
 #[derive(Debug)]
 struct Module {
     path: String,
-    /// The folder in which the modules inside this module are.
+    /// The folder of the modules inside this module.
     dir: String,
     test: bool,
 }

@@ -65,8 +65,8 @@ fn external_types(context: &Context, metadata: &Metadata) -> Result {
     judge("differences from the list of public dependencies in xtask/src/semver.rs", &findings)
 }
 
-/// Returns the crates that an interface uses but the list lacks, and the crates that only the list
-/// has.
+/// Returns the crates that an interface uses but the list lacks, and the listed crates that no
+/// interface uses.
 fn differences(package: &str, listed: &[&str], found: &public_types::Crates) -> Vec<String> {
     let unlisted = found.iter().filter(|(name, _)| !listed.contains(&&***name));
     let unlisted = unlisted.map(|(name, place)| format!("{package}: {place} names {name}"));

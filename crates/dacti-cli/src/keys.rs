@@ -115,7 +115,7 @@ fn open(path: &Path) -> Result<File, Failure> {
     File::open(path).map_err(|error| cannot_read(path, &error))
 }
 
-/// Reads the text of a key file, but no more bytes than the longest valid text has.
+/// Reads the text of a key file, up to the length of the longest valid text.
 fn read_text(path: &Path, file: &File) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let len_max = u64::try_from(KEY_TEXT_LEN_MAX).unwrap_or(u64::MAX).saturating_add(1);

@@ -37,8 +37,7 @@ pub enum Verdict {
 
 /// The verification of one region whose stored bytes are given in pieces.
 ///
-/// If the policy refuses a region whatever its stored bytes are, [`new`](Self::new) returns the
-/// error.
+/// If the policy refuses a region with any stored bytes, [`new`](Self::new) returns the error.
 #[derive(Debug, Clone)]
 pub struct Verifier<'p> {
     located: Located,

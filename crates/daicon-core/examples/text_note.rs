@@ -330,8 +330,8 @@ mod tests {
         assert_eq!(read(&mut Cursor::new(HI), 3).unwrap(), "hi\n");
         let error = read(&mut Cursor::new(HI), 2).unwrap_err();
         assert!(matches!(error, Error::TooLong { at: 80, len: 3, limit: 2 }), "{error}");
-        // An entry states the maximum size. The reader must allocate memory only for bytes that the
-        // file has.
+        // An entry states the maximum size. The reader must not allocate more memory than the file
+        // has bytes.
         let file = start(0, &[text(TEXT.version, 80, u32::MAX)]);
         let error = read(&mut Cursor::new(&file), u64::MAX).unwrap_err();
         assert_eq!(error.kind(), Some(ErrorKind::Truncated));

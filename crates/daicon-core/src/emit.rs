@@ -1,7 +1,7 @@
 //! Writes preambles and tables into a caller's buffer.
 //!
 //! Readers accept every file that this module writes. Reserved fields and free slots become zero,
-//! whatever the buffer held before. Specification: `docs/spec/daicon.md`, "The writer's duties".
+//! even if the buffer had other bytes. Specification: `docs/spec/daicon.md`, "The writer's duties".
 
 use crate::{
     COMPONENT_ENTRY_LEN, COMPONENTS_MAX, ComponentSpec, Error, FormatHeader, Misuse, PREAMBLE_LEN,

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 /// Make a local copy of a package, or bring one up to date.
 ///
-/// The copy is one file, whatever the form of the package. If FILE is an earlier state of the same
+/// The copy is one file, even if the package is in parts. If FILE is an earlier state of the same
 /// package, only the bytes that it lacks are fetched. Digests are checked before the new copy
 /// replaces the old copy, so readers of the copy see the old package or the new one.
 ///

@@ -12,8 +12,8 @@ const SCHEMES: [&str; 12] =
 const SECRET_NAMES: [&str; 10] =
     ["sig", "token", "key", "secret", "pass", "pwd", "auth", "cred", "session", "jwt"];
 
-/// Returns the text without secrets: no credentials before a host, and no query of a URL. Text that
-/// has no such parts is returned as it is.
+/// Returns the text without secrets: no credentials before a host, and no query of a URL. Text
+/// without such parts is not changed.
 pub(super) fn redacted(text: &str) -> String {
     let Some(at) = host_of_url(text) else { return redacted_path(text) };
     let (before, rest) = text.split_at(at);

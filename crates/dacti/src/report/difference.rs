@@ -33,7 +33,7 @@ const LISTED_READ: u64 = 32;
 /// One of two packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The package that a client has.
+    /// The old package, a copy of which a client keeps.
     Old,
     /// The package that the client wants.
     New,

@@ -316,7 +316,7 @@ impl Remote for HttpRemote {
                 query_for_parts: self.query_for_parts,
                 part_cache: self.part_cache.clone(),
             };
-            // The package has no view yet, so the session forgets what it knows about the old head.
+            // The package has no view yet, so the session forgets the state of the old head.
             again.client.session().restart();
             let fetch = Fetch::fresh_head(&again.head_client().session());
             again.with_head(fetch).await.map(|again| Some(of_its_form(again)))

@@ -1,7 +1,7 @@
 //! Counts the bytes of a package by their use, finds dead bytes, and tells whether compaction pays.
 //!
 //! Specification: `docs/spec/dacti-package.md`, "The cdn layout". The format does not define when
-//! compaction pays; [`Compaction`] does.
+//! compaction pays; [`Compaction`] defines it for this crate.
 
 mod duplicates;
 

@@ -62,7 +62,7 @@ impl Compressor {
             Some(shown) if !shown.is_empty() => encoder.set_custom_dictionary(shown.len(), &shown),
             Some(_) => {}
             // This also turns Brotli's own dictionary off. A stream that uses no dictionary decodes
-            // to the same content whatever dictionary the reader has.
+            // to the same content with any dictionary.
             None => encoder.params.use_dictionary = false,
         }
         let room_len = BrotliEncoderMaxCompressedSize(content.len());

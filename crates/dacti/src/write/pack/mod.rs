@@ -68,7 +68,7 @@ pub enum EncodingChoice {
     /// not make the package smaller, the packer reads the input twice.
     #[default]
     Auto,
-    /// Contents are stored as they are.
+    /// Contents are stored without compression.
     None,
     /// Brotli, even if it makes the package larger.
     Brotli,
