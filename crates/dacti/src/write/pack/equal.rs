@@ -3,7 +3,8 @@
 //! A region's seals follow its stored bytes. So when a packer writes the first of several equal
 //! regions, it must know all regions that share these bytes. Most contents are not read for this: a
 //! content is read only if another input has the same length. It is read to its end only if another
-//! content starts with the same bytes.
+//! content starts with the same bytes. The contents of short files that are read stay in memory, up
+//! to a limit, so that the build does not open them again.
 
 use super::Progress;
 use super::input::Input;
@@ -39,10 +40,11 @@ pub(super) type Tell<'t> = dyn FnMut(Progress) -> ControlFlow<()> + 't;
 /// without bytes, hot regions and the names list.
 ///
 /// An input that cannot be read counts as unequal to all others. The build reads it again and then
-/// reports the error.
+/// reports the error. At most `held_max` bytes of contents stay in memory.
 pub(super) fn find(
-    inputs: &[Input],
+    inputs: &mut [Input],
     threads: NonZeroUsize,
+    held_max: usize,
     tell: &mut Tell<'_>,
 ) -> Result<Vec<Equals>, Error> {
     let may_share = |input: &Input| !input.hot && input.id != NAMES_ID && input.len > 0;
@@ -50,14 +52,27 @@ pub(super) fn find(
     let able = inputs.iter().enumerate().filter(|(_, input)| may_share(input));
     let lens = able.map(|(i, input)| (i, state.hash_one((input.len, tag_of(input)))));
     let candidates = repeated(lens.collect());
-    let mut search = Search { inputs, threads, tell };
-    let starts = search.keys(&candidates, |input, buf| {
-        let start = input.start(START_LEN, buf)?;
-        Some(state.hash_one((input.len, tag_of(input), start)))
+    let hold_end = hold_end(inputs, &candidates, held_max);
+    let starts = Search { inputs, threads, tell }.keys(&candidates, |i, input, buf| {
+        let holds = i < hold_end && is_held(input);
+        if holds {
+            buf.clear();
+            input.read_into(buf).ok()?;
+        }
+        let start = if holds { &buf[..] } else { input.start(START_LEN, buf)? };
+        let key = state.hash_one((input.len, tag_of(input), start));
+        Some((key, holds.then(|| core::mem::take(buf))))
     })?;
-    let candidates = repeated(starts);
-    let mut hashes = search
-        .keys(&candidates, |input, buf| Some((*hash(input, buf)?.as_bytes(), tag_of(input))))?;
+    let mut keys = Vec::with_capacity(starts.len());
+    for (i, (key, content)) in starts {
+        keys.push((i, key));
+        if let (Some(content), Some(input)) = (content, inputs.get_mut(i)) {
+            input.hold_content(content);
+        }
+    }
+    let candidates = repeated(keys);
+    let mut hashes = Search { inputs, threads, tell }
+        .keys(&candidates, |_, input, buf| Some((*hash(input, buf)?.as_bytes(), tag_of(input))))?;
     hashes.sort_unstable_by_key(|(i, key)| (*key, *i));
     let equals = hashes.chunk_by(|(_, a), (_, b)| a == b).filter(|equal| equal.len() > 1);
     let mut equals: Vec<Equals> = equals
@@ -68,6 +83,25 @@ pub(super) fn find(
         .collect();
     equals.sort_unstable_by_key(|equal| equal.inputs.first().copied());
     Ok(equals)
+}
+
+/// Returns whether the search leaves the content of an input in memory, if the limit allows it.
+fn is_held(input: &Input) -> bool {
+    input.is_file() && input.len <= START_LEN
+}
+
+/// Returns the number of the first input whose content no longer fits into `held_max` bytes
+/// together with the contents of the candidates before it.
+fn hold_end(inputs: &[Input], candidates: &[usize], held_max: usize) -> usize {
+    let mut left = to_u64(held_max);
+    for i in candidates {
+        let Some(input) = inputs.get(*i).filter(|input| is_held(input)) else { continue };
+        match left.checked_sub(input.len) {
+            Some(rest) => left = rest,
+            None => return *i,
+        }
+    }
+    inputs.len()
 }
 
 /// Returns the encoding tag of a copied region. Copied regions are equal only if their tags are
@@ -129,19 +163,19 @@ impl<T> Weigh for Keys<T> {
 }
 
 /// The search for equal contents among the inputs of a build.
-struct Search<'s> {
+struct Search<'s, 't> {
     inputs: &'s [Input],
     threads: NonZeroUsize,
-    tell: &'s mut Tell<'s>,
+    tell: &'s mut Tell<'t>,
 }
 
-impl Search<'_> {
+impl Search<'_, '_> {
     /// Returns the keys of these inputs, each with the input's number, in the order of `numbers`.
     /// Inputs without a key are left out.
     fn keys<T: Send>(
         &mut self,
         numbers: &[usize],
-        key: impl Fn(&Input, &mut Vec<u8>) -> Option<T> + Sync,
+        key: impl Fn(usize, &Input, &mut Vec<u8>) -> Option<T> + Sync,
     ) -> Result<Vec<(usize, T)>, Error> {
         let Self { inputs, threads, tell } = self;
         let inputs: &[Input] = inputs;
@@ -158,7 +192,7 @@ impl Search<'_> {
             usize::MAX,
             |job, lane| {
                 let (batch, mut buf) = (batches.get(job).copied().unwrap_or_default(), Vec::new());
-                let keyed = |i: &usize| Some((*i, key(inputs.get(*i)?, &mut buf)?));
+                let keyed = |i: &usize| Some((*i, key(*i, inputs.get(*i)?, &mut buf)?));
                 lane.put(Keys(batch.iter().filter_map(keyed).collect())).map(Ok)
             },
             |Keys(keys)| {
@@ -183,7 +217,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(inputs: &[Input], expected: &[(&[u8], &[usize])]) {
+    fn check(inputs: &mut [Input], expected: &[(&[u8], &[usize])]) {
         let expected: Vec<Equals> = expected
             .iter()
             .map(|(content, inputs)| Equals {
@@ -193,7 +227,7 @@ mod tests {
             .collect();
         for threads in [1, 3] {
             let threads = NonZeroUsize::new(threads).unwrap();
-            let found = find(inputs, threads, &mut |_| ControlFlow::Continue(())).unwrap();
+            let found = find(inputs, threads, 0, &mut |_| ControlFlow::Continue(())).unwrap();
             assert_eq!(found, expected);
         }
     }
@@ -211,7 +245,7 @@ mod tests {
         other_end[99_999] = 8;
         let mut hot = input(12, b"same".to_vec());
         hot.hot = true;
-        let inputs = [
+        let mut inputs = [
             input(0, b"same".to_vec()),
             input(1, long.clone()),
             input(2, b"sama".to_vec()),
@@ -226,10 +260,10 @@ mod tests {
             input(11, file("d", &long[1..])),
             hot,
         ];
-        check(&inputs, &[(b"same", &[0, 3, 6]), (&long, &[1, 4, 7])]);
+        check(&mut inputs, &[(b"same", &[0, 3, 6]), (&long, &[1, 4, 7])]);
         // After this, the file `a` cannot be read, so it equals no other input.
         std::fs::remove_file(dir.path().join("a")).unwrap();
-        check(&inputs, &[(b"same", &[0, 6]), (&long, &[1, 4, 7])]);
+        check(&mut inputs, &[(b"same", &[0, 6]), (&long, &[1, 4, 7])]);
     }
 
     #[test]
@@ -239,7 +273,8 @@ mod tests {
             0 => format!("own {n:06}"),
             _ => format!("shared {:03}", n % 50),
         };
-        let inputs: Vec<Input> = (0..5_000).map(|n| input(n, content(n).into_bytes())).collect();
+        let mut inputs: Vec<Input> =
+            (0..5_000).map(|n| input(n, content(n).into_bytes())).collect();
         let mut expected: Vec<(Vec<u8>, Vec<usize>)> = Vec::new();
         for n in (0..5_000).filter(|n| n % 3 > 0) {
             let content = content(n).into_bytes();
@@ -251,13 +286,49 @@ mod tests {
         let expected: Vec<(&[u8], &[usize])> =
             expected.iter().map(|(content, numbers)| (&content[..], &numbers[..])).collect();
         assert_eq!(expected.len(), 50);
-        check(&inputs, &expected);
+        check(&mut inputs, &expected);
+    }
+
+    #[test]
+    fn short_files_stay_in_memory_up_to_the_limit() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = |name: &str, content: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, content).unwrap();
+            path
+        };
+        let long = vec![7; 70_000];
+        let mut inputs = [
+            input(0, file("a", b"same")),
+            input(1, file("b", b"sama")),
+            input(2, file("c", &long)),
+            input(3, file("d", b"an own length")),
+            input(4, file("e", b"same")),
+            input(5, file("f", &long)),
+        ];
+        // Two contents of 4 bytes fit into 11 bytes. The third one does not.
+        let tell = &mut |_| ControlFlow::Continue(());
+        let found = find(&mut inputs, NonZeroUsize::MIN, 11, tell).unwrap();
+        let numbers: Vec<_> = found.into_iter().map(|equal| equal.inputs).collect();
+        assert_eq!(numbers, [[0, 4], [2, 5]]);
+        let held = |inputs: &[Input]| -> Vec<_> {
+            inputs.iter().map(|input| input.in_memory().map(<[u8]>::to_vec)).collect()
+        };
+        let (same, sama) = (Some(b"same".to_vec()), Some(b"sama".to_vec()));
+        let expected = [same.clone(), sama, None, None, None, None];
+        assert_eq!(held(&inputs), expected);
+        // A held content is not read again, and messages name its file.
+        let path = dir.path().join("a");
+        std::fs::remove_file(&path).unwrap();
+        let mut content = Vec::new();
+        inputs[0].read_into(&mut content).unwrap();
+        assert_eq!((Some(content), inputs[0].origin()), (same, crate::error::shown(&path)));
     }
 
     #[test]
     fn a_caller_stops_the_search() {
-        let inputs: Vec<Input> = (0..10).map(|n| input(n, b"same".to_vec())).collect();
-        let found = find(&inputs, NonZeroUsize::MIN, &mut |_| ControlFlow::Break(()));
+        let mut inputs: Vec<Input> = (0..10).map(|n| input(n, b"same".to_vec())).collect();
+        let found = find(&mut inputs, NonZeroUsize::MIN, 0, &mut |_| ControlFlow::Break(()));
         assert!(matches!(found, Err(crate::Error::Stopped)));
     }
 

@@ -234,12 +234,21 @@ enum Source {
         path: PathBuf,
         modified: Option<SystemTime>,
     },
+    /// Boxed for the same reason.
+    HeldFile(Box<HeldFile>),
     Bytes(Vec<u8>),
     Shared(Shared),
     Spooled {
         file: Arc<File>,
         at: u64,
     },
+}
+
+/// A file whose content was read before the build.
+#[derive(Debug)]
+struct HeldFile {
+    path: PathBuf,
+    content: Vec<u8>,
 }
 
 impl Input {
@@ -344,9 +353,33 @@ impl Input {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes),
             Source::Shared(shared) => Some(shared.bytes()),
+            Source::HeldFile(held) => Some(&held.content),
             Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) | Source::Decoded(_) => {
                 None
             }
+        }
+    }
+
+    /// Returns whether the content is read from a file of the caller, which is not in memory.
+    pub(super) const fn is_file(&self) -> bool {
+        matches!(self.source, Source::File { .. })
+    }
+
+    /// Leaves the content of a file, which [`read_into`](Self::read_into) has read, in memory. The
+    /// build then does not open the file.
+    pub(super) fn hold_content(&mut self, content: Vec<u8>) {
+        if let Source::File { path, .. } = &mut self.source {
+            let path = core::mem::take(path);
+            self.source = Source::HeldFile(Box::new(HeldFile { path, content }));
+        }
+    }
+
+    /// Returns the file from which the content is read, if it is a file of the caller.
+    fn file(&self) -> Option<&Path> {
+        match &self.source {
+            Source::File { path, .. } => Some(path),
+            Source::HeldFile(held) => Some(&held.path),
+            _ => None,
         }
     }
 
@@ -440,6 +473,7 @@ impl Input {
             Source::Decoded(decoded) => return Ok(Box::new(decoded.open()?)),
             Source::Bytes(bytes) => Box::new(&bytes[..]),
             Source::Shared(shared) => Box::new(shared.bytes()),
+            Source::HeldFile(held) => Box::new(&held.content[..]),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
                 // The metadata are taken from the open file, because the path may now lead to
@@ -457,20 +491,14 @@ impl Input {
 
     /// Returns the error of an input that contains a private key.
     fn private_key(&self) -> Error {
-        let file = match &self.source {
-            Source::File { path, .. } => Some(path.clone()),
-            _ => None,
-        };
-        Error::PrivateKey { name: self.to_string(), file }
+        Error::PrivateKey { name: self.to_string(), file: self.file().map(Path::to_path_buf) }
     }
 
     /// Returns the error of a content that has changed since it was added.
     pub(super) fn changed(&self) -> Error {
-        match &self.source {
-            Source::File { path, .. } => {
-                Error::Changed { path: path.clone(), expected: self.len, found: self.len }
-            }
-            _ => self.failed(io::Error::other("the bytes have changed during the build")),
+        match self.file() {
+            Some(path) => Error::Changed { path: path.into(), expected: self.len, found: self.len },
+            None => self.failed(io::Error::other("the bytes have changed during the build")),
         }
     }
 
@@ -505,6 +533,7 @@ impl Input {
     pub(crate) fn origin(&self) -> String {
         match &self.source {
             Source::File { path, .. } => crate::error::shown(path),
+            Source::HeldFile(held) => crate::error::shown(&held.path),
             Source::Bytes(_) | Source::Shared(_) | Source::Spooled { .. } => {
                 "the caller's bytes".into()
             }
@@ -522,6 +551,7 @@ impl Input {
         }
         match &self.source {
             Source::File { path, .. } => Error::io("read", path, error),
+            Source::HeldFile(held) => Error::io("read", &held.path, error),
             Source::Kept(kept) => kept.failed(error),
             Source::Decoded(decoded) => decoded.failed(error),
             Source::Bytes(_) | Source::Shared(_) | Source::Spooled { .. } => {

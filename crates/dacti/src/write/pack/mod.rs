@@ -108,8 +108,9 @@ pub struct BuildOptions {
     pub dictionary: DictionaryChoice,
     /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
-    /// The maximum number of bytes that are encoded but not yet written. It does not change the
-    /// package.
+    /// The maximum number of bytes that are encoded but not yet written. The search for equal
+    /// contents leaves at most the same number of bytes of short files in memory, so that these
+    /// files are not read twice. It does not change the package.
     pub in_flight_max: usize,
 }
 
@@ -485,13 +486,14 @@ impl PackageBuilder {
 
     /// Finds the inputs with equal contents, if these are stored once.
     fn find_equals(
-        &self,
+        &mut self,
         progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
     ) -> Result<Vec<Equals>, Error> {
         if !self.options.share || self.sealing().is_none() {
             return Ok(Vec::new());
         }
-        equal::find(&self.inputs, crate::threads::count(self.options.threads), progress)
+        let BuildOptions { threads, in_flight_max, .. } = self.options;
+        equal::find(&mut self.inputs, crate::threads::count(threads), in_flight_max, progress)
     }
 
     fn plan(&self, encoder: Encoder<'_>, equals: &[Equals]) -> Result<Plan, Error> {
