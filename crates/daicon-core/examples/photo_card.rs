@@ -25,7 +25,7 @@ pub const START_LEN: usize = container_len(1) + table_len(1);
 /// Returns the start of a card. Write the picture and the caption after it.
 ///
 /// # Errors
-/// `Misuse`, if a region would have 4 GiB or more.
+/// `Misuse` if a region would have 4 GiB or more.
 pub fn start(picture: &[u8], caption: &str) -> Result<[u8; START_LEN], Error> {
     let mut regions = RegionLayout::new(START_LEN, 0);
     let first = [PICTURE.with_region(regions.place(picture.len())?)];
@@ -40,7 +40,7 @@ pub fn start(picture: &[u8], caption: &str) -> Result<[u8; START_LEN], Error> {
 /// Returns the picture and the caption of a card that is in memory.
 ///
 /// # Errors
-/// If the bytes are no card, or a region exceeds their end.
+/// The bytes are not a card, or a region passes their end.
 pub fn read(card: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let walker = FORMAT.read(card)?;
     let bytes = |part: Requirement<'_>| part.require(walker.components())?.bytes_in(card);
@@ -50,7 +50,7 @@ pub fn read(card: &[u8]) -> Result<(&[u8], &[u8]), Error> {
 /// Reads the caption of a card from a file. Does not read the picture.
 ///
 /// # Errors
-/// If the file is no card, or cannot be read.
+/// The file is not a card, or cannot be read.
 #[cfg(feature = "std")]
 pub fn caption(file: std::fs::File) -> Result<Vec<u8>, daicon_core::io::ReadError> {
     let mut card = daicon_core::io::Container::open(file, &FORMAT)?;

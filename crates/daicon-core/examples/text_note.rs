@@ -53,12 +53,12 @@ pub enum Error {
     TooLong {
         /// The start of the text, as an absolute position.
         at: u64,
-        /// Its length in bytes.
+        /// Length of the text in bytes.
         len: u64,
         /// The caller's limit.
         limit: u64,
     },
-    /// Readers would reject this text.
+    /// The text cannot be written, because readers would reject it.
     #[error("the text cannot be written: {0}")]
     Unwritable(Unwritable),
     /// The system could not read or write the file.
@@ -125,7 +125,7 @@ impl From<ReadError> for Error {
 /// Writes a note that holds `text`.
 ///
 /// # Errors
-/// `Unwritable`, before any byte is written, and `Io`.
+/// `Unwritable` before any byte is written; `Io`.
 pub fn write(text: &str, out: &mut impl Write) -> Result<(), Error> {
     if let Some(at) = text.find('\0') {
         return Err(Error::Unwritable(Unwritable::Nul(at)));
@@ -198,8 +198,8 @@ mod tests {
         ComponentSpec::with_region(TEXT.id, version, Region::new(offset, size))
     }
 
-    /// Returns the preamble and the first table of a note with these components. The extension
-    /// offset may be one that the emitter would refuse.
+    /// Returns the preamble and the first table of a note with these components. The tests can set
+    /// an extension offset that the emitter would refuse.
     fn start(extension_at: u64, components: &[ComponentSpec]) -> Vec<u8> {
         let table = TableSpec { components, ..TableSpec::default() };
         let mut out = vec![0; 1000];
@@ -330,8 +330,8 @@ mod tests {
         assert_eq!(read(&mut Cursor::new(HI), 3).unwrap(), "hi\n");
         let error = read(&mut Cursor::new(HI), 2).unwrap_err();
         assert!(matches!(error, Error::TooLong { at: 80, len: 3, limit: 2 }), "{error}");
-        // An entry states the maximum size. The reader must not allocate more memory than the file
-        // has bytes.
+        // The entry claims the maximum size of a region. The reader must not allocate more memory
+        // than the file has bytes.
         let file = start(0, &[text(TEXT.version, 80, u32::MAX)]);
         let error = read(&mut Cursor::new(&file), u64::MAX).unwrap_err();
         assert_eq!(error.kind(), Some(ErrorKind::Truncated));

@@ -9,15 +9,15 @@ use uuid::Uuid;
 /// A component found in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Component {
-    /// Position of its entry, absolute.
+    /// Position of the component's entry, absolute.
     pub at: u64,
     /// UUID of the component.
     pub id: Uuid,
-    /// Its version.
+    /// Version of the component.
     pub version: Version,
     /// The eight bytes that the component defines, most often a region.
     pub data: [u8; 8],
-    /// The region base of its table, absolute.
+    /// The region base of the component's table, absolute.
     pub base: u64,
 }
 
@@ -32,13 +32,13 @@ impl Component {
         }
     }
 
-    /// Returns its data as a region relative to [`base`](Self::base).
+    /// Returns the component's data as a region relative to [`base`](Self::base).
     #[must_use]
     pub const fn region(&self) -> Region {
         Region::from_data(self.data)
     }
 
-    /// Returns the span of its region. Use this if the length of the file is unknown.
+    /// Returns the span of the component's region. Use this if the length of the file is unknown.
     ///
     /// # Errors
     /// `OutOfBounds` if the span passes 2^64.
@@ -53,8 +53,8 @@ impl Component {
         })
     }
 
-    /// Returns the span of its region in a file of `len` bytes. An empty region has no bytes, so it
-    /// may point anywhere.
+    /// Returns the span of the component's region in a file of `len` bytes. An empty region has no
+    /// bytes, so it may point anywhere.
     ///
     /// # Errors
     /// `OutOfBounds` if the span passes 2^64, `Truncated` if it passes the end of the file.
@@ -67,7 +67,7 @@ impl Component {
         Ok(span)
     }
 
-    /// Returns the bytes of its region in `file`, which is a whole file.
+    /// Returns the bytes of the component's region. `file` is a whole file in memory.
     ///
     /// # Errors
     /// The errors of [`span_within`](Self::span_within).
@@ -83,7 +83,7 @@ impl Component {
 pub struct ComponentSpec {
     /// UUID of the component.
     pub id: Uuid,
-    /// Its version.
+    /// Version of the component.
     pub version: Version,
     /// The eight bytes that the component defines.
     pub data: [u8; 8],

@@ -159,7 +159,8 @@ pub fn emit_preamble(preamble: &PreambleSpec, out: &mut [u8]) -> Result<usize, E
 }
 
 /// Sets the extension offset of a table. `table` holds the table's bytes, which start at file
-/// position `at`. This changes eight bytes in one write: the switch of the container format.
+/// position `at`. This changes eight bytes in one write. The write publishes the tables to which
+/// the new offset leads.
 ///
 /// # Errors
 /// `Misuse` if readers would reject the offset; `Truncated` if `table` does not hold the whole
@@ -172,7 +173,7 @@ pub fn emit_extension(table: &mut [u8], at: u64, extension_at: u64) -> Result<()
     Ok(())
 }
 
-/// Checks a whole chain. Returns the highest end of a table.
+/// Checks a whole chain. Returns the highest position at which one of its tables ends.
 fn check_chain(tables: &[TableSpec<'_>]) -> Result<u64, Error> {
     let (found, limit) = (to_u64(tables.len()), to_u64(TABLES_MAX));
     if found > limit {
@@ -209,8 +210,8 @@ fn check_chain(tables: &[TableSpec<'_>]) -> Result<u64, Error> {
     Ok(end)
 }
 
-/// Refuses a table that overlaps the preamble or the header of the first table. The first table
-/// itself must only not overlap the preamble.
+/// Refuses a table that overlaps the preamble or the header of the first table. The first table is
+/// compared with the preamble only.
 fn check_place(span: Span) -> Result<(), Misuse> {
     let first = FIRST_HEADER;
     let other = if span.start == first.start { PREAMBLE } else { FIRST_USED };
@@ -220,9 +221,9 @@ fn check_place(span: Span) -> Result<(), Misuse> {
     Ok(())
 }
 
-/// Refuses an extension offset that leads into bytes in use: the preamble, the header of the first
-/// table, or the table at `other`. An offset that leads back to a table is refused too, because
-/// readers would see a loop.
+/// Refuses an extension offset if the table header at this offset would overlap bytes in use: the
+/// preamble, the header of the first table, or `other`, the span of an earlier table. This also
+/// refuses an offset that leads back to a table, because readers would see a loop.
 fn check_extension(other: Span, extension_at: u64) -> Result<(), Misuse> {
     if extension_at == 0 {
         return Ok(());
@@ -237,7 +238,7 @@ fn check_extension(other: Span, extension_at: u64) -> Result<(), Misuse> {
 
 const PREAMBLE: Span = Span { start: 0, end: PREAMBLE_LEN };
 const FIRST_HEADER: Span = Span { start: PREAMBLE_LEN, end: PREAMBLE_LEN + TABLE_HEADER_LEN };
-/// The bytes that are in use in every file.
+/// The bytes that are in use in every file: the preamble and the header of the first table.
 const FIRST_USED: Span = Span { start: 0, end: FIRST_HEADER.end };
 
 fn prefix_mut(out: &mut [u8], needed: u64) -> Result<&mut [u8], Error> {
@@ -276,7 +277,7 @@ mod tests {
 
     #[test]
     fn one_empty_component_is_the_published_80_byte_file() {
-        // This file was written by the format's first program.
+        // The format's first program wrote these bytes.
         let published: [u8; 80] = *b"\xffdaicon0\
             \x29\x79\x0f\x5f\x77\x75\xe5\x4b\x8b\xb5\x4a\x63\x19\x9b\x67\x22\0\0\0\0\
             \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\

@@ -1,7 +1,8 @@
 //! The faults of a container, each with its place.
 //!
-//! An error stores the structure, the absolute offset, the expected value and the found value, but
-//! no text and no box. [`Error::kind`] is for programs, and `Display` for people.
+//! An error stores the structure, the absolute offset, the expected value and the found value. It
+//! stores no text and needs no heap memory. [`Error::kind`] is for programs, and `Display` for
+//! people.
 
 use crate::{Span, Version};
 use core::fmt;
@@ -73,17 +74,17 @@ pub enum Misuse {
     /// The buffer to emit into is too short.
     #[error("the buffer has {len} bytes, but {needed} are needed")]
     BufferTooShort {
-        /// Bytes that the structure takes.
+        /// Length of the structure in bytes.
         needed: u64,
-        /// Bytes that the buffer has.
+        /// Length of the buffer in bytes.
         len: u64,
     },
     /// A table has more components than slots.
     #[error("{components} components do not fit {slots} slots: give the table more slots")]
     TooFewSlots {
-        /// Components given.
+        /// Number of components that the caller gave.
         components: u64,
-        /// Slots asked for.
+        /// Number of slots that the caller asked for.
         slots: u32,
     },
     /// A chain has two components with the same UUID and major version.
@@ -94,13 +95,13 @@ pub enum Misuse {
     DuplicateComponent {
         /// The component.
         id: Uuid,
-        /// Its major version.
+        /// The major version of the component.
         major: u16,
     },
     /// A chain has more components than readers accept.
     #[error("{found} components: readers accept at most {limit} in one file")]
     TooManyComponents {
-        /// Components given.
+        /// Number of components that the caller gave.
         found: u64,
         /// The maximum number of components that readers accept by default.
         limit: u64,
@@ -108,7 +109,7 @@ pub enum Misuse {
     /// A chain has more tables than readers accept.
     #[error("{found} tables: readers accept at most {limit} in one file")]
     TooManyTables {
-        /// Tables given.
+        /// Number of tables that the caller gave.
         found: u64,
         /// The maximum number of tables that readers accept by default.
         limit: u64,
@@ -184,7 +185,7 @@ pub enum Misuse {
     RegionTooLong {
         /// Start of the region, absolute.
         start: u64,
-        /// Its length in bytes.
+        /// Length of the region in bytes.
         len: u64,
     },
     /// Bytes were fed to a walk that has ended.
@@ -218,9 +219,9 @@ pub enum Error {
     Truncated {
         /// The structure at fault.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the structure, absolute.
         at: u64,
-        /// Its length in bytes.
+        /// Length of the structure in bytes.
         needed: u64,
         /// End of the source, absolute.
         end: u64,
@@ -233,13 +234,13 @@ pub enum Error {
     OutOfBounds {
         /// The structure at fault.
         what: Structure,
-        /// Position of its entry, absolute.
+        /// Position of the region's entry, absolute.
         at: u64,
-        /// The region base of its table, absolute.
+        /// The region base of the entry's table, absolute.
         base: u64,
-        /// Its offset from the region base.
+        /// Offset of the region from the region base.
         offset: u32,
-        /// Its length in bytes.
+        /// Length of the region in bytes.
         size: u32,
     },
     /// Two structures overlap.
@@ -247,14 +248,14 @@ pub enum Error {
     Overlap {
         /// The later structure.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the later structure, absolute.
         at: u64,
-        /// Its end, absolute.
+        /// End of the later structure, absolute.
         end: u64,
         /// The span of the earlier structure.
         other: Span,
     },
-    /// A count exceeds a limit of the caller.
+    /// A count or a length exceeds a limit of the caller.
     #[error(
         "{what} at {at:#x}: found {found}, but the limit is {limit}: raise the limit if you trust \
          the file"
@@ -262,9 +263,9 @@ pub enum Error {
     LimitExceeded {
         /// The structure at fault.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the structure, absolute.
         at: u64,
-        /// The count in the file.
+        /// The count or the length in bytes that was found.
         found: u64,
         /// The limit.
         limit: u64,
@@ -293,7 +294,7 @@ pub enum Error {
     MissingComponent {
         /// The component.
         id: Uuid,
-        /// The lowest version that can be used.
+        /// The version that the format requires, which is the lowest usable version.
         required: Version,
     },
     /// A required component has only versions that cannot be used.
@@ -303,11 +304,11 @@ pub enum Error {
     IncompatibleComponent {
         /// The component.
         id: Uuid,
-        /// Position of its entry, absolute.
+        /// Position of the component's first entry, absolute.
         at: u64,
-        /// The lowest version that can be used.
+        /// The version that the format requires, which is the lowest usable version.
         required: Version,
-        /// The version found.
+        /// The version in the component's first entry.
         found: Version,
     },
     /// A mistake of the caller.
@@ -375,7 +376,7 @@ impl Error {
     }
 }
 
-/// Displays bytes in the form of a hex dump.
+/// Displays bytes as a hex dump.
 struct Dump([u8; 8]);
 
 impl fmt::Display for Dump {

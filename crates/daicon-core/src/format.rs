@@ -31,7 +31,7 @@ pub struct Format<'a> {
     /// The version that this reader is written for.
     pub version: Version,
     /// Further minor versions that this reader can read, if the major version is 0. Below 1.0, a
-    /// reader of one minor version cannot assume that it reads another.
+    /// reader of one minor version cannot assume that it can read any other minor version.
     pub minors: &'a [u16],
     /// Components that every file of the format must have.
     pub requires: &'a [Requirement<'a>],
@@ -51,9 +51,9 @@ pub struct PreambleSpec {
 pub struct Requirement<'a> {
     /// UUID of the component.
     pub id: Uuid,
-    /// The lowest version that can be used. Writers write this version.
+    /// The lowest version that a reader can use. Writers write this version.
     pub version: Version,
-    /// Further minor versions that can be used, if the major version is 0.
+    /// Further minor versions that a reader can use, if the major version is 0.
     pub minors: &'a [u16],
 }
 
@@ -70,7 +70,7 @@ impl<'a> Requirement<'a> {
         Self { id, version, minors }
     }
 
-    /// Finds the component among `components`, which a walker has found.
+    /// Finds the required component among `components`, which a walker has found.
     #[must_use]
     pub fn find<'c>(&self, components: &'c [Component]) -> ComponentMatch<'c> {
         let mut other = None;
@@ -83,7 +83,7 @@ impl<'a> Requirement<'a> {
         other.map_or(ComponentMatch::Missing, ComponentMatch::Incompatible)
     }
 
-    /// Returns the component among `components`, which a walker has found.
+    /// Returns the required component among `components`, which a walker has found.
     ///
     /// # Errors
     /// `MissingComponent`, `IncompatibleComponent`.
@@ -108,7 +108,7 @@ impl<'a> Requirement<'a> {
 /// The result of the search for a required component in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ComponentMatch<'c> {
-    /// The component, in a version that can be used.
+    /// The component, in a version that the reader can use.
     Found(&'c Component),
     /// The first component of that UUID. No component of that UUID has a usable version.
     Incompatible(&'c Component),
@@ -129,7 +129,7 @@ impl<'a> Format<'a> {
         PreambleSpec { format: self.id, version: self.version }
     }
 
-    /// Reads the tables of `file`, a whole file in memory, and checks it against the format.
+    /// Reads the tables of `file`, a whole file in memory, and checks the file against the format.
     ///
     /// Reading ends as soon as all required components are found. If the format requires no
     /// components, this reads the whole chain.
@@ -146,8 +146,8 @@ impl<'a> Format<'a> {
         Ok(walker)
     }
 
-    /// Returns the span that the walker wants; `None` if the walk has ended, or if the format has
-    /// required components and all were found.
+    /// Returns the span that the walker wants. Returns `None` if the walk has ended, or if the
+    /// format has required components and the walker has found all of them.
     pub(crate) fn want(&self, walker: &TableWalker) -> Option<crate::Span> {
         let enough = !self.requires.is_empty() && self.is_met(walker.components());
         walker.want().filter(|_| !enough)

@@ -12,7 +12,7 @@ pub struct Joining {
     pub gap_len_max: u64,
     /// The maximum length of a read that joins several spans. A longer span gets a read of its own.
     pub len_max: u64,
-    /// Borders that no read crosses, unless a single span crosses them.
+    /// Borders that no read crosses, except a read of one span that itself crosses a border.
     pub slices: Option<Slices>,
 }
 
@@ -30,9 +30,9 @@ pub struct Slices {
 pub struct Joined {
     /// The span to read, absolute.
     pub span: Span,
-    /// Number of its first span among the given spans.
+    /// Number of the read's first span among the given spans, from 0.
     pub first: usize,
-    /// Number of consecutive spans that it covers.
+    /// Number of consecutive spans that the read covers.
     pub count: usize,
 }
 
@@ -65,7 +65,7 @@ pub fn coalesce(spans: &[Span], joining: Joining) -> impl Iterator<Item = Joined
 }
 
 impl Joining {
-    /// Returns the span of one read for `read` and `more`; `None` if they need two reads.
+    /// Returns the span of one read that covers `read` and `more`; `None` if they need two reads.
     fn join(&self, read: Span, more: Span) -> Option<Span> {
         if more.is_empty() {
             return Some(read);

@@ -6,7 +6,7 @@ pub const TABLES_MAX: usize = 64;
 
 /// The default for the maximum number of components in all tables of one file, duplicates included.
 ///
-/// The founding formats have fewer than ten components in a file. The walker stores components
+/// Files of the founding formats have fewer than ten components. The walker stores components
 /// inline, so this limit also sets the walker's size.
 pub const COMPONENTS_MAX: usize = 256;
 
@@ -16,7 +16,8 @@ pub const DIAGNOSTICS_MAX: usize = 16;
 /// The limits of a walk over one file. A walk that exceeds a limit ends with
 /// `Error::LimitExceeded`.
 ///
-/// The walker's type parameters are upper bounds of these limits.
+/// The walker has room for as many tables and components as its type parameters state. A higher
+/// limit than this has no effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Maximum number of tables in the chain.

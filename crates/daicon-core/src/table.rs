@@ -1,6 +1,6 @@
 //! A component table: a borrowed, checked view of its header and entries.
 //!
-//! A table does not know the chain to which it belongs; [`TableWalker`](crate::TableWalker) does.
+//! A `Table` does not know its chain. [`TableWalker`](crate::TableWalker) reads chains.
 //! Specification: `docs/spec/daicon.md`, "Tables".
 
 use crate::{

@@ -28,25 +28,26 @@ pub enum Event<'b> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Diagnostic {
-    /// A table's extension offset leads back to an earlier table. The chain ends at this table.
+    /// A table's extension offset leads back to an earlier table, or to the table itself. The chain
+    /// ends at this table.
     Loop {
-        /// The table that leads back, absolute.
+        /// Start of the table that leads back, absolute.
         at: u64,
-        /// The earlier table, absolute.
+        /// Start of the table to which it leads back, absolute.
         extension_at: u64,
     },
     /// An entry with the UUID and major version of an earlier entry.
     Duplicate {
-        /// The ignored entry, absolute.
+        /// Position of the ignored entry, absolute.
         at: u64,
-        /// The earlier entry, which is used, absolute.
+        /// Position of the earlier entry, absolute. Readers use this entry.
         first_at: u64,
     },
     /// A reserved field is not zero.
     ReservedNotZero {
-        /// The field, absolute.
+        /// Position of the field, absolute.
         at: u64,
-        /// Its value.
+        /// Value of the field.
         found: u32,
     },
 }
@@ -114,8 +115,8 @@ impl TableWalker {
 }
 
 impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENTS> {
-    /// Starts a walk over a file of `len` bytes, or of unknown length, within `limits`. The type
-    /// parameters are upper bounds of these limits.
+    /// Starts a walk over a file of `len` bytes, or of unknown length, within `limits`. Limits
+    /// above the type parameters have no effect.
     ///
     /// ```
     /// use daicon_core::{Limits, TableWalker};
@@ -178,7 +179,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Returns the format header, or `None` if it was not fed yet.
+    /// Returns the format header; `None` if the walk has not read it yet.
     #[must_use]
     pub const fn format_header(&self) -> Option<&FormatHeader> {
         self.format_header.as_ref()
@@ -203,7 +204,7 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         self.tables.get(..self.tables_count).unwrap_or_default()
     }
 
-    /// Returns the diagnostics so far, but at most [`DIAGNOSTICS_MAX`] of them.
+    /// Returns the first [`DIAGNOSTICS_MAX`] diagnostics so far.
     pub fn diagnostics(&self) -> impl Iterator<Item = &Diagnostic> {
         self.diagnostics.iter().flatten()
     }
@@ -329,8 +330,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         self.diagnostics_count = self.diagnostics_count.saturating_add(1);
     }
 
-    /// Returns the span of `needed` bytes at `at`. Checks it against the length of the file, if the
-    /// length is known.
+    /// Returns the span of `needed` bytes at `at`. If the length of the file is known, refuses a
+    /// span that passes the end.
     fn fits(&self, what: Structure, at: u64, needed: u64) -> Result<Span, Error> {
         let end = self.len.unwrap_or(u64::MAX);
         Span::new(at, needed).filter(|span| span.end <= end).ok_or(Error::Truncated {
@@ -352,8 +353,8 @@ impl<const TABLES: usize, const COMPONENTS: usize> TableWalker<TABLES, COMPONENT
         }
     }
 
-    /// Returns the error for bytes that end inside the structure at `at`. `bytes` were fed for file
-    /// position `fed_at`.
+    /// Returns the error for a structure at `at` that the fed bytes do not hold completely. `bytes`
+    /// are these bytes, and start at file position `fed_at`.
     fn truncated(&self, what: Structure, at: u64, needed: u64, fed_at: u64, bytes: &[u8]) -> Error {
         let seen = fed_at.saturating_add(to_u64(bytes.len()));
         Error::Truncated { what, at, needed, end: self.len.unwrap_or(seen) }
@@ -393,8 +394,8 @@ mod tests {
         let preamble = PreambleSpec { format: Uuid::nil(), version: Version::new(0, 1) };
         let table = TableSpec { components: &[first], ..TableSpec::default() };
         emit_container(&preamble, &[table], &mut file).unwrap();
-        // The test sets the offset itself, because the emitter refuses the chains that these tests
-        // need.
+        // The test sets the extension offset itself, because some tests need chains that the
+        // emitter refuses.
         file[36] = 80;
         let table = TableSpec { at: 80, components: &[second], ..TableSpec::default() };
         table.emit(&mut file[80..]).unwrap();
@@ -498,8 +499,8 @@ mod tests {
 
     #[test]
     fn tables_that_share_bytes_are_refused() {
-        // The offsets lead into the preamble and into the first table. A table at 27 would have a
-        // header that overlaps the first table.
+        // Each extension offset leads into bytes in use: 4 and 27 into the preamble, 29 and 79 into
+        // the first table, which ends at 80.
         for (target, expected) in [(4, 4), (27, 27), (29, 29), (79, 79)] {
             let mut file = two_tables(component(1, 0), component(2, 0));
             set_extension(&mut file[28..], target);

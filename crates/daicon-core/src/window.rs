@@ -6,7 +6,7 @@
 use crate::{Span, to_u64};
 
 /// Length of the head: the bytes at the start of a file that a reader fetches in its first request.
-/// The head of a shorter file is the whole file.
+/// If a file is shorter, its head is the whole file.
 pub const HEAD_LEN: u64 = 65_536;
 
 /// A piece of a file in memory.
