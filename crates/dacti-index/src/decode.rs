@@ -68,7 +68,8 @@ enum Codec {
 #[cfg(feature = "alloc")]
 #[derive(Debug, Clone, Copy)]
 enum Window {
-    /// Without a dictionary, content of any length is valid.
+    /// The window does not limit the content, because the stream has no dictionary. Also the value
+    /// for a window that RFC 7932 does not define: the decoder then refuses the stream.
     Any,
     /// The window is not known yet. The value is the length of the dictionary in bytes.
     Unread(u64),
@@ -199,7 +200,7 @@ impl Decoder {
         Ok(progress)
     }
 
-    /// Checks, after the last stored byte, that the region is complete.
+    /// Checks that the region is complete. Call this after the last stored byte.
     ///
     /// # Errors
     /// `Truncated` if stored bytes are missing, `Incomplete` if the stream has not ended.
@@ -247,7 +248,7 @@ impl Decoder {
         let room = content_max.saturating_sub(self.decoded);
         let room = clamp(room, out.len());
         // If the content has reached its maximum length, the decoder tries to decode one more byte.
-        // If there is one, the content is too long.
+        // If this succeeds, the content is too long.
         let mut probe = [0];
         let at_cap = room == 0 && !out.is_empty();
         let out = if at_cap { &mut probe[..] } else { out.get_mut(..room).unwrap_or_default() };
@@ -323,7 +324,7 @@ pub fn decode_into(located: &Located, stored: &[u8], out: &mut [u8]) -> Result<u
         let input = stored.get(read..).unwrap_or_default();
         let output = out.get_mut(written..).unwrap_or_default();
         let full = output.is_empty();
-        // If the buffer is full, the decoder tries to decode one more byte. If there is one, the
+        // If the buffer is full, the decoder tries to decode one more byte. If this succeeds, the
         // content is too long.
         let mut probe = [0];
         let output = if full { &mut probe[..] } else { output };
@@ -441,7 +442,8 @@ fn decode_all(
 fn grow(out: &mut alloc::vec::Vec<u8>, len: u64, decoder: &Decoder) -> Result<(), Error> {
     let no_room = Error::OutOfMemory { what: decoder.what(), at: decoder.at };
     let len = usize::try_from(len).map_err(|_| no_room)?;
-    // `try_reserve` may reserve twice as much, and so pass the caller's limit.
+    // `try_reserve_exact` is needed here: `try_reserve` may reserve twice as much memory, and so
+    // pass the caller's limit.
     out.try_reserve_exact(len.saturating_sub(out.len())).map_err(|_| no_room)?;
     out.resize(len.max(out.len()), 0);
     Ok(())
@@ -491,8 +493,8 @@ mod tests {
 
     #[test]
     fn memory_stays_within_the_limit_while_content_grows() {
-        // Content of 100,000 bytes that compresses well needs several steps. The limit is not a
-        // power of two, so doubling would pass it.
+        // Content of 100,000 bytes that compresses well makes the buffer grow several times. The
+        // limit is not a power of two, so a buffer that only doubles would pass it.
         let content = vec![7; 100_000];
         let stored = compress(&content);
         let located = located(Encoding::BROTLI, &stored);

@@ -57,7 +57,8 @@ mod tests {
         ];
         for (bits, code) in codes {
             let low = u8::from_str_radix(code, 2).unwrap();
-            // The bits after the code belong to the next field.
+            // The bits after the code belong to the stream's next field, so they must not change
+            // the result.
             let rest = 0xff_u8.checked_shl(code.len() as u32).unwrap();
             for first in [low, low | rest] {
                 assert_eq!(window_len(first), Some((1 << bits) - 16), "{code}");

@@ -50,8 +50,9 @@ pub fn emit_group(header: &GroupHeader, entries: &[Entry], out: &mut [u8]) -> Re
     let (head, slots) = out.split_at_mut(size_of::<GroupHeader>());
     head.copy_from_slice(bytes_of(header));
     let mut slots = slots.chunks_exact_mut(size_of::<Entry>());
-    // In this order, `zip` takes no slot after the last entry. In the other order, it would take
-    // one more slot, which would not become zero.
+    // `zip` asks its first iterator for an item before its second. `entries` must be the first: if
+    // `slots` were the first, `zip` would take one slot too many, and this slot would not become
+    // zero.
     for (entry, slot) in entries.iter().zip(slots.by_ref()) {
         slot.copy_from_slice(bytes_of(entry));
     }

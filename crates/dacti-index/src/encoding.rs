@@ -17,7 +17,7 @@ impl Encoding {
     pub const BROTLI: Self = Self(*b"brot");
     /// The stored bytes are one brotli stream that also refers to the package's dictionary.
     pub const BROTLI_DICTIONARY: Self = Self(*b"brod");
-    /// The group removes regions: the ids of its entries are absent.
+    /// The group lists removals: the package does not have the regions with the ids of its entries.
     pub const GONE: Self = Self(*b"gone");
 
     /// Creates an encoding of any tag, known or not.
@@ -47,8 +47,8 @@ impl Encoding {
 }
 
 impl fmt::Display for Encoding {
-    /// Writes the name as it is if it is visible ASCII. Otherwise escapes the four bytes, because
-    /// other characters could change what a terminal shows.
+    /// Writes the tag's text without its padding, if it is visible ASCII. Otherwise escapes the
+    /// four bytes, because other characters could change what a terminal shows.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) if name.bytes().all(|byte| byte.is_ascii_graphic()) => f.pad(name),

@@ -42,17 +42,17 @@ pub enum Misuse {
     /// The buffer to write into is too short.
     #[error("the buffer has {len} bytes, but {needed} are needed")]
     BufferTooShort {
-        /// Bytes needed.
+        /// Number of bytes that are needed.
         needed: u64,
-        /// Bytes given.
+        /// Length of the buffer in bytes.
         len: u64,
     },
     /// The length in a group's header differs from the number of its entries.
     #[error("the group header says {length} entries, but {entries} were given")]
     GroupLength {
-        /// The length in the header.
+        /// The number of entries that the header states.
         length: u8,
-        /// Entries given.
+        /// Number of entries that the caller gave.
         entries: u64,
     },
     /// More groups than fit into an index region, whose size has 32 bits.
@@ -61,13 +61,13 @@ pub enum Misuse {
         crate::GROUPS_MAX
     )]
     TooManyGroups {
-        /// Groups needed.
+        /// Number of groups that are needed.
         groups: u64,
     },
     /// A region longer than its 32-bit size field can state.
     #[error("region of {len} bytes: an entry has room for less than 4 GiB, so split the region")]
     RegionTooLong {
-        /// Its stored length.
+        /// Number of stored bytes of the region.
         len: u64,
     },
     /// The stored bytes of an entry would pass the last position of a file, 2^64 - 1.
@@ -79,7 +79,7 @@ pub enum Misuse {
         /// Number of the entry in its group, from 0.
         entry: u8,
     },
-    /// An entry that removes its region must not have stored bytes.
+    /// An entry that removes its region has a size other than 0.
     #[error("entry {entry} of the group: it removes its region, so its size must be 0")]
     RemovalWithBytes {
         /// Number of the entry in its group, from 0.
@@ -102,9 +102,9 @@ pub enum Error {
     Truncated {
         /// The structure at fault.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the structure, absolute.
         at: u64,
-        /// Its length in bytes.
+        /// Length of the structure in bytes.
         needed: u64,
         /// End of the source, absolute.
         end: u64,
@@ -117,7 +117,7 @@ pub enum Error {
     RegionTooSmall {
         /// Start of the region, absolute.
         at: u64,
-        /// Groups that the header counts.
+        /// Number of groups that the header states.
         groups: u32,
         /// Number of bytes that the index header and these groups need.
         needed: u64,
@@ -147,7 +147,7 @@ pub enum Error {
         base: u64,
         /// The entry's offset from the group base.
         offset: u32,
-        /// Its size.
+        /// The size that the entry states.
         size: u32,
     },
     /// An entry that removes its region but has stored bytes.
@@ -158,7 +158,7 @@ pub enum Error {
     RemovalWithBytes {
         /// Position of the entry, absolute.
         at: u64,
-        /// Its size.
+        /// The size that the entry states.
         size: u32,
     },
     /// A region of an unsupported encoding.
@@ -189,7 +189,7 @@ pub enum Error {
     PastWindow {
         /// Start of the stored bytes, absolute.
         at: u64,
-        /// Distance that the stream's window reaches back, in bytes.
+        /// The distance in bytes that the stream's window reaches back.
         window_len: u64,
     },
     /// A `brot` or `brod` region that is not a brotli stream.

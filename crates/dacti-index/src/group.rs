@@ -86,13 +86,13 @@ impl<'b> Group<'b> {
     }
 
     /// Returns the group base, absolute: the offsets of the entries are added to it. It has no
-    /// meaning in a group of length 0.
+    /// meaning in a group without entries.
     #[must_use]
     pub const fn base(&self) -> u64 {
         self.header.base.get()
     }
 
-    /// Returns the encoding of the group's regions. It has no meaning in a group of length 0.
+    /// Returns the encoding of the group's regions. It has no meaning in a group without entries.
     #[must_use]
     pub const fn encoding(&self) -> Encoding {
         Encoding::from_tag(self.header.encoding)
@@ -156,8 +156,8 @@ pub(crate) fn used_len(header: &GroupHeader) -> u64 {
     u64::from(header.length).saturating_mul(INDEX_ENTRY_LEN)
 }
 
-/// Returns the error for bytes that end inside the structure at `at`. `bytes` were fed for file
-/// position `fed_at`.
+/// Returns the error for a structure at `at` that the fed bytes do not hold completely. `bytes` are
+/// these bytes, and start at file position `fed_at`.
 pub(crate) fn truncated(what: Structure, at: u64, needed: u64, fed_at: u64, bytes: &[u8]) -> Error {
     let len = to_u64(bytes.len());
     Error::Truncated { what, at, needed, end: fed_at.saturating_add(len) }

@@ -9,8 +9,8 @@ pub const GROUPS_MAX: u32 = 699_962;
 /// The maximum stored length of a region, because its size is a `u32`.
 pub const REGION_LEN_MAX: u64 = u32::MAX as u64;
 
-/// The maximum stored length that the regions of one group or of one id range may span, because
-/// their offsets are `u32`.
+/// The maximum distance from a group base to the start of a region's stored bytes. The offsets of
+/// entries are `u32`.
 pub const RANGE_LEN_MAX: u64 = u32::MAX as u64;
 
 const _: () = {

@@ -16,19 +16,20 @@ pub struct IdRange {
     pub first: usize,
     /// Number of regions.
     pub count: usize,
-    /// The maximum length of the regions in bytes when stored.
+    /// The sum of the maximum stored lengths of the regions, in bytes.
     pub stored_len_max: u64,
 }
 
 impl IdRange {
-    /// Returns the number of groups that the range fills. The last group may be filled in part.
+    /// Returns the number of groups that the range needs. The last group may have free entries.
     #[must_use]
     pub const fn groups(&self) -> usize {
         self.count.div_ceil(GROUP_ENTRIES)
     }
 }
 
-/// Divides regions into as few ranges as their sizes allow. Without regions there is no range.
+/// Divides regions into as few id ranges as their sizes allow. Without regions, there are no
+/// ranges.
 ///
 /// `sizes` has the maximum stored length of each region, in the order of ids. Bytes between stored
 /// regions, such as a seal, count as part of the region before them. Cost: one pass, and memory for

@@ -233,8 +233,8 @@ mod tests {
     #[test]
     fn newest_group_wins_and_ends_the_search() {
         let file = index(&[None, Some((7, 1)), Some((7, 2)), Some((8, 3))]);
-        // The search reads the index header and the empty group's header. Then it reads the header
-        // and the one entry of the group that has the id.
+        // The search for 7 reads the index header and the header of the empty first group. Then it
+        // reads the header and the one entry of the second group, which has the id.
         assert_eq!(find(&file, 7), (Some(1001), 4, 8 + 16 + 16 + 24));
         assert_eq!(find(&file, 8), (Some(1003), 8, 8 + 16 + 3 * 40));
         assert_eq!(find(&file, 9), (None, 8, 8 + 16 + 3 * 40));
