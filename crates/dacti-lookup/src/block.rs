@@ -19,9 +19,9 @@ pub(crate) struct Block<'b> {
     bytes: &'b [u8],
     /// Start of the block's first group, absolute.
     pub(crate) at: u64,
-    /// The number of its groups, at least one.
+    /// The number of the block's groups, at least one.
     groups: u32,
-    /// The fence that leads to it.
+    /// The fence of this block.
     fence: u64,
     /// The fence of the run's next block, if there is a next block. `bytes` then extend to the end
     /// of that block's first entry.
@@ -41,10 +41,10 @@ pub(crate) enum Place {
 }
 
 impl Lookup<'_> {
-    /// Checks block number `n`, among the blocks of all runs. If the check succeeds and a search
-    /// does not find an id in this block, the block does not have the id. The block must begin with
-    /// its fence and ascend. It must end before the first entry of the next block, which must have
-    /// the next fence. `bytes` are the bytes of [`block_span`](Self::block_span).
+    /// Checks block number `n`; the blocks of all runs are counted together. If the check succeeds
+    /// and a search does not find an id in this block, the block does not have the id. The block
+    /// must begin with its fence and ascend. It must end before the first entry of the next block,
+    /// which must have the next fence. `bytes` are the bytes of [`block_span`](Self::block_span).
     ///
     /// # Errors
     /// `Contradiction`, and other faults of the block.
@@ -78,8 +78,8 @@ impl<'b> Block<'b> {
         Self { bytes, at, groups, fence, next_fence: Some(next_fence) }
     }
 
-    /// Finds `id`, or the position at which it would be. Reads only a few entries, and relies on
-    /// the order of the block without checking it.
+    /// Finds `id`, or the position at which it would be. Reads only a few entries. Relies on the
+    /// order of the block's entries, and does not check it.
     pub(crate) fn find(&self, id: Uuid) -> Result<Place, Error> {
         let target = id.as_u128();
         let gap = gap(self.fence, self.next_fence.unwrap_or(u64::MAX), entries_in(self.groups));
@@ -89,8 +89,8 @@ impl<'b> Block<'b> {
         let mut g =
             u32::try_from(skipped.checked_div(entries).unwrap_or(0)).unwrap_or(last).min(last);
         let mut guess = skipped.saturating_sub(u64::from(g).saturating_mul(entries));
-        // The search never reverses its direction, so it ends. This is the direction of the last
-        // step.
+        // The search moves from group to group in one direction only, so it ends. `from` is
+        // `Greater` after a move to an earlier group, and `Less` after a move to a later group.
         let mut from = Ordering::Equal;
         loop {
             let group = self.group(g)?;

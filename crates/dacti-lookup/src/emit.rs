@@ -17,7 +17,7 @@ use uuid::Uuid;
 pub struct RunSpec {
     /// Number of its first group in the index.
     pub first_group: u32,
-    /// The number of its groups.
+    /// The number of the run's groups.
     pub groups: u32,
 }
 
@@ -58,13 +58,13 @@ pub fn emit_lookup(
     emit_lookup_with(index_at, runs, stride, first_id, &[], out)
 }
 
-/// A run of an older index that stays in the new one, with fences of the older lookup region.
+/// A run of an older index that stays in the new index. Its fences are copied from the older lookup
+/// region.
 #[derive(Debug, Clone, Copy)]
 pub struct KeptRun<'b> {
     /// The run in the older lookup region.
     pub run: Run<'b>,
-    /// The step from one kept fence to the next: the first fence is kept, and then one of every
-    /// this many. 1 keeps all fences.
+    /// Of this many consecutive fences, the first is kept. 1 keeps all fences.
     pub every: u32,
 }
 
@@ -100,8 +100,8 @@ pub fn lookup_len_with(runs: &[RunSpec], stride: u32, kept: &[KeptRun<'_>]) -> u
     })
 }
 
-/// Does the same as [`emit_lookup`], for an index in which the runs `kept` of an older index follow
-/// `runs`. Their groups get new numbers, and their fences are copied.
+/// Does the same as [`emit_lookup`], for an index in which runs of an older index follow the new
+/// `runs`. The groups of these runs, `kept`, get new numbers, and their fences are copied.
 ///
 /// # Errors
 /// The errors of [`emit_lookup`].
@@ -159,7 +159,8 @@ pub fn emit_lookup_with(
     Ok(written)
 }
 
-/// Checks the runs. Returns the number of the group after `runs`, which is the first kept group.
+/// Checks the runs. Returns the number of the first group after `runs`, which is the first kept
+/// group.
 fn check(
     index_at: u64,
     runs: &[RunSpec],

@@ -74,7 +74,7 @@ pub enum Contradiction {
     Unsorted,
     /// A group of a run has no entries.
     EmptyGroup,
-    /// A fence is smaller than the one before it.
+    /// A fence is smaller than the fence before it in the same run.
     FencesUnsorted,
     /// An earlier read shows that the region must be in another block.
     Moved,
@@ -100,9 +100,9 @@ pub enum Misuse {
     /// The buffer to write into is too short.
     #[error("the buffer has {len} bytes, but {needed} are needed")]
     BufferTooShort {
-        /// Bytes needed.
+        /// Number of bytes that are needed.
         needed: u64,
-        /// Bytes given.
+        /// Length of the buffer in bytes.
         len: u64,
     },
     /// Runs that are not consecutive, have no groups, or have too many groups.
@@ -120,7 +120,7 @@ pub enum Misuse {
          groups of a run"
     )]
     Unsorted {
-        /// The group.
+        /// The number of the group in the index, from 0.
         group: u32,
     },
     /// Bytes were fed to a machine that wants none.
@@ -142,9 +142,9 @@ pub enum Error {
     Truncated {
         /// The structure that is incomplete.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the structure, absolute.
         at: u64,
-        /// Its length in bytes.
+        /// Length of the structure in bytes.
         needed: u64,
         /// End of the source, absolute.
         end: u64,
@@ -165,7 +165,7 @@ pub enum Error {
         /// The structure that holds the number: the header for a count of runs, a run for its
         /// stride.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the structure, absolute.
         at: u64,
         /// The number found.
         found: u64,

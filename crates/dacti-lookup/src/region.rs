@@ -35,14 +35,15 @@ pub struct Run<'b> {
 }
 
 impl Run<'_> {
-    /// Returns the number of a block's first group in the index, and the block's number of groups.
+    /// Returns two numbers: the number in the index of the first group of `block`, and how many
+    /// groups the block has.
     pub(crate) fn block_groups(&self, block: usize) -> (u32, u32) {
         let skipped = u32::try_from(block).unwrap_or(u32::MAX).saturating_mul(self.stride);
         let groups = self.groups.saturating_sub(skipped).min(self.stride);
         (self.first_group.saturating_add(skipped), groups)
     }
 
-    /// Returns the fence of a block, and the fence of the run's next block.
+    /// Returns the fence of `block`, and the fence of the run's next block, if there is one.
     pub(crate) fn block_fences(&self, block: usize) -> (u64, Option<u64>) {
         let fence = |n: usize| self.fences.get(n).map(|fence| fence.get());
         (fence(block).unwrap_or(0), fence(block.saturating_add(1)))
@@ -140,7 +141,7 @@ impl<'b> Lookup<'b> {
         self.fences.len()
     }
 
-    /// Checks that no fence is smaller than the one before it in its run.
+    /// Checks in each run that no fence is smaller than the fence before it.
     ///
     /// A search does not need this check, because the groups themselves prove its answers. A
     /// program that verifies whole files needs it.
@@ -166,8 +167,9 @@ impl<'b> Lookup<'b> {
         Span { start, end }
     }
 
-    /// Returns the span of block number `n`, among the blocks of all runs. If the run has a next
-    /// block, the span includes that block's first entry. `None` if there is no block `n`.
+    /// Returns the span of block number `n`; the blocks of all runs are counted together. If the
+    /// run has a next block, the span includes that block's first entry. Returns `None` if there is
+    /// no block `n`.
     #[must_use]
     pub fn block_span(&self, n: usize) -> Option<Span> {
         let (run, block) = self.block(n)?;
@@ -175,7 +177,7 @@ impl<'b> Lookup<'b> {
     }
 
     /// Returns the span of block number `block` of `run`. If the run has a next block, the span
-    /// includes the first entry of that block.
+    /// includes the first entry of that next block.
     pub(crate) fn run_block_span(&self, run: &Run<'_>, block: usize) -> Span {
         let (first, groups) = run.block_groups(block);
         let Span { start, end } = self.groups_span(first, groups);
@@ -184,8 +186,8 @@ impl<'b> Lookup<'b> {
         Span { start, end: end.saturating_add(rest) }
     }
 
-    /// Returns the run that has block number `n`, among the blocks of all runs, and the block's
-    /// number in that run.
+    /// Returns the run that has block number `n`, and the block's number in that run. `n` counts
+    /// the blocks of all runs.
     pub(crate) fn block(&self, n: usize) -> Option<(Run<'b>, usize)> {
         let run = self.runs().find(|run| n < run.first_fence.saturating_add(run.fences.len()))?;
         Some((run, n.checked_sub(run.first_fence)?))
@@ -205,7 +207,7 @@ impl<'b> Lookup<'b> {
         Some((0, self.run(0, 0)?))
     }
 
-    /// Returns the run that follows `run`, with its number. `i` is the number of `run`.
+    /// Returns the run after `run`, and the number of that next run. `i` is the number of `run`.
     pub(crate) fn run_after(&self, i: usize, run: &Run<'b>) -> Option<(usize, Run<'b>)> {
         let i = i.saturating_add(1);
         Some((i, self.run(i, run.first_fence.saturating_add(run.fences.len()))?))

@@ -19,7 +19,7 @@ pub enum SearchOutcome {
     /// A run has an entry for the id. If the entry is a [removal](Located::is_removal), the region
     /// is absent.
     Found(Located),
-    /// No run has the region. The entries before and after its position prove that.
+    /// No run has the region. The entries around the position of its id prove that.
     Absent,
 }
 
@@ -44,9 +44,9 @@ enum State<'b> {
 
 /// A search in progress.
 ///
-/// A search usually takes one feed for each run. If `n` consecutive fences are equal to the
-/// region's fence, it takes at most `2 + log2(n + 1)` feeds. That is at most 22 for each run, and
-/// there are at most 64 runs.
+/// A search usually takes one feed for each run. If `n` consecutive fences of a run are equal to
+/// the region's fence, the search of this run takes at most `2 + log2(n + 1)` feeds. That is at
+/// most 22 for each run, and there are at most 64 runs.
 #[derive(Debug, Clone)]
 pub struct Search<'b> {
     lookup: Lookup<'b>,
@@ -65,9 +65,10 @@ impl<'b> Lookup<'b> {
         search
     }
 
-    /// Returns one search for each run, which begins at that run; the newest run is the first. A
-    /// reader that fetches bytes over a network can ask for the first blocks of all these searches
-    /// at once. [`search`](Self::search) wants one block after the other.
+    /// Returns one search for each run, the newest run first. Each search begins at its run and
+    /// continues with the older runs. A reader that fetches bytes over a network can ask for the
+    /// first blocks of all these searches at once. [`search`](Self::search) wants one block after
+    /// the other.
     pub fn searches(&self, id: Uuid) -> impl Iterator<Item = Search<'b>> + use<'b> {
         let lookup = *self;
         let mut next = lookup.first_run();
@@ -97,9 +98,9 @@ impl<'b> Search<'b> {
         }
     }
 
-    /// Returns the number of the wanted block, among the blocks of all runs. Returns `None` if the
-    /// search wants less than a block. Callers use the number to remember which blocks were
-    /// [checked](Self::feed_checked).
+    /// Returns the number of the wanted block; the blocks of all runs are counted together. Returns
+    /// `None` if the search wants less than a block. Callers use the number to remember which
+    /// blocks were [checked](Self::feed_checked).
     #[must_use]
     pub const fn block(&self) -> Option<usize> {
         match &self.state {
@@ -109,7 +110,7 @@ impl<'b> Search<'b> {
     }
 
     /// Returns a part of the [wanted](Self::want) span. If the region exists and ids are spread
-    /// evenly, its entry is almost certainly in this part. Returns `None` if the part would be the
+    /// evenly, this part almost certainly has its entry. Returns `None` if the part would be the
     /// whole block, or if the fences do not show the position.
     ///
     /// If the caller feeds this part first, the look-up of an existing region reads fewer bytes,
@@ -126,15 +127,16 @@ impl<'b> Search<'b> {
     pub fn feed_likely(&mut self, bytes: &[u8]) -> bool {
         let Some((first, likely)) = self.likely_groups() else { return false };
         let at = self.lookup.groups_span(first, likely.groups).start;
-        // A fault in these bytes is reported when the whole block is fed.
+        // A fault in these bytes is not reported here. `feed` reports it when it takes the whole
+        // block.
         let found = Block::of_likely(&likely, bytes, at).find(self.id);
         let Ok(Place::Found(located)) = found else { return false };
         (self.state, self.outcome) = (State::Ended, Some(SearchOutcome::Found(located)));
         true
     }
 
-    /// Returns the likely groups of the wanted block, and the index's number of the first of these
-    /// groups.
+    /// Returns the groups of the wanted block that probably have the id, and the number in the
+    /// index of the first of them.
     fn likely_groups(&self) -> Option<(u32, LikelyGroups)> {
         let State::Block { run, block, low, high, .. } = &self.state else { return None };
         if low != high {
@@ -216,7 +218,7 @@ impl<'b> Search<'b> {
         Ok(self.outcome)
     }
 
-    /// Returns the next step after a block that does not have the region.
+    /// Decides where the search continues after a block that does not have the region.
     fn turn(&self, view: &Block<'_>, place: Place, block: usize) -> Result<Turn, Error> {
         match place {
             Place::Before if block > 0 => Ok(Turn::Left),
@@ -249,14 +251,15 @@ impl<'b> Search<'b> {
     }
 
     fn probe(&mut self, i: usize, run: Run<'b>, low: usize, high: usize) {
-        // The middle is rounded up: if only one fence is equal, the region is most likely the first
-        // region of that block.
+        // The middle is rounded up. If only one fence is equal to the region's fence, the region is
+        // most likely the first region of the block with that fence.
         let block = high.saturating_sub(high.saturating_sub(low) / 2);
         self.state = State::Block { i, run, low, high, block };
     }
 }
 
-/// The next step of a search after a block without the region.
+/// Where a search continues after a block without the region: in the blocks before it, in the
+/// blocks after it, or not in this run.
 enum Turn {
     Left,
     Right,
@@ -334,8 +337,8 @@ mod tests {
         let lookup = world.lookup();
         for id in &world.all {
             let want = lookup.search(*id).want().unwrap();
-            // The last block of the run has two groups, so a want of it has no entry of a next
-            // block.
+            // A block has three groups, and the want includes the first entry of the next block.
+            // The last block of the run has two groups and no next block.
             assert!(matches!(want.len(), 18_448 | 12_272), "{want}");
             assert_eq!(world.search(*id).1, 1);
         }
@@ -343,9 +346,10 @@ mod tests {
 
     #[test]
     fn evenly_spread_ids_are_in_the_likely_part_of_their_block() {
-        // One group is enough if the position of the id is at least 2 √n from both ends of the
-        // group; the ends of the block do not count. This is true for 2 x 211 of 510 positions, for
-        // 147 + 2 x 201 of 765, and for 6 x 75 + 2 x 165 of 2,040.
+        // The likely part is one group if the id's expected position is at least 2 √n entries from
+        // each border between two groups. Here n is the number of entries in the block. This is
+        // true for 2 x 211 of 510 positions, for 147 + 2 x 201 of 765, and for 6 x 75 + 2 x 165 of
+        // 2,040.
         for (stride, per_cent) in [(2, 82), (3, 71), (8, 38)] {
             let world = World::new(&[ids(Kind::Random, 40_000)], 255, stride);
             let lookup = world.lookup();
@@ -418,8 +422,8 @@ mod tests {
 
     #[track_caller]
     fn check(change: impl Fn(&mut World), id: u128, at: u64, fault: Contradiction) {
-        // Groups of two ids, starting at 100: 1 2 | 3 4 | 5 6 | 7 8, with one fence for every two
-        // groups.
+        // The index starts at 100 and has four groups of two ids: 1 2 | 3 4 | 5 6 | 7 8. There is
+        // one fence for every two groups.
         let mut world = World::new(&[(1..9).map(|n| Uuid::from_u128(n << 64)).collect()], 2, 2);
         change(&mut world);
         let what = Structure::LookupBlock;
@@ -484,8 +488,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
 
-        /// In sorted groups, a search returns the result of a scan or fails, whether the fences are
-        /// right or wrong.
+        /// If groups are sorted, a search returns the result of a scan, or an error. This is true
+        /// for right and for wrong fences.
         #[test]
         fn wrong_fences_neither_hide_nor_make_up_a_region(
             kind in kind(),
@@ -513,9 +517,9 @@ mod tests {
             }
         }
 
-        /// One bit of the groups or the lookup region is flipped. The search must not report a
-        /// region as absent if its own bytes are unchanged. Equal fences do not bound a block, so
-        /// all ids of this test have different fences.
+        /// One bit of the groups or the lookup region is flipped. If an entry is unchanged, the
+        /// search must not report its region as absent. Equal fences do not bound a block, so all
+        /// ids of this test have different fences.
         #[test]
         fn a_flipped_bit_costs_no_more_than_what_it_hits(
             kind in prop::sample::select(&[Kind::Random, Kind::V1, Kind::V7][..]),

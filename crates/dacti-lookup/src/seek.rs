@@ -4,10 +4,10 @@ use crate::order::{order, prefix};
 use core::cmp::Ordering;
 use dacti_index::Entry;
 
-/// The number of positions that the search guesses by interpolation.
+/// After the first guess, the search computes this many further positions by interpolation.
 const GUESSES: u32 = 2;
-/// The maximum length of a step away from a good guess. If more is needed, the search halves the
-/// rest instead.
+/// Then each step is twice as long as the step before it. After a step of more than this many
+/// entries, the search halves the rest instead.
 const STEP_MAX: usize = 8;
 
 /// Returns the position of `target` among sorted `entries`, or the position at which it would be.

@@ -21,9 +21,9 @@ pub(crate) struct LikelyGroups {
 }
 
 impl LikelyGroups {
-    /// Returns those groups that almost certainly have `id`, if it exists. The block has `groups`
-    /// groups, from `fence` to `next_fence`. Returns `None` if these would be all groups of the
-    /// block.
+    /// Returns the groups that almost certainly include the group of `id`, if the region exists.
+    /// The block has `groups` groups, and its ids lie between `fence` and `next_fence`. Returns
+    /// `None` if the result would be all groups of the block.
     ///
     /// Among n evenly spread entries, only one id in 16,000 is more than 2 √n positions from its
     /// expected position. The usual distance is a quarter of that.
@@ -45,7 +45,7 @@ impl LikelyGroups {
     }
 }
 
-/// Returns the average difference between the ids of neighbouring entries, as fences; at least 1.
+/// Returns the average difference between the fences of neighbouring entries; at least 1.
 pub(crate) fn gap(fence: u64, next_fence: u64, entries: u64) -> u64 {
     next_fence.saturating_sub(fence).checked_div(entries).unwrap_or(0).max(1)
 }

@@ -8,20 +8,20 @@ use daicon_core::Span;
 use std::vec::Vec;
 use uuid::Uuid;
 
-/// The start of the index, which is also the base of its groups.
+/// The start of the index, absolute.
 const INDEX_AT: u64 = 100;
 const BASE: u64 = 1 << 33;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Random,
-    /// Ids 0, 1, 2 and so on: all fences except the last are equal.
+    /// Ids 0, 1, 2 and so on: all fences are 0.
     Sequential,
     EqualPrefix,
     /// Two or three consecutive ids at a time have equal fences.
     Pairs,
-    /// The id begins with the fast-changing part of the time, so ids made one after another are
-    /// spread out.
+    /// The id begins with the fast-changing part of the time, so ids that are made one after
+    /// another are far apart.
     V1,
     /// The id begins with the time, so all ids of a batch are close together.
     V7,
@@ -200,7 +200,8 @@ impl World {
         self.index[8 + 6136 * group + 12] = length;
     }
 
-    /// Flips a bit of the lookup region, or of an entry. Returns the number of that entry.
+    /// Flips a bit of the lookup region, or of an entry. Returns the number of the entry; `None`
+    /// for the lookup region.
     pub(crate) fn flip(&mut self, in_fences: bool, bit: proptest::sample::Index) -> Option<usize> {
         if in_fences {
             let bit = bit.index(self.region.len() * 8);
