@@ -80,9 +80,9 @@ pub enum Error {
     /// A path breaks a rule.
     #[error("{}: the path {fault}", At { what: *.what, at: *.at })]
     Path {
-        /// `Path` for a path that is not in a segment.
+        /// The structure at fault. It is `Path` for a path that is not in a segment.
         what: Structure,
-        /// Its start in the segment; 0 for a path that is not in a segment.
+        /// Start of this structure in the segment; 0 for a path that is not in a segment.
         at: u64,
         /// The rule that the path breaks.
         fault: PathFault,
@@ -92,9 +92,9 @@ pub enum Error {
     Truncated {
         /// The structure at fault.
         what: Structure,
-        /// Its start.
+        /// Start of the structure in the segment.
         at: u64,
-        /// Its length in bytes.
+        /// Length of the structure in bytes.
         needed: u64,
         /// End of the segment.
         end: u64,
@@ -104,7 +104,7 @@ pub enum Error {
     Mismatch {
         /// The structure with the number.
         what: Structure,
-        /// Start of the structure.
+        /// Start of the structure in the segment.
         at: u64,
         /// The number expected.
         expected: u64,
@@ -117,7 +117,7 @@ pub enum Error {
          sorted, or a path is listed twice"
     )]
     Unsorted {
-        /// Start of the record.
+        /// Start of the record in the segment.
         at: u64,
     },
     /// A names list of an unsupported version.

@@ -5,7 +5,8 @@
 /// The flags of the component's table data, which describe the names list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Flags {
-    /// Whether some path has an explicit id. A look-up by path must then read the names list.
+    /// Whether some path has an explicit id. A reader that does not find the hashed id of a path
+    /// must then search the names list.
     pub explicit_ids: bool,
 }
 

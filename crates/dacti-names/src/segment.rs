@@ -50,13 +50,13 @@ impl<'b> Name<'b> {
 /// The place of the earlier segment to which a segment links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Link {
-    /// Its first stored byte, absolute in the file; never 0.
+    /// Start of the earlier segment's stored bytes, absolute in the file; never 0.
     pub at: u64,
     /// Number of stored bytes.
     pub size: u32,
-    /// The tag of its encoding.
+    /// The encoding tag of the earlier segment.
     pub encoding: [u8; 4],
-    /// Length of its content in bytes.
+    /// Length of the earlier segment's content in bytes.
     pub decoded_len: u64,
 }
 
@@ -266,7 +266,8 @@ fn check_records(segment: &Segment<'_>, heap_at: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Checks the attributes, which follow `records` records.
+/// Checks the attributes. They follow the records of the segment; `records` is the number of
+/// records.
 fn check_attributes(attributes: &[NamesAttributes], records: usize) -> Result<(), Error> {
     let records_len = records.saturating_mul(RECORD_LEN);
     let attributes_at = to_u64(HEADER_LEN.saturating_add(records_len));
@@ -345,7 +346,7 @@ mod tests {
         expected[4] = 2; // count
         expected[48] = 7; // first record: nil id, length 7, offset 0, path length 5
         expected[60] = 5;
-        expected[79] = 2; // second: explicit id, whose last field is stored as written
+        expected[79] = 2; // second record: explicit id, whose last field is stored as written
         expected[78] = 1;
         expected[80..88].fill(0xff);
         expected[88] = 5;
@@ -366,7 +367,7 @@ mod tests {
         expected[0] = 1;
         let paths = expected.split_off(96);
         expected.extend([0; 16]);
-        expected.extend([0xff; 8]); // second: -1 seconds, 5 nanoseconds, time, mode and program
+        expected.extend([0xff; 8]); // second name: -1 seconds; next line: 5 nanoseconds, flags
         expected.extend([5, 0, 0, 0, 7, 0, 0, 0]);
         expected.extend(paths);
         assert_eq!(content, expected);
