@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// Length of the component's region without keys.
 pub const COMPONENT_LEN_MIN: u64 = 64;
-/// The prefix of the bytes that the component's own digest hashes.
+/// The prefix of the bytes that the component's own digest covers.
 pub const COMPONENT_DOMAIN: &[u8; 23] = b"dacti-seal component v0";
 
 /// The kind of a package's seals.
@@ -286,7 +286,7 @@ mod tests {
                 assert_eq!(Seals::parse(&shared(number, found), 1080), Err(expected));
             }
         }
-        // Readers ignore the field if the kind is 1 or 2.
+        // Readers ignore the stated number of seals if the kind is 1 or 2.
         assert_eq!(Seals::parse(&shared(1, 17), 1080), Ok(Seals::DIGESTS));
         let many = Seals { seals_max: 17, ..Seals::DIGESTS };
         assert_eq!(many.emit(), Err(Error::Misuse(Misuse::TooManySeals(17))));

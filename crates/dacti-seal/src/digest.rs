@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 /// Length of a digest.
 pub const DIGEST_LEN: usize = 32;
-/// The prefix of the bytes that a region's digest hashes. No other BLAKE3 input of this project
-/// begins with it.
+/// The prefix of the bytes that are hashed for a region's digest. No other BLAKE3 input of this
+/// project begins with it.
 pub const DIGEST_DOMAIN: &[u8; 20] = b"dacti-seal digest v0";
-/// Number of bytes that a digest hashes, without the hash of a dictionary.
+/// Number of bytes that are hashed for a digest, without the hash of a dictionary.
 const INPUT_LEN: usize = 80;
 
 /// The BLAKE3 hashes from which a region's digest is made.
@@ -42,7 +42,7 @@ impl From<&[u8; DIGEST_LEN]> for Hashes {
 /// `brod`, the hash of the dictionary is also needed: without it, the digest matches no seal of
 /// such a region.
 ///
-/// Use it if you hash the stored bytes yourself, for example with several threads.
+/// Use this if you hash the stored bytes yourself, for example with several threads.
 #[must_use]
 pub fn digest_of_hash(
     id: Uuid,

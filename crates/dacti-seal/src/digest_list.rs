@@ -17,7 +17,7 @@ pub const DIGEST_LIST_VERSION: Version = Version::new(0, 1);
 pub const DIGEST_LIST_HEADER_LEN: u64 = 80;
 /// Number of bytes of each digest in the list.
 pub const LISTED_LEN: usize = 16;
-/// The prefix of the bytes that the list's own digest hashes.
+/// The prefix of the bytes that are hashed for the list's own digest.
 pub const DIGEST_LIST_DOMAIN: &[u8; 19] = b"dacti-digestlist v0";
 
 /// The reason for which a digest list is not used.
@@ -27,7 +27,7 @@ pub enum DigestListFault {
     /// The region is shorter than its list.
     #[error("digest list: needs {needed} bytes, but its region has {len}")]
     Short {
-        /// Bytes needed.
+        /// Number of bytes that the list needs.
         needed: u64,
         /// Length of the region, in bytes.
         len: u64,
@@ -55,8 +55,8 @@ pub enum DigestListFault {
 /// | 80 | 16 × count | the first bytes of each digest, ascending by id |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestList {
-    /// Start of the index whose packed groups list the regions. After a fold has written another
-    /// index, readers do not use the digest list.
+    /// Start of the index region whose packed groups list the regions. After a fold has written
+    /// another index, readers do not use the digest list.
     pub index_at: u64,
     /// The hash of the regions' ids, by [`hash_ids`](Self::hash_ids).
     pub ids: [u8; 32],

@@ -115,9 +115,9 @@ pub enum Misuse {
     /// The buffer to write into is too short.
     #[error("the buffer has {len} bytes, but {needed} are needed")]
     BufferTooShort {
-        /// Bytes needed.
+        /// Number of bytes that are needed.
         needed: u64,
-        /// Bytes given.
+        /// Length of the buffer in bytes.
         len: u64,
     },
     /// More keys than readers accept.
@@ -126,13 +126,13 @@ pub enum Misuse {
     /// More seals after a region than readers accept.
     #[error("{0} seals after a region: readers accept at most {max}", max = crate::SEALS_MAX)]
     TooManySeals(u32),
-    /// A signature in a package whose seals are digests only.
+    /// The caller has signed a region, but the package's seals have no room for signatures.
     #[error("this package has digests but no room for signatures: pack it again with a key")]
     NoRoomForSignature,
-    /// A policy that requires a signature but trusts no key.
+    /// The policy requires a signature, but trusts no key.
     #[error("no key is trusted: name at least one, or require digests only")]
     NoKeys,
-    /// A verified stream under a policy that requires nothing.
+    /// The caller asked for verified bytes, but its policy requires nothing.
     #[error(
         "the policy requires nothing of seals, so no seal is checked: require a digest or a \
          signature"
@@ -141,9 +141,9 @@ pub enum Misuse {
     /// The verifier was given more or fewer bytes than the region has.
     #[error("the stored region has {len} bytes, but {given} were given")]
     Length {
-        /// Stored bytes of the region.
+        /// Number of stored bytes of the region.
         len: u64,
-        /// Bytes given.
+        /// Number of bytes that the verifier was given.
         given: u64,
     },
     /// A text that is not a key.
@@ -162,9 +162,9 @@ pub enum Error {
     Truncated {
         /// The structure at fault.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the structure, absolute.
         at: u64,
-        /// Its length in bytes.
+        /// Length of the structure in bytes.
         needed: u64,
         /// End of the source, absolute.
         end: u64,
@@ -225,7 +225,7 @@ pub enum Error {
     Altered {
         /// The altered structure: the stored bytes, the signature or the component.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the altered structure, absolute.
         at: u64,
     },
     /// The bytes were sealed under the id of a different region.
@@ -236,9 +236,9 @@ pub enum Error {
     Swapped {
         /// Start of the stored bytes, absolute.
         at: u64,
-        /// The region asked for.
+        /// The id of the region that the caller asked for.
         asked: Uuid,
-        /// The region under which the bytes were sealed.
+        /// The id under which the bytes were sealed.
         sealed: Uuid,
     },
     /// The policy requires a digest, but the package has none.
@@ -266,7 +266,7 @@ pub enum Error {
         /// Start of the stored bytes, absolute.
         at: u64,
     },
-    /// Signed with a key that the caller does not trust.
+    /// No trusted key has signed the region.
     #[error(
         "stored region at {at:#x}: wrong key: not signed with a key that is trusted here: \
          compare the publisher's key with `dacti inspect`"
@@ -275,7 +275,7 @@ pub enum Error {
         /// Start of the stored bytes, absolute.
         at: u64,
     },
-    /// Signed for a package other than the trusted key's.
+    /// The region is signed for a package other than the package of the trusted key.
     #[error(
         "stored region at {at:#x}: wrong package: signed for {found}, but the trusted key is \
          for {expected}"
@@ -288,7 +288,7 @@ pub enum Error {
         /// The package that the file claims.
         found: Uuid,
     },
-    /// The seal component lies outside the file, by the container's rules.
+    /// The container's rules refuse the place of the seal component, for example outside the file.
     #[error(transparent)]
     Container(#[from] daicon_core::Error),
     /// A mistake of the caller.

@@ -16,7 +16,8 @@ use uuid::Uuid;
 
 /// Length of a signature.
 pub const SIGNATURE_LEN: usize = 64;
-/// The prefix of a signed message. Messages that keys sign for other purposes never begin with it.
+/// The first bytes of the message that a region's signature signs. Messages that keys sign for
+/// other purposes never begin with them.
 pub const SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-seal signature v0";
 /// The first bytes of the message that a signature of a head signs.
 pub const HEAD_SIGNATURE_DOMAIN: &[u8; 23] = b"dacti-head signature v0";
@@ -28,13 +29,14 @@ pub const KEY_TEXT_LEN_MAX: usize = 4096;
 const PUBLIC: &str = "dacti-ed25519-public";
 const PRIVATE: &str = "dacti-ed25519-private";
 
-/// Returns the message to sign: domain, stored UUID of the publisher's package, digest of a region.
+/// Returns the message that a region's signature signs: domain, UUID of the publisher's package as
+/// stored, digest of the region.
 #[must_use]
 pub fn signed_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
     concat(&[SIGNATURE_DOMAIN, &package.to_bytes_le(), digest])
 }
 
-/// Returns the message that a signature of a head signs: domain, UUID of the publisher's package as
+/// Returns the message that a head's signature signs: domain, UUID of the publisher's package as
 /// stored, digest of the head.
 fn head_message(package: Uuid, digest: &[u8; DIGEST_LEN]) -> [u8; MESSAGE_LEN] {
     concat(&[HEAD_SIGNATURE_DOMAIN, &package.to_bytes_le(), digest])
@@ -114,8 +116,8 @@ impl PublicKey {
         Self { key: *key, package, checks }
     }
 
-    /// Returns another key, for `package`, with checks of the same kind; `None` if the bytes are
-    /// not a key.
+    /// Returns the key with the bytes `key`, for `package`. Its checks are of the same kind as the
+    /// checks of this key. Returns `None` if the bytes are not a key.
     pub(crate) fn other(&self, key: &[u8; 32], package: Uuid) -> Option<Self> {
         self.checks.of_key(key).map(|checks| Self::checked_by(key, package, checks))
     }

@@ -5,11 +5,12 @@
 
 /// The text before the digits of each private key.
 const MARKER: &[u8; 21] = b"dacti-ed25519-private";
-/// If a mismatch follows 8 matched bytes, the eighth byte may begin a new match, because it is `d`.
+/// The eighth byte of the marker is `d`, like its first byte. So if a mismatch follows 8 matched
+/// bytes, the last of them may be the first byte of a new match.
 const REPEATED: (usize, usize) = (8, 1);
 /// Number of hexadecimal digits of a private key.
 const DIGITS: u32 = 64;
-/// Number of bytes after a marker in which the search looks for digits.
+/// Number of bytes after a marker in which the search counts digits.
 const WINDOW: u32 = 512;
 
 /// A search for private keys in bytes that are given piece by piece.
@@ -33,9 +34,10 @@ const WINDOW: u32 = 512;
 pub struct KeySearch {
     /// Number of the marker's bytes that match the end of the bytes so far.
     matched: usize,
-    /// Number of bytes after the last marker in which digits still count.
+    /// Number of further bytes in which the search counts digits. It starts at 512 after each
+    /// marker.
     window: u32,
-    /// Digits so far.
+    /// Number of digits since the last marker, or since a letter that is not a digit.
     digits: u32,
     found: bool,
 }
@@ -57,7 +59,7 @@ impl KeySearch {
                 return;
             }
             if self.matched == 0 && self.window == 0 {
-                // `first_of_marker` skips almost all bytes.
+                // No marker has begun, so the search can skip all bytes before the next `d` or `D`.
                 let Some(start) = first_of_marker(rest) else { return };
                 rest = rest.get(start..).unwrap_or_default().get(1..).unwrap_or_default();
                 self.matched =
@@ -113,7 +115,8 @@ fn first_of_marker(bytes: &[u8]) -> Option<usize> {
     rest.iter().position(is_first).map(|i| passed.saturating_add(i))
 }
 
-/// Returns whether a byte is the marker's second letter, or a zero byte.
+/// Returns whether a byte is the marker's second letter, or the zero byte that precedes it in
+/// UTF-16.
 const fn is_second_of_marker(byte: u8) -> bool {
     byte == 0 || byte | 0x20 == MARKER[1]
 }
@@ -133,7 +136,8 @@ mod tests {
         000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f \
         00112233-4455-6677-8899-aabbccddeeff";
 
-    /// Searches in all of `bytes`, and in `bytes` cut into two pieces at every position.
+    /// Searches in all of `bytes`, and again in two pieces of `bytes`, for each position of the
+    /// cut.
     #[track_caller]
     fn check(bytes: &[u8], expected: bool) {
         assert_eq!(KeySearch::finds_in(bytes), expected, "{}", bytes.escape_ascii());

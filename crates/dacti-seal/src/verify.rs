@@ -37,22 +37,23 @@ pub enum Verdict {
 
 /// The verification of one region whose stored bytes are given in pieces.
 ///
-/// If the policy refuses a region with any stored bytes, [`new`](Self::new) returns the error.
+/// If the policy refuses the region whatever its stored bytes are, [`new`](Self::new) returns the
+/// error.
 #[derive(Debug, Clone)]
 pub struct Verifier<'p> {
     located: Located,
     /// The BLAKE3 hash of the package's dictionary.
     dictionary: Option<[u8; DIGEST_LEN]>,
-    /// `None` if the policy requires nothing.
+    /// The requirement and the digest so far. `None` if the policy requires nothing.
     required: Option<(Required<'p>, Digester)>,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Required<'p> {
     seals: &'p Seals,
-    /// `None` if a digest is enough.
+    /// The trusted keys. `None` if a digest is enough.
     trusted: Option<&'p [PublicKey]>,
-    /// The first seal.
+    /// The span of the first seal after the stored bytes.
     seal: Span,
 }
 
@@ -95,11 +96,12 @@ impl<'p> Verifier<'p> {
         }
     }
 
-    /// Returns the verdict, after all stored bytes were given. `seals` holds the bytes of
+    /// Returns the verdict. Call this after all stored bytes were given. `seals` holds the bytes of
     /// [`seals_span`](Self::seals_span).
     ///
     /// # Errors
-    /// The refusal; `NoDictionary`; `Misuse` if the number of stored bytes is wrong.
+    /// The reason for which the policy refuses the region; `NoDictionary`; `Misuse` if the number
+    /// of stored bytes is wrong.
     pub fn finish(&self, seals: &[u8]) -> Result<Verdict, Error> {
         let Some((required, digester)) = &self.required else { return Ok(Verdict::Unchecked) };
         let (len, given) = (self.located.span.len(), digester.given());
@@ -110,10 +112,11 @@ impl<'p> Verifier<'p> {
         required.judge(&self.located, &hashes, seals)
     }
 
-    /// Does the same as [`finish`](Self::finish), given the BLAKE3 hash of all stored bytes.
+    /// Does the same as [`finish`](Self::finish), with the BLAKE3 hash of all stored bytes, which
+    /// the caller has computed.
     ///
     /// # Errors
-    /// The refusal; `NoDictionary`.
+    /// The reason for which the policy refuses the region; `NoDictionary`.
     pub fn finish_with(&self, hashes: impl Into<Hashes>, seals: &[u8]) -> Result<Verdict, Error> {
         let Some((required, _)) = &self.required else { return Ok(Verdict::Unchecked) };
         let Hashes { stored, dictionary } = hashes.into();
@@ -180,7 +183,7 @@ impl<'p> Required<'p> {
     }
 
     /// Returns the error for a signature that no trusted key has made. The position in the error is
-    /// the start of the stored bytes, or of the signature.
+    /// `at`, the start of the stored bytes, or `signature_at`.
     fn refusal(
         &self,
         (at, signature_at): (u64, u64),
@@ -206,8 +209,8 @@ impl<'p> Required<'p> {
         if strangers.any(|key| key.signed(found, digest, signature)) {
             return Error::WrongKey { at };
         }
-        // No known key has signed. The key and package that the component names show the most
-        // likely reason.
+        // No known key has signed. The error names the most likely reason, which follows from the
+        // key and the package that the component states.
         match (own.is_empty(), other.first()) {
             (true, Some(key)) => wrong_package(key),
             _ if own.iter().any(|key| self.seals.keys.contains(key.key())) => {
@@ -239,7 +242,8 @@ pub fn seals_span(
 /// regions.
 ///
 /// # Errors
-/// The refusal; `NoDictionary` for the encoding `brod`: see [`verify_hash`].
+/// The reason for which the policy refuses the region; `NoDictionary` for the encoding `brod`: see
+/// [`verify_hash`].
 pub fn verify(
     located: Located,
     bytes: &[u8],
@@ -262,7 +266,7 @@ pub fn verify(
 /// [`seals_span`]. A region with the encoding `brod` also needs the hash of the dictionary.
 ///
 /// # Errors
-/// The refusal; `NoDictionary`.
+/// The reason for which the policy refuses the region; `NoDictionary`.
 pub fn verify_hash(
     located: &Located,
     hashes: impl Into<Hashes>,
@@ -275,8 +279,8 @@ pub fn verify_hash(
     required.map_or(Ok(Verdict::Unchecked), judge)
 }
 
-/// Turns [`Altered`](Error::Altered) into `Swapped` if the bytes match the digest of a region of
-/// `others`. Returns other errors unchanged.
+/// Returns `Swapped` in place of [`Altered`](Error::Altered), if the seals show that the bytes were
+/// sealed as one of the regions `others`. Returns other errors unchanged.
 ///
 /// `seal_bytes` are the bytes of [`seals_span`]. Cost: this hashes the stored bytes once, and 80
 /// bytes for each of `others`.
@@ -440,13 +444,14 @@ mod tests {
         let unnamed = Seals { keys: std::vec![], ..signed() };
         check(&HELLO_SEALED, Some(&unnamed), &trust(&other_key()), wrong_key);
 
-        // The trusted key has signed, but the reader requires a signature for a different package.
+        // The trusted key has signed, but the policy requires a signature for a different package.
         let expected = Uuid::from_u128(9);
         let wanted = PublicKey::new(key().public().key(), expected).unwrap();
         let policy = SealPolicy::Signature(std::vec![wanted]);
         let wrong = |found| Err(Error::WrongPackage { at: AT, expected, found });
         check(&HELLO_SEALED, Some(&signed()), &policy, wrong(PACKAGE));
-        // The component states a wrong package, so the signature is valid for neither package.
+        // In two cases, the component states a package other than the one that was signed. So the
+        // signature matches for no package.
         let liar = Seals { package: expected, ..signed() };
         let altered = Error::Altered { what: Structure::Signature, at: AT + 38 };
         check(&HELLO_SEALED, Some(&liar), &policy, Err(altered));
@@ -470,7 +475,8 @@ mod tests {
         let encoding = dacti_index::Encoding::BROTLI;
         let located = dacti_index::Located { encoding, ..hello() };
         assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &SealPolicy::Digest), altered);
-        // If the region is one byte shorter, the seal is expected one byte too early.
+        // The entry states one byte less than was sealed, so the reader expects the seal one byte
+        // too early.
         let span = Span { start: AT, end: AT + 5 };
         let located = dacti_index::Located { span, ..hello() };
         assert_eq!(verify(located, &HELLO_SEALED, Some(&signed()), &SealPolicy::Digest), altered);
