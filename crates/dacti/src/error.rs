@@ -68,8 +68,7 @@ impl From<daicon_core::ErrorKind> for ErrorKind {
             daicon_core::ErrorKind::Unsupported => Self::Unsupported,
             daicon_core::ErrorKind::Limit => Self::Limit,
             daicon_core::ErrorKind::Misuse => Self::Misuse,
-            // The enum of the lower crate may grow. Until a new kind is listed here, it counts as
-            // `Corrupt`.
+            // `daicon_core` may add kinds. Until a new kind is listed here, it counts as `Corrupt`.
             _ => Self::Corrupt,
         }
     }
@@ -83,8 +82,7 @@ impl From<dacti_seal::ErrorKind> for ErrorKind {
             dacti_seal::ErrorKind::Limit => Self::Limit,
             dacti_seal::ErrorKind::Misuse => Self::Misuse,
             dacti_seal::ErrorKind::Denied => Self::Denied,
-            // The enum of the lower crate may grow. Until a new kind is listed here, it counts as
-            // `Corrupt`.
+            // `dacti_seal` may add kinds. Until a new kind is listed here, it counts as `Corrupt`.
             _ => Self::Corrupt,
         }
     }
@@ -139,7 +137,8 @@ pub enum Error {
         /// The region's length in bytes.
         len: u64,
     },
-    /// An index after the head has a group without entries, which such an index must not have.
+    /// A group has no entry, although the index lies after the head. Each group of such an index
+    /// must have an entry.
     #[error(
         "group header at {at:#x}: the group has no entry, but each group of an index after the \
          head must have one: bytes are missing, or were replaced by zeros"
@@ -161,7 +160,8 @@ pub enum Error {
         /// Where the index of these fences starts, absolute.
         index_at: u64,
     },
-    /// A region or the seal component differs from what was sealed, or the policy refuses it.
+    /// A region does not match its seal, the seal component is wrong, or the policy refuses the
+    /// region.
     #[error(transparent)]
     Seal(#[from] dacti_seal::Error),
     /// The package cannot be updated at all, or not in the way that the caller asked for.
@@ -279,7 +279,8 @@ pub enum Error {
         /// The span of its stored bytes.
         second_at: Span,
     },
-    /// A region that is encoded, so it can only be decoded from its start.
+    /// The caller asked to seek in a region that is encoded. Such a region can only be decoded from
+    /// its start.
     #[error(
         "stored region at {at:#x}: encoded as {encoding}, so decoding starts at its first byte, \
          and seeking is not possible: read a range or a stream"
@@ -572,7 +573,8 @@ impl Error {
         }
     }
 
-    /// Adds the path to an error about a caller's path.
+    /// Converts an error of `dacti_names`. If the error is about a path, the result names the path
+    /// that the caller gave.
     pub(crate) fn with_path(error: dacti_names::Error, path: &str) -> Self {
         match error {
             dacti_names::Error::Path { fault, .. } => Self::Path { path: path.into(), fault },

@@ -27,8 +27,9 @@ const READ_LEN: u64 = 4 << 20;
 /// futures can be polled on any executor, and dropping a future ends its requests: see
 /// [`AsyncPackage`](crate::AsyncPackage).
 ///
-/// Memory: the bytes that a call has fetched are kept until the call ends. For [`dag`](Self::dag)
-/// these are the DAG's ranges; for [`verify`](Self::verify) one piece of 4 MiB, or one block.
+/// Memory: the bytes that a call has fetched are kept until the call ends. A call of
+/// [`dag`](Self::dag) keeps the DAG's ranges. A call of [`verify`](Self::verify) keeps one piece of
+/// 4 MiB, or one block.
 #[derive(Debug)]
 pub struct AsyncArchive {
     archive: Archive<DarSource>,
@@ -113,8 +114,8 @@ impl AsyncArchive {
         self.run(|archive| archive.get(cid)).await
     }
 
-    /// Reads the DAG under a block. One fetch takes its contiguous range, and others take blocks
-    /// before it.
+    /// Reads the DAG under a block. One fetch reads the DAG's contiguous range. If some of its
+    /// blocks lie before this range, further fetches read them.
     ///
     /// # Errors
     /// The errors of [`Archive::dag`] and [`Walk::next_block`](dacti_dar::Walk::next_block).
@@ -210,8 +211,8 @@ impl AsyncArchive {
     /// event.
     ///
     /// # Errors
-    /// A fault of the archive, or an error of the transport. The first implementation wrote
-    /// archives without marks; these are refused.
+    /// A fault of the archive, or an error of the transport. Archives without marks, which the
+    /// first implementation of DAR wrote, are refused.
     pub async fn read(&self, mut take: impl FnMut(StreamEvent<'_>)) -> Result<Summary, ReadError> {
         let mut machine = StreamReader::new(&self.options);
         let (mut start, mut bytes) = (0_u64, Vec::new());

@@ -8,7 +8,7 @@ use std::io;
 /// A search for private keys in the blocks of an archive, given in the archive's order.
 ///
 /// The leaves of a UnixFS file follow each other in an archive. Their contents are searched as one
-/// stream, so a key is found that crosses from one leaf into the next.
+/// stream. So a key is found even if it crosses from one leaf into the next.
 #[derive(Debug, Clone, Default)]
 pub struct BlockSearch(KeySearch);
 
@@ -16,7 +16,8 @@ impl BlockSearch {
     /// Takes the next block. Returns whether a private key was found so far.
     pub fn feed(&mut self, cid: &Cid, data: &[u8]) -> bool {
         match Node::read(cid, data) {
-            // Names, and links with bytes in them, lie around the content of a node.
+            // A key can also lie in the other bytes of the block, such as names and links. So the
+            // whole block is searched, too.
             Ok(node) if cid.codec() == DAG_PB => {
                 self.0.feed(&node.data);
                 self.0.has_found() || KeySearch::finds_in(data)

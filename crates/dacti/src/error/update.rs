@@ -162,8 +162,8 @@ impl UpdateFault {
     }
 }
 
-/// The fault of a file that is in none of the plan's states. It holds the states that are expected
-/// before and after the next step.
+/// The fault of a file that is in none of the plan's states. The fault holds the states that are
+/// expected before and after the next step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StateFault {
     /// Number of the next step, from 1.

@@ -1,8 +1,8 @@
 //! Reading ahead: this module decides which reads wait, which are in progress, and which starts
 //! next.
 //!
-//! The caller decides how a read is made. `Read` is a read that was started. When it is dropped,
-//! the read ends.
+//! The caller decides how a read is made. `Read` is the type of a started read. When a value of
+//! this type is dropped, the read ends.
 
 use daicon_core::Span;
 use std::collections::{BTreeMap, HashMap};

@@ -35,7 +35,7 @@ struct State {
     missing: Option<Span>,
 }
 
-/// An error that several reads may return.
+/// The error of a failed fetch. Several reads may return it, so it can be cloned.
 #[derive(Debug, Clone)]
 struct Failure {
     place: Location,
@@ -88,15 +88,16 @@ impl Operation {
         Ok(())
     }
 
-    /// Records that the bytes of `span` were wrong. Returns false if this was recorded before, and
-    /// the current run has used the bytes of a larger read again.
+    /// Records that the bytes of `span` were wrong. Returns false if this is already known, and the
+    /// current run took the bytes from a larger read, not from a fetch of `span` alone.
     fn doubt(&self, span: Span) -> bool {
         let mut state = self.state();
         let State { kept, anew, read_anew, .. } = &mut *state;
         if anew.contains_key(&span) && !read_anew.contains(&span) {
             return false;
         }
-        // If the bytes of `span` are wrong, smaller reads within it are dropped, too.
+        // Smaller reads within `span` may have fetched the same wrong bytes, so they are dropped,
+        // too.
         kept.retain(|start, bytes| {
             let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
             !Span::new(*start, len).is_some_and(|kept| span.contains(&kept))
@@ -120,7 +121,8 @@ impl State {
             return anew.as_deref();
         }
         let own = self.kept.get(&span.start).and_then(|bytes| span.slice_of(bytes, span.start));
-        // This search is short: if one kept span can be part of another, only a few spans are kept.
+        // The bytes may be part of a larger read. This search is short, because an operation with
+        // such reads keeps only a few of them.
         own.or_else(|| self.kept.iter().find_map(|(start, bytes)| span.slice_of(bytes, *start)))
     }
 }
@@ -132,7 +134,7 @@ impl Failure {
     }
 }
 
-/// An error that was already returned for another read.
+/// The cause of a failed fetch. All errors that are returned for the fetch share it.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 struct Met(Arc<dyn core::error::Error + Send + Sync>);

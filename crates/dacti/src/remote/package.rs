@@ -352,8 +352,8 @@ impl AsyncPackage {
 /// Runs `work` over the bytes that were fetched. If `work` lacks bytes, fetches them, and runs it
 /// again.
 ///
-/// The loop ends, because each round fetches new bytes, or reads wrong bytes in another way. There
-/// are few such ways.
+/// The loop ends, because each round fetches missing bytes, or fetches wrong bytes again in another
+/// way, such as past a cache. There are only a few such ways.
 pub(crate) async fn run<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
@@ -422,7 +422,8 @@ pub(super) fn is_odd(fault: &Error) -> bool {
 }
 
 impl Error {
-    /// Returns a copy of an error, for another result to which it applies.
+    /// Returns an IO error with the text of `error`, for another result that fails for the same
+    /// reason.
     fn of_others(error: &dyn fmt::Display) -> Self {
         Self::io("read", "".as_ref(), io::Error::other(error.to_string()))
     }

@@ -61,7 +61,7 @@ struct PartsRemote<T> {
     /// The latest list of parts; `None` if the head is wrong. In this case, the reader of the head
     /// reports the fault.
     region: sync::Mutex<Option<Arc<PartsRegion>>>,
-    /// Spans whose bytes were wrong once.
+    /// Spans whose bytes were wrong once. They are fetched past all caches.
     doubted: sync::Mutex<HashSet<Span>>,
     look_lock: Mutex<()>,
 }
@@ -90,7 +90,8 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
             let doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
             doubted.iter().any(|doubted| doubted.overlaps(&span))
         };
-        // A later list may have other bytes at a second start, so it is asked for the first one.
+        // A later list may have other bytes at the second start of a part, but never at the first
+        // one. So the positions are converted to first starts.
         let later = self.own.as_ref().filter(|own| !Arc::ptr_eq(own, region));
         let spans = later.map_or_else(|| vec![span], |own| own.list.settled(span));
         let mut reads = Vec::new();
@@ -130,8 +131,9 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
         Ok(true)
     }
 
-    /// Fetches `span`. If a part is missing, the current head may name another part with these
-    /// bytes. If it does not, the part may not be uploaded yet, so this waits.
+    /// Fetches `span`. If a part is missing, looks for the same bytes in the list of the current
+    /// head, which may name another part. If this does not help, the part may not be uploaded yet,
+    /// so waits and tries again.
     async fn fetch_patiently(&self, span: Span) -> Result<Vec<u8>, Error> {
         // spec: R-PART-13
         let mut waits = 0_u32;
@@ -194,8 +196,8 @@ impl<T: PartTransport + 'static> Remote for PartsRemote<T> {
 
     fn doubt(&self, span: Span, _: Doubt) -> Result<bool, Error> {
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
-        // The next fetch leads past all caches. If the bytes are wrong then, too, the origin is
-        // damaged.
+        // The next fetch leads past all caches. If its bytes are wrong, too, the object at the
+        // origin is damaged.
         Ok(doubted.insert(span))
     }
 

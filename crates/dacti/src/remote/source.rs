@@ -155,8 +155,8 @@ impl RemoteSource {
         let begun = self.ahead().take(span)?;
         let bytes = begun.bytes.recv().ok();
         self.begin_ahead();
-        // If the read ahead failed, this returns `None`. The caller fetches the span again, which
-        // may succeed.
+        // If the read that was started ahead has failed, this returns `None`. The caller then
+        // fetches the span again, which may succeed.
         bytes.and_then(Result::ok)
     }
 
@@ -225,7 +225,7 @@ impl ReadAt for RemoteSource {
             return;
         }
         let mut ahead = self.ahead();
-        // The spans are clipped in the same way as when they are read.
+        // The spans are clipped here as in `read_at`, so that later reads find them.
         let far = spans.iter().filter_map(|span| self.remote.far(*span));
         far.for_each(|span| ahead.tell(span));
         drop(ahead);

@@ -119,21 +119,23 @@ pub trait Remote: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Returns the bytes of `span` if the whole file is in memory. There are fewer bytes only if
-    /// the file ends first.
+    /// Returns the bytes of `span` if the whole file was fetched before. There are fewer bytes only
+    /// if the file ends first.
     fn at_hand(&self, span: Span) -> Option<io::Result<Vec<u8>>> {
         let _ = span;
         None
     }
 
-    /// Returns whether wrong bytes of `span` cannot be fetched in another way.
+    /// Returns whether there is only one way to fetch the bytes of `span`, so that wrong bytes stay
+    /// wrong.
     fn is_final(&self, span: Span) -> bool {
         let _ = span;
         true
     }
 
-    /// Records that the bytes of `span` were wrong. Returns whether the next fetch uses another
-    /// way. This is called only if the bytes are not [final](Self::is_final).
+    /// Records that the bytes of `span` were wrong. Returns whether the next fetch reads them in
+    /// another way, such as past a cache. This is called only if the bytes are not
+    /// [final](Self::is_final).
     ///
     /// # Errors
     /// The cause, if it is known and no other way is left.
@@ -142,8 +144,9 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Ok(false)
     }
 
-    /// Returns a better error if there is one. `error` says that bytes were stale, but the reason
-    /// may be that another file has replaced the file that was opened.
+    /// Returns the cause of `error` if a better one is known, otherwise `error` itself. `error`
+    /// says that bytes were stale. The cause may be that another file has replaced the file that
+    /// was opened.
     fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
         Box::pin(ready(error))
     }

@@ -26,8 +26,7 @@ use uuid::Uuid;
 /// request, more bytes are compared at once.
 const PIECE_LEN: usize = 1 << 16;
 
-/// The number of bytes that are read in both packages together to compare a region by a digest
-/// list.
+/// To compare a region by a digest list, this many bytes are read in both packages together.
 const LISTED_READ: u64 = 32;
 
 /// One of two packages.
@@ -196,9 +195,9 @@ impl Difference {
     /// pair of regions with digests; and 80 bytes for each region that may have moved.
     ///
     /// # Errors
-    /// An index or a names list that cannot be read; a region in both packages that must be read
-    /// but cannot be; `TotalTooLong` if regions share bytes and the comparison would read far more
-    /// bytes than the packages have; `Stopped`.
+    /// An index or a names list that cannot be read; a region in both packages that the comparison
+    /// must read, but cannot; `TotalTooLong` if regions share bytes and the comparison would read
+    /// far more bytes than the packages have; `Stopped`.
     pub fn between(
         old: &Package,
         new: &Package,
@@ -503,7 +502,8 @@ impl<'c> Comparison<'c, '_> {
             old.extend(more_old);
             new.extend(more_new);
         }
-        // A pair of regions whose bytes are those of an earlier pair is not compared again.
+        // Regions may share bytes. So a pair of regions is compared only if no earlier pair has the
+        // same spans.
         let mut pairs = HashSet::new();
         let mut is_first =
             old.iter().zip(&new).map(|(old, new)| pairs.insert((old.span, new.span)));
@@ -632,7 +632,8 @@ impl<'c> Comparison<'c, '_> {
         Ok(())
     }
 
-    /// Replaces each removed and added region with the same stored bytes by one move.
+    /// If a removed region and an added region have the same stored bytes, replaces both by one
+    /// move.
     fn find_moves(
         &mut self,
         progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
@@ -859,7 +860,7 @@ mod tests {
             let all = |range: core::ops::Range<u32>| {
                 range.map(|n| Counting(n, &count)).collect::<Vec<_>>()
             };
-            // `own` has one element more than `others`: its last.
+            // The last element of `own` is the only one that `others` lacks.
             let (own, others) = (all(0..n), all(0..n - 1));
             assert_eq!(first_missing(&own, &others).map(|found| found.0), Some(n - 1));
             assert_eq!(first_missing(&others, &own).map(|found| found.0), None);

@@ -13,7 +13,7 @@ pub(crate) struct FencesCheck<'k> {
     runs: Peekable<std::vec::IntoIter<Run<'k>>>,
     /// The number of the next group.
     number: u32,
-    /// The order of ids in the current run so far.
+    /// Checks that the ids of the current run ascend.
     order: RunOrder,
 }
 

@@ -129,7 +129,7 @@ pub struct FileMap {
     /// The number of regions that share all their bytes with another region.
     pub shared: u64,
     /// The number of regions and components that extend past the end of the file, or past the last
-    /// position of a file. No claim includes them.
+    /// position that a file can have. No claim includes them.
     pub outside: u64,
     /// The length of each seal.
     seal_len: u64,
@@ -298,7 +298,7 @@ fn tables(package: &Package) -> Vec<Claim> {
         view.tables().iter().map(|table| claim(table.start, table.len(), Claimant::Table, 1)),
     );
     let Some(layout) = view.layout() else { return claims };
-    // The layout describes only room in the head. So a room that extends past the head is ignored.
+    // The layout describes only room in the head. So room that extends past the head is ignored.
     let mut room = Vec::new();
     let places = layout.t2_places.map(|at| (u64::from(at), layout.t2_slots));
     for (at, slots) in [(PREAMBLE_LEN, layout.t1_slots), places[0], places[1]] {

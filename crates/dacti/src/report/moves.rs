@@ -15,7 +15,7 @@ use std::collections::{HashMap, HashSet};
 /// are read at once.
 const PIECE_LEN: usize = 1 << 16;
 
-/// The encoding and the length of a region. Equal regions have the same.
+/// The encoding and the length of a region. Two regions can be equal only if they agree in both.
 type Shape = (Encoding, u64);
 
 fn shape(region: &Located) -> Shape {

@@ -334,7 +334,7 @@ fn decode_all(
     let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     let wanted = crate::threads::count(threads).get().min(jobs.len());
-    // This leaves out no job, because each has at least one region.
+    // Each job has at least one region, so this leaves out no job.
     let readers =
         package.unverified_readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
     let stopped = std::thread::scope(|scope| {
@@ -419,7 +419,7 @@ fn judge(job: &[Listing<'_>], decoded: Result<u64, Error>, report: &mut Report) 
 }
 
 impl Error {
-    /// Converts the error of a region's reader, which an IO error may wrap.
+    /// Returns the error of a region's reader. The reader may have wrapped it in an IO error.
     pub(crate) fn from_read(error: io::Error) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(own) => return own,

@@ -31,7 +31,8 @@ const PIECE_LEN: u64 = 1 << 18;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Duplicates {
     /// The number of places that have the same bytes as an earlier place. In a package with seals,
-    /// at most 16 regions can share a place, so further places that they need do not count.
+    /// at most 16 regions can share a place. If more regions have the same bytes, the further
+    /// places that they need do not count.
     pub regions: u64,
     /// The number of stored bytes at these places. [`Usage::live`](super::Usage::live) includes
     /// them.
@@ -88,7 +89,7 @@ fn starting(span: Span, len_max: u64) -> Span {
     Span { start: span.start, end: span.start.saturating_add(len_max).min(span.end) }
 }
 
-/// Returns the reads of a span.
+/// Returns the pieces in which a span is read.
 fn pieces(span: Span) -> impl Iterator<Item = Span> {
     let mut left = span;
     core::iter::from_fn(move || {
@@ -148,7 +149,7 @@ impl Finder<'_> {
         Ok(())
     }
 
-    /// Counts the places of equal bytes that are not needed.
+    /// Counts the places that equal bytes take, minus the places that they need.
     fn count(&mut self, spans: &[Span]) {
         let len = spans.first().map_or(0, Span::len);
         let regions = spans.iter().map(|span| self.sealed.count_at(*span));

@@ -286,8 +286,8 @@ impl<'n> LiveNames<'n> {
             dropped,
             explicit_ids: alive.iter().any(Name::is_explicit),
             encoding: newest.map_or(Encoding::NONE, |newest| match newest.encoding {
-                // An update may have encoded the segment with the dictionary, but a packer uses
-                // none for it.
+                // An update may have encoded the segment with the dictionary. A packer never does
+                // this for a names list.
                 Encoding::BROTLI_DICTIONARY => Encoding::BROTLI,
                 encoding => encoding,
             }),
@@ -299,7 +299,8 @@ impl<'n> LiveNames<'n> {
     }
 }
 
-/// The first path of each region, with the length of its content that the names list gives.
+/// The first path of each region, and the length of the region's content if the names list gives
+/// it.
 struct FirstPaths<'n>(Vec<(Uuid, &'n str, Option<u64>)>);
 
 impl<'n> FirstPaths<'n> {

@@ -83,7 +83,8 @@ pub(super) fn prove(
         if anew {
             prove_content((old, before), (&new, after))?;
         }
-        // If regions are encoded again, the packer hashes them only if there are seals.
+        // If regions were encoded again and the new file has no seals, the packer did not hash
+        // their stored bytes.
         let hashes = (!anew || new.view().seals().is_some()).then_some(&hashes[..]);
         prove_region((old, before), (&new, after), hashes, policy.as_ref(), &mut proof)?;
     }

@@ -61,15 +61,14 @@ impl Compressor {
         match shown(dictionary, content) {
             Some(shown) if !shown.is_empty() => encoder.set_custom_dictionary(shown.len(), &shown),
             Some(_) => {}
-            // This also turns Brotli's own dictionary off. A stream that uses no dictionary decodes
-            // to the same content with any dictionary.
+            // `use_dictionary` also turns Brotli's own dictionary off. A stream that refers to no
+            // dictionary decodes to the same content with any dictionary.
             None => encoder.params.use_dictionary = false,
         }
         let room_len = BrotliEncoderMaxCompressedSize(content.len());
         let finish = BrotliEncoderOperation::BROTLI_OPERATION_FINISH;
         let compressed = compress_with(&mut encoder, finish, content, room_len, out);
-        // At these qualities a match finder counts its used slots, so it is reset by clearing the
-        // counts.
+        // At these qualities a match finder counts its used slots. Clearing the counts resets it.
         if (5..=9).contains(&quality) && is_short {
             let mut hasher = core::mem::take(&mut encoder.hasher_);
             if !matches!(hasher, UnionHasher::Uninit) {
@@ -83,8 +82,8 @@ impl Compressor {
     }
 }
 
-/// Appends all of `content`, compressed, to `out`. Ends with the operation, which is to finish or
-/// to flush. `out` grows by `room_len` bytes at once.
+/// Compresses all of `content` and appends the result to `out`. `operation` tells the encoder to
+/// finish the stream at the end, or only to flush it. `out` grows by `room_len` bytes at once.
 pub(super) fn compress_with(
     encoder: &mut BrotliEncoderStateStruct<impl BrotliAlloc>,
     operation: BrotliEncoderOperation,
@@ -120,12 +119,12 @@ pub(super) fn compress_with(
     Ok(())
 }
 
-/// Memory for an encoder, as pieces of each element type. The encoder of the next content reuses
-/// it.
+/// Memory that an encoder has returned, as pieces, by the type of their elements. The encoder of
+/// the next content reuses it.
 #[derive(Default)]
 struct Memory(HashMap<TypeId, Vec<Box<dyn Any>>>);
 
-/// One of these pieces.
+/// A piece of memory that an encoder uses.
 #[derive(Debug)]
 struct Cell<T>(Vec<T>);
 
@@ -168,7 +167,8 @@ impl<T: Clone + Default + 'static> Allocator<T> for Memory {
 
 impl BrotliAlloc for Memory {}
 
-/// Takes the shortest cell that has room for `len` elements. If none has, takes the last cell.
+/// Removes and returns the shortest piece of memory that has room for `len` elements. If no piece
+/// has, this is the last piece.
 fn take_fitting<T: 'static>(cells: &mut Vec<Box<dyn Any>>, len: usize) -> Option<Vec<T>> {
     let room = |cell: &Box<dyn Any>| cell.downcast_ref::<Vec<T>>().map(Vec::capacity);
     let fitting = cells.iter().enumerate().filter(|(_, cell)| room(cell) >= Some(len));
@@ -177,17 +177,17 @@ fn take_fitting<T: 'static>(cells: &mut Vec<Box<dyn Any>>, len: usize) -> Option
     cells.swap_remove(i).downcast().ok().map(|cell| *cell)
 }
 
-/// The maximum length of a content after which the match finder is kept. Longer contents need a
-/// match finder with other parameters.
+/// The match finder is kept for the next content if a content has at most this many bytes. Longer
+/// contents need a match finder with other parameters.
 const SHORT_LEN_MAX: usize = 1 << 20;
 
 /// Returns the dictionary that the encoder receives; `None` if the content must be compressed
 /// without one.
 ///
 /// The encoder (crate `brotli` 8.0.4) panics if a match begins with the last byte of the dictionary
-/// and continues in the content. It then cuts the match to one byte, which no stream can express.
-/// So the last byte is replaced by a byte that does not occur in the content. No match can contain
-/// that byte, so the stream decodes to the same content with the true dictionary.
+/// and continues in the content: it cuts such a match to one byte, a length that no stream can
+/// express. So the last byte is replaced by a byte that does not occur in the content. No match can
+/// contain that byte, so the stream decodes to the same content with the true dictionary.
 fn shown<'d>(dictionary: &'d [u8], content: &[u8]) -> Option<Cow<'d, [u8]>> {
     let (Some(last), Some(first)) = (dictionary.last(), content.first()) else {
         return Some(Cow::Borrowed(dictionary));

@@ -342,7 +342,7 @@ impl<'k> Encoder<'k> {
         Ok(())
     }
 
-    /// Writes the stored bytes of an input to `sink`. Idle threads of the lane help.
+    /// Writes the stored bytes of an input to `sink`. Idle threads of the build help.
     fn stream(
         self,
         input: &Input,

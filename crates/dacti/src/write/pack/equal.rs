@@ -110,10 +110,10 @@ fn tag_of(input: &Input) -> Option<[u8; 4]> {
     input.as_kept().map(|kept| kept.located.encoding.tag())
 }
 
-/// Returns the inputs whose key occurs more than once, and a few others.
+/// Returns the inputs whose value in `keys` occurs more than once, and perhaps a few others.
 ///
 /// This uses two tables of bits, which takes a fraction of the time of a sort or a map. Different
-/// keys may have the same bit, so an input may be returned although its key occurs once.
+/// values may have the same bit, so an input may be returned although its value occurs once.
 fn repeated(keys: Vec<(usize, u64)>) -> Vec<usize> {
     let bits = to_u64(keys.len()).saturating_mul(16).max(64).next_power_of_two();
     let words = usize::try_from(bits / 64).unwrap_or(usize::MAX);
@@ -170,8 +170,8 @@ struct Search<'s, 't> {
 }
 
 impl Search<'_, '_> {
-    /// Returns the keys of these inputs, each with the input's number, in the order of `numbers`.
-    /// Inputs without a key are left out.
+    /// Computes a value of each of these inputs by `key`. Returns the values in the order of
+    /// `numbers`, each with the input's number. Inputs for which `key` returns `None` are left out.
     fn keys<T: Send>(
         &mut self,
         numbers: &[usize],

@@ -418,8 +418,9 @@ impl Input {
         out.reserve(usize::try_from(self.len).unwrap_or(usize::MAX));
         let mut file = File::open(path).map_err(|error| Error::io("open", path, error))?;
         let read = file.by_ref().take(self.len).read_to_end(out);
-        // The metadata come from the open file and after the read. So they tell whether the path
-        // leads to another file by now, and whether the file has changed before the read ended.
+        // The metadata come from the open file, so they show whether another file has replaced the
+        // file that was added. They are read after the bytes, so they also show a change during the
+        // read.
         let found = file.metadata().map_err(|error| self.failed(error))?;
         self.check_same(path, modified, &found)?;
         let read = to_u64(read.map_err(|error| self.failed(error))?);
@@ -541,7 +542,8 @@ impl Input {
         }
     }
 
-    /// Adds the origin of this input to an IO error.
+    /// Converts the IO error of a failed read of this input. The result names the origin of the
+    /// content.
     pub(crate) fn failed(&self, error: io::Error) -> Error {
         if error
             .get_ref()

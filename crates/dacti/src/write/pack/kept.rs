@@ -132,8 +132,8 @@ impl Kept {
         Error::Damaged { name: self.name.clone(), fault: Box::new(fault) }
     }
 
-    /// Returns the error of a read: an IO error and `TotalTooLong` as they are, and any other error
-    /// as `Damaged`.
+    /// Returns the error of a failed read. An IO error and `TotalTooLong` stay as they are, and any
+    /// other error becomes `Damaged`.
     pub(super) fn failed(&self, error: io::Error) -> Error {
         match Error::from_read(error) {
             error @ (Error::Io { .. } | Error::TotalTooLong { .. }) => error,
@@ -192,7 +192,7 @@ impl Read for KeptReader<'_> {
     }
 }
 
-/// Wraps the fault of a stored region for a reader.
+/// Wraps the fault of a stored region in the IO error that a reader returns.
 fn invalid(fault: dacti_index::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, fault)
 }

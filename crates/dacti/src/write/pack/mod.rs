@@ -185,7 +185,7 @@ struct Assembled {
     len: u64,
 }
 
-/// A package that is complete but has no name yet.
+/// A package that is complete, but whose file has no name yet.
 #[derive(Debug)]
 pub(crate) struct Draft<'d> {
     pub(crate) file: &'d File,
@@ -524,7 +524,8 @@ impl PackageBuilder {
         Ok(())
     }
 
-    /// Returns the encoding by Brotli, with the dictionary if there is one.
+    /// Returns the encoding of compressed regions: `brod` if there is a dictionary, otherwise
+    /// `brot`.
     const fn brotli(&self) -> Encoding {
         match self.dictionary {
             Some(_) => Encoding::BROTLI_DICTIONARY,

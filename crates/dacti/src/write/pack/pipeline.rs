@@ -22,7 +22,7 @@ pub(crate) trait Weigh {
 #[derive(Debug)]
 pub(crate) struct Stopped;
 
-/// The way by which one job hands over its results.
+/// The channel through which one job hands over its results.
 #[derive(Debug)]
 pub(crate) struct Lane<'s, T: Weigh> {
     shared: &'s Shared<T>,
@@ -46,8 +46,9 @@ struct State<T> {
     turn: usize,
     weight: usize,
     stopped: bool,
-    /// Threads that have no job or wait, without those that jobs use. It is negative while such
-    /// threads work for another job although they need not wait any more.
+    /// The number of threads that have no job or wait in `put`, minus the number of threads that
+    /// jobs have started in their place. It is negative if a thread continues its own job while the
+    /// thread that was started in its place still works.
     idle: isize,
     made: BTreeMap<usize, VecDeque<T>>,
     ended: BTreeMap<usize, Result<(), Error>>,
@@ -107,7 +108,8 @@ pub(crate) fn run<T: Weigh + Send>(
 }
 
 impl<'s, T: Weigh> Lane<'s, T> {
-    /// Returns an idle thread, so that the job may start a thread in its place.
+    /// Counts an idle thread as used, so that the job may start a thread in its place. Returns
+    /// `None` if no thread is idle.
     pub(crate) fn take_idle(&self) -> Option<Idle<'s, T>> {
         let mut state = self.shared.lock();
         if state.idle < 1 {
@@ -122,8 +124,8 @@ impl<'s, T: Weigh> Lane<'s, T> {
         self.shared.lock().spare.pop()
     }
 
-    /// Hands over a result. Waits while the waiting results take too much memory, unless this is
-    /// the job whose turn it is and none of its results waits.
+    /// Hands over a result. Waits while the results that were not taken yet need too much memory.
+    /// The job whose turn it is does not wait if all its earlier results were taken.
     pub(crate) fn put(&self, made: T) -> Result<(), Stopped> {
         let weight = made.weight();
         let shared = self.shared;
@@ -181,7 +183,7 @@ impl<T: Weigh> Shared<T> {
         }
         let mut state = self.lock();
         state.idle = state.idle.saturating_add(1);
-        // Without a panic, the other threads must not stop.
+        // This thread did not panic, so the other threads continue.
         core::mem::forget(stop);
     }
 

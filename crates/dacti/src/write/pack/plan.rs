@@ -28,19 +28,19 @@ pub(super) struct Plan {
     pub(super) data_order: Vec<usize>,
     /// The inputs that share stored bytes.
     pub(super) shared: Shared,
-    /// The regions that lie in the head. The other orders and ranges do not have them.
+    /// The regions that lie in the head. The orders and ranges of this plan do not include them.
     pub(super) hot: Hot,
     /// The id ranges, as positions in `data_order`.
     pub(super) ranges: Vec<IdRange>,
     /// The numbers of the inputs in the order of the index: by encoding, then by id. Hot regions
     /// are left out.
     pub(super) id_order: Vec<usize>,
-    /// The parts of `id_order`, each of which has its own groups.
+    /// The parts into which `id_order` is cut. Each part has groups of its own.
     pub(super) parts: Vec<Part>,
     pub(super) index: IndexPlace,
     /// The absolute span of the digest list, in front of the data. It is empty if there is none.
     pub(super) digest_list: Span,
-    /// The absolute start of the data. First is the dictionary, then the first region.
+    /// The absolute start of the data. The data begin with the dictionary, and the regions follow.
     pub(super) data_at: u64,
     /// The stored bytes of the dictionary with its seal; empty if there is none.
     pub(super) dictionary: Vec<u8>,

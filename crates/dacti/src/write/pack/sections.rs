@@ -1,11 +1,11 @@
 //! Compresses a long content in sections, which idle threads compress at the same time.
 //!
 //! The sections have a fixed length, so the number of threads does not change the bytes. Each
-//! section begins at a byte border and may copy from the section before it. So the compressed
-//! sections, one after the other, are one Brotli stream for any decoder.
+//! compressed section ends with a whole byte, and may copy from the section before it. So the
+//! compressed sections, one after the other, are one Brotli stream for any decoder.
 //!
-//! The package's dictionary is not used: a content with it ends before the second section
-//! (R-PKG-11).
+//! The package's dictionary is not used here. A content that is compressed with it is shorter than
+//! one section (R-PKG-11).
 
 use super::brotli::{compress_with, params};
 use brotli::enc::encode::BrotliEncoderOperation::BROTLI_OPERATION_FLUSH;
@@ -18,10 +18,11 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::thread::{Builder, ScopedJoinHandle};
 
-/// The length of each section but the last. A content that is not longer is compressed as one.
+/// The length of each section except the last. A content of at most this length has one section.
 pub(super) const SECTION_LEN: u64 = 8 << 20;
 
-/// The bytes before a section that it may copy: all that the largest window reaches.
+/// A section may copy from this many bytes before it. The largest window of Brotli's streams
+/// reaches no further.
 const BEFORE_LEN: usize = (1 << 22) - 16;
 
 /// The maximum number of compressed sections that wait for an earlier section, apart from those
@@ -62,7 +63,7 @@ pub(super) fn compress<I>(
                 let thread = Builder::new().spawn_scoped(scope, move || section.compress());
                 thread.ok().map(|thread| Compressed::Later(thread, idle))
             });
-            // A system that starts no thread leaves the work to this one.
+            // If the system starts no thread, this thread compresses the section.
             waiting.push_back(started.unwrap_or_else(|| Compressed::Ready(section.compress())));
             while waiting.front().is_some_and(Compressed::is_ready) || is_full(&waiting) {
                 take_first(&mut waiting, sink)?;
@@ -132,7 +133,8 @@ struct Section {
 impl Section {
     fn compress(&self) -> io::Result<Vec<u8>> {
         let mut encoder = self.encoder();
-        // The encoder grows its output with each block of a meta-block, and clears it each time.
+        // Without this buffer, the encoder would allocate and clear a longer one for each block of
+        // a meta-block.
         encoder.storage_size_ = self.bytes.len().saturating_mul(2).saturating_add(1024);
         encoder.storage_ = Allocator::<u8>::alloc_cell(&mut encoder.m8, encoder.storage_size_);
         let mut out = Vec::new();
@@ -144,23 +146,27 @@ impl Section {
     fn encoder(&self) -> Encoder {
         let mut encoder = Encoder::new(StandardAlloc::default());
         encoder.params = params(self.len, self.quality, &[]);
-        // The stream neither ends with this section nor has bits after a whole byte.
+        // The stream continues after this section. So the section ends with a whole byte and
+        // without the end of the stream.
         encoder.params.bare_stream = true;
         encoder.params.appendable = true;
         let start = self.before.len().saturating_sub(BEFORE_LEN);
         let before = self.before.get(start..).unwrap_or_default();
         let [.., second_last, last] = before else { return encoder };
-        // The stream has begun, so there is no header, and earlier distances are unknown.
+        // The stream began with an earlier section. So this section has no stream header, and does
+        // not refer to earlier distances.
         encoder.params.catable = true;
         let mut warm = Encoder::new(StandardAlloc::default());
         warm.params = encoder.params.clone();
         warm.set_custom_dictionary(before.len(), before);
         if warm.input_pos_ == 0 {
-            // At the lowest qualities the encoder takes no bytes before a content.
+            // At the lowest qualities the encoder takes no bytes before a content. The section then
+            // copies nothing from the section before it.
             return encoder;
         }
-        // No match of `warm` goes across the end of a dictionary (see `brotli::shown`). What it has
-        // read is moved to an encoder for which these bytes are a part of the content.
+        // `warm` has read these bytes as a dictionary, and an encoder allows no match across the
+        // end of its dictionary (see `brotli::shown`). So the state of `warm` is moved to
+        // `encoder`, which treats these bytes as a part of the content.
         encoder.params = warm.params.clone();
         swap(&mut encoder.hasher_, &mut warm.hasher_);
         swap(&mut encoder.ringbuffer_, &mut warm.ringbuffer_);
@@ -185,7 +191,7 @@ mod tests {
     use core::cell::Cell;
     use std::io::Read;
 
-    /// An idle thread of `count` ones.
+    /// One of `count` idle threads.
     struct Idle<'c>(&'c Cell<usize>);
 
     impl<'c> Idle<'c> {
@@ -201,7 +207,8 @@ mod tests {
         }
     }
 
-    /// Words in an order that no earlier section has, and copies of bytes shortly before.
+    /// Returns words in an order that does not repeat, mixed with copies of bytes shortly before
+    /// them.
     fn text(len: usize) -> Vec<u8> {
         let mut out = Vec::with_capacity(len + 64);
         let mut n = 1_u32;
@@ -258,7 +265,8 @@ mod tests {
 
     #[test]
     fn a_section_copies_bytes_before_it() {
-        // The second section is the end of the first one, which the window reaches.
+        // The second section is a copy of the end of the first one, and the window reaches these
+        // bytes.
         let section = SECTION_LEN as usize;
         let content = text(section);
         let twice = [&content[..], &content[section - 2_000_000..]].concat();
@@ -268,8 +276,8 @@ mod tests {
 
     #[test]
     fn matches_across_the_start_of_a_section_do_no_harm() {
-        // The byte before the section and its first bytes occur again and again, and so do the
-        // bytes at which the encoder's buffer begins anew.
+        // The bytes around the start of a section occur again and again. So do the bytes around the
+        // position at which the encoder's buffer starts anew.
         let section = SECTION_LEN as usize;
         let content: Vec<u8> =
             b"html><p>some <html><p>words".iter().copied().cycle().take(2 * section).collect();

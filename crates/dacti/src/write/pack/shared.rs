@@ -9,7 +9,7 @@ use dacti_seal::SEALS_MAX;
 use foldhash::HashMap;
 use uuid::Uuid;
 
-/// Regions with the same stored bytes.
+/// A group, in this module: regions with the same stored bytes. It is not a group of the index.
 #[derive(Debug)]
 pub(crate) struct Group {
     /// The BLAKE3 of their content. For copied regions, of their stored bytes.
@@ -18,7 +18,7 @@ pub(crate) struct Group {
     pub(crate) others: Vec<usize>,
 }
 
-/// All groups of a package.
+/// All groups of a package, in the sense of this module.
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     /// The groups. Each is found by the id of its first input.

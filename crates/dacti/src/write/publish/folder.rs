@@ -1,9 +1,9 @@
 //! A folder of this machine as a store of parts.
 //!
 //! An object is renamed into place, so it appears only when it is complete. It is on disk before a
-//! head names it. A head is replaced under a lock, which is on a file beside the head. It gets a
-//! modification second that no earlier head had: all heads have 65,536 bytes, so servers and rsync
-//! distinguish two heads only by their time.
+//! head names it. A head is replaced under a lock, which is on a file beside the head. Each new
+//! head gets a modification second that no earlier head had: all heads have 65,536 bytes, so
+//! servers and rsync distinguish two heads only by their time.
 
 use super::PublishFault;
 use super::store::{Condition, ObjectTag, PartStore, StoredBytes, StoredObject};

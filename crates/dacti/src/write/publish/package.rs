@@ -281,8 +281,8 @@ impl Own {
             if options.replace { Ok((Standing::Replaced, Vec::new())) } else { Err(fault.into()) }
         };
         let is_other_id = self.parsed.layout.file_id != there.parsed.layout.file_id;
-        // If a package once replaced another history, it was published under a new file id. Its
-        // parts then show that it is the same package.
+        // The package may have replaced another history before. It was then published under a new
+        // file id, but its parts show that it is the same package.
         if is_other_id && !self.has_parts_of(source, there)? {
             return replaced(other_package(place, &self.parsed.layout, &there.parsed.layout));
         }
@@ -314,7 +314,8 @@ impl Own {
         if state_of(&theirs) > state_of(ours) {
             return replaced(diverged("a later state of the index".into()));
         }
-        // An update that only adds components may change neither the parts nor the index.
+        // An update that only adds components may change neither the parts nor the index. So the
+        // components are compared, too.
         let is_ours = |found: &&Component| ours.components().iter().any(|own| own.id == found.id);
         if let Some(lost) = theirs.components().iter().find(|found| !is_ours(found)) {
             return replaced(diverged(format!("the component {}", lost.id)));
@@ -338,7 +339,7 @@ impl Own {
 }
 
 /// Returns the start of the index, and the number of its entries in the head. Each update of
-/// regions increases this value.
+/// regions increases this pair, of which the first number counts first.
 fn state_of(view: &View) -> (u64, u64) {
     (view.index().start, view.delta_entries())
 }

@@ -21,7 +21,8 @@ pub(super) struct Passing<'p> {
     ahead: VecDeque<Located>,
     /// Regions whose stored bytes or seals are not complete.
     open: Vec<Open<'p>>,
-    /// The end of the last piece, and of the stored bytes of the last region.
+    /// `at` is the end of the last piece. `stored_end` is the end of the stored bytes of the region
+    /// that began last.
     at: u64,
     stored_end: u64,
 }
@@ -61,7 +62,8 @@ impl<'p> Passing<'p> {
     pub(super) fn take(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
         let Some(piece) = Span::new(at, to_u64(bytes.len())) else { return Ok(()) };
         if at != self.at {
-            // The bytes between the pieces did not pass by.
+            // The bytes between the two pieces are missing, so the regions that continue in them
+            // are not checked.
             self.open.clear();
         }
         self.at = piece.end;
@@ -85,7 +87,7 @@ impl<'p> Passing<'p> {
         Ok(())
     }
 
-    /// Judges the regions whose seals the end of the file cuts.
+    /// Checks the regions whose seals are not complete at the end of the file.
     pub(super) fn end(mut self) -> Result<(), Error> {
         let open = core::mem::take(&mut self.open);
         open.iter().try_for_each(|open| self.judge(open))

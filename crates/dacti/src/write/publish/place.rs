@@ -24,7 +24,8 @@ impl Place {
             || name.contains('/')
             || !dacti_cdn::parts::check_prefix(&(name.clone() + "/"))
         {
-            // The name may be the end of a mistyped URL, with its query.
+            // The name may be the end of a mistyped URL. A query may be a secret, so the message
+            // leaves it out.
             let shown = Location::from(&*name).to_string();
             let name = match shown.split_once('?') {
                 Some((before, _)) => format!("{before}?..."),

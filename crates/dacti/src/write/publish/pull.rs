@@ -191,7 +191,7 @@ impl Pull<'_> {
         unchanged
     }
 
-    /// Returns the first starts of the bytes of `span`.
+    /// Returns the positions of the bytes of `span` at the first starts of their parts.
     fn settled(&self, span: Span) -> Vec<Span> {
         self.parts.as_ref().map_or_else(|| vec![span], |parts| parts.region.list.settled(span))
     }

@@ -68,9 +68,9 @@ impl Wanted {
         completed
     }
 
-    /// Returns the regions for which `local` has the same digest. For each, this is its span in the
-    /// wanted package, with its seals, and its start in `local`. If several regions share stored
-    /// bytes, their seals are left out, because their order is not known.
+    /// Finds the regions that have the same digest in `local`. Returns for each of them its span in
+    /// the wanted package, with its seals, and its start in `local`. If several regions share
+    /// stored bytes, their seals are left out, because their order is not known.
     pub(super) fn shared_with(&self, local: &Package) -> Result<Vec<(Span, u64)>, Error> {
         // spec: R-DIG-04
         let listed = self.copy.listed_digests(&self.scan)?;
@@ -203,8 +203,8 @@ mod tests {
         // Filled spans may be in any order, overlap, and extend past the end of the wanted span.
         let filled = [(50_000, 99_999), (10_000, 20_000), (15_000, 30_000)];
         assert_eq!(missing(&[(0, 90_000)], &filled), [(0, 10_000), (30_000, 50_000)]);
-        // A filled span of 1,024 bytes is too short to cut a fetch in two. One of 1,025 bytes is
-        // not.
+        // A filled span of 1,024 bytes is too short to cut a fetch in two. A filled span of 1,025
+        // bytes is long enough.
         assert_eq!(missing(&[(0, 90_000)], &[(10_000, 11_024)]), [(0, 90_000)]);
         assert_eq!(missing(&[(0, 90_000)], &[(10_000, 11_025)]), [(0, 10_000), (11_025, 90_000)]);
         // Two wanted spans are never joined. One filled span may overlap both.

@@ -23,7 +23,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
-/// An upper bound of positions.
+/// A length that no package reaches.
 const POSITION_MAX: u64 = 1 << 56;
 
 impl Update {
@@ -113,7 +113,8 @@ impl PartsFile {
             return Ok((parsed.region.list.clone(), Vec::new()));
         }
         let before = read_snapshot(&self.parts, ReadAt::len(&self.parts))?;
-        // The index may pass the block, because the new list gives its last groups a second start.
+        // The index may end after the block, because the new list gives the last groups of the
+        // index a second start there.
         let after = read_snapshot(self, POSITION_MAX)?;
         let change = ListChange {
             block,
@@ -126,8 +127,9 @@ impl PartsFile {
     }
 }
 
-/// Reads by position. Positions that no part has are read as zeros. A merged part includes such
-/// zeros. If second starts follow the end, the block replaces them once it is written.
+/// Reads by position. Positions that no part has are read as zeros, and a part that is merged with
+/// its neighbors includes such zeros. At the end of the package, the block is written over second
+/// starts, which are then no longer read.
 impl ReadAt for PartsFile {
     fn len(&self) -> u64 {
         self.block_end().max(self.published.parsed.len)

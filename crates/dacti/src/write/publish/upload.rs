@@ -95,7 +95,7 @@ pub(super) fn upload(
     progress: &mut dyn FnMut(UploadProgress) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let count = entries.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.object_count()));
-    // For a few objects, a list of the stored ones costs more than uploading all of them again.
+    // For a few objects, listing the stored objects costs more than uploading all of them again.
     let fresh = if count < RESUMED_MIN { HashMap::new() } else { fresh_objects(place, prefix)? };
     let mut objects = Vec::new();
     let mut told = UploadProgress::default();

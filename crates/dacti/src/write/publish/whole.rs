@@ -57,7 +57,7 @@ pub fn publish_whole(
 }
 
 /// Returns an error if the object is another package, the head of a package in parts, or no
-/// package. Its readers would lose it. The caller can allow this.
+/// package, because its readers would lose it. The caller can allow the replacement.
 fn check_there(
     package: &Package,
     place: &Place,

@@ -47,7 +47,8 @@ pub(super) struct Staged<'b> {
 pub(super) type Take<'t> = dyn FnMut(u64, &[u8]) -> Result<(), Error> + 't;
 
 impl Block<'_> {
-    /// Hands out all bytes except zeros, in ascending order, with their positions in the package.
+    /// Hands out the bytes of all pieces except those of zeros, in ascending order, with their
+    /// positions in the package.
     pub(super) fn each(&self, append: &Append, take: &mut Take<'_>) -> Result<(), Error> {
         let pieces = &append.pieces[..];
         let is_derived = |piece: &Piece| matches!(piece.content, PieceContent::Derived { .. });

@@ -137,7 +137,7 @@ mod tests {
     use dacti_names::{NAMES_ID, Name, Segment};
     use daicon_core::Span;
 
-    /// Adds the next segment with these names. It is placed where an update would append it.
+    /// Appends the next segment of a chain, with these names, at the position `at`.
     fn grow(chain: &mut Chain, at: u64, paths: &[&str]) {
         let names: Vec<_> = paths.iter().map(|path| Name::hashed(path).unwrap()).collect();
         let content = chain.next(&names).unwrap();
@@ -164,8 +164,8 @@ mod tests {
             written += chain.loaded[0].content.len();
         }
         assert!(chain.loaded.len() <= 11, "{} segments", chain.loaded.len());
-        // A record has 49 or 50 bytes. The list doubles 11 times, and each record may be written
-        // twice for each doubling.
+        // A record and its path take less than 50 bytes. The list doubles 11 times, and each record
+        // may be written twice for each doubling.
         assert!(written < 2000 * 50 * 2 * 11, "{written} bytes");
         for path in &paths {
             assert_eq!(chain.find(path).unwrap().path, path);

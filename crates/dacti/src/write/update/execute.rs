@@ -244,8 +244,8 @@ impl Execution<'_, '_> {
         write_all(&**self.file, at, after).map_err(failed("write"))?;
         let is_switch = self.plan.switch().is_some_and(|(switch, _)| switch == i);
         if found == after || !(is_switch || self.file.reserve_needs_second()) {
-            // The head needs no new second in two cases: it already had these bytes, or the step is
-            // a reserve, on which no view depends before the switch.
+            // The head needs no new modification second in two cases: it already had these bytes,
+            // or the step is a reserve, whose bytes no view uses before the switch.
             self.times.keep(&**self.file).map_err(failed("set the modification time of"))?;
         } else {
             self.times.advance(&**self.file).map_err(failed("set the modification time of"))?;

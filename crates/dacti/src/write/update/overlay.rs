@@ -22,7 +22,8 @@ pub(super) struct Overlay {
     len: u64,
 }
 
-/// Which bytes of the steps are used: those before a step, or those after it.
+/// Which bytes the head gets where steps change it: the bytes before the steps, or those after
+/// them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Side {
     Before,
@@ -30,12 +31,12 @@ enum Side {
 }
 
 impl Overlay {
-    /// Returns the file as it was before the first step of a plan that was begun.
+    /// Returns the file in its state before the plan, although steps may have been done.
     pub(super) fn before(source: Arc<dyn ReadAt>, plan: &Plan) -> Result<Self, Error> {
         Self::new(source, plan, Side::Before, plan.before.len)
     }
 
-    /// Returns the file as it will be after the last step, without the bytes of the append.
+    /// Returns the file in its state after the plan. The bytes of the append are not in it.
     pub(super) fn after(source: Arc<dyn ReadAt>, plan: &Plan) -> Result<Self, Error> {
         Self::new(source, plan, Side::After, plan.after().len)
     }

@@ -9,7 +9,7 @@ use core::time::Duration;
 use std::io;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// The latest second that the head was given.
+/// The latest modification second that the head got.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Times {
     last: u64,
@@ -23,8 +23,8 @@ impl Times {
         Ok(Self { last: seconds(found) })
     }
 
-    /// Corrects the time after a write past the head. The system has set the time to the current
-    /// time. If the head's time was set forward before, the current time is too early.
+    /// Corrects the modification time after a write past the head. The system has set it to the
+    /// current time, which is too early if the head's time was set forward before.
     pub(super) fn keep(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         let found = seconds(file.modified()?);
         if found < self.last {

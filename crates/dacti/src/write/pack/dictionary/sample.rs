@@ -147,7 +147,7 @@ pub(in crate::write::pack) fn choose(
 /// Estimates the length of a package from a sample.
 struct Estimate {
     sampled_len: u64,
-    /// The length of the contents that may have the dictionary.
+    /// The length of the contents that may be encoded with the dictionary.
     content_len: u64,
     /// The length of the rest of the package: the contents that cannot use the dictionary, as if
     /// they were not compressed, and the index, digests and names.

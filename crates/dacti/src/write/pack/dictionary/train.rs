@@ -9,13 +9,13 @@
 
 /// The length of the strings that are counted.
 const STRING_LEN: usize = 8;
-/// The table of counts has two to this power slots. There are enough slots that few strings share
-/// one.
+/// The table of counts has 2 to the power of this number slots. With this many slots, few strings
+/// share one.
 const TABLE_BITS: u32 = 20;
 /// The length of the segments that are chosen.
 const SEGMENT_LEN: usize = 512;
-/// The minimum length of an epoch, the part of the samples from which one segment is chosen at a
-/// time.
+/// The minimum length of an epoch. An epoch is a part of the samples, and each segment is chosen
+/// from one epoch.
 const EPOCH_LEN_MIN: usize = 10 * SEGMENT_LEN;
 
 /// Returns a dictionary of at most `len` bytes for contents like the samples. `ends` has the end of
