@@ -2,9 +2,9 @@
 //! verifies the package. Prints the time and the memory of each step.
 //!
 //! `--count N` sets the number of regions, and `--len BYTES` their length. `--paths` gives the
-//! regions paths instead of ids. With `--equal`, every second region has the same content, which is
-//! stored once for up to 16 regions; `--apart` stores it for each region. `--dir DIR` sets the
-//! folder of the package.
+//! regions paths instead of ids. With `--equal`, every second region has the same content, and up
+//! to 16 regions share one stored copy of it. With `--equal --apart`, each region has a stored copy
+//! of its own. `--dir DIR` sets the folder of the package.
 
 use dacti::{BuildOptions, Content, EncodingChoice, Package, PackageBuilder};
 use dacti_benches::Numbers;
@@ -54,7 +54,7 @@ impl Asked {
     }
 }
 
-/// The name of region `n`.
+/// The name of region `n`: its id or its path.
 enum Name {
     Id(Uuid),
     Path(String),

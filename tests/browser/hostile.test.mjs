@@ -80,7 +80,7 @@ const attacks = {
     return { "a.html": /This page was refused/, "": RIGHT };
   },
   async "two pages are swapped"({ out }) {
-    // The stored bytes and seals of b are served in the place of a, up to the shorter length.
+    // The stored bytes and seals of `b.html` overwrite those of `a.html`, up to the shorter length.
     let other;
     await changeStored(out, "b.html", (stored) => {
       other = Buffer.from(stored);
@@ -192,7 +192,7 @@ test("a head that nobody signed locks nothing out", async (t) => {
   await until(async () => (await textOf(shown).catch(() => "")).includes(RIGHT));
   const client = await shown.createCDPSession();
   await client.send("ServiceWorker.enable");
-  // This later version is not from the publisher.
+  // The server now has a later version that the publisher did not sign.
   const [evilHead, rightHead] = [join(evil.out, PACKAGE), join(out, PACKAGE)];
   const saved = await readFile(rightHead);
   await copyFile(evilHead, rightHead);

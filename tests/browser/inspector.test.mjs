@@ -144,7 +144,8 @@ test("a signed file is shown with its seals, and of another one the way to its m
     await page.$eval("#panel-seals", (panel) => panel.innerText),
     /each region has a signature/,
   );
-  // The program makes the map of one file only. The npm package has the module for other files.
+  // The inspector of the program shows only the file with which the program was started. For other
+  // files, the npm package has a module.
   const input = await page.$("#file");
   await input.uploadFile(file);
   const told = () =>

@@ -51,7 +51,7 @@ async function checkPages(t, url) {
   await checkRanges(shown);
 }
 
-/** Media elements send range requests. */
+/** Requests ranges of the video, as media elements do. */
 async function checkRanges(shown) {
   const clip = files["clip.mp4"];
   const asked = (range) =>

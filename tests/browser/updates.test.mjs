@@ -18,7 +18,8 @@ import {
 } from "./lib.mjs";
 
 const NAVIGATIONS = FULL ? 1000 : 60;
-/** The files that hold the version, besides the page. In one view, all four have the same number. */
+/** Returns the files of a site. Four of them contain the version: the page and three files that it
+ * loads. In one view, all four have the same version. */
 const versioned = (version) => ({
   "index.html":
     `<!doctype html><meta charset="utf-8"><title>v</title><script src="version.js"></script>` +

@@ -51,7 +51,7 @@ class Memory {
   }
 }
 
-/** The views of a server whose head is one byte: its sequence. */
+/** Returns the views of a server. Its head is a single byte, the sequence. */
 function worker(server, store, refreshMs = 0) {
   const open = async (head) => {
     if (!head && server.down) throw new Error("unreachable");
@@ -77,7 +77,7 @@ test("a page keeps its view, and the next page takes a later one", async () => {
   assert.equal(await sequence(views.ofPage("a")), 1);
   assert.equal(await sequence(views.ofPage("b")), 2);
   assert.equal(await sequence(views.forNavigation()), 2);
-  // A page without a remembered view gets the current view, and keeps it.
+  // The worker remembers no view for this page. So the page gets the current view, and keeps it.
   assert.equal(await sequence(views.ofPage("c")), 2);
   assert.equal(await sequence(views.ofUrl("/a")), 1);
 });
@@ -111,7 +111,8 @@ test("views of closed pages are forgotten", async (t) => {
   server.sequence = 2;
   await views.pin("b", await views.forNavigation(), "/b");
   assert.equal((await store.below("view/")).length, 2);
-  // The client of a page may be about to appear.
+  // No client is open, but the pages are recent. Their clients may still appear, so the worker
+  // keeps their views.
   await views.forgetClosed(new Set());
   await views.forgetClosed(new Set());
   assert.deepEqual(await store.below("page/"), ["a", "b"]);
@@ -119,7 +120,8 @@ test("views of closed pages are forgotten", async (t) => {
   t.mock.timers.tick(16 * 60_000);
   await views.forgetClosed(new Set(["b"]));
   assert.deepEqual(await store.below("page/"), ["b"]);
-  // A page may be about to use a view that looks unused.
+  // A new page may be about to use this view. So the worker deletes a view only when it looks
+  // unused twice in a row.
   assert.equal((await store.below("view/")).length, 2);
   await views.forgetClosed(new Set(["b"]));
   assert.equal((await store.below("view/")).length, 1);

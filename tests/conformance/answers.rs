@@ -98,8 +98,8 @@ pub fn http(script: &[u8]) {
     }
 }
 
-/// Feeds one answer to the fetch. The body has the file's bytes from the position that the answer's
-/// own fields state.
+/// Feeds one answer to the fetch. The fields of the answer state a position in the file, and the
+/// body has the file's bytes from this position on.
 fn answer(
     fetch: &mut Fetch,
     session: &mut Session,
@@ -178,7 +178,8 @@ fn sealed() -> &'static (Vec<u8>, Vec<(String, Vec<u8>)>) {
     })
 }
 
-/// The number of doubted answers after which the scripted transport has no other way to get bytes.
+/// The number of reports of wrong bytes after which the scripted transport gives up. Before that,
+/// it offers another way to fetch the bytes each time.
 const DOUBTS_MAX: u64 = 3;
 
 /// A transport whose answers follow a script. Each byte of the script decides one answer.
@@ -254,8 +255,9 @@ pub fn remote(script: &[u8]) {
     for (found, (path, content)) in ready(package.get_many(paths)).into_iter().zip(files) {
         assert!(found.is_err() || found.is_ok_and(|found| found == *content), "{path}");
     }
-    // Each region is read alone, and then together with all others. A read takes an index block and
-    // the region, each possibly twice. Each doubted answer can repeat all of this.
+    // Each region is read alone, and then together with all others. Each of these reads fetches an
+    // index block and the region, and may have to fetch both of them twice. Each report of wrong
+    // bytes can cause all of these fetches again.
     let fetched = remote.fetches.load(Ordering::Relaxed);
     let max = 20 * (files.len() as u64 + DOUBTS_MAX);
     assert!(fetched <= max, "{fetched} fetches");

@@ -90,8 +90,9 @@ fn switch_before_its_bytes_are_appended() {
 #[test]
 fn no_barrier_between_slots_and_switch() {
     // spec: R-CDN-11
-    // A reader gets the new length with the old slots, which are entries of zeros. If one slice
-    // holds the whole head, a reader gets both new or both old.
+    // A reader can get the new length of a group together with its old slots, which are entries of
+    // zeros. This cannot happen if one slice holds the whole head: then the length and the slots
+    // are both new or both old.
     for (sealing, kind) in [(Sealing::None, Kind::WrongBytes), (Sealing::Digest, Kind::Lost)] {
         let case =
             case("no barrier", &package(sealing), |p| vec![without_barriers(delta(p, &wide(1)))]);

@@ -271,8 +271,9 @@ fn check_refuses_what_the_simulation_shows_to_be_corrupt() {
     }
 }
 
-/// If a plan appends nothing, only its first barrier protects the place of T2 that it writes. This
-/// place was in use before the previous plan.
+/// The plan writes into the unused place of T2. This place held the T2 of the view before the
+/// previous plan, so stale readers may still read it. If a plan appends nothing, only its first
+/// barrier protects them.
 #[test]
 fn first_barrier_alone_guards_a_place_that_was_in_force() {
     // spec: R-CDN-10, R-CDN-17

@@ -247,7 +247,8 @@ fn packages_with_hot_regions_or_past_four_gibibytes_are_seen_old_or_new() {
         Op::Reserve { bytes, .. } => Some(u64::from_le_bytes(bytes[..8].try_into().ok()?)),
         _ => None,
     });
-    // The bases belong to new delta groups, and to the T2 of a fold.
+    // At least twelve of the bases lie between 4 and 6 GiB. These belong to new delta groups, and
+    // to the T2 of a fold.
     assert!(bases.filter(|base| (4 << 30..6 << 30).contains(base)).count() >= 12);
     prove_sound(&cases);
 }
@@ -258,13 +259,13 @@ fn packages_with_shared_bytes_are_seen_old_or_new() {
     let mut cases = Vec::new();
     for sealing in [Sealing::Digest, Sealing::Signed] {
         let shared = built_with(24, 4096, sealing, Kind::Shared);
-        // The edits change the first and the last of the regions with the same bytes, and then some
-        // in between.
+        // Every second one of the 24 regions has the same content. The first edits change the first
+        // and the last of these equal regions, and the later edits change some in between.
         let first = [put("dir1/file1.bin", 1, 1), put("dir2/file23.bin", 1, 700)];
         let removal = [remove("dir0/file9.bin"), remove("dir1/file13.bin")];
         let fold = [remove("dir2/file11.bin"), put("dir0/file9.bin", 2, 4000)];
-        // The bytes and their seal end where a slice ends, so the room for more seals takes another
-        // slice.
+        // The new content and its seal end exactly at the end of a slice. So the zeros for further
+        // seals take one more slice.
         let seal_len = if sealing == Sealing::Signed { 96 } else { 32 };
         let full = [put("dir0/file0.bin", 4, 4096 - seal_len)];
         cases.push(case(format!("shared bytes, by the planner, {sealing:?}"), &shared, |p| {

@@ -652,7 +652,8 @@ fn the_package_itself_is_left_out() {
         assert_eq!(built.code, Some(0), "{built:?}");
         assert_eq!(dacti([OsStr::new("ls"), out.as_ref()]).text(), "file\n");
     }
-    // The packer leaves out a link to its own package, as it leaves out the package.
+    // The packer leaves out its own output. It must also leave out a link that leads to this
+    // output.
     std::os::unix::fs::symlink("../packages/out.dacti-pack", scratch.at("in/link")).expect("new");
     fs::remove_file(&out).expect("it is there");
     assert_eq!(scratch.pack(&["--exclude", "link"]).code, Some(0));

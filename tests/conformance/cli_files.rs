@@ -560,7 +560,7 @@ fn times_and_programs_are_kept_on_demand() {
         let file = fs::File::options().write(true).open(file).expect("it is there");
         file.set_modified(time).expect("it is ours");
     };
-    // Without options, the packer keeps no attributes of files, and says so.
+    // Without options, the packer drops the attributes of files, and its message says so.
     let (_, told) = place.packed(&[]);
     assert!(told.ends_with("; modification times and executable bits are dropped\n"), "{told}");
     let bytes = fs::read(place.at("p")).expect("it was written");

@@ -1,4 +1,5 @@
-//! No verb and no library call that makes published bytes of a caller's bytes takes a private key.
+//! Private keys must not be published by accident. The verbs, the server and the crate `dacti`
+//! refuse to publish bytes that contain a private key.
 
 use crate::cli::{Ended, ended};
 use crate::cli_files::{KEY, forms};
@@ -18,10 +19,12 @@ use std::process::Command;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// The longest content of a leaf, so that long forms cross from one leaf into the next.
+/// The maximum length of a leaf in bytes. Some contents are longer, so the key in them crosses the
+/// border between two leaves.
 const CHUNK: usize = 1 << 20;
 
-/// A folder with a folder `in` that holds a key, and with archives of the same content.
+/// A folder in which the program runs. It can hold one content in several forms: as files, in a
+/// CAR, and in DAR archives.
 struct Place(TempDir);
 
 impl Place {
@@ -45,14 +48,15 @@ impl Place {
         ended(command.current_dir(self.0.path()).args(arguments))
     }
 
-    /// Writes the content everywhere. Returns the root of the archives.
+    /// Writes the content in all these forms. Returns the root of the archives.
     fn fill(&self, content: &[u8]) -> Cid {
         for file in ["in/b", "site/b.bin"] {
             fs::write(self.at(file), content).expect("a new file");
         }
         let (root, car) = car(content);
         let options = WriteOptions { index: true, ..WriteOptions::default() };
-        // The crate dacti-dar has no opinion about content; its callers give it a check.
+        // By default, the crate dacti-dar does not look for keys. So the test can make this
+        // archive.
         let (dar, _) = from_car(&car[..], Vec::new(), &options).expect("a whole CAR");
         fs::write(self.at("x.car"), car).expect("a new file");
         fs::write(self.at("x.dar"), &dar).expect("a new file");
@@ -61,7 +65,8 @@ impl Place {
     }
 }
 
-/// Makes a CAR with a UnixFS file, one block after the other as its DAG has them.
+/// Makes a CAR with one UnixFS file: first its leaves in order, and then the blocks that link to
+/// them.
 fn car(content: &[u8]) -> (Cid, Vec<u8>) {
     let mut blocks: Vec<(Cid, Vec<u8>)> = Vec::new();
     let mut leaves = Vec::new();
@@ -79,7 +84,7 @@ fn car(content: &[u8]) -> (Cid, Vec<u8>) {
     (root, car.finish().expect("a CAR").0)
 }
 
-/// The verbs that make published bytes. Each would write `out`, or change `p`.
+/// The verbs that write bytes for publication. Each would write `out`, or change `p`.
 const VERBS: [&[&str]; 16] = [
     &["pack", "in", "-o", "out"],
     &["pack", "in/b", "-o", "out"],
@@ -99,7 +104,7 @@ const VERBS: [&[&str]; 16] = [
     &["dar", "salvage", "x.dar", "-o", "out"],
 ];
 
-/// Returns the messages of a run that was refused.
+/// Checks that the program has refused to run. Returns its messages.
 #[track_caller]
 fn refusal(ended: &Ended) -> &str {
     assert_eq!(ended.code, Some(1), "{ended:?}");
@@ -125,7 +130,7 @@ fn every_verb_that_makes_published_bytes_refuses_every_form_of_a_key() {
         assert!(!place.at("out/index.html").exists(), "form {i}");
         fs::remove_dir_all(place.at("out")).ok();
     }
-    // The same verbs take content without a key.
+    // The same verbs accept content that has no key.
     place.fill(b"dacti-ed25519-private 1 <64 hexadecimal digits>");
     for arguments in VERBS {
         let ended = place.run(arguments);
@@ -170,13 +175,14 @@ fn names_and_keys_from_standard_input_are_searched() {
     }
 }
 
-/// Returns the bytes of an answer, which may break off.
+/// Returns the bytes of an answer. The answer may be incomplete.
 fn raw_answer(address: &str, path: &str) -> Vec<u8> {
     let mut stream = TcpStream::connect(address).expect("it listens");
     let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = Vec::new();
-    // An error ends the answer, and the bytes before it count.
+    // If the server breaks off the answer, reading ends with an error. The bytes that arrived
+    // before it are kept.
     let _ = stream.read_to_end(&mut answer);
     assert!(answer.starts_with(b"HTTP/1.1 "), "{path}");
     answer
@@ -204,7 +210,8 @@ fn the_server_refuses_every_form_of_a_key() {
     }
 }
 
-/// Makes content of these bytes, if need be in a file of the folder.
+/// Makes a [`Content`] of these bytes. It may read them from a file in the folder, where they
+/// already are.
 type ContentOf = fn(&Place, &[u8]) -> Content<'static>;
 
 #[test]

@@ -1,5 +1,5 @@
-//! Refusals of the program that name the way out: too many files, damaged regions, a package
-//! without room for parts, an unfinished copy.
+//! Messages that must say what the user can do. The program refuses packages with too many files,
+//! with damaged regions, or without room for parts. An interrupted pull leaves an unfinished file.
 
 use crate::cli::{Scratch, dacti};
 use dacti_tests::reference::{self as by, Entry, Group, Link, Name, Table, component, small};
@@ -48,7 +48,8 @@ fn unpack_writes_no_more_files_than_the_package_can_list() {
     let package = many_names(60_000);
     let len = package.len();
     fs::write(scratch.package(), package).expect("a new file");
-    // Each file takes 24 bytes of an index at least, so this package can list that many.
+    // In an index, each file takes at least 24 bytes. So a package of this length can have at most
+    // `len / 24` regions, and the program allows 10,000 files more.
     let most = len / 24 + 10_000;
     assert!(most < 60_000, "{len} bytes");
     let (at, out) = (scratch.package(), scratch.at("out"));
@@ -63,7 +64,7 @@ fn unpack_writes_no_more_files_than_the_package_can_list() {
     assert_eq!(run(&["--max-files", "59999", "--dry-run"]).code, Some(1));
     let allowed = run(&["--max-files", "60000", "--dry-run"]);
     assert_eq!(allowed.code, Some(0), "{allowed:?}");
-    // The pattern counts, not the package.
+    // The limit applies to the files that match the pattern, not to all files of the package.
     let few = run(&["0000000*", "--max-files", "10"]);
     assert_eq!(few.code, Some(0), "{few:?}");
     assert_eq!(fs::read_dir(&out).expect("it was made").count(), 10);
@@ -80,7 +81,7 @@ fn a_package_without_room_for_parts_is_refused_with_the_way_out() {
     assert!(told.contains("compact layout"), "{told}");
     assert!(told.contains("`dacti compact PKG -o NEW --layout cdn`"), "{told}");
     assert!(told.contains("--form whole") && !dest.exists(), "{told}");
-    // Both ways out work.
+    // The message names two ways to publish the package. Both must work.
     let made = dacti(["compact", text(&package), "-o", text(&new), "--layout", "cdn"]);
     assert_eq!(made.code, Some(0), "{made:?}");
     for arguments in [
@@ -132,7 +133,7 @@ fn publish_refuses_a_damaged_region_and_reads_nothing_twice() {
     fs::write(&package, &whole).expect("it is writable");
     let published = dacti(["publish", text(&package), text(&dest)]);
     assert_eq!(published.code, Some(0), "{published:?}");
-    // A later publication checks only the regions that the place does not have.
+    // A later publication checks only the regions that are not published yet.
     scratch.write("d", b"new");
     let file = format!("d={}", text(&scratch.at("in/d")));
     assert_eq!(dacti(["put", text(&package), &file]).code, Some(0));
@@ -167,7 +168,7 @@ fn an_interrupted_pull_names_the_file_that_it_leaves() {
     let pulled = pull(&[]);
     assert_eq!(pulled.code, Some(0), "{pulled:?}");
     assert!(!left.exists() && copy.exists());
-    // Without a file there is no such line.
+    // If a pull has left no unfinished file, its message does not mention one.
     let missing = dacti(["pull", text(&scratch.at("none")), text(&copy)]);
     assert!(!missing.failure().contains("dacti-pull"), "{missing:?}");
 }

@@ -66,7 +66,8 @@ fn no_verb_prints_the_secrets_of_a_url() {
         with(&server.address, "missing"),
         format!("ftp://me:{SECRET}@localhost/p?{SECRET}#{SECRET}"),
         format!("s3://me:{SECRET}@/key?{SECRET}"),
-        // Mistyped URLs are paths, with the same secrets.
+        // The program takes a mistyped URL for a path. It must not print the secrets in this path,
+        // either.
         format!("http:/me:{SECRET}@h/x?{SECRET}"),
         format!(" http://me:{SECRET}@h/x?{SECRET}"),
         format!("HTTP:me:{SECRET}@h"),

@@ -586,8 +586,8 @@ fn the_first_published_file_is_what_we_emit() {
     let published =
         fixtures("container").into_iter().find(|f| f.name.ends_with("published_80_bytes"));
     let published = published.expect("the fixture is committed").bytes;
-    // These bytes were copied by hand from a file that the first program of this format wrote,
-    // without the reference.
+    // These bytes were copied by hand, not written by the reference. They come from a file that the
+    // first program for this format wrote.
     let typed: [u8; 80] = *b"\xffdaicon0)y\x0f_wu\xe5K\x8b\xb5Jc\x19\x9bg\"\0\0\0\0\
         \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0\
         \x17G^,\x15\xb7\x9bB\x85\xcd\xd3 \xd2BTz\0\0\0\0\0\0\0\0\0\0\0\0";

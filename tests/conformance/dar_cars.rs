@@ -146,7 +146,8 @@ fn a_car_without_roots_and_one_whose_root_is_absent() {
     let (_, report) = convert(&bytes, false).expect("it is whole");
     assert_eq!(report.absent_roots, CidList::from([cid(&absent)]));
     assert_eq!(report.further_roots, CidList::from([cid(&blocks[0].cid)]));
-    // This CAR v2 has the same blocks in another order, and has each section twice.
+    // This CAR v2 has each section twice: first all sections in reverse order, and then all of them
+    // in the usual order.
     let twice = sections.iter().rev().chain(&sections).copied();
     let bytes = reference::car_v2(&[blocks[0].cid.clone()], twice);
     check("twice", &bytes, 0, &[]);

@@ -10,9 +10,10 @@ fn missing(number: usize) -> CidBytes {
     reference::cid_v1(reference::RAW, reference::SHA2_256, &number.to_be_bytes())
 }
 
-/// Returns the work for a CAR whose root has `count` links to missing blocks, a link to a missing
-/// raw block, and `count` links to one other block. That block has the bytes of the raw block, so a
-/// writer must not skip the raw link before it: readers could take the block for the raw one.
+/// Returns the work for a CAR whose root has many links: `count` links to missing blocks, a link to
+/// a missing raw block, and `count` links to one other block. The CAR has this other block, and its
+/// bytes are those of the missing raw block. If a writer skipped only the link to the raw block,
+/// readers could take the other block for it.
 fn ambiguous_skips(count: usize) -> u64 {
     let raw = reference::cid_v1(reference::RAW, reference::SHA2_256, &[0x80]);
     let list = reference::cid_v1(reference::DAG_CBOR, reference::SHA2_256, &[0x80]);

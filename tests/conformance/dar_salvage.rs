@@ -63,7 +63,8 @@ fn a_cut_archive_gives_the_blocks_before_the_cut() {
 }
 
 // Flips each byte between the first frame and the index. With the index, at most one block may be
-// lost. Without the index, the test expects the blocks to which earlier blocks link.
+// lost. Without the index, more blocks may be lost, but every saved block must belong to the
+// archive.
 #[test]
 fn a_flipped_byte_costs_one_block_with_an_index() {
     let plan = tree_plan(&tree(12, 100, 4), true);

@@ -121,7 +121,7 @@ fn large_files_have_the_roots_of_another_importer() {
     }
 }
 
-/// A block store that looks up blocks with the index of an archive.
+/// A block store that reads blocks from an archive. It finds them by the archive's index.
 struct Indexed<'a>(&'a Archive<Vec<u8>>);
 
 impl BlockStore for Indexed<'_> {

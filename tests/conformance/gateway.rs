@@ -250,10 +250,10 @@ fn case_2_a_path_through_dag_cbor() {
     site.check(&dag, &path, "", &[document.clone(), file.clone()]);
     let path = format!("/ipfs/{}/document/files/single?format=car", text(&dag.root));
     site.check(&dag, &path, "", &[dag.root.clone(), document.clone(), file]);
-    // With the scope `entity`, the answer has only one block for a document.
+    // A document is a single block. So with the scope `entity`, the answer has only this block.
     let path = format!("/ipfs/{}/document?format=car&dag-scope=entity", text(&dag.root));
     site.check(&dag, &path, "", &[dag.root.clone(), document.clone()]);
-    // This path ends at a map inside the document instead of at a link.
+    // This path ends at a map inside the document, so it leads to no block.
     let answer = site.get(&format!("/ipfs/{}/files?format=car", text(&document)), "");
     assert_eq!(answer.status, 501);
     let answer = site.get(&format!("/ipfs/{}/files/none?format=car", text(&document)), "");
@@ -350,7 +350,7 @@ fn cases_10_and_11_ranges_of_a_file() {
         let expected = [&blocks[..1], &blocks[leaves]].concat();
         let answer = site.check(&dag, &format!("{path}&entity-bytes={bytes}"), "", &expected);
         tags.push(answer.field("etag").to_owned());
-        // A query with `entity-bytes` implies the scope `entity`.
+        // The parameter `entity-bytes` implies the scope `entity`.
         let implied = format!("/ipfs/{}?format=car&entity-bytes={bytes}", text(&file));
         site.check(&dag, &implied, "", &expected);
     }
@@ -394,8 +394,8 @@ fn cases_13_to_15_blocks_that_repeat() {
         (path.clone(), accept("y"), &all, "y"),
         (path.clone(), accept("n"), &once, "n"),
         (format!("{path}?format=car"), accept("y"), &all, "y"),
-        // If the client states no preference, the answer has each block once. Depth-first order is
-        // one of the orders that "unknown order" allows.
+        // If the client states no preference, the answer has each block once, in depth-first order.
+        // A client that accepts an "unknown order" accepts this order, too.
         (format!("{path}?format=car"), String::new(), &once, "n"),
         (path.clone(), "Accept: application/vnd.ipld.car; order=unk\r\n".into(), &once, "n"),
         // The query takes precedence over the `Accept` field.
@@ -418,8 +418,8 @@ fn cases_13_to_15_blocks_that_repeat() {
 #[test]
 fn identity_cids_are_blocks_without_a_section() {
     let (site, dag) = (Site::of(&[TWO_FILES]), Dag::of(TWO_FILES));
-    // The first CID is the probe of the specification. The second is from the conformance tests for
-    // gateways.
+    // The specification uses the first CID to test whether a gateway is reachable. The second CID
+    // is from the conformance tests for gateways.
     for (name, content) in [
         ("bafkqaaa", ""),
         ("bafkqaf3imvwgy3zaneqgc3janfxgy2lomvscay3jmqfa", "hello i am inlined cid\n"),

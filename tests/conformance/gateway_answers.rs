@@ -65,7 +65,8 @@ fn fields_are_those_of_the_specification() {
         if !query.contains("ar") {
             assert_eq!(head.field("content-length"), "31", "{query}");
         }
-        // If the client states the tag of its copy, the answer has no body.
+        // The client states the ETags of the copies that it has. If one of them is the block's
+        // ETag, the answer has no body.
         let weak = tag.trim_start_matches("W/");
         for known in [tag.clone(), format!("\"x\", {tag}"), format!("W/{weak}"), "*".into()] {
             let answer = site.get(&target, &format!("If-None-Match: {known}\r\n"));
@@ -122,7 +123,8 @@ fn requests_that_cannot_be_answered_are_told_so() {
     check(404, &format!("/ipfs/{absent}"), "");
     check(400, "/ipfs/", "");
     check(400, &format!("/ipfs/{root}?format=zip"), "");
-    // An IPNS record belongs to a name, and archives have no names.
+    // An IPNS record belongs to a name. The gateway serves archives, in which nothing has an IPNS
+    // name.
     check(400, &format!("/ipfs/{root}?format=ipns-record"), "");
     check(400, &format!("/ipfs/{root}"), "Accept: application/vnd.ipfs.ipns-record\r\n");
     check(404, "/ipns/example.org/a", "");
@@ -141,7 +143,7 @@ fn requests_that_cannot_be_answered_are_told_so() {
         check(406, &format!("/ipfs/{root}"), &accept);
     }
     check(406, &format!("/ipfs/{root}"), "Accept: application/vnd.ipld.dag-pb\r\n");
-    // The path goes on after the name of a file.
+    // `ascii.txt` is a file, so the path cannot continue after it.
     check(404, &format!("/ipfs/{root}/subdir/ascii.txt/more?format=car"), "");
     check(400, &format!("/ipfs/{root}"), "Service-Worker: script\r\n");
     assert_eq!(site.ask("POST", &format!("/ipfs/{root}"), "").status, 405);

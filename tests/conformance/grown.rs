@@ -19,7 +19,7 @@ pub struct Grown {
     pub file: Vec<u8>,
     slice: u64,
     encoding: [u8; 4],
-    /// The number of the current delta group. `base` and `entries` are its group base and its
+    /// The number of the current delta group. `base` is its group base, and `entries` has its
     /// entries.
     delta: usize,
     base: u64,

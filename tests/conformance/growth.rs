@@ -228,7 +228,8 @@ fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
     // The limit is 64 MiB, plus 100 times the number of bytes that the regions cover, 102,999.
     let limit = (64 << 20) + 100 * 102_999;
     assert!(error.to_string().contains(&format!("{limit} bytes")), "{error}");
-    // Regions that share all their bytes need only one comparison.
+    // If all regions have the same bytes at the same position, one comparison is enough for all of
+    // them.
     let entry = |n: u32| Entry { id: small(n + 1), offset: 0, size: 100_000 };
     let entries: Vec<_> = (0..3000).map(entry).collect();
     let file = growth_inputs::package(groups(&entries), &[7; 103_000], false);

@@ -27,8 +27,8 @@ struct Spent {
 }
 
 impl Spent {
-    /// Returns the counts of a process. It may have ended, but its parent must not have waited for
-    /// it.
+    /// Returns the counts of a process. The process may have ended. In that case, its parent must
+    /// not have waited for it yet, because the system then removes the counts.
     fn of(process: u32) -> Self {
         let counts = fs::read_to_string(format!("/proc/{process}/io")).expect("it is our child");
         let count = |name: &str| -> u64 {
@@ -40,7 +40,7 @@ impl Spent {
     }
 }
 
-/// Returns whether a child process has ended. Its parent must not have waited for it.
+/// Returns whether a child process has ended. The parent must not have waited for the child yet.
 fn has_ended(process: u32) -> bool {
     let state = fs::read_to_string(format!("/proc/{process}/stat")).expect("it is our child");
     state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))
@@ -56,7 +56,8 @@ fn run(folder: &Folder, arguments: &[&str], codes: &[i32]) -> Spent {
     let mut errors = String::new();
     let stderr = child.stderr.as_mut().expect("it is piped");
     stderr.read_to_string(&mut errors).expect("messages are text");
-    // The program closes its outputs before it ends, so the end of its output is not enough.
+    // The program closes its error output before it ends. So the loop waits for the end of the
+    // process, when its counts are complete.
     while !has_ended(child.id()) {
         std::thread::yield_now();
     }

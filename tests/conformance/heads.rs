@@ -49,8 +49,8 @@ pub fn fuzz(head: &[u8]) {
         zeroed[DIGEST.start..SIGNATURE_END].fill(0);
         head[DIGEST].copy_from_slice(&Digest::of(&zeroed).0);
     }
-    // Faults of the layout region are not compared, because that region has its own fixtures and
-    // its own fuzz test.
+    // If our reader finds a fault in the layout region, the results are not compared. That region
+    // has its own fixtures and its own fuzz test.
     if let Err(error) = PartsHead::parse(&head)
         && !matches!(error, dacti_cdn::Error::Container(_) | dacti_cdn::Error::Parts(_))
     {
@@ -74,7 +74,8 @@ pub fn fuzz(head: &[u8]) {
             assert_eq!(object.start + read.range.start, at, "{entry:?}");
         }
     }
-    // The list may end before the end of the head, for example if it is empty.
+    // No entry has this position, because it lies at the end of the list or, if that is higher, at
+    // the end of the head.
     let end = list.end().max(dacti::HEAD_LEN);
     assert!(list.resolve(Span { start: end, end: end + 1 }).is_err());
 }

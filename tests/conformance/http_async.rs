@@ -209,8 +209,9 @@ fn of_many_regions_the_wrong_one_alone_is_fetched_again() {
     let package = Package::from_bytes(file.clone()).expect("it is good");
     let at = package.locate("4.bin").expect("it is there").span.start as usize;
     type IsWrong = fn(usize) -> bool;
-    // In the first case, only the read that covers all regions is wrong. In the second case, the
-    // read of the single region is also wrong.
+    // Only the region `4.bin` is damaged, and only in some answers. In the first case, only the
+    // read that covers all regions returns wrong bytes. In the second case, the later read of this
+    // region alone also returns wrong bytes.
     let scripts: [(IsWrong, u64, bool); 2] = [(|n| n == 1, 4, true), (|_| true, 5, false)];
     for (is_wrong, requests, comes) in scripts {
         let script: Box<Script> = Box::new(move |seen: &Seen, n, file| {

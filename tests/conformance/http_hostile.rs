@@ -153,8 +153,8 @@ fn validators_that_change_with_each_answer_are_no_fault() {
         }),
     );
     let (package, source) = open(&server, &options()).expect("it is good");
-    // The reader requests the head again after each of the first eight regions, because the states
-    // of their answers are new.
+    // Each answer shows a new state of the file, so another file may be at the URL. The reader
+    // checks this by another request for the head, at most eight times in a session.
     for (n, requests) in (0..12).zip([3, 5, 7, 9, 11, 13, 15, 17, 18, 19, 20, 21]) {
         assert_eq!(package.get(&*format!("{n}.bin")).expect("it is there"), content(n));
         assert_eq!((source.stats().requests, source.stats().retries), (requests, 0));

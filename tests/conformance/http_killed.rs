@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 const KILLS: usize = 50;
-/// The time between two reads of the copy.
+/// The time that the reading thread waits between two reads of the copy.
 const PAUSE: Duration = Duration::from_millis(2);
-/// The number of regions, and the numbers of two regions that differ between the builds.
+/// The number of regions, and the numbers of two regions whose contents differ between the two
+/// versions.
 const REGIONS: usize = 1_500;
 const CHANGED: [usize; 2] = [7, 1_457];
 

@@ -91,8 +91,8 @@ fn asked(server: &Server) -> Vec<(usize, usize)> {
     seen.iter().map(|seen| seen.range.expect("it is a range")).collect()
 }
 
-/// Returns the head, the rest of the index if there is one, and the names list with its seal, as
-/// the inclusive ranges of requests.
+/// Returns the ranges that a listing requests: the head, the rest of the index if there is one, and
+/// the names list with its seal. Ends are inclusive, as in requests.
 fn listing(file: &[u8]) -> Vec<(usize, usize)> {
     let package = Package::from_bytes(file.to_vec()).expect("it is sound");
     let index = package.view().index();
@@ -134,8 +134,9 @@ fn a_listing_and_a_comparison_ask_for_no_range_twice() {
     }
 }
 
-/// Checks the requests of a comparison: the listing; one read with all digests; and the head once
-/// more, past the caches, because another file may have replaced the package meanwhile.
+/// Checks the requests of a comparison. First come the requests of a listing, and then one read of
+/// all digests. The last request is for the head, past the caches, because another file may have
+/// replaced the package meanwhile.
 #[track_caller]
 fn check_compared(asked: &[(usize, usize)], file: &[u8]) {
     let listing = listing(file);

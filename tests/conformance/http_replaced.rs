@@ -1,8 +1,9 @@
 //! Another package replaces the package at the URL of an open session. No call may mix regions of
 //! both packages.
 //!
-//! Both packages have the same paths, lengths and places. So a digest of one package is also valid
-//! for a view of the other package, with the other bytes.
+//! Both packages have the same paths, lengths and places. A region of one package therefore lies
+//! where a view of the other package expects one, and its digest is right. So digests cannot show
+//! that the package was replaced.
 
 use crate::{Seen, Server, answer, content, len_field, options, packed, right};
 use dacti::compact::CompactOptions;
@@ -254,7 +255,7 @@ fn a_file_that_is_no_package_any_more_is_replaced() {
     let (package, _) = opened.expect("the head is right");
     assert_eq!(package.get("0.bin").expect("nothing has changed"), content(0));
     assert_replaced(package.confirm());
-    // The session has ended for good, so it sends no further requests.
+    // After it has noticed the replacement, the session sends no further requests.
     let sent = server.seen().len();
     assert_replaced(package.get("1.bin"));
     assert_replaced(package.confirm());

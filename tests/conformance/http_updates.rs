@@ -77,10 +77,10 @@ fn a_removal_costs_no_reader_a_request() {
             update.remove("3.bin").expect("it is there");
         });
         assert_eq!(strategy, Strategy::Delta);
-        // The head shows that the region was removed, so no request is needed for it.
+        // An entry in the head shows that the region was removed, so no request is needed.
         let after = [&before[..4], &[0]].concat();
         assert_eq!(requests(&file, &paths), after, "{regions} regions");
-        // One more update does not fold, either.
+        // The next update does not fold, either.
         let (file, strategy) = updated(&path, |update| {
             update.put("new", vec![1; 10]).expect("the path is good");
         });

@@ -113,15 +113,16 @@ fn bytes_that_come_a_little_later_are_waited_for() {
 fn a_package_that_is_overwritten_from_its_start_is_read_in_the_end() {
     // spec: R-HTTP-26
     let (old, new, expected) = grown();
-    // At each request, the server has more bytes of the new file. After these bytes, the file still
-    // has its old bytes, or it ends.
+    // At each request, the server has more bytes of the new file than before. After these new
+    // bytes, its file either still has the bytes of the old file, or ends.
     for truncates in [false, true] {
         let old = old.clone();
         let server = Server::start(
             new.clone(),
             Box::new(move |seen, n, file| {
-                // The upload is slow at first, so that the head is incomplete. Then it becomes fast
-                // enough that the waits suffice for a block at the start of the next slice.
+                // The upload is slow at first, so the first answers have an incomplete head. Then
+                // the upload becomes fast. So the reader's waits are long enough for a block that
+                // starts in the next slice.
                 let written = (n * 30_000).max(n.saturating_sub(4) * 150_000).min(file.len());
                 let mut now = file[..written].to_vec();
                 if !truncates && written < old.len() {
@@ -133,11 +134,11 @@ fn a_package_that_is_overwritten_from_its_start_is_read_in_the_end() {
         let opened = Package::open_url_with(&server.url, &patient());
         let (package, _) = opened.expect("it comes within the waits");
         assert_eq!(package.get("1.bin").expect("it comes within the waits"), content(1));
-        // The first view may be the one before the update.
+        // The reader may have opened the view before the update.
         let got = package.get("0.bin").expect("it comes within the waits");
         assert!(got == expected || got == content(0), "{truncates}");
-        // If the upload truncates the file, the bytes of the old view are gone. So the reader has
-        // waited for the new bytes.
+        // If the upload truncates the file, the bytes of the old view are missing. So the reader
+        // must have waited for the new bytes.
         assert!(!truncates || (got == expected && server.seen().len() > 10), "{truncates}");
     }
 }

@@ -137,8 +137,8 @@ pub fn dump_of(file: &[u8]) -> Result<String, String> {
     Ok(out + &removals)
 }
 
-/// Returns the start of the bytes that the removal of an id names. The index must have this
-/// removal.
+/// Returns the offset that the removal of an id states, as an absolute position. The index must
+/// have this removal.
 fn removal(file: &[u8], region: Span, id: by::Id) -> Result<u64, String> {
     let mut reader = IndexReader::new(region).map_err(|error| index_verdict(&error))?;
     while let Some(want) = reader.want() {
@@ -232,7 +232,8 @@ fn a_file_that_ends_early_is_named_without_its_length() {
             ..8 => Err("error truncated index header at 0x0"),
             8..24 => Err("error truncated group header at 0x8"),
             24..72 => Err("error truncated group entries at 0x18"),
-            // The reader does not read the bytes of a group after the group's entries.
+            // The reader does not read the free slots of a group, so it does not notice that they
+            // are cut off.
             _ if len < at => Err("error truncated group header at 0x1800"),
             _ if len < at + 16 => Err("error truncated group header at 0x1800"),
             _ if len < at + 40 => Err("error truncated group entries at 0x1810"),

@@ -197,8 +197,8 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
     assert_eq!(seen, expected, "the head once more, and the regions");
     rounds += index_rounds + data_rounds;
     // Each of the two plans includes a final request for the head, but only one such request is
-    // sent. The request for the head at the opening, which no plan includes, makes the numbers
-    // equal.
+    // sent. No plan includes the request for the head that opens the package. So the total number
+    // of planned requests equals the number of sent requests.
     let requests = plan.requests() + told.requests();
     let bytes = plan.bytes() + told.bytes();
     assert_eq!((source.stats().requests, source.stats().bytes), (requests, bytes));
@@ -214,8 +214,9 @@ fn get_all(server: &Server, numbers: &[u32], gap: u64, concurrency: usize) -> (u
 fn ten_thousand_regions_come_in_as_few_rounds_as_connections_and_bytes_allow() {
     const COUNT: usize = 10_000;
     let server = Server::start(packed(20_000), |_, _| ());
-    // If regions are read one by one, each region takes one round, or two rounds if its index block
-    // is not in memory. The test counts this for 40 regions.
+    // If regions are read one by one, each region takes one round for its bytes. If its index block
+    // is not in memory, it takes another round for the block. The test counts the rounds for 40
+    // regions.
     let (package, source) = open(&server, 0, 16);
     let start = Instant::now();
     server.expect(0, 1);

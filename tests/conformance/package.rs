@@ -1094,8 +1094,8 @@ fn auto_takes_the_encoding_in_which_hot_regions_fit() {
     assert!(try_build_hot(std::slice::from_ref(&full), brotli, &["hot"]).is_err());
     let file = try_build_hot(std::slice::from_ref(&full), auto, &["hot"]).expect("it fits");
     assert_eq!(file, try_build_hot(&[full], PLAIN, &["hot"]).expect("it fits"));
-    // The hot content is too long without encoding, and short enough with Brotli. The package as a
-    // whole does not become shorter with Brotli.
+    // The hot content is too long for the head without encoding, and short enough with Brotli. The
+    // builder must encode it, although the package as a whole does not become shorter with Brotli.
     let mut half = noise(30_000);
     half.extend(vec![7; 40_000]);
     let mut files: Vec<_> = (0..20_000).map(|i| stored(&format!("{i:05}"), &[i as u8])).collect();
@@ -1410,10 +1410,10 @@ fn got(package: &Package, path: &str) -> Result<Vec<u8>, String> {
     whole
 }
 
-/// Flips each bit of a package that has a meaning, one at a time. No flip may lead to a wrong
-/// content. Flips in sealed bytes, in seals and in the component must be detected. A region and its
-/// seal together have a power of two as length, so a flipped bit of an offset can lead to an intact
-/// neighbour.
+/// Flips bits of a package, one at a time, in all bytes that have a meaning. No flip may lead to a
+/// wrong content. Flips in sealed bytes, in seals and in the component must be detected. The length
+/// of a region with its seal is a power of two. So a flipped bit of an offset can lead to a
+/// neighbouring region, which is intact.
 fn flip_each_bit(
     files: &[Stored],
     file: &[u8],

@@ -1,5 +1,5 @@
-//! Updates that put and remove at once, histories that replace each other, packages that are
-//! published as one object, and publishing by async programs.
+//! Tests of packages in parts: updates that both put and remove regions, histories that replace
+//! each other, packages that are published as one object, and publishing by async programs.
 
 use crate::store::{Memory, NAME};
 use crate::updates::{assert_holds, content, head, package, published, put, update};
@@ -59,7 +59,7 @@ fn more_regions_than_one_group_holds_do_not_fold() {
     planned.apply().unwrap();
     model.extend(files);
     assert_holds(&store, &model);
-    // Three such updates fill the nine delta groups, so the fourth one folds.
+    // The nine delta groups have room for three such updates. So the fourth update folds.
     for round in 2..6 {
         let files: Vec<_> = (0..600).map(|n| (format!("many/{n}"), content(n, round))).collect();
         let named: Vec<_> = files.iter().map(|(n, bytes)| (n.as_str(), &bytes[..])).collect();
@@ -78,8 +78,8 @@ fn a_history_that_replaces_another_has_a_file_id_of_its_own() {
     let options = PublishOptions::default();
     publish(&open(), &store.place(), &options).unwrap();
     let first = head(&store).file_id;
-    // Two updates start from the same state. One of them changes the published package, and the
-    // other one changes the local file.
+    // Two different updates start from the same state. One of them changes the published package,
+    // and the other one changes the local file. So their histories differ.
     let mut theirs = model.clone();
     put(&store, &mut theirs, &[("file/1", b"theirs")]);
     let mut local = Update::open(&path, UpdateOptions::default()).unwrap();
@@ -94,8 +94,8 @@ fn a_history_that_replaces_another_has_a_file_id_of_its_own() {
     assert_holds(&store, &model);
     let second = head(&store).file_id;
     assert_ne!(second, first, "a reader of the first history must not follow this list");
-    // The file keeps its first file id. Even so, it can be published again without the option
-    // `replace`.
+    // The head has a new file id, and the local file keeps its first file id. Even so, the file can
+    // be published again without the option `replace`.
     let same = publish(&open(), &store.place(), &options).unwrap();
     assert_eq!(same.standing, Standing::Same);
     let mut local = Update::open(&path, UpdateOptions::default()).unwrap();
@@ -106,8 +106,9 @@ fn a_history_that_replaces_another_has_a_file_id_of_its_own() {
     assert_eq!(continued.standing, Standing::Continued);
     assert_eq!(head(&store).file_id, second);
     assert_holds(&store, &model);
-    // Another history replaces this history, and then this history replaces the other one. The head
-    // gets a new file id each time, so no file id returns.
+    // The published package gets an update that the local file lacks. Then the local file replaces
+    // the published package again. The head gets a new file id at each replacement, so no earlier
+    // file id returns.
     let again = |update: &mut Update| {
         update.put("file/1", b"theirs again".to_vec()).unwrap();
     };

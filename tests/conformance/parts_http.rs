@@ -29,16 +29,17 @@ impl Seen {
     }
 }
 
-/// An answer of the server. It is right or wrong on purpose.
+/// An answer of the server. A script decides whether it is right or wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Act {
     Right,
     Status(u16),
     /// Status 200 with this body.
     Whole(Vec<u8>),
-    /// The requested range of these bytes. The answer states their length as the total.
+    /// Answers with the requested range of these bytes instead of the object's. The answer states
+    /// their length as the total.
     Of(Vec<u8>),
-    /// The right range. The answer states `*` as the total.
+    /// Answers with the right range, and with `*` as the total.
     Star,
 }
 
@@ -201,8 +202,8 @@ fn a_part_that_comes_late_is_waited_for() {
     // spec: R-PART-13
     let (store, _) = published(3);
     for status in [403, 404, 410] {
-        // The first requests for the part fail: with the plain URL, with a nonce, and with the
-        // plain URL after the first look at the head.
+        // The first requests for the part fail: one with the plain URL, one with a nonce, and,
+        // after the reader has fetched the head again, another one with the plain URL.
         let server = Server::start(&store, move |seen, number| match seen.is_part() {
             true if number < 5 => Act::Status(status),
             _ => Act::Right,
@@ -254,7 +255,8 @@ fn no_other_object_passes_for_a_part() {
         false => Act::Right,
     });
     server.open().unwrap().get("file/1").unwrap_err();
-    // The total `*` states no length. The reader accepts the answer, because the bytes are right.
+    // In an answer with the total `*`, nothing states the length of the part. The reader accepts
+    // the answer, because the bytes are right.
     let server =
         Server::start(&store, |seen, _| if seen.is_part() { Act::Star } else { Act::Right });
     assert_eq!(server.open().unwrap().get("file/1").unwrap(), content(1, 0));
@@ -276,7 +278,8 @@ fn a_head_of_two_ages_is_asked_for_again() {
     assert_eq!(server.open().unwrap().get("file/1").unwrap(), b"changed");
     let seen = server.seen();
     assert!(seen[1].query.starts_with("g=0-") && seen[1].name == NAME, "{seen:?}");
-    // Every answer for the head is torn, also the answers that bypass all caches.
+    // Now every answer for the head mixes old and new bytes, even if the request bypasses all
+    // caches.
     let torn = [&old[..16_384], &new[16_384..]].concat();
     let server = Server::start(&store, move |seen, _| match seen.is_part() {
         true => Act::Right,

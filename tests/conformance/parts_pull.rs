@@ -132,7 +132,7 @@ fn a_package_that_was_built_anew_costs_its_new_regions() {
     // spec: R-DIG-03, R-DIG-04
     let dir = tempfile::tempdir().unwrap();
     let (new, copy) = (at(&dir, "new"), at(&dir, "copy"));
-    // One of fifty regions has a new version.
+    // One region in fifty has a new version.
     let version = |n: usize| usize::from(n % 50 == 7);
     for (list, reuses) in [(DigestListChoice::Always, true), (DigestListChoice::Never, false)] {
         build(&copy, DigestListChoice::Never, |_| 0);

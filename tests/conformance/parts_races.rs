@@ -144,7 +144,7 @@ impl PartStore for Seat {
     }
 }
 
-/// Reads every region of the view, as a reader could between two operations.
+/// Reads every region of the present view. A reader could do so between any two operations.
 fn look(store: &Memory) {
     let sequence = head(store).region.sequence;
     assert_reads(store, sequence);
@@ -196,8 +196,8 @@ impl Outcome {
                 Err(Error::Publish(PublishFault::Conflict { .. })) => {
                     expected.insert(format!("of/{who}"), false);
                 }
-                // A crashed publisher may or may not have replaced the head, so its region may or
-                // may not be there.
+                // A publisher may crash before or after it has replaced the head. So its region may
+                // or may not be there.
                 Err(Error::Remote { .. }) => {}
                 Err(error) => panic!("{error}"),
             }

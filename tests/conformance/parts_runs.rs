@@ -1,6 +1,7 @@
 //! Runs of changes: updates of a package in parts whose delta groups are full.
 //!
-//! The groups of the base are not uploaded again. Their part gets a second start in the list.
+//! Such an update does not upload the base groups again. Instead, the list of parts gets a second
+//! start for their part.
 
 use crate::http::{Act, Server};
 use crate::store::{Fate, Memory, NAME, Op, impatient};
@@ -17,7 +18,8 @@ use std::sync::atomic::Ordering::SeqCst;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::{Duration, Instant};
 
-/// A store with a package of `count` regions, more than 2,550, and one delta group.
+/// Returns a store with a package of `count` regions and one delta group. `count` must exceed
+/// 2,550, so that the index has base groups.
 pub fn published_with_one_delta_group(count: usize) -> (Memory, Model) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("one.dacti-pack");
@@ -37,7 +39,8 @@ pub fn published_with_one_delta_group(count: usize) -> (Memory, Model) {
     (store, model)
 }
 
-/// A store whose package has a run of changes: its delta group was full.
+/// Returns a store whose package has a run of changes. Its delta group was full, so the last update
+/// wrote the run.
 pub fn with_run() -> (Memory, Model) {
     with_run_of(5000)
 }
@@ -53,7 +56,7 @@ fn with_run_of(count: usize) -> (Memory, Model) {
     (store, model)
 }
 
-/// The starts of entries whose part starts earlier, too.
+/// Returns the second starts in the list: the starts of entries whose part has an earlier entry.
 fn second_starts(store: &Memory) -> Vec<u64> {
     let mut seen = BTreeSet::new();
     let entries = head(store).region.entries;
@@ -73,8 +76,8 @@ fn remove(store: &Memory, model: &mut Model, names: &[&str]) {
     }
 }
 
-/// Bytes of the objects that were put since `Memory::fates` was called, and whether a head was
-/// archived.
+/// Returns the total length of the objects that were stored since the call of `Memory::fates`, and
+/// whether one of them is an archived head.
 fn uploaded(store: &Memory) -> (usize, bool) {
     let ops = store.works();
     let puts = ops.iter().filter_map(|op| match op {
@@ -100,13 +103,14 @@ fn updates_after_full_deltas_upload_the_changes_and_not_the_base() {
         let (changed, new) = (format!("file/{}", n * 3 + 1), format!("new/{n}"));
         put(&store, &mut model, &[(&changed, &stored), (&new, b"one more")]);
         let (bytes, archived) = uploaded(&store);
-        // Two regions with digests, a segment of the names list, and a run of two or three groups.
+        // The update uploads two regions with digests, a segment of the names list, and a run of
+        // two or three groups.
         let run = bytes - stored.len() - 8 - 2 * 32;
         if head(&store).region.entries.len() > entries {
             assert!((2 * 6136..3 * 6136 + 2500).contains(&run), "{n}: {run} bytes");
             assert!(!archived, "no part is dropped, so the head is not archived");
         } else {
-            // The list was full, and blocks were merged.
+            // The list of parts was full, so this update merged blocks.
             merges += 1;
             assert!(archived && bytes > 20 * 2 * 6136);
         }
@@ -119,7 +123,7 @@ fn updates_after_full_deltas_upload_the_changes_and_not_the_base() {
     }
     assert_eq!(merges, 1);
     assert_holds(&store, &model);
-    // Removals stand in the run, too. An update may also put and remove.
+    // The run also holds removals. One update may both remove and put.
     store.fates(|_, _| Fate::Works);
     remove(&store, &mut model, &["file/4", "new/3", "file/4999"]);
     assert!(uploaded(&store).0 < 5 * 6136);
@@ -152,8 +156,8 @@ fn a_tenth_of_changes_is_folded_and_the_new_groups_are_kept_from_then_on() {
         strategies.push(plan.strategy);
         planned.apply().unwrap();
     }
-    // The base groups have 20 x 255 places. The run lists 256 changes, and each round adds up to
-    // 90.
+    // The 20 base groups have room for 5,100 entries, so a run may list at most 510 changes. The
+    // run lists 256 changes at first, and each round adds up to 90.
     use Strategy::{Changes, Fold};
     assert_eq!(strategies, [Changes, Changes, Fold, Changes, Changes, Changes]);
     assert_holds(&store, &model);
@@ -162,7 +166,7 @@ fn a_tenth_of_changes_is_folded_and_the_new_groups_are_kept_from_then_on() {
     let digests: Vec<_> = groups.map(|entry| entry.digest).collect();
     assert_eq!(digests.len(), 3, "the first base, the new one, and its second start");
     assert_eq!(digests[1], digests[2]);
-    // Many more updates merge entries, and keep the new groups as a part of their own.
+    // Later updates merge entries of the list, but keep the new base groups as a separate part.
     for n in 0..40 {
         put(&store, &mut model, &[("file/1", &content(1, n + 100))]);
         assert_eq!(second_starts(&store).len(), 1, "{n}");
@@ -175,10 +179,11 @@ fn a_tenth_of_changes_is_folded_and_the_new_groups_are_kept_from_then_on() {
 #[test]
 fn a_cold_read_takes_four_requests_and_three_round_trips() {
     // spec: R-PART-37, R-PART-38
-    // The base has 48 groups, too many to be fetched as a whole.
+    // The base has 48 groups. The reader does not fetch all of them, because they are too long.
     let (store, model) = with_run_of(12_000);
     for (name, requests) in [("file/7", 4), ("file/8", 4), ("no/such", 3)] {
-        // The first block is answered only once the second one was asked for, too.
+        // The server holds back the first answer for a block until the request for the second block
+        // has arrived. So the reader must send both requests at once.
         let parts = Arc::new(AtomicUsize::new(0));
         let asked = Arc::clone(&parts);
         let server = Server::start(&store, move |seen, _| {
@@ -268,7 +273,8 @@ fn every_operation_fails_once_and_the_same_command_ends_well() {
     assert!(failures > 10, "{failures}");
 }
 
-/// The published head with a changed list, under a digest that fits.
+/// Returns a store in which `change` has altered the list in the head. The head's digest matches
+/// the altered list.
 fn with_list(store: &Memory, change: impl FnOnce(&mut by::parts::Region)) -> Memory {
     let (changed, file) = (store.copy(), store.assembled());
     let mut region = head(store).region;
@@ -278,7 +284,8 @@ fn with_list(store: &Memory, change: impl FnOnce(&mut by::parts::Region)) -> Mem
     changed
 }
 
-/// The contents that a reader of the published head gets; `None` for each one that fails.
+/// Returns the contents that a reader of the published head gets, with `None` for each region that
+/// cannot be read.
 fn reads(store: &Memory, names: &[&str]) -> Vec<Option<Vec<u8>>> {
     let sequence = head(store).region.sequence;
     let package =
@@ -297,7 +304,8 @@ fn each_rule_of_second_starts_broken_in_turn_is_caught() {
         Some(by::Fault { kind: "corrupt", what: "parts", at: 1536 + 256 + 48 * n as u64 })
     };
     let n = head(&store).region.entries.len() - 1;
-    // A new part past the end field is no second start: another digest, length or piece length.
+    // An entry that ends past the end field must be a second start. These entries are not: each
+    // differs from the first start in its digest, its length or its piece exponent.
     let other = with_list(&store, |region| {
         let last = last(region);
         region.entries[last].digest[0] ^= 1;
@@ -318,8 +326,8 @@ fn each_rule_of_second_starts_broken_in_turn_is_caught() {
         let expected = format!("parts at {:#x}: the entry ends at", 1536 + 256 + 48 * n);
         assert!(error.to_string().starts_with(&expected), "{error}");
     }
-    // A second start of another part at the place of the base groups, of a part of equal length:
-    // the readers never hand out other bytes than the right ones.
+    // The second start of the base groups is moved by one group. So readers find other bytes, or
+    // none, at the positions of these groups. They may fail, but must not return wrong bytes.
     let names = ["file/7", "file/8", "file/4998", "new/0"];
     let right = reads(&store, &names);
     assert!(right.iter().all(Option::is_some));
@@ -330,11 +338,12 @@ fn each_rule_of_second_starts_broken_in_turn_is_caught() {
     let found = reads(&moved, &names);
     assert!(found.iter().zip(&right).all(|(found, right)| found.is_none() || found == right));
     assert_eq!((&found[1], &found[2]), (&None, &None), "the base groups are elsewhere");
-    // A list without the second start has a hole where the index goes on.
+    // Without the second start, no entry of the list has the positions of the base groups in the
+    // index.
     let hole = with_list(&store, |region| region.entries.truncate(n));
     assert!(std::panic::catch_unwind(|| assert_holds(&hole, &model)).is_err());
-    // A later list that keeps the second start and puts the block after it, and a head that names
-    // the run at its old place, are what a publisher without R-PART-36 makes.
+    // The second start must lie directly after the run (R-PART-37). Here, it lies 8 bytes later, so
+    // the index does not continue with the base groups.
     put(&store, &mut model, &[("file/8", b"changed")]);
     let stale = with_list(&store, |region| {
         let last = last(region);
@@ -373,7 +382,8 @@ fn a_copy_follows_the_runs_and_a_copy_can_be_published_again() {
         let (bytes, _) = uploaded(&store);
         assert_eq!(pulled(&store, &copy, CopyState::Grown), bytes as u64, "the block alone");
     }
-    // An update of the copy folds, and its publication continues the published package.
+    // A local update of the copy folds. Its publication continues the history of the published
+    // package.
     let mut local = Update::open(&copy, UpdateOptions::default()).unwrap();
     local.put("local", b"added here".to_vec()).unwrap();
     let planned = local.plan().unwrap();
@@ -384,7 +394,8 @@ fn a_copy_follows_the_runs_and_a_copy_can_be_published_again() {
     let done = publish(&package, &store.place(), &PublishOptions::default()).unwrap();
     assert_eq!(done.standing, Standing::Continued);
     assert_holds(&store, &model);
-    // The fences of that fold are in its block, so the next update folds and puts them in the head.
+    // The fold has put the fences into its block, not into the head. So the next update folds
+    // again, and puts them into the head. The update after it writes a run of changes.
     for strategy in [Strategy::Fold, Strategy::Changes] {
         let (update, publish) = (UpdateOptions::default(), PublishOptions::default());
         let mut next = Update::at_place(&store.place(), update, publish).unwrap();
@@ -408,21 +419,21 @@ fn a_view_whose_second_start_moved_reads_on_by_the_first_one() {
         let digest = head(&store).region.entries[0].digest;
         digest.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
-    // For a while, a cache answers 404 for the part of the base groups.
+    // At first, a cache answers 404 for the part of the base groups.
     let fails = Arc::new(AtomicBool::new(true));
     let failing = Arc::clone(&fails);
     let heads = Arc::new(AtomicUsize::new(0));
     let seen_heads = Arc::clone(&heads);
     let server = Server::start(&store, move |seen, _| {
         if !seen.is_part() && seen_heads.fetch_add(1, SeqCst) > 0 {
-            // The later head has come, and the cache has the part again.
+            // The reader requests the head again. From now on, the cache has the part.
             failing.store(false, SeqCst);
         }
         let is_base = seen.name_has(&base);
         if is_base && failing.load(SeqCst) { Act::Status(404) } else { Act::Right }
     });
     let package = server.open().unwrap();
-    // A later block has the positions of the former second start.
+    // This update writes a block over the positions that the second start has in the reader's view.
     let long = vec![7; 300_000];
     put(&store, &mut model, &[("long", &long)]);
     assert_eq!(package.get("file/8").unwrap(), content(8, 0));
@@ -445,8 +456,8 @@ fn a_collection_keeps_the_part_of_a_second_start() {
     assert_holds(&store, &model);
 }
 
-/// Whether each byte of each view is the same by every later list, if `translate` maps the position
-/// first.
+/// Returns whether every later list leads to the same bytes as the list of the view itself.
+/// `translate` converts a position of the view before the look-up in a later list.
 fn later_lists_agree(
     store: &Memory,
     regions: &[by::parts::Region],
@@ -458,7 +469,8 @@ fn later_lists_agree(
     };
     let object = |name: &str, at: u64| objects[name].get(usize::try_from(at).unwrap()).copied();
     regions.iter().enumerate().all(|(i, view)| {
-        // The first, the last and some bytes of each entry.
+        // For each entry, the test compares the first byte, the last byte, and some bytes between
+        // them.
         let places = view.entries.iter().flat_map(|entry| {
             let step = usize::try_from(entry.len / 7).unwrap().max(1);
             (0..entry.len).step_by(step).chain([entry.len - 1]).map(|at| entry.start + at)
@@ -477,7 +489,7 @@ fn every_later_list_leads_to_the_bytes_of_every_view() {
     let (store, mut model) = with_run();
     let mut regions = vec![head(&store).region];
     for n in 0..40 {
-        // Blocks of several lengths, one fold, and merges.
+        // The updates write blocks of several lengths. One of them folds, and some merge parts.
         let count = if n == 9 { 300 } else { 1 + n % 4 };
         let files: Vec<_> = (0..count)
             .map(|i| (format!("file/{}", (n * 31 + i * 13) % 5000), content(i, n + 20)))
@@ -488,9 +500,10 @@ fn every_later_list_leads_to_the_bytes_of_every_view() {
     }
     assert_holds(&store, &model);
     assert!(later_lists_agree(&store, &regions, by::parts::first_start));
-    // Without R-PART-35, a later list leads to other bytes.
+    // If readers do not translate positions (R-PART-35), a later list leads them to other bytes.
     assert!(!later_lists_agree(&store, &regions, |_, at| at));
-    // A publisher without R-PART-22 lets a block take the place of a first start.
+    // If publishers break R-PART-22, a block can take positions of a first start. Then a later list
+    // also leads to other bytes.
     let mut falls = regions.clone();
     let by = falls[5].entries.iter().rev().find(|entry| entry.start < falls[5].end).unwrap().len;
     for region in &mut falls[6..] {
@@ -506,12 +519,12 @@ fn every_later_list_leads_to_the_bytes_of_every_view() {
 fn an_update_uploads_its_regions_the_changes_since_the_base_and_the_head() {
     // spec: R-PART-36, R-PART-37
     let groups = |entries: usize| 6136 * entries.div_ceil(255);
-    // A million regions with eight full delta groups: the run of the fiftieth update of 100
-    // regions.
+    // In a package of a million regions, eight full delta groups and 50 updates of 100 regions make
+    // a run of this length.
     assert!(groups(8 * 255 + 50 * 100) + 8 < 200_000);
     let (store, mut model) = with_run_of(12_000);
-    // The run lists each id once: the 254 regions of the delta group, the two regions after them,
-    // and the names list.
+    // The run lists each changed id once. These are the 254 regions of the delta group, the two
+    // regions of the next update, and the names list.
     let mut changed: BTreeSet<String> = (0..254).map(|n| format!("file/{}", n * 19)).collect();
     changed.extend(["file/7".into(), "new/0".into(), "names".into()]);
     for round in 0..7 {
@@ -530,7 +543,8 @@ fn an_update_uploads_its_regions_the_changes_since_the_base_and_the_head() {
     let gone = names.iter().filter(|name| !changed.contains(**name)).count();
     store.fates(|_, _| Fate::Works);
     remove(&store, &mut model, &names);
-    // The removals are a run of their own. Regions that were changed before leave the other run.
+    // The removals form a run of their own. If a removed region was changed before, its entry is no
+    // longer in the other run.
     let left = changed.len() - (names.len() - gone);
     let expected = names.len() * 32 + 8 + groups(left) + groups(names.len());
     assert_eq!(uploaded(&store), (expected, false));

@@ -73,7 +73,7 @@ fn a_bucket_is_updated_by_two_uploads_without_a_local_copy() {
     let hash = |bytes: &[u8]| *blake3::hash(bytes).as_bytes();
     let one = fs::read(bucket.at("one")).unwrap();
     assert_eq!(assemble(&head, &hash, &|name| bucket.object(name)), one);
-    // Updates read the published package, and do not need the local one.
+    // Updates read the published package. They do not need the local file, so the test removes it.
     fs::remove_file(bucket.at("one")).unwrap();
     for (count, version) in [(1, 1), (100, 2), (255, 3)] {
         let mut len = 0;

@@ -13,10 +13,10 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use uuid::Uuid;
 
-/// Regions of the package. Eleven groups list at most 2,805.
+/// The number of regions. Eleven groups list at most 2,805 regions.
 const COUNT: usize = 2600;
 
-/// Publishes a package in which every four files have the same content.
+/// Publishes a package in which four consecutive files have the same content.
 fn published(key: Option<&SecretKey>, publishing: &PublishOptions) -> (Memory, Model) {
     let options = BuildOptions {
         slice_len: 4096,
@@ -65,8 +65,8 @@ fn update(
     strategy
 }
 
-/// Fails unless a verification finds no fault, a list has exactly these names, and every region can
-/// be read and has room for 16 seals in its part.
+/// Checks three things: a verification finds no fault, a list has exactly these names, and every
+/// region can be read. Also checks that each part has room for 16 seals after every region in it.
 #[track_caller]
 fn assert_sealed(store: &Memory, model: &Model, seal_len: u64) {
     let sequence = head(store).region.sequence;
@@ -111,7 +111,8 @@ fn runs_of_changes_keep_shared_contents_and_their_seals() {
         for round in 0..30 {
             let removed = format!("file/{}", round * 4 + 1);
             let strategy = update(&store, key, &publishing, |update| {
-                // Two equal contents, one of which the base shares, too.
+                // Both regions get the same content, and regions of the base also have this
+                // content.
                 for (name, bytes) in [
                     (format!("file/{}", round * 4 + 2), content(round + 9, 0)),
                     (format!("new/{}", round % 7), content(round + 9, 0)),
@@ -129,7 +130,7 @@ fn runs_of_changes_keep_shared_contents_and_their_seals() {
                 let region = head(&store).region;
                 let last = region.entries.last().unwrap();
                 assert_eq!(last.start, region.end, "the second start follows the block");
-                // The room stands in front of the index header.
+                // The zeros for further seals precede the index header.
                 let file = store.assembled();
                 let index = by::read_index(&file, &by::read_package(&file).unwrap()).unwrap();
                 let header = index.region.0;

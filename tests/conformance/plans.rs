@@ -106,8 +106,8 @@ fn a_plan_is_what_is_then_read() {
     let [before, after] = check(&package, &source, &keys);
     assert_eq!((before.unknown, before.regions, before.is_complete()), (6, 0, false));
     assert!((1..=5).contains(&before.index.len()), "blocks of a group each: {before:?}");
-    // One read covers the regions 100 to 103, although 102 is not wanted. Between 103 and 107 lie
-    // three unwanted regions, so 107 has a read of its own. So has 2999.
+    // One read covers the regions 100 to 103, although 102 is not wanted. Three unwanted regions
+    // lie between 103 and 107, so 107 has its own read. 2999 also has its own read.
     let at = |path: &str| package.locate(path).expect("it is there").span;
     let sealed = |first: &str, last: &str| Span { start: at(first).start, end: at(last).end + 32 };
     let expected = [sealed("00100", "00103"), sealed("00107", "00107"), sealed("02999", "02999")];
@@ -122,8 +122,8 @@ fn a_plan_is_what_is_then_read() {
 #[test]
 fn a_plan_of_a_list_is_what_is_then_read() {
     let large = build(&hundreds(30_000), PLAIN);
-    // The names list lies after the head. In a large package, its entry also lies after the head. A
-    // list reads the whole index, in three reads, so it needs no look-up of the names list.
+    // In a large package, the entry of the names list lies after the head. A list reads the whole
+    // index, in three reads, and finds this entry there. So it needs no separate look-up.
     for (file, unknown, index) in
         [(build(&hundreds(1_000), PLAIN), 0, 0), (without_keys(&large), 1, 3), (large, 1, 3)]
     {

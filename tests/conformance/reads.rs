@@ -303,8 +303,8 @@ fn many_are_bounded_in_all_and_visited_until_the_caller_breaks() {
         });
         visited.unwrap();
     });
-    // The calls for missing regions precede the calls for the others, which are in the order of the
-    // file. They end when the caller breaks.
+    // The function is first called for the missing regions, and then for the others in the order of
+    // the file. The calls end when the function returns `Break`.
     assert_eq!(seen, [(2, false), (1, true), (0, true)]);
     assert!(read.reads <= 5, "four blocks at most, and one read of two regions: {read:?}");
 }

@@ -226,8 +226,8 @@ fn a_long_file_is_served_at_once_and_a_key_in_it_never() {
         assert_eq!(part(path, (1 << 20) - 2, (1 << 20) + 2).body, [0; 4]);
         assert_eq!(part(path, 3, 3_000_000).body.len(), 2_999_997);
     }
-    // The range ends inside the private key. The server ends the answer before the chunk in which
-    // the key starts.
+    // The last byte of this range is the first byte of a private key. The server ends the answer
+    // before the chunk that holds this byte.
     let request = format!("GET /keys.bin HTTP/1.1\r\nHost: a\r\nRange: bytes=5-{key_at}\r\n\r\n");
     let mut stream = TcpStream::connect(&served.address).unwrap();
     stream.write_all(request.as_bytes()).unwrap();
@@ -236,7 +236,7 @@ fn a_long_file_is_served_at_once_and_a_key_in_it_never() {
     let head = sent.windows(4).position(|end| end == b"\r\n\r\n").expect("the answer began");
     assert!(sent.starts_with(b"HTTP/1.1 206 "));
     assert_eq!(sent.len() - head - 4, (29 << 20) - 5);
-    // The server has found the key, so it no longer serves the file.
+    // The server now knows that the file contains a key, so it no longer serves the file.
     for (start, end) in [(0, 5), (key_at + 30, key_at + 31), (len - 7, len)] {
         assert_eq!(part("/keys.bin", start, end).status, 404);
     }

@@ -192,7 +192,7 @@ fn a_key_is_not_replaced() {
     assert!(line.ends_with(&format!("own.key {exists}")), "{line}");
     assert_eq!(fs::read_to_string(&keys.private).expect("it is there"), PRIVATE);
     assert!(!keys.public.exists(), "no public file without its private one");
-    // If the output is a link, the program also refuses, even if the link leads to no file.
+    // If the output is a link, the program refuses, even if the link leads to no file.
     let (link, behind) = (keys.scratch.at("link.key"), keys.scratch.at("behind"));
     std::os::unix::fs::symlink(&behind, &link).expect("a new link");
     assert!(new(&link).failure().contains(exists));

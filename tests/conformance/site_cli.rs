@@ -88,7 +88,7 @@ fn a_site_has_a_worker_with_the_key_and_a_package_in_parts() {
     assert!(call.contains(line), "{call}");
     assert!(call.contains(r#""precache":["docs/"]"#), "{call}");
     assert!(call.contains(r#""package":"dacti-site/site.dacti-pack""#), "{call}");
-    // The worker must name a module that exists.
+    // The worker names a WebAssembly module, which must exist.
     let named = call.split("\"url\":\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
     assert!(out[named].starts_with(b"\0asm"), "{named}");
     assert!(call.contains("\"integrity\":\"sha256-"));

@@ -9,14 +9,14 @@ use dacti::{BuildOptions, EncodingChoice, ErrorKind, Limits, Package, PackageBui
 use std::io::{self, Read};
 use std::sync::{Arc, Mutex};
 
-/// A source that returns altered bytes inside `span`, until readers have reported wrong bytes often
-/// enough.
+/// A source that returns altered bytes inside `span`. The bytes become right after readers have
+/// reported wrong bytes a given number of times.
 #[derive(Debug)]
 struct Stale {
     bytes: BytesSource,
     span: Span,
-    /// The number of reports after which the bytes are right. It may exceed `ways`, the number of
-    /// ways to read again.
+    /// The number of reports after which the bytes are right. If it exceeds `ways`, the source
+    /// stops earlier to offer another way to read them.
     cured_after: usize,
     ways: usize,
     /// Whether the source returns its own error when it has no other way to read.
@@ -151,8 +151,8 @@ fn a_stream_that_was_refused_hands_out_nothing_more() {
     let bytes = packed(PLAIN, 3);
     let all = sealed_span(&bytes, "1.bin");
     let altered = Span { start: all.start + 500, end: all.start + 501 };
-    // A stream takes one read or several reads. The source has no other way to read, and either
-    // says only this or also returns its own error.
+    // A stream takes one read, or several reads. The source has no other way to read the bytes. It
+    // either says only this, or also returns an error of its own.
     for (read_len, tells) in [(1 << 20, false), (4_096, false), (1 << 20, true), (4_096, true)] {
         let (source, package) = stale_that(tells, &bytes, altered, 9, read_len);
         // The test adds two reports, so the source believes that two attempts have already failed.
@@ -289,7 +289,7 @@ fn a_block_that_answered_a_hit_is_read_again_where_it_contradicts_its_key_later(
         assert_eq!(found, whole.find(later).unwrap());
         assert!(found.is_some());
         assert_eq!(source.doubts.lock().unwrap().len(), 1);
-        // The package now keeps the right block, from the second read.
+        // The second read returned the right block, so the package keeps this block.
         assert_eq!(
             package.find(sorted[255 + 199]).unwrap(),
             whole.find(sorted[255 + 199]).unwrap()

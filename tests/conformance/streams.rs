@@ -99,8 +99,8 @@ fn nothing_comes(package: &Package, found: Located) {
 fn no_byte_of_an_altered_region_leaves_a_reader() {
     // spec: R-SEAL-13
     let dir = tempfile::tempdir().expect("a temporary directory");
-    // These lengths need one read, two reads, more bytes than a stream keeps in memory, or enough
-    // bytes for several hashing threads.
+    // A region of 20,000 bytes takes one read, and a region of 70,000 bytes takes two. 9 MiB are
+    // more than a stream keeps in memory. 17 MiB are enough for several hashing threads.
     for (len, options) in
         [(20_000, NONE), (70_000, NONE), (70_000, BROTLI), (9 << 20, NONE), (17 << 20, NONE)]
     {

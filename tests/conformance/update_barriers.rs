@@ -55,8 +55,8 @@ impl UpdateFile for Published {
     }
 
     fn barrier(&self, barrier: &Barrier) -> io::Result<()> {
-        // Caches must answer with bytes that a power cut would leave. So the bytes that are synced
-        // count, not the bytes that programs see.
+        // The file system may lose bytes that are not synced. So this barrier compares the bytes
+        // that a power cut would leave, not the bytes that programs see.
         let origin = self.disk.remains(|| false);
         for probe in &barrier.probes {
             let range = usize::try_from(probe.span.start).unwrap()..;

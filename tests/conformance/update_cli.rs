@@ -241,7 +241,7 @@ fn what_cannot_be_is_said_with_the_way_out() {
 fn a_second_writer_is_told_to_wait() {
     // spec: R-CDN-16
     let scratch = Scratch::new(&[]);
-    // Starts a run that locks the package and then waits for its input.
+    // Starts a run that takes the lock of the package and then waits for its input.
     let start = || {
         let mut first = scratch.command(["put", "p", "a.txt=-"]);
         first.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
@@ -249,12 +249,12 @@ fn a_second_writer_is_told_to_wait() {
     let mut first = start();
     let error = loop {
         let ended = scratch.run(["put", "p", "b.txt=in/a.txt", "--force"]);
-        // This run succeeds while the first run does not hold the lock yet.
+        // If the first run does not hold the lock yet, this run succeeds, and the test tries again.
         if ended.code != Some(0) {
             break ended.err;
         }
-        // The first run may have been refused, because the run in the loop held the lock at that
-        // moment.
+        // The run in the loop may have held the lock when the first run started. Then the first run
+        // was refused, and the test starts it again.
         if first.try_wait().unwrap().is_some() {
             first = start();
         }
@@ -333,20 +333,23 @@ fn the_modification_time_leads_by_one_second_for_each_update_in_quick_succession
         let found = modified();
         assert!(found > last, "each head has a second of its own");
         assert!(found <= (now + 1).max(last + 1), "{found} after {last}, at {now}");
-        // The program says so in the run in which the lead comes to more than a second.
+        // Each update sets the modification time of the file to a new second, so the time can get
+        // ahead of the clock. The program prints a message only in the run in which it first gets
+        // ahead by more than a second.
         let says = ended.err.contains("ahead of the clock");
         assert!(!says || (found > before + 1 && last <= now + 1), "{ended:?}");
         assert!(says || found <= now + 2 || last > before, "{ended:?}");
         last = found;
     }
-    // An earlier run has led by more than a second, so this one says nothing.
+    // Here, the time of the file is already far ahead of the clock before the run. So the run
+    // prints no message.
     let later = std::time::SystemTime::now() + std::time::Duration::from_secs(1000);
     let file = fs::File::options().write(true).open(scratch.at("p")).unwrap();
     file.set_modified(later).unwrap();
     let ended = scratch.run_with(["put", "p", "x=-"], "later");
     assert!(ended.code == Some(0) && !ended.err.contains("ahead"), "{ended:?}");
     assert_eq!(modified(), seconds(later) + 1);
-    // An update whose time does not lead says nothing.
+    // If the new time is not ahead of the clock, the run prints no message.
     file.set_modified(later - std::time::Duration::from_secs(9999)).unwrap();
     let ended = scratch.run_with(["put", "p", "x=-"], "now");
     assert!(ended.code == Some(0) && !ended.err.contains("ahead"), "{ended:?}");

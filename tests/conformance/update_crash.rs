@@ -231,7 +231,7 @@ impl Expected {
         )
         .unwrap_or_else(|e| panic!("{when}: {e}"));
         if is_new {
-            // The package is the new one, so the update must not be repeated: it would fail if it
+            // The interrupted run has already completed the update. Repeating it would fail if it
             // removes regions or adds components.
             return;
         }
@@ -391,8 +391,8 @@ fn no_two_contents_of_the_head_share_a_second() {
         let dir = tempfile::tempdir().unwrap();
         let expected = Expected::of(scenario, dir.path());
         let disk = Disk::new(expected.old.clone(), usize::MAX);
-        // Each content of the head gets a modification time in another second. This update takes
-        // less than a second, so it sets times in the future.
+        // Each new content of the head gets a modification time in another second. All these
+        // updates take less than a second in total, so later ones set times in the future.
         run(Arc::clone(&disk) as Arc<dyn UpdateFile>, dir.path(), scenario.change).unwrap();
         let mut update = Update::of_file(
             Arc::clone(&disk) as Arc<dyn UpdateFile>,

@@ -110,7 +110,7 @@ impl UpdateFile for Faulty {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // No real sync is needed: when only the process ends, the system keeps the bytes.
+        // This method needs no real sync. If only the process ends, the system keeps the bytes.
         self.whole(|| Ok(()))
     }
 
@@ -237,8 +237,8 @@ impl UpdateFile for Disk {
                 state.pending.push(Pending::Sector(start, state.seen[start..stop].to_vec()));
                 start = stop;
             }
-            // The test is so short that all writes get times in the same second. The heads have
-            // different seconds only because the update sets the time forward.
+            // The test takes so little time that all writes happen in the same second. The update
+            // itself sets the modification time forward, so each head gets a second of its own.
             state.modified = Some(SystemTime::now());
             bytes.len()
         })

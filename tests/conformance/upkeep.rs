@@ -79,8 +79,8 @@ fn an_index_that_was_scanned_is_not_read_again() {
     assert_eq!((scan.regions().len(), scan.groups().len()), (3001, 20));
     let before = source.stats().bytes;
     let map = FileMap::of(&package, &scan).expect("it is sound");
-    // Making the map costs reads of the names list with its digest, and of the gaps. The scan has
-    // found the names list already.
+    // To make the map, the program reads the names list with its digest, and the gaps. It has found
+    // the names list in the scan.
     let of = |claimant| map.claims.iter().find(|c| c.claimant == claimant).expect("it is there");
     let names = of(Claimant::Names).span.len();
     let padding = of(Claimant::Padding).span.len();
@@ -264,8 +264,8 @@ fn duplicates_are_told_apart_by_their_first_bytes_where_that_does() {
     let expected =
         Duplicates { regions: 1, len: 10_000, candidates: 4, read: 4 * 4096 + 3 * 10_000 };
     assert_eq!(found.duplicates, Some(expected));
-    // The two equal contents share stored bytes, so they count as one place. The starts of three
-    // places are read. Two of these starts are equal, so both places are read whole.
+    // Now the two equal contents share stored bytes, so three places remain. The program reads the
+    // start of each. Two of these starts are equal, so it reads both of these places whole.
     let found = usage(&by::compact_package(&files, &by::names_of(&files), NONE));
     assert_eq!((found.shared, found.live), (1, 30_000));
     let expected = Duplicates { regions: 0, len: 0, candidates: 3, read: 3 * 4096 + 2 * 10_000 };
@@ -314,8 +314,8 @@ fn what_is_compared_is_told_ahead_of_all_lengths_at_once() {
     let found = package.usage(true, &mut |_| CONTINUE).unwrap().duplicates.unwrap();
     assert_eq!((found.candidates, found.regions), (40, 10));
     let (told, reads) = (source.told.lock().unwrap(), source.reads.lock().unwrap());
-    // The program first reads the first bytes of 40 regions. Then it reads all bytes of the longer
-    // regions whose first bytes are equal.
+    // The program first reads the first bytes of all 40 regions. If several long regions have equal
+    // first bytes, it then reads these regions whole.
     let compared = &reads[reads.len() - (40 + 20)..];
     assert_eq!(told[told.len() - (40 + 20)..], *compared);
     assert!(compared.iter().all(|read| read.start >= 65_536), "{reads:?}");

@@ -106,12 +106,12 @@ impl<'r> Car<'r> {
         let number = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().unwrap());
         let (data_at, index_at) = (number(27), number(43));
         let index = get(relay, index_at, 1 << 40);
-        // Skips what precedes the records: the codec (two bytes), the number of hash functions, the
-        // hash code, the number of widths, a width and a length.
+        // Skips the fields before the records: the codec (two bytes), the number of hash functions,
+        // the hash code, the number of widths, a width and a length.
         Self { relay, index: index[2 + 4 + 8 + 4 + 4 + 8..].to_vec(), data_at }
     }
 
-    /// Reads a block. The length of a block is in its section, so the first read has a fixed
+    /// Reads a block. Its length is not known before the first read, so this read has a fixed
     /// length. If the block is longer, a second read fetches the rest.
     fn block(&self, cid: &Cid) -> Vec<u8> {
         let records: Vec<&[u8]> = self.index.chunks(40).collect();

@@ -78,13 +78,14 @@ fn hand_on(mut from: TcpStream, mut to: TcpStream, count: impl Fn(&[u8])) {
             if read == 0 {
                 return Ok(());
             }
-            // Counts before forwarding. So the count is complete when the other side has received
-            // the bytes.
+            // Counts the bytes before forwarding them. So the count is complete when the other side
+            // has received them.
             count(&piece[..read]);
             to.write_all(&piece[..read])?;
         }
     })();
-    // One side has closed its connection. Closes the connection to the other side, too.
+    // One side has closed its connection, so the relay also closes the connection to the other
+    // side.
     drop(copied);
     let _ = to.shutdown(Shutdown::Write);
 }

@@ -140,7 +140,8 @@ fn a_server_that_is_killed_sends_no_wrong_byte() {
                             assert!(answer.body == content[start..start + len], "wrong bytes");
                             right.fetch_add(1, Ordering::Relaxed);
                         }
-                        // The connection ended early, and the client noticed it.
+                        // The server was killed during the answer, and the client reported an
+                        // error.
                         Err(_) => drop(failed.fetch_add(1, Ordering::Relaxed)),
                     }
                 }

@@ -196,7 +196,8 @@ fn read(
         for _ in 0..12 {
             let (region, version) = read_next(&package, REGIONS, &mut pick);
             assert_eq!(*seen.get_or_insert(version), version, "half an update");
-            // Readers may see an update a little before `published` counts it.
+            // An update becomes visible before the publisher increases `published`. So readers may
+            // see the next version.
             assert!(version <= *published.read().unwrap() + 1, "from the future");
             met.read.fetch_add(1, Ordering::Relaxed);
             if head_url.is_some() {
@@ -286,8 +287,8 @@ fn matrix(before: Before, edge: Edge) {
     }
     let starts: &[_] = match before {
         Before::Nginx => &[Start::Fresh, Start::NearlyFull, Start::Folded],
-        // This origin differs only in the server. A nearly full package has both kinds of updates,
-        // those that fold and those that do not.
+        // For this other server, only nearly full packages are tested. Their updates are of both
+        // kinds: some fold, and some do not.
         Before::Serve => &[Start::NearlyFull],
     };
     for &start in starts {

@@ -211,8 +211,9 @@ fn paths(file: &[u8]) -> Result<String, Fault> {
     Ok(out)
 }
 
-/// Returns ids that the index lacks. They are each listed id plus one, the smallest id and the
-/// largest id, unless they are listed.
+/// Returns ids that the index lacks, to test look-ups that must fail. The candidates are the
+/// successor of each listed id, the smallest id and the largest id. Listed ids among them are left
+/// out.
 #[must_use]
 pub fn misses(listed: &[Id]) -> Vec<Id> {
     let next = |id: &Id| u128::from_be_bytes(*id).wrapping_add(1).to_be_bytes();
@@ -235,7 +236,7 @@ fn lookup(file: &[u8]) -> Result<String, Fault> {
     for run in &lookup.runs {
         out += &dump::run(run.at, run.first, run.groups, run.stride, &run.fences);
     }
-    // The ids of removals are also listed.
+    // Removals also have entries, so their ids count as listed.
     let listed: BTreeSet<Id> = index.entries.iter().map(|entry| entry.id).collect();
     let listed: Vec<_> = listed.into_iter().collect();
     let mut missing = String::new();

@@ -91,8 +91,8 @@ fn an_aborted_call_ends_its_requests_and_nothing_else() {
     }
 }
 
-/// A read must keep its package alive. Here, the look-up takes two requests, and the garbage
-/// collector runs before each of them.
+/// A read must keep its package alive. Here, the look-up takes two requests, and the test runs the
+/// garbage collector before each of them.
 #[test]
 fn a_package_that_is_dropped_or_closed_ends_its_reads() {
     let site = Site::new(|folder| {

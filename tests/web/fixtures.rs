@@ -65,7 +65,7 @@ fn read(opened: Result<Package, Error>) -> Value {
 }
 
 /// The number of damaged packages that are also read from a URL. Each of them takes seconds,
-/// because a reader waits in case that an upload is in progress.
+/// because the reader waits in case an upload is in progress.
 const DAMAGED: usize = 24;
 
 /// Returns the packages that are read from a URL: all good packages, and a few damaged packages.
@@ -94,7 +94,8 @@ fn check(system: System) {
         let opened = Package::open_url_with(&site.url(name), &HttpOptions::default());
         ((*name).clone(), read(opened.map(|(package, _)| package)))
     };
-    // The packages are read at the same time, because the reader waits for each damaged package.
+    // Several threads read the packages, because the reader waits for seconds at each damaged
+    // package.
     let remote = std::thread::scope(|scope| {
         let by_url = &by_url;
         let reads: Vec<_> = remote.iter().map(|name| scope.spawn(|| by_url(name))).collect();

@@ -32,7 +32,7 @@ async function contents(pack) {
   return regions;
 }
 
-/** Reads packages as files, and those of `remote` also by URL. Several are read at once. */
+/** Reads all packages as files. Also reads the packages in `remote` by URL. */
 export async function packages({ open }, base, names, remote) {
   const found = {};
   const read = async (key, place) => {
@@ -58,9 +58,9 @@ export async function packages({ open }, base, names, remote) {
   return found;
 }
 
-/** Counts the requests for one region, after the module is loaded. */
+/** Counts the requests for one region. The requests for the WebAssembly module do not count. */
 export async function firstRegion({ open }, url, path) {
-  // Opening an invalid package loads the module, so that only later requests are counted.
+  // Opening an invalid package loads the module before the test starts to count.
   await open(new Blob([])).catch(() => {});
   const pack = await open(url, { cache: false });
   const start = performance.now();
@@ -184,7 +184,7 @@ export async function cached({ open }, url, path) {
   return costs;
 }
 
-/** Answers requests with regions, like a server. */
+/** Answers requests with the content of a region, like a server. */
 export async function responses({ open }, url, path, size) {
   const pack = await open(url, { cache: false });
   const asked = (headers, method = "GET") => new Request(url, { headers, method });
@@ -227,7 +227,7 @@ export async function packageOf({ open }, url, options) {
   });
 }
 
-/** Opens a package by a stale head, refreshes to the new head, and meets the stale head again. */
+/** Opens a package with a stale head, refreshes it, and then gets the stale head again. */
 export async function staleHead({ open }, url, staleUrl, path) {
   let isStale = true;
   const behind = (target, init) => fetch(isStale && target === url ? staleUrl : target, init);

@@ -1,8 +1,8 @@
 //! CARs of the same blocks. `dacti-dar` and other crates write and read them.
 //!
-//! `iroh-car` does not verify blocks, so its users have to. `iroh-car-plus-hash` is `iroh-car` and
-//! a hash of each block, with the function that DAR uses. `rs-car` can verify blocks, and cannot
-//! write.
+//! `iroh-car` does not verify blocks, so its users have to. The bench `iroh-car-plus-hash`
+//! therefore reads with `iroh-car` and hashes each block, with the hash function that DAR uses.
+//! `rs-car` can verify blocks, and cannot write.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};

@@ -4,7 +4,8 @@
 //   node car.mjs file FILE CID...    CarIndexedReader of @ipld/car, which scans the file and leaves
 //                                    its index unused; prints the bytes that it reads
 //
-// No package reads a CAR v2 by ranges, so this file sends the requests for the first mode.
+// The libraries cannot read a CAR v2 by ranges. So in the mode `ranges`, this file sends the
+// requests itself.
 
 import { readFileSync } from 'node:fs'
 import { CarIndexedReader } from '@ipld/car/indexed-reader'
@@ -32,8 +33,8 @@ async function bytesOf (start, len) {
   return new Uint8Array(await (await range(start, start + len - 1)).arrayBuffer())
 }
 
-// Returns the offsets of the wanted blocks by their digests. The index is read from its start until
-// all are found.
+// Returns the offsets of the wanted blocks, by their digests. Reads the index from its start, until
+// it has found all of them.
 async function offsets (indexAt) {
   const missing = new Set(wanted.map(cid => toHex(cid.multihash.digest)))
   const found = new Map()
@@ -48,7 +49,8 @@ async function offsets (indexAt) {
   return found
 }
 
-// The length of a section is in the section, so a first read guesses it.
+// The length of a section stands at the start of the section. So the first read has a fixed length,
+// and a second read fetches the rest of a longer section.
 async function blockAt (at) {
   let bytes = await bytesOf(at, 4096)
   const head = await readBlockHead(bytesReader(bytes))

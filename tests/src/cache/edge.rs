@@ -2,19 +2,20 @@
 
 use super::origin::{HEAD, Origin};
 
-/// How old the cached bytes of a slice may be, if the slice lies after the head.
+/// How old the cached bytes of a slice after the head may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Age {
-    /// No older than the last barrier allows. The same holds for slices of the head.
+    /// They are no older than the last barrier allows. For slices of the head, this holds with
+    /// `Kept`, too.
     Renewed,
-    /// Of any earlier moment, because the cache never fetches these bytes again. They are cached as
-    /// immutable.
+    /// They may be from any earlier moment, because the cache treats them as immutable and never
+    /// fetches them again.
     Kept,
-    /// Nothing is cached: all bytes, also those of the head, are the origin's present ones.
+    /// The cache keeps nothing, not even the head. All its answers have the origin's present bytes.
     Fresh,
 }
 
-/// A kind of edge.
+/// A kind of edge, which is a cache that answers readers.
 #[derive(Clone, Copy, Debug)]
 pub struct Edge {
     /// Its slice length.
@@ -30,15 +31,17 @@ pub struct Part {
     pub slice: u64,
     /// The moment at which the cache fetched the slice.
     pub moment: usize,
-    /// If the origin was writing while the cache fetched the slice: the offset of the first byte
-    /// that is of a later moment, and that moment.
+    /// If the origin wrote into the slice while the cache fetched it, the end of the slice is newer
+    /// than its start. Then this is the offset of the first newer byte, and the moment to which the
+    /// newer bytes belong.
     pub torn: Option<(u64, usize)>,
     /// The wanted bytes, or `None` if the slice lacks some of them.
     pub bytes: Option<Vec<u8>>,
 }
 
 impl Part {
-    /// Returns whether the bytes of this part differ from the present bytes, which `now` has.
+    /// Returns whether the bytes of this part differ from the present bytes. `now` has the present
+    /// bytes.
     #[must_use]
     pub fn is_old(&self, now: &Self) -> bool {
         self.bytes != now.bytes
@@ -58,7 +61,7 @@ pub struct Head {
     pub told: String,
 }
 
-/// The heads that an edge can have as answers.
+/// The heads with which an edge can answer.
 #[derive(Debug)]
 pub struct Heads {
     /// The heads, without duplicates.
@@ -114,8 +117,9 @@ impl Edge {
         out
     }
 
-    /// Returns one possible answer of an edge of this kind. Each slice has up to three tears.
-    /// Returns `None` if a slice is too short. `pick(n)` returns a number below `n`.
+    /// Returns one possible answer of an edge of this kind. Up to three writes can happen while the
+    /// edge fetches a slice. Returns `None` if a slice is too short. `pick(n)` returns a number
+    /// below `n`.
     pub fn sample(
         self,
         origin: &Origin,
@@ -130,8 +134,8 @@ impl Edge {
             let mut bytes = origin.read(then, at, len)?;
             let mut start = 0;
             for _ in 0..pick(4) {
-                // The cache fetched the slice in ascending order while the origin was writing. So
-                // all words from some position on are of a later moment.
+                // The cache fetches a slice in ascending order. If the origin writes meanwhile, all
+                // words from some position on are of a later moment.
                 then += pick(top - then + 1);
                 start += pick(bytes.len() - start);
                 let cut = (at as usize + start).next_multiple_of(8) - at as usize;
@@ -240,9 +244,9 @@ impl std::fmt::Display for Part {
     }
 }
 
-/// Returns the torn bytes that an origin can answer with during a write. It reads in ascending
-/// order, so the end of an answer is as new as its start, or newer. It never tears an aligned word
-/// of eight bytes (W3).
+/// Returns the torn forms of a slice: the start of `older` and the end of `newer`. An origin that
+/// is writing can answer with them, because it reads bytes in ascending order. It never tears an
+/// aligned word of eight bytes (W3).
 fn tear(older: &Part, newer: &Part, at: u64) -> Vec<Part> {
     let (Some(front), Some(back)) = (&older.bytes, &newer.bytes) else { return Vec::new() };
     let word = |i: usize| (at + i as u64) / 8;
@@ -254,7 +258,8 @@ fn tear(older: &Part, newer: &Part, at: u64) -> Vec<Part> {
             last = Some(word(i));
         }
     }
-    // A tear before the first byte that differs would have no effect.
+    // The first cut is left out. All bytes before it are equal, so the torn form would equal
+    // `newer`.
     let step = cuts.len().div_ceil(TEARS_MAX).max(1);
     let torn = |cut: &usize| {
         let bytes = [&front[..*cut], &back[*cut..]].concat();

@@ -54,15 +54,16 @@ pub struct Moment {
 /// A file in all its states.
 #[derive(Clone, Debug)]
 pub struct Origin {
-    /// The contents of each page, each with the moment of its write. A page that is missing here is
-    /// zeros.
+    /// For each page, its contents and the moment at which each was written. Pages of zeros are
+    /// left out.
     pages: BTreeMap<u64, Vec<(usize, Page)>>,
     lens: Vec<u64>,
     moments: Vec<Moment>,
 }
 
 impl Origin {
-    /// Creates a file from `file` and zeros up to `len`. At first, every cache has this state.
+    /// Creates a file: the bytes of `file`, and then zeros up to the length `len`. At first, every
+    /// cache has this state.
     #[must_use]
     pub fn new(file: &[u8], len: u64) -> Self {
         let pages = file.chunks(PAGE as usize).enumerate().filter(|(_, page)| {
@@ -129,7 +130,7 @@ impl Origin {
         self.lens.push(len);
     }
 
-    /// Writes bytes. They belong to the present moment.
+    /// Writes bytes, as a change of the present moment.
     fn write(&mut self, mut at: u64, mut bytes: &[u8]) {
         let now = self.now();
         while !bytes.is_empty() {
@@ -172,7 +173,8 @@ impl Origin {
         let end = at + len;
         let pages = self.pages.range(at / PAGE..end.div_ceil(PAGE));
         let written = pages.flat_map(|(_, states)| states.iter().map(|(moment, _)| *moment));
-        // If the file grows, the range changes only when the file first reaches the range's end.
+        // If the file grows, its new bytes become readable. The range changes when the file becomes
+        // long enough for the whole range.
         let grown = (1..self.lens.len()).filter(|i| self.lens[i - 1] < end && self.lens[*i] >= end);
         let mut out: Vec<_> = written.chain(grown).filter(|m| from < *m && *m <= to).collect();
         out.push(from);

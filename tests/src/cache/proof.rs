@@ -91,9 +91,10 @@ pub enum Kind {
     /// Bytes that were never published under an id, or a region under an id that was never
     /// published.
     WrongBytes,
-    /// Answers that belong to different views. Each single answer is from the old or the new view.
+    /// The single answers are all right, but some are from the old view and others from the new
+    /// view.
     HalfUpdate,
-    /// A complete published view, but an older or newer one than the barriers allow.
+    /// All answers are from one published view, but the barriers forbid this view at this moment.
     OutOfTime,
     /// Missing or damaged bytes, even at the origin.
     Lost,
@@ -101,7 +102,7 @@ pub enum Kind {
     NotVisible,
 }
 
-/// A view that a reader had and must not have.
+/// A forbidden view that a reader had.
 #[derive(Clone, Debug)]
 pub struct Breach {
     /// Its kind.
@@ -219,9 +220,10 @@ struct Proof<'c> {
     case: &'c Case,
     edge: Edge,
     origin: Origin,
-    /// The first moment of each view: 0 for the published file, then one moment for each plan.
+    /// The moments at which the views become visible: 0 for the published file, then one moment for
+    /// each plan.
     published: Vec<usize>,
-    /// The view of the package before the first plan and after each plan, as the origin answers.
+    /// The views of a reader that asks only the origin: before the first plan, and after each plan.
     truths: Vec<Result<Rc<View>, Refusal>>,
     probes: Vec<Id>,
     known: RefCell<Known>,
@@ -277,7 +279,7 @@ impl<'c> Proof<'c> {
         let first = if self.origin.moments()[now].whole { 0 } else { now };
         for (then, heads) in heads.iter().enumerate().skip(first) {
             if then > first && self.head_is_as_before(then) {
-                continue; // the readers of the moment before had the same heads
+                continue; // the heads have not changed, so the readers are the same
             }
             let floor = self.origin.moments()[then].floor;
             let allowed = self.version(floor)..=self.version(then);
@@ -298,8 +300,8 @@ impl<'c> Proof<'c> {
         }
         let next = self.origin.moments().get(now + 1);
         if next.is_none_or(|next| next.floor > now) {
-            // This is the last moment before the next barrier. So the check covers all heads since
-            // the last barrier.
+            // This is the last moment before the next barrier, so the readers of this moment can
+            // have every head since the last barrier.
             self.check_wanderers(&mut world, now, report);
         }
         report.counts.mixes = report.counts.mixes.saturating_add(world.mixes);

@@ -92,7 +92,8 @@ impl Seals {
         Self { len, max: max.into() }
     }
 
-    /// Returns the seal that has this digest. `behind` has the bytes after the stored bytes.
+    /// Returns the seal that has this digest. `behind` holds the seals, which follow the stored
+    /// bytes.
     fn find<'b>(&self, behind: &'b [u8], digest: &[u8; 32]) -> Option<&'b [u8]> {
         behind.chunks_exact(self.len as usize).find(|seal| seal[..32] == *digest)
     }
@@ -210,7 +211,7 @@ struct Choices {
     told: String,
 }
 
-/// The tables and the index, as far as the reader has read them.
+/// The tables and the index, as far as the reader has read them so far.
 #[derive(Debug)]
 struct Directory {
     components: Vec<Found>,
@@ -368,8 +369,8 @@ impl<'o> World<'o> {
             if duty.holds(bytes) {
                 return Ok(bytes.into());
             }
-            // The head is stale. A real reader would fetch a new head, and would see the present
-            // state.
+            // The head is stale. A real reader would now fetch the present head, so the simulation
+            // stops here.
             return refuse(format!("{duty:?} in the head"), at);
         }
         self.fetched += 1;

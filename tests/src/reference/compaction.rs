@@ -203,7 +203,8 @@ fn parts(
     Ok(Parts { regions, tag, explicit, seals, dictionary })
 }
 
-/// Changes a seal component's region to a kind in which regions share no stored bytes.
+/// Changes the kind of seals in a seal component's region, so that regions may not share stored
+/// bytes.
 fn unshared(mut region: Vec<u8>, hash: Hash<'_>) -> Vec<u8> {
     if region[4] > 2 {
         let digested = region.len() - 32;
@@ -311,8 +312,8 @@ fn shared<'r>(regions: &[&'r Region]) -> Vec<Vec<&'r Region>> {
         let alike = |group: &&mut Vec<&Region>| {
             may(group[0]) && group[0].tag == region.tag && group[0].stored == region.stored
         };
-        // Earlier groups with the same stored bytes are full, so only the last one can take a
-        // region.
+        // A group takes at most 16 regions. All groups with these stored bytes are full, except
+        // possibly the last one.
         let last = groups.iter_mut().rev().find(alike).filter(|group| group.len() < 16);
         match last.filter(|_| may(region)) {
             Some(group) => group.push(region),

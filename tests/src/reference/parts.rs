@@ -170,7 +170,7 @@ fn read_region(bytes: &[u8], at: u64) -> Result<Region, Fault> {
     }
     let end = u64_at(bytes, 1944);
     for (i, entry) in entries.iter().enumerate() {
-        // The part may start again at or past the end field, but not for the first time.
+        // Only a second start of a part may exceed the end field. The first start must not.
         let part = |entry: &Entry| (entry.digest, entry.len, entry.exponent);
         let first = entries.iter().find(|first| part(first) == part(entry)).unwrap_or(entry);
         if first.start + first.len > end {
@@ -236,7 +236,8 @@ pub fn assemble(
     file
 }
 
-/// Returns the first start of the byte at position `at`, by the list of `region`.
+/// Converts a position of a package in parts. If it lies in a second start of a part, returns the
+/// position of the same byte at the part's first start. Otherwise returns `at`.
 #[must_use]
 pub fn first_start(region: &Region, at: u64) -> u64 {
     let part = |entry: &Entry| (entry.digest, entry.len, entry.exponent);

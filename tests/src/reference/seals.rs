@@ -83,8 +83,8 @@ fn component_at(bytes: &[u8], at: u64, hash: Hash<'_>) -> Result<Seals, Fault> {
 }
 
 impl Seals {
-    /// Returns the seals after stored bytes that end at `at`, each with its position. These are the
-    /// first seal, and each further one that the file holds completely.
+    /// Returns the seals after stored bytes that end at `at`, each with its position. The first
+    /// seal must lie in the file. Further seals are left out if the file ends before their end.
     ///
     /// # Errors
     /// If the first seal exceeds the end of the file or the last possible position of a file.
@@ -101,7 +101,7 @@ impl Seals {
         Ok(whole.map(seal).collect())
     }
 
-    /// Returns the seal with this digest that follows stored bytes, which end at `at`.
+    /// Returns the seal with this digest, if it follows the stored bytes that end at `at`.
     ///
     /// # Errors
     /// The faults of [`after`](Self::after).

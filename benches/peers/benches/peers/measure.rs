@@ -17,9 +17,9 @@ pub struct Effort {
     pub rounds: usize,
     /// The time for opening one store in a round.
     pub opening: Duration,
-    /// The time for one store's look-ups of one kind in a round. The warm-up takes four times as
-    /// long. If it then has made fewer look-ups than an eighth of the number of regions, it takes
-    /// up to sixteen times as long.
+    /// The time in which a round measures one kind of look-ups in one store. The warm-up before it
+    /// takes four times as long. If the warm-up has then made at most an eighth as many look-ups as
+    /// there are regions, it goes on for up to sixteen times this time.
     pub looking: Duration,
 }
 
@@ -134,8 +134,8 @@ fn check(work: &Work, store: &dyn Store, path: &Path) {
     });
 }
 
-/// Returns the number of reads and bytes of a look-up in a file that was not open before. It is the
-/// median by bytes of several look-ups.
+/// Opens the file for each of several look-ups, and counts the reads and bytes of each. Returns the
+/// counts of one of them: the median by bytes.
 fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
     let mut all = Vec::new();
     for key in work.hits.iter().take(11) {
@@ -182,8 +182,8 @@ fn look_ups(
     let start_at = round * 7919 % keys.len();
     let mut next = start_at;
     let mut out = Vec::with_capacity(4096);
-    // The warm-up loads all pages of the file into memory. If a store adapts to its look-ups, the
-    // warm-up also brings it into the state that it has in a program that runs for long.
+    // The warm-up loads all pages of the file into memory. Some stores build up caches while they
+    // are used. The warm-up fills these caches, as a program that runs for a long time would.
     let began = Instant::now();
     for (i, keys) in keys.chunks(64).enumerate() {
         let has_learned = i * 64 > regions / 8;

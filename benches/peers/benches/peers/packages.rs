@@ -117,8 +117,9 @@ impl Open {
     }
 }
 
-/// Copies a region, if it was found. A program with only one look-up in its code would have this
-/// function inlined. A call would pass the result through memory.
+/// Copies a region, if it was found. This function is always inlined, because the compiler would
+/// inline it in a program that has only one look-up in its code. A function call would slow the
+/// look-ups down, because it passes the result through memory.
 #[inline(always)]
 fn copied(package: &Package, found: Result<Option<Located>, Error>, out: &mut Vec<u8>) -> bool {
     let Some(located) = found.expect("the package is sound") else { return false };

@@ -23,13 +23,14 @@ pub struct Raw {
     pub mapped: bool,
 }
 
-/// Returns the slot of an id, in which its entry lies if the slot is not taken.
+/// Returns the preferred slot of an id. If no other entry has taken this slot, it holds the id's
+/// entry.
 fn place(lead: u64, slots: u64) -> usize {
     ((u128::from(lead) * u128::from(slots)) >> 64) as usize
 }
 
-/// Returns the number of additional slots at the end of the table. They take the entries that do
-/// not fit before.
+/// Returns the number of additional slots at the end of the table. They take the entries for which
+/// the slots before them have no room.
 fn spare(slots: u64) -> usize {
     64 + SLOTS_AT_ONCE + (slots / 1024) as usize
 }
@@ -42,14 +43,15 @@ fn lead(id: &[u8]) -> u64 {
     u64::from_be_bytes(id[..8].try_into().expect("8 bytes"))
 }
 
-/// The result of a search in some slots, starting with the slot of an id.
+/// The result of searching some consecutive slots, of which the first is the preferred slot of an
+/// id.
 enum Found {
     At {
         offset: usize,
         len: usize,
     },
     Absent,
-    /// These slots do not have the entry. Later slots may have it.
+    /// The searched slots are all taken by other entries, so a later slot may have the id's entry.
     Further,
 }
 
