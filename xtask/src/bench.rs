@@ -1,6 +1,8 @@
 //! `bench`: runs the benches of criterion. `bench peers|update|cars` compares with crates of other
-//! projects. `bench ten-million` measures a very large package.
+//! projects. `bench archives` compares with archivers, and `bench ten-million` measures a very large
+//! package.
 
+use crate::archives::archives;
 use crate::peers::{PEERS, peers};
 use crate::run::{Context, Outcome, Result, run};
 
@@ -9,6 +11,9 @@ pub fn bench(context: &Context, args: &[String]) -> Result<Outcome> {
     if let [first, rest @ ..] = args {
         if PEERS.contains(&first.as_str()) {
             return peers(context, first, rest);
+        }
+        if first == "archives" {
+            return archives(context, rest);
         }
         if first == "ten-million" {
             let example = ["run", "--release", "-p", "dacti-benches", "--example", "ten_million"];

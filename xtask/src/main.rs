@@ -2,6 +2,7 @@
 //!
 //! This program knows the layout of the repository. It does not use the crates.
 
+mod archives;
 mod bench;
 mod browser;
 mod bundle;
@@ -156,9 +157,9 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "bench",
-        args: "[peers|update|cars|ten-million] [--test] [ARGS]",
+        args: "[peers|update|cars|archives|ten-million] [--test] [ARGS]",
         about: "the benches; --test: each once; peers [--quick], update and cars: beside other \
-                crates, --write into the page",
+                crates; archives: beside archivers; --write: into the page",
         run: bench::bench,
     },
 ];
