@@ -35,7 +35,7 @@ pub(crate) struct Barriers {
 }
 
 impl Barriers {
-    /// Returns whether an update passes barriers.
+    /// Returns whether an option asks for barriers.
     pub(crate) fn is_given(&self) -> bool {
         self.origin.is_some() || self.max_age.is_some() || !self.edges.is_empty()
     }

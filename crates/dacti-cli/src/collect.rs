@@ -98,7 +98,7 @@ impl LeftOut {
         self.own_output |= other.own_output;
     }
 
-    /// Refuses to go on if the filters have left no file.
+    /// Fails if the filters leave out all files.
     pub(crate) fn refuse_nothing(files: usize, filtered: u64) -> Result<(), Failure> {
         if files > 0 || filtered == 0 {
             return Ok(());
@@ -213,7 +213,9 @@ impl Collector {
                 }
                 continue;
             }
-            // A pattern may match files in the folder that a link leads to.
+            // Only links that are not followed get here. A link to a folder counts even if
+            // --include does not match the link, because a pattern may match files in the folder
+            // that the link leads to.
             if self.includes(relative) || (kind.is_symlink() && entry.path().is_dir()) {
                 self.take_met(relative, &entry, collected)?;
             } else {
@@ -341,8 +343,8 @@ impl Collector {
 /// The names of the files below the inputs, to find out whether a pattern is the name of a file.
 struct Names<'i> {
     inputs: &'i [&'i Path],
-    /// Those names of files and folders, without their folders, that look like patterns. Most
-    /// inputs have none.
+    /// The names that contain characters of a glob, from any folder, without the path of the
+    /// folder. Most inputs have no such name.
     odd: OnceCell<HashSet<String>>,
 }
 
@@ -359,7 +361,8 @@ impl Names<'_> {
 
     fn odd_names(&self) -> HashSet<String> {
         let walks = self.inputs.iter().map(|input| WalkDir::new(input).min_depth(0));
-        // The walk that collects the files reports these faults.
+        // Faults are ignored here, because the walk that collects the files meets them again and
+        // reports them.
         let entries = walks.flatten().filter_map(Result::ok);
         let names = entries
             .map(|entry| dacti_names::normalize(&entry.file_name().to_string_lossy()).into_owned());
@@ -438,7 +441,8 @@ fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
     )))
 }
 
-/// Counts folders without entries, from the depths of a depth-first walk.
+/// Counts empty folders during a depth-first walk. A folder is empty if the next entry is not
+/// deeper than the folder.
 #[derive(Debug, Default)]
 struct Folders {
     last_was_folder_at: Option<usize>,

@@ -53,7 +53,8 @@ pub(crate) fn print_list(
     if !plan.is_complete() {
         let names = package.find(dacti_names::NAMES_ID);
         let names = names.map_err(|error| Failure::with(path, &error))?;
-        // If the package has fences, the look-up has already read the groups that it needed.
+        // If the package has fences, the look-up has already read the groups that it needed. So the
+        // plan is made again, without these groups.
         plan = package.plan_list();
         plan.reads = package.plan_get_at(names).reads;
     }

@@ -61,7 +61,8 @@ impl Input {
             let location = output::printable(&location.to_string());
             return Err(Failure::Usage(format!("{location}: only files and folders can be put")));
         }
-        // The query of a mistyped URL is not the name of a file, and may be a secret.
+        // The text may be a mistyped URL with secrets, such as its query. The message shows the URL
+        // without them.
         let has_file = |(_, from): (String, &str)| from == "-" || exists(from);
         let shown = location.to_string();
         if shown != text && !exists(text) && !split(text).is_some_and(has_file) {

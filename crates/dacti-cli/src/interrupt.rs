@@ -14,9 +14,9 @@ static ASKED: LazyLock<[(i32, Arc<AtomicBool>); 2]> =
 /// The signal that this program noticed first; 0 for none.
 static SEEN: AtomicI32 = AtomicI32::new(0);
 
-/// Starts listening: the first signal asks the work to stop, and the second ends the program. A
-/// second call does nothing, because each signal would run both pairs of handlers, so the first
-/// signal would end the program.
+/// Starts listening: the first signal asks the work to stop, and the second ends the program.
+/// Handlers are registered only once, because a second pair of handlers would already end the
+/// program at the first signal.
 pub(crate) fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(register);

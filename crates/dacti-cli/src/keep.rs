@@ -54,7 +54,7 @@ fn is_executable(found: &Metadata) -> Option<bool> {
     Some(found.permissions().mode() & 0o100 != 0)
 }
 
-/// Returns `None`, because this system has no such bit.
+/// Returns `None`, because files of this system have no bit that makes them executable.
 #[cfg(not(unix))]
 const fn is_executable(_: &Metadata) -> Option<bool> {
     None

@@ -14,7 +14,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Whose signatures count.
+/// The public keys whose signatures a reader accepts.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Trust {
     /// Accept only regions that are signed with the public key in this file, for the key's package.
@@ -72,7 +72,8 @@ pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
     Ok(key)
 }
 
-/// Reads the private key that a verb signs with, if any, for the package that the caller named.
+/// Reads the private key that a verb signs with. The key signs for `package`, or else for the
+/// package that the key's file names. Returns `None` if the caller gave no key.
 pub(crate) fn signing(
     path: Option<&Path>,
     package: Option<Uuid>,

@@ -78,7 +78,7 @@ fn usage(error: &clap::Error) -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().filter_map(|arg| arg.into_string().ok()).collect();
     let values = arguments.iter().filter_map(|arg| arg.split_once('=')).map(|(_, value)| value);
     for given in arguments.iter().map(String::as_str).chain(values) {
-        // A mistyped URL has secrets, too.
+        // An argument may be a mistyped URL, which can contain secrets, too.
         let shown = Location::from(given).to_string();
         if shown != given {
             text = text.replace(given, &shown);

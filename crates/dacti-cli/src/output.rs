@@ -100,7 +100,7 @@ fn line(prefix: &str, message: &dyn Display) {
 /// cursor are escaped. If a character is escaped, backslashes are escaped as well, so that no two
 /// names look the same.
 ///
-/// A second application changes nothing.
+/// A text that was made safe once stays the same if it is made safe again.
 pub(crate) fn printable(text: &str) -> String {
     if text.chars().all(is_plain) {
         return text.into();
@@ -143,7 +143,8 @@ fn is_plain(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }
-    // `str` does not escape a combining mark that follows a letter.
+    // `escape_debug` escapes a combining mark only at the start of a text. After a letter the mark
+    // is visible, so a letter precedes the character here.
     let mut text = String::from('a');
     text.push(c);
     text.escape_debug().skip(1).eq([c])

@@ -31,14 +31,14 @@ const SIGNATURES: [(&[u8], &str); 18] = [
 ];
 const HTML: &str = "it is an HTML page, such as a server sends in place of a file that it lacks";
 
-/// Returns the kind of a file, if its first bytes show it. `start` holds some of them, in case
-/// that the file cannot be read again.
+/// Returns the kind of a file, if its first bytes show it. If the file cannot be read again,
+/// `start` is used, which holds some of these bytes.
 pub(crate) fn kind_of(file: &Path, start: &[u8]) -> Option<&'static str> {
     let mut bytes = Vec::new();
     if remote::url(file).is_none()
         && let Ok(file) = File::open(file)
     {
-        // If the file cannot be read again, `start` is used.
+        // A failure is ignored: `start` is used in its place.
         let _ = file.take(LEN).read_to_end(&mut bytes);
     }
     kind(if bytes.is_empty() { start } else { &bytes })
@@ -48,7 +48,8 @@ fn kind(bytes: &[u8]) -> Option<&'static str> {
     if bytes.get(257..262) == Some(b"ustar") {
         return Some("it is a tar file: extract it, and pack the folder");
     }
-    // A CAR starts with the length of its header, which is a map with the key `roots`.
+    // A CAR starts with the length of its header, in one or two bytes. The header is a map with the
+    // key `roots`.
     if [1, 2].iter().any(|at| is_car(bytes.get(*at..).unwrap_or_default())) {
         return Some("it is a CAR: `dacti dar from-car` makes a DAR archive of it");
     }

@@ -134,7 +134,7 @@ fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
 }
 
 /// Returns how far a package's modification time is ahead of the clock, if it is more than a
-/// second. Less is over before anybody looks.
+/// second. A shorter time is not worth a message, because it is over at once.
 fn time_ahead(package: &Path) -> Option<Duration> {
     let modified = std::fs::metadata(package).and_then(|found| found.modified()).ok()?;
     let ahead = modified.duration_since(SystemTime::now()).ok()?;
@@ -189,8 +189,8 @@ impl Options {
         };
         if let Some(key) = key {
             match update.sign(key) {
-                // The head of a published package is signed with the key, even if the package's
-                // regions are not signed.
+                // This error means that the package's regions are not signed. The head of a package
+                // that is published in parts is signed with the key all the same.
                 Err(dacti::Error::Update(UpdateFault::NotSigned))
                     if place::is_published(package) => {}
                 signed => drop(signed.map_err(failed)?),

@@ -173,7 +173,7 @@ impl Lot {
 /// The result of cutting whole frames from the front of some bytes.
 struct Cut {
     len: usize,
-    /// The number of bytes needed to see one more frame.
+    /// The number of bytes that are needed to cut one more frame.
     needed: u64,
     /// Whether the next bytes are not a valid frame.
     stopped: bool,

@@ -56,7 +56,8 @@ impl<S: ReadAt> Archive<S> {
         let tail =
             read_exact(&source, ByteRange { start: tail_at, len: len.saturating_sub(tail_at) })?;
         let Some((trailer_at, index_at, digest)) = read_footer(&tail, len) else {
-            // The error depends on whether the file begins like an archive.
+            // If the source does not begin like an archive, this returns that fault. Otherwise the
+            // trailer is missing.
             let begin = read_up_to(&source, 0, MAGIC.len() as u64)?;
             header::read(&begin, &options.limits)?;
             return Err(Error::NoTrailer { end: len }.into());
@@ -160,7 +161,8 @@ impl<S: ReadAt> Archive<S> {
         self.index_at.unwrap_or(self.trailer_at)
     }
 
-    /// Reads a range. Copies it from the tail in memory if it lies there.
+    /// Reads a range. If the range lies in the end of the source, which is in memory, copies it
+    /// from there.
     pub(crate) fn read(&self, span: ByteRange) -> Result<Vec<u8>, ReadError> {
         if span.start >= self.tail_at {
             let from = usize::try_from(span.start.saturating_sub(self.tail_at)).ok();
@@ -228,7 +230,8 @@ impl<S: ReadAt> Archive<S> {
             Err(ReadError::Format(error))
                 if error.kind() == crate::ErrorKind::Corrupt && !self.has_marks()? =>
             {
-                // The first implementation's trailers state no offsets.
+                // The list may be of the format's first implementation, whose trailers state no
+                // offsets.
                 self.read_roots(false)
             }
             other => other,
@@ -330,8 +333,8 @@ impl<S: ReadAt> Archive<S> {
         found: &mut Vec<BlockPlace>,
     ) -> Result<(), ReadError> {
         let mut search = Search::new(bucket, digest);
-        // The limit is at most 1,024 here, because one read can hold more records: see
-        // `Search::feed`.
+        // The limit must be lower than the number of records in one read, so that a read whose
+        // records all match ends the search: see `Search::feed`.
         let found_max = self.options.limits.candidates_max.min(1024);
         while let Step::Read { record, count } = search.step() {
             let len = count.saturating_mul(index::RECORD_LEN);

@@ -451,7 +451,8 @@ impl<W: Write> CarWriter<W> {
     /// # Errors
     /// An error of the sink.
     pub fn new(mut sink: W, roots: &CidList) -> io::Result<Self> {
-        // {"roots": [...], "version": 1}, in the order of DAG-CBOR.
+        // The header is the map `{"roots": [...], "version": 1}`. Its keys have the order of
+        // DAG-CBOR.
         let mut node = Vec::new();
         push_head(&mut node, 0xa0, 2);
         push_head(&mut node, 0x60, 5);

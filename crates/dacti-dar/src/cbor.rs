@@ -54,7 +54,7 @@ pub(crate) fn item_head(bytes: &[u8]) -> Attempt<ItemHead> {
             let value = u64::from(code);
             return Attempt::Done(ItemHead { major: first >> 5, value, len: 1 });
         }
-        // DAG-CBOR has no indefinite lengths.
+        // Items of indefinite length are not valid in DAG-CBOR.
         _ => return Attempt::Wrong,
     };
     let Some(number) = rest.get(..width) else { return Attempt::Short };
@@ -113,7 +113,7 @@ pub(crate) fn walk<'b>(
             _ => 0,
         };
         to_come = left.saturating_add(children);
-        // Each item takes at least one byte.
+        // Each item takes at least one byte. So if more items than bytes remain, bytes are missing.
         if at > bytes.len() || to_come > (bytes.len().saturating_sub(at)) as u64 {
             return Attempt::Short;
         }

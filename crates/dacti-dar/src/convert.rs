@@ -103,7 +103,7 @@ impl<S: ReadAt> BlockStore for PlacedStore<S> {
             let end = at.saturating_add(got as u64);
             return Err(Error::Truncated { what, at, needed, end }.into());
         }
-        // The source may have changed since the block was proved.
+        // The source may have changed since the block was proved, so the block is proved again.
         if let Fit::No(found) = fits(cid, into) {
             let expected = digest_head(cid.digest());
             let (what, at) = (Structure::CarSection, located.offset);

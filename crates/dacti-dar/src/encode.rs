@@ -90,7 +90,7 @@ pub struct Encoder {
     head: Vec<u8>,
     /// The height of the stack just above the link that [`Self::expected`] returns.
     cursor: usize,
-    /// The waiting links above that height, which were skipped.
+    /// The links that were skipped: those above `cursor`. They still wait.
     skipped: SkippedLinks,
     /// Blocks that were refused because of a skipped link.
     refused: HashSet<Cid>,
@@ -229,7 +229,8 @@ impl Encoder {
         let at = self.pos;
         self.clear_head();
         varint::push_signed(&mut self.head, MARK_ROOT);
-        // A block keeps the CID version with which it was written.
+        // If the block was written before under the other CID version, the root mark repeats that
+        // version.
         let written = self.order.table.find_cid(cid).and_then(|id| self.order.table.cid(id));
         written.as_ref().unwrap_or(cid).push(&mut self.head);
         self.order.end_dag(at);
@@ -275,7 +276,8 @@ impl Encoder {
         if cid.is_identity() {
             return Err(Error::Misuse(Misuse::Identity));
         }
-        // A valid next block has a prefix that an earlier link added to the table.
+        // The table has the prefix of each block that may come next, because the link to the block
+        // has added it.
         let table = &self.order.table;
         let digest = cid.digest();
         let key = table.bucket_of(cid).map(|bucket| (bucket, table.hash(bucket, digest)));
@@ -299,8 +301,8 @@ impl Encoder {
         let Some(taken) = self.expected_link(cid) else {
             return Ok((self.fit(cid, data)?, Proof::Now));
         };
-        // If the expected link names the block, a reader assigns the block either to that link or
-        // to a skipped one.
+        // The expected link names the block. A reader assigns the block to this link, unless the
+        // block also matches a skipped link.
         if self.skipped.is_empty() && proof.allowed(&Prefix::of(cid)) == Proof::Later {
             return Ok((taken, Proof::Later));
         }

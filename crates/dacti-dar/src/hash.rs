@@ -119,7 +119,8 @@ impl<'a> Hashed<'a> {
         Self { data, first, others: Vec::new(), work: 0 }
     }
 
-    /// Makes the digests of a block whose bytes are not available. `digests` are all its digests.
+    /// Returns the digests of a block without its bytes. `digests` must have all digests that the
+    /// caller will ask for.
     pub(crate) fn known(digests: Vec<Multihash<DIGEST_LEN_MAX>>) -> Self {
         Self { data: &[], first: None, others: digests, work: 0 }
     }
@@ -147,7 +148,7 @@ impl<'a> Hashed<'a> {
         if self.first.is_some_and(|hash| hash.code() == code) {
             return self.first.as_ref();
         }
-        // The list is at most as long as the number of known functions.
+        // The search is short, because the list has at most one digest for each known function.
         if !self.others.iter().any(|hash| hash.code() == code) {
             self.work = self.work.saturating_add(self.data.len() as u64);
             self.others.push(multihash(code, self.data)?);

@@ -335,8 +335,9 @@ impl Search {
             self.high = record;
             self.high_head = first;
         } else if record > self.low {
-            // All records of this read match, so there may be matches before and after them. The
-            // search continues before them. Soon the limit on candidates ends the search.
+            // All records of this read match, so there may be more matches before and after them.
+            // The search goes on with the records before them. A limit on candidates that is lower
+            // than the number of records in a read ends the search before this.
             self.high = record;
             self.high_head = first;
         } else {

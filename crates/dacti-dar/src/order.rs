@@ -257,19 +257,19 @@ impl Order {
         }
     }
 
-    /// Returns the height of the stack below the link that was taken.
+    /// Returns the height of the stack below the assigned link.
     pub(crate) fn taken_height(taken: &Taken) -> usize {
         taken.height
     }
 
-    /// Returns the digest of the link that was taken.
+    /// Returns the digest of the assigned link.
     pub(crate) fn taken_digest(&self, taken: &Taken) -> &[u8] {
         let len = self.table.prefix(taken.bucket).map_or(0, |prefix| prefix.digest_len);
         let end = taken.start.saturating_add(usize::from(len));
         self.stack.get(taken.start..end).unwrap_or_default()
     }
 
-    /// Tells whether the link that was taken names the block of this CID.
+    /// Tells whether the assigned link names the block of this CID.
     pub(crate) fn is_taken(&self, taken: &Taken, cid: &Cid) -> bool {
         let bucket = self.table.bucket_of(cid);
         let key = (taken.bucket, self.taken_digest(taken));
@@ -343,7 +343,7 @@ impl Order {
         self.levels.len()
     }
 
-    /// Ends a region of a walk: removes the links above `floor` from the stack, and closes all
+    /// Ends the walk of a subtree: removes the links above `floor` from the stack, and closes all
     /// levels except the first `keep`.
     pub(crate) fn end_region(&mut self, keep: usize, floor: usize, at: u64) {
         self.pop_to(floor, floor, at);
@@ -423,7 +423,8 @@ impl Order {
             }
             None => self.table.insert(bucket, digest, frame_at, len, &self.limits)?,
         };
-        // Each block has one frame, so a second frame is an error. Repeats are back-references.
+        // Each block has one frame, and its repeats are back-references. So a second frame is an
+        // error.
         let id = id.ok_or(Error::invalid(Structure::Frame, frame_at, Wrong::Unexpected))?;
         self.digest.push(self.table.prefix_bytes(bucket), digest);
         self.summary.blocks = self.summary.blocks.saturating_add(1);
@@ -473,9 +474,9 @@ impl Order {
 
     /// Tells whether a back-reference for this link would name a block that contains it.
     pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
-        // The levels above the link end here. If the block is open and its level is below the link,
-        // the block contains the back-reference. Blocks are numbered in the order in which they are
-        // opened, so the levels are sorted.
+        // An open block contains the back-reference if its level lies below the link. Levels above
+        // the link end here, so their blocks do not contain it. The search works because blocks are
+        // numbered in the order in which they are opened, so the levels are sorted.
         let level = self.levels.binary_search_by_key(&id, |level| level.id).ok();
         let level = level.and_then(|place| self.levels.get(place));
         let ends = level.is_some_and(|level| level.base > taken.height);

@@ -48,8 +48,8 @@ pub enum PathEnd {
     At(Cid),
     /// The name at this position of the path does not exist.
     Missing(usize),
-    /// The path ends inside a block: the block has no link at the name at this position, nor after
-    /// it.
+    /// This many names of the path lead to a value inside a block. The path ends there, or its next
+    /// name cannot be followed, because the value is no map, list or link.
     Inside(usize),
 }
 
@@ -144,7 +144,8 @@ enum Followed {
     Link(Cid, usize),
     /// The name at this position does not exist.
     Missing(usize),
-    /// There is no link at the name at this position, nor after it.
+    /// This many names lead to a value inside the block. There are no further names, or the value
+    /// is no map, list or link.
     Inside(usize),
 }
 

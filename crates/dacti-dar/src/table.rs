@@ -101,7 +101,8 @@ impl BlockTable {
 
     /// Returns the number of a known prefix.
     pub(crate) fn bucket(&self, prefix: &Prefix) -> Option<u16> {
-        // Nearly all CIDs of an archive share one or two prefixes.
+        // Nearly all CIDs of an archive share one or two prefixes, so a few comparisons find most
+        // prefixes without the map.
         for (i, bucket) in self.buckets.iter().take(4).enumerate() {
             if bucket.prefix == *prefix {
                 return u16::try_from(i).ok();

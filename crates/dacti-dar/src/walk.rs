@@ -94,7 +94,7 @@ pub struct Walk<'a, S> {
     order: Order,
     /// The top of the DAG, until the walk has read it. An identity CID has no place.
     start: Option<(Cid, Option<BlockPlace>)>,
-    /// Whether the header was read. It is read only if the order of links depends on it.
+    /// Frames that follow a subtree and that the walk has checked already, by their offsets.
     knows_link_order: bool,
     /// The frames after subtrees that the walk has already checked.
     after: HashMap<u64, After>,
@@ -476,7 +476,7 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(())
     }
 
-    /// Tells whether a waiting link above height `floor` takes a frame.
+    /// Tells whether a frame would be assigned to a waiting link above height `floor`.
     fn takes_frame(
         &mut self,
         mut after: After,

@@ -143,7 +143,7 @@ pub struct Fetch {
     cause: Option<Fault>,
     len: Option<u64>,
     /// For a head, the state of the file that the head's bytes come from. For other bytes, the
-    /// latest state in an answer that the session did not know.
+    /// latest state that an answer described and the session did not know.
     mark: Option<Mark>,
     /// The number of ranges that the session had fetched when this fetch began.
     ranges_before: u64,
@@ -339,7 +339,7 @@ impl Fetch {
         }
         let is_whole_of_any_len = reading.open && self.kind == Kind::Whole;
         if is_whole_of_any_len && to_u64(bytes.len()) > room {
-            // The file is longer than the caller allows.
+            // The body is longer than the longest file that the caller allows to read whole.
             self.give_up(session, Error::NoRanges { span: self.span, len: None });
             return (None, false);
         }
@@ -351,7 +351,8 @@ impl Fetch {
         let start = reading.at;
         reading.at = start.saturating_add(to_u64(taken));
         self.state = State::Reading(reading);
-        // In a whole file, other bytes precede the wanted bytes.
+        // The body of a whole file begins at position 0, so the bytes before the wanted ones are
+        // skipped.
         let skip = usize::try_from(self.next_at.saturating_sub(start)).unwrap_or(usize::MAX);
         let delivery = bytes.get(..taken).and_then(|bytes| bytes.get(skip..));
         let at = self.next_at;

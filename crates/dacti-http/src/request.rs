@@ -93,7 +93,7 @@ impl Request {
     /// Returns the header fields to send in addition to the caller's own. Send no `If-Range`,
     /// `If-Match`, `Cache-Control` or similar field.
     pub fn fields(&self) -> impl Iterator<Item = (&'static str, String)> + use<> {
-        // No fetch asks for an empty span.
+        // No fetch asks for an empty span, so the last byte is before the span's end.
         let range = self.range.map(|span| {
             let last = span.end.saturating_sub(1);
             ("range", format!("bytes={}-{last}", span.start))

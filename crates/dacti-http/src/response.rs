@@ -1,7 +1,7 @@
 //! The status of an answer, and the fields that the machine reads.
 //!
-//! This module reads the fields, and does not judge the answer.
-//! "Answers".
+//! This module reads the fields, and does not judge the answer. Specification:
+//! `docs/spec/dacti-http.md`, "Answers".
 
 use crate::fault::Coding;
 use crate::mark::{Mark, date};

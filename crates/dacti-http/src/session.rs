@@ -262,7 +262,7 @@ impl Session {
         self.ranges > self.confirmed
     }
 
-    /// The maximum number of looks at the head that changed validators may cause.
+    /// Answers whose validators change cause at most this many looks at the head.
     pub const LOOKS_MAX: u32 = 8;
 
     /// Returns the counts.

@@ -150,7 +150,7 @@ impl FileBody {
         let (start, mut left) = (self.left.start, span_len(&self.left));
         let unsearched = self.searched.as_ref().filter(|searched| !searched.is_clean(start));
         if self.searched.is_some() {
-            // A piece lies within one chunk.
+            // A piece must not cross the end of a chunk, because chunks are searched one by one.
             left = left.min(Searched::chunk_end(start).saturating_sub(start));
         }
         let len = usize::try_from(left).unwrap_or(PIECE).min(PIECE);

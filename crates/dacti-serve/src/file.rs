@@ -366,7 +366,8 @@ mod tests {
     fn a_names_list_is_loaded_once_and_a_failure_is_remembered() {
         let dir = tempfile::tempdir().unwrap();
         build(&dir.path().join("p.dacti-pack"), 50);
-        // The first limit has room for the names list, and the second is too small.
+        // The limit of the first server has room for the names list. The limit of the second server
+        // is too small for it.
         for (names_len_max, expected) in
             [(1 << 20, StatusCode::OK), (64, StatusCode::INTERNAL_SERVER_ERROR)]
         {

@@ -48,7 +48,8 @@ impl Lifetimes {
     pub(crate) fn new(head_max_age: u32, data_max_age: u32) -> Self {
         let immutable = |age| format!("public, max-age={age}, immutable, no-transform");
         let field = |text: String| {
-            // Digits and ASCII letters are a valid field value.
+            // This always succeeds, because the texts have only ASCII characters that a field may
+            // have.
             HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("no-store"))
         };
         Self {

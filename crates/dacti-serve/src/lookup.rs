@@ -80,7 +80,8 @@ impl Served {
             if flags.is_some() || !matches!(found, Found::Absent) {
                 return Ok(found);
             }
-            // The package does not say whether its names list has explicit ids.
+            // The package does not say whether its names list has explicit ids. So the list may
+            // have another id for this path.
         }
         if !self.has_names()? {
             return Ok(Found::Needs(Load::Names));

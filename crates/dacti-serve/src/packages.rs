@@ -57,7 +57,8 @@ type Identity = ();
 #[cfg(unix)]
 fn identity(metadata: &Metadata) -> Identity {
     use std::os::unix::fs::MetadataExt;
-    // Programs cannot set the change time of a file.
+    // The change time reveals a replaced file, because programs cannot set it as they set the
+    // modification time.
     (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
 }
 

@@ -67,7 +67,8 @@ pub(crate) fn regions(path: &str, names: &Names, folder: &str) -> Option<String>
     let mut last = None;
     for name in names.iter() {
         let Some(rest) = name.path.strip_prefix(folder) else {
-            // Names are sorted, so those of the folder follow each other.
+            // Names are sorted, so the names in the folder follow one another. The first name after
+            // them ends the loop.
             if last.is_some() {
                 break;
             }
@@ -211,7 +212,8 @@ mod tests {
 
     #[test]
     fn a_page_of_the_longest_names_takes_little_memory() {
-        // Of all characters, `\"` takes the most room in links: 3 bytes, and 6 in the text.
+        // No other character takes as much room as `\"`: 3 bytes in the reference of a link, and 6
+        // in its text.
         let long = |n: usize| format!("{n:05}{}", "\"".repeat(4_000));
         let names: Vec<String> = (0..3_000).map(long).collect();
         let page = super::names("/ipfs/x/", &names);
@@ -234,7 +236,7 @@ mod tests {
         let package = dacti::Package::from_bytes(bytes).unwrap();
         let names = package.names().unwrap();
         let top = super::regions("/p/-/", names, "").unwrap();
-        // `a`, `d`, `d/`, 5,000 folders and `e/`; each folder counts once.
+        // The names are `a`, `d`, `d/`, 5,000 folders and `e/`. Each folder counts once.
         assert_eq!(counts(&top), (NAMES_MAX, 5_004 - NAMES_MAX));
         for (folder, expected) in [("d/", "./x/"), ("d4999/", "./a"), ("e/", "./z")] {
             let page = super::regions("/p/-/d/", names, folder).unwrap();

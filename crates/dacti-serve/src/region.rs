@@ -162,7 +162,8 @@ impl Page {
                         let at = |n: u64| start.saturating_add(n);
                         return Body::file(file, at(span.start)..at(span.end), None);
                     }
-                    // A seek from the start cannot fail. A position past the end has no bytes.
+                    // A seek from the start never fails, even to a position past the end. No bytes
+                    // follow there.
                     let _ = content.seek(SeekFrom::Start(span.start));
                     let len = span.end.saturating_sub(span.start);
                     stream(content.take(len), turn)
@@ -200,7 +201,8 @@ impl Page {
 const fn lifetime<'l>(lifetimes: &'l Lifetimes, asked: &Asked) -> &'l HeaderValue {
     match asked {
         Asked::Unsatisfiable => lifetimes.none(),
-        // The next update may replace the region of a path.
+        // An update may put another region at this path, so caches keep the answer only for a short
+        // time.
         _ => lifetimes.short(),
     }
 }

@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn a_key_taints_each_chunk_that_holds_a_part_of_it() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        // The first and the last position at which a part of the key lies in chunk 2.
+        // The key crosses the start of chunk 2, crosses its end, or lies within it.
         for at in [2 * CHUNK - 1, 3 * CHUNK - 1, 2 * CHUNK + 5] {
             let file = tempfile::tempfile().unwrap();
             file.set_len(5 * CHUNK + 3).unwrap();

@@ -191,7 +191,7 @@ impl Server {
     }
 
     fn connect(&self, stream: TcpStream, place: OwnedSemaphorePermit, graceful: &GracefulShutdown) {
-        // If the system refuses, answers only arrive a little later.
+        // A failure is ignored: without this option, answers only arrive a little later.
         let _ = stream.set_nodelay(true);
         // Only writes have a timeout here, because a client sends nothing while it waits for an
         // answer or receives one. The wait for a request is limited below.

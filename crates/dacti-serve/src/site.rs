@@ -81,7 +81,7 @@ impl Site {
     /// Returns the path of a request within the site; `None` if it lies outside.
     pub(crate) fn within<'p>(&self, path: &'p str) -> Option<&'p str> {
         let rest = path.strip_prefix('/')?.strip_prefix(&self.below)?;
-        // The rest keeps the `/` before it.
+        // `rest` begins after a `/`. The result includes that `/`.
         path.len().checked_sub(rest.len())?.checked_sub(1).and_then(|at| path.get(at..))
     }
 
@@ -132,7 +132,7 @@ impl Site {
         }
         let mut options = OpenOptions::new();
         options.read(true);
-        // Opening a pipe would wait for a writer.
+        // Without this flag, opening a named pipe would wait until a program writes to the pipe.
         #[cfg(target_os = "linux")]
         {
             use cap_std::fs::OpenOptionsExt;

@@ -42,7 +42,8 @@ impl Target {
     pub(crate) fn region(&self) -> Option<(&str, String)> {
         let (package, region) = match self.path.split_once(REGION) {
             Some((package, region)) => (package, region),
-            // `/PKG/-/` without its last `/`.
+            // The path was `/PKG/-/`. It has lost its last `/`, so it does not contain `/-/` any
+            // more.
             None => (self.path.strip_suffix("/-").filter(|_| self.directory)?, ""),
         };
         let mut region = String::from(region);

@@ -138,7 +138,8 @@ const TOOLS: Tools = Tools {
 };
 
 thread_local! {
-    /// The engine of this instance of the module. WebAssembly has one thread.
+    /// The engine of this instance of the module. One engine is enough, because the module has one
+    /// thread.
     static ENGINE: RefCell<Option<Engine>> = const { RefCell::new(None) };
     /// The bytes that JavaScript has written for its next call.
     static INPUT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };

@@ -1,7 +1,8 @@
 //! The second module: the decoder of Brotli and the checks of signatures, which a page loads when
 //! the first region needs them.
 //!
-//! As in the first module, the lint concerns only the attributes of the exports.
+//! The lint that is switched off here concerns only the attributes of the exports, as in the first
+//! module.
 #![expect(
     unsafe_code,
     reason = "only for the attributes of exports: without them JavaScript cannot call this module"

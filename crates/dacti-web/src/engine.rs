@@ -44,8 +44,8 @@ pub enum Verb {
     /// Opens a later view, if there is one. The start of the range is the current time, in seconds
     /// since 1970.
     Refresh,
-    /// Describes a daicon file of any kind, as [`Open`](Self::Open) opens it. Needs the feature
-    /// `map`.
+    /// Describes a daicon file of any kind. The text and the object are those of
+    /// [`Open`](Self::Open). Needs the feature `map`.
     Map,
 }
 
@@ -171,8 +171,8 @@ impl Engine {
 /// Does a task, and passes its outcome to the host.
 async fn done(slots: Arc<Slots>, objects: Rc<RefCell<Objects>>, task: u32, order: Order) {
     let mut done = outcome(&slots, &objects, &order).await;
-    // Bytes that were in memory already are decoded without a wait for the tools. If a tool was
-    // called before it was loaded, load the tools and run the task again.
+    // A task does not wait for the tools if all its bytes are in memory already. If it called a
+    // tool before the tools were loaded, load them, and run the task again.
     if (slots.tools().take_missed)() {
         done = match slots.load_tools().await {
             Ok(()) => outcome(&slots, &objects, &order).await,

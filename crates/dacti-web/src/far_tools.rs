@@ -1,6 +1,6 @@
 //! The tools of the second module. This module calls them through the host.
 //!
-//! As in `boundary.rs`, the lint concerns only the block of imports.
+//! The lint that is switched off here concerns only the block of imports, as in `boundary.rs`.
 #![expect(
     unsafe_code,
     reason = "only for the block of imports: without it this module cannot call JavaScript"

@@ -51,7 +51,7 @@ impl Network {
 
 impl HttpClient for Network {
     fn check_url(&self, url: &str) -> Result<String, Error> {
-        // The host has already parsed the URL.
+        // The host has parsed the URL, so the URL is valid.
         Ok(url.to_owned())
     }
 

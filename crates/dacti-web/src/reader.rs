@@ -124,8 +124,8 @@ impl Opening {
 }
 
 impl Reader {
-    /// Opens the package again. Returns it if it is later than this one and no replay; `None` for
-    /// a blob.
+    /// Opens the package again. Returns the new state if it is later than this one and not a
+    /// replay. Returns `None` for a blob.
     pub(crate) async fn refreshed(
         &self,
         slots: &Arc<Slots>,
@@ -136,9 +136,9 @@ impl Reader {
         }
         let fresh = self.opening.at(now).open(slots).await?;
         let is_later = fresh.package.is_later_than(&self.package);
-        // The caller may receive an old head again: with another file id, the old head would count
-        // as later. But the sequence of a publisher's package never falls, so a lower sequence
-        // shows the replay.
+        // A replayed head is an old head that the caller receives again. If it has another file id,
+        // it would count as later. But the sequence of a publisher's package never falls, so a
+        // lower sequence shows the replay.
         let is_replay = !self.opening.keys.is_empty() && fresh.sequence() < self.sequence();
         Ok((is_later && !is_replay).then_some(fresh))
     }
@@ -184,8 +184,8 @@ impl Reader {
         let located = self.package.locate(region_name(name)).await?;
         if located.encoding != Encoding::NONE {
             slots.want_tools();
-            // A fetch of bytes waits for the tools. The bytes of the head are in memory and need no
-            // fetch, so this function waits.
+            // If the bytes have to be fetched, the fetch waits for the tools. But the bytes of the
+            // head are in memory, so for them this function waits.
             if located.span.end <= HEAD_LEN {
                 slots.tools_if_wanted().await;
             }
@@ -209,7 +209,8 @@ impl Reader {
     /// Reads many regions: see [`Verb::GetMany`](crate::Verb::GetMany).
     pub(crate) async fn get_many(&self, slots: &Arc<Slots>, text: &str) -> Result<Vec<u8>, Error> {
         let names: Vec<&str> = text.split('\0').collect();
-        // Nearly every package has encoded regions, and some of them may lie in the head.
+        // Nearly every package has encoded regions. Those in the head are not fetched, so no fetch
+        // waits for the tools, and this function waits.
         slots.want_tools();
         slots.tools_if_wanted().await;
         let regions = self.package.get_many(names.iter().map(|name| region_name(name))).await;

@@ -73,7 +73,8 @@ impl Args {
         let package = self.trust.applied(package)?;
         let name_text = select::path(&self.region);
         let (name, found) = match select::find(&package, &name_text) {
-            // The text may be a folder's path with a slash at its end, which no region's path has.
+            // A path of a region never ends with a slash, so this error may mean that the text is
+            // the path of a folder.
             Err(Error::Path { .. }) if self.meant(&package).is_some() => {
                 return Err(self.not_found(&package, RegionName::Path(&name_text)));
             }
@@ -94,8 +95,8 @@ impl Args {
                 (false, true) => package.unverified_readers_at([located]).plan().clone(),
                 (false, false) => package.readers_at([located]).plan().clone(),
             };
-            // A run that reads one region does not read the head again at its end, so the plan
-            // leaves that read out.
+            // A run that reads only one region does not check the head again at its end. So the
+            // plan leaves out this second read of the head.
             plan.look = None;
             dry_run::print(&self.package, &plan, 0, &costs, self.json)?;
             costs.tell(&self.remote);
@@ -127,8 +128,9 @@ impl Args {
         Ok(Outcome::Done)
     }
 
-    /// Returns a reader of the content. A file gets its name only after all content is verified.
-    /// Standard output gets bytes only after all content is verified.
+    /// Returns a reader of the content. For a file, the reader may return bytes before it has
+    /// verified them, because the file gets its name only after all content is verified. Standard
+    /// output gets bytes only after all content is verified.
     fn content(&self, package: &Package, located: Located) -> Result<Box<dyn Read>, Error> {
         Ok(match (self.raw, self.is_to_file(), self.trust.is_required()) {
             (true, true, _) => Box::new(package.unverified_stored_reader_at(located)?),

@@ -94,8 +94,8 @@ impl Args {
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
-        // If a segment of the names list is lost, the pattern may match one of the lost paths. So
-        // it is an error that nothing matches only if no segment is lost.
+        // If no region matches, the command fails, unless a segment of the names list is lost: the
+        // pattern may match a path of the lost segment.
         if let Some(pattern) = self.pattern.filter(|_| wanted.is_empty() && faults.is_empty()) {
             return Err(select::nothing_matches(&self.package, &pattern, &listed));
         }

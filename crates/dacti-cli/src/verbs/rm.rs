@@ -36,7 +36,7 @@ impl Args {
         let texts: Vec<&str> = texts.iter().map(|text| &**text).collect();
         let mut named = Vec::new();
         for (text, found) in texts.iter().zip(select::find_all(update.package(), &texts)) {
-            // A text that is not a valid path may be a pattern.
+            // A text that is not a valid path may still be a pattern, so this is not an error yet.
             let found = match found {
                 Err(dacti::Error::Path { .. }) => None,
                 found => Some(found.map_err(failed)?),

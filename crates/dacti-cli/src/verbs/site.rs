@@ -219,7 +219,7 @@ impl Args {
             Self::tell(&path, talk);
             builder.add(path, Content::file(file))?;
         }
-        // If an input is refused, OUT is not created.
+        // OUT is created only now, so that a refused input leaves no folder behind.
         fs::create_dir_all(self.output.join(FOLDER)).map_err(|error| {
             Failure::Failed(format!("cannot create {}: {error}", shown(&self.output)))
         })?;

@@ -335,8 +335,8 @@ impl Args {
         if let Some(failure) = failure {
             return Err(failure);
         }
-        // This fails if an error of the server ended the run, or if another package has replaced
-        // this one.
+        // The run fails here if an error of the server ended it early, or if another package has
+        // replaced this one in the meantime.
         readers.finish().map_err(|error| {
             output::errors(summary.refused.iter().map(Refused::line), ": --json has all");
             Failure::with(&self.package, &error)

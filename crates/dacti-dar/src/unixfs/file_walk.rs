@@ -23,8 +23,8 @@ const PARTS_MAX: usize = 1 << 18;
 #[derive(Debug)]
 pub struct FileWalk {
     range: Option<Range<u64>>,
-    /// The remaining parts, with the next part on top. A part has its length, if its parent states
-    /// it. `Close` marks the end of an open node.
+    /// The remaining parts, with the next part on top. The length of a part is `None` if its parent
+    /// does not state it. `Close` marks the end of an open node.
     to_come: Vec<Part>,
     /// The bytes of the last block that lie in the range.
     data: Vec<u8>,
@@ -83,7 +83,7 @@ impl FileWalk {
         entered
     }
 
-    /// Returns those bytes of the last block that belong to the file and lie in the range.
+    /// Returns the bytes of the last block that belong to the file and lie in the range.
     #[must_use]
     pub fn data(&self) -> &[u8] {
         &self.data

@@ -33,7 +33,8 @@ impl Places {
     }
 }
 
-/// Returns the number of hexadecimal digits before a name.
+/// Returns the number of hexadecimal digits before a name: in a sharded folder, the name of each
+/// link begins with its position.
 pub(super) fn prefix_len(fanout: u64) -> usize {
     alloc::format!("{:X}", fanout.saturating_sub(1)).len()
 }

@@ -92,7 +92,7 @@ impl ShardWalk {
             let place = core::str::from_utf8(digits).ok();
             let place = place.and_then(|digits| u64::from_str_radix(digits, 16).ok());
             let place = place.filter(|&place| prefix(place, fanout).as_bytes() == digits);
-            // The positions in a block ascend, so each position occurs only once.
+            // The positions in a block must ascend, so that each position occurs only once.
             let place = place.filter(|&place| place < fanout && before < Some(place));
             let place = place.ok_or_else(wrong)?;
             before = Some(place);

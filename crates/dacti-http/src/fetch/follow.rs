@@ -20,7 +20,8 @@ impl Fetch {
             && self.head_end == HEAD_LEN
             && (1..HEAD_LEN).contains(&len)
         {
-            // Some servers refuse a range that passes the end of a short file.
+            // Some servers refuse a range that passes the end of a short file. So the next request
+            // asks for the length that the 416 stated.
             self.head_end = len;
             more(&mut session.stats_mut().retries);
             self.state = State::Ready { resolve: false };
@@ -51,7 +52,8 @@ impl Fetch {
             Fault::Status(status) if is_passing(status) => {
                 self.retry(session, fault, retry_after_secs);
             }
-            // The whole file was requested because the server ignores ranges.
+            // This fetch asks for the whole file, so the fault means that the file is longer than
+            // allowed.
             Fault::Whole { len } if self.kind == Kind::Whole => {
                 self.give_up(session, Error::NoRanges { span: self.span, len });
             }

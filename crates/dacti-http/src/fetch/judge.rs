@@ -118,9 +118,9 @@ impl Fetch {
 
     /// Notes the state of the file from which the bytes of an answer were read.
     ///
-    /// The fetch keeps the state of a head until the fetch ends or the head is judged. If the
-    /// session began with a cached copy of the head, the state of the first range becomes the first
-    /// known state.
+    /// For a head, the fetch keeps the state until it ends or the head is judged. For a range, the
+    /// session takes the state as known if it knows no state yet, because it began with a cached
+    /// head.
     fn note(&mut self, session: &mut Session, mark: Mark) {
         if matches!(self.kind, Kind::Object { .. }) {
             // An immutable object has only one state.

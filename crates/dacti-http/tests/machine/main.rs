@@ -292,7 +292,8 @@ fn unavailable(fault: Fault, requests: u32, tags: bool) -> Error {
 }
 
 const P: &str = "100000-100999";
-/// The range of `P`, for sessions with default slices of 1 MiB. They use other tags.
+/// The same range as `P`. Tests of sessions with slices of 1 MiB use this name, because such
+/// sessions make other tags than `G` and `N`.
 const P_OF_MIB: &str = P;
 const G: &str = "100000-100999 g=65536";
 const N: &str = "100000-100999 g=65536-N";
@@ -365,7 +366,8 @@ fn a_state_that_was_looked_at_is_known_and_looks_have_an_end() {
     }
     let expected: Vec<_> = (0..20).map(|n| n % 2 == 0 && n < 16).collect();
     assert_eq!(wanted, expected, "each state once, and eight at most");
-    // The session has fetched a fresh head of this state, so the state needs no further look.
+    // The session has fetched a fresh head of the state `Grown(5)`, so an answer of this state
+    // needs no further look.
     let mut session = self::session();
     assert!(run_head(&mut Fetch::head(&session), &mut session, &[Grown(0)]).result.is_ok());
     assert!(run_head(&mut Fetch::fresh_head(&session), &mut session, &[Grown(5)]).result.is_ok());

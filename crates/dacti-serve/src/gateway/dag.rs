@@ -13,7 +13,8 @@ struct Node {
     archive: usize,
     /// The place where the frame of its next link is expected.
     next: FramePlace,
-    /// Whether the frames of this block begin where its parent's next frame was expected.
+    /// Whether the frames below this block lie where the parent expected its next frame. If so, the
+    /// parent's next frame is expected after them.
     is_here: bool,
     /// The height of the stack of links before the links of this block were added.
     floor: usize,

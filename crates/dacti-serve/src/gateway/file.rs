@@ -57,8 +57,8 @@ impl FileNode {
         sink: &mut Sink,
     ) -> io::Result<()> {
         self.each_piece(store, range, |piece| {
-            // A file may have many blocks without bytes, and such blocks cause no write. Only a
-            // write would fail after the client has left, so this line checks for that.
+            // After the client has left, only a write fails. Blocks without bytes cause no write,
+            // and a file may have many of them, so this checks for the client at each block.
             sink.refuse_closed()?;
             sink.write_all(piece)
         })

@@ -2,7 +2,7 @@
 //! files, and blocks, CARs and DARs that clients verify.
 //!
 //! It follows the trustless gateway specification (`specs.ipfs.tech`), and for files the path
-//! gateway specification. `docs/gateway.md` states for each case how far.
+//! gateway specification. `docs/gateway.md` lists what the gateway supports of both.
 
 mod accept;
 mod archives;

@@ -126,8 +126,8 @@ pub(super) fn prepare(shelf: &Shelf, wanted: &Wanted, pages: bool) -> Result<Pre
     Ok(Prepared { roots, end, format, content })
 }
 
-/// Returns CIDs: of the blocks before the end of the path, of the first block and each block that a
-/// name led to, and of the end.
+/// Follows the path. Returns three results: the CIDs of the blocks that were read on the way to the
+/// end, the CIDs of the first block and of each block that a name led to, and the CID at the end.
 fn follow(store: &Store, wanted: &Wanted) -> Result<(Vec<Cid>, Vec<Cid>, Cid), Refusal> {
     let mut walk = PathWalk::new(&wanted.cid, wanted.names.clone());
     let mut path = Vec::new();
@@ -180,7 +180,8 @@ fn format_of(wanted: &Wanted, end: &Cid) -> Result<Format, Refusal> {
     if found == codec || matches!((codec, found), (JSON, DAG_JSON) | (CBOR, DAG_CBOR)) {
         return Ok(wanted.format);
     }
-    // Many files have JSON as their content.
+    // A client that asks for JSON or CBOR may mean a file with such content. So if the block can be
+    // a file, the answer is that file.
     let may_be_file = matches!(codec, JSON | CBOR) && matches!(found, RAW | DAG_PB);
     if may_be_file || wanted.takes_whole {
         return Ok(Format::Whole);

@@ -73,7 +73,8 @@ struct Tar<'s> {
     store: Store,
     sink: &'s mut Sink,
     open: Vec<Folder>,
-    /// The sum of the lengths of the open folders, and of the symbolic links.
+    /// The number of bytes of memory that the open folders and the paths of the symbolic links
+    /// take.
     waiting: usize,
     /// The paths of the symbolic links so far.
     symlinks: HashSet<Vec<u8>>,
@@ -182,7 +183,7 @@ fn below(top: &[u8], folder: &[u8], name: &[u8]) -> Result<Vec<u8>, Fault> {
             b".." => drop(path.pop()),
             part => path.push(part),
         }
-        // `..` must not remove the first part, which is the name of the top.
+        // `..` must not remove the first part, which is the name of the top of the tree.
         if path.first() != Some(&top) {
             return Err(refused());
         }

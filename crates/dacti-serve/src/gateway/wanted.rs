@@ -49,7 +49,8 @@ pub(super) struct Wanted {
     /// The query as the client sent it.
     pub(super) query: String,
     pub(super) format: Format,
-    /// Whether a file or the page of a folder is accepted, if the block does not have this format.
+    /// Whether the client also accepts a file or the page of a folder, if the block cannot be sent
+    /// in `format`.
     pub(super) takes_whole: bool,
     /// Whether the client accepts an HTML page, like a browser.
     pub(super) takes_page: bool,
@@ -58,7 +59,8 @@ pub(super) struct Wanted {
     pub(super) filename: Option<String>,
     pub(super) download: bool,
     pub(super) only_if_cached: bool,
-    /// A path and query that name this format, if the request's query does not name it.
+    /// If the request's query does not name the format: the same path with a query that does, for
+    /// `Content-Location`.
     pub(super) location: Option<String>,
 }
 
@@ -120,8 +122,8 @@ impl Wanted {
         let names = parts.filter(|name| !name.is_empty());
         let names: Vec<Vec<u8>> = names.map(|name| percent_decode_str(name).collect()).collect();
         let field = |name: &HeaderName| request.field(name).and_then(|value| value.to_str().ok());
-        // A service worker at `/ipfs/CID` could control all pages below `/ipfs/`. One at
-        // `/ipfs/CID/` controls only the pages of its own CID.
+        // A service worker at `/ipfs/CID` could control all pages below `/ipfs/`, so it is refused.
+        // One at `/ipfs/CID/` controls only the pages of its own CID.
         if field(&SERVICE_WORKER) == Some("script") && !rest.contains('/') {
             return Err(bad("no service worker may have the scope of /ipfs/".into()));
         }
@@ -188,8 +190,8 @@ impl Wanted {
     }
 }
 
-/// Returns the format of the answer. If the request's target does not name it, also returns a
-/// target that does.
+/// Returns the format of the answer. If the query does not name the format, also returns the path
+/// with a query that does.
 fn format(
     path: &str,
     query: &str,

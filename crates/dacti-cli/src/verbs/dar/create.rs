@@ -100,12 +100,14 @@ impl Args {
         if talk >= Talk::Normal {
             tree.guards().left_out.notes().iter().for_each(|note| output::note(note));
         }
-        // The tree was searched for private keys; the check also sees names and targets of links.
+        // The files were searched for private keys when the tree was read. This check also searches
+        // the names of entries and the targets of links.
         let check = Some(key_check());
         let (index, threads) = (!self.no_index, true);
         let options = WriteOptions { index, threads, check, ..WriteOptions::default() };
         let total = tree.len();
-        // The inputs were compared with the output when the tree was read.
+        // No inputs are passed here, because each input was compared with the output when the tree
+        // was read.
         let sink = Watched::new(Sink::create(&self.out.output, &[])?, "writing", total, talk);
         let unwritable = failed(&self.out.output);
         let mut writer = Writer::with_options(sink, &options).map_err(&unwritable)?;

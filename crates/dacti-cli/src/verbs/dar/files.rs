@@ -215,7 +215,8 @@ impl Files {
         let is_folder = |job: &Job| matches!(job.node, Kind::Folder | Kind::Shard);
         let names: Vec<String> =
             jobs.iter().filter(|job| !is_folder(job)).map(|job| job.path.clone()).collect();
-        // The walk has limited the depth and the number of entries.
+        // These limits allow everything, because the walk has already limited the depth and the
+        // number of entries.
         let limits = FolderLimits { depth_max: usize::MAX, count_max: u64::MAX };
         let mut told = refusals(&names, portability, limits).unwrap_or_default().into_iter();
         jobs.retain(|job| {

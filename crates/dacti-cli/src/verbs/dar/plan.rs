@@ -66,7 +66,7 @@ pub(super) fn roots(
     talk: Talk,
 ) -> Result<Outcome, Failure> {
     let archive = open_archive(path, reading, talk)?;
-    // The end of the file was read when the archive was opened.
+    // Opening the archive has read the last 64 KiB. A trailer that starts earlier is read whole.
     let (start, end) = (archive.trailer_at(), archive.len().saturating_sub(TAIL_LEN));
     let ranges = if start < end {
         vec![ByteRange { start, len: archive.len().saturating_sub(start) }]

@@ -50,8 +50,8 @@ fn is_text(bytes: &[u8], next: &[u8]) -> bool {
             '\n' | '\t' => true,
             '\r' => match chars.peek() {
                 Some(after) => *after == '\n',
-                // The bytes that are held back follow this carriage return, and do not begin with a
-                // line feed.
+                // The carriage return is the last of `bytes`, and `next` holds the bytes after it.
+                // If there are any, they do not begin with a line feed.
                 None => next.is_empty(),
             },
             c => !c.is_control() && !turns_text(c),

@@ -15,8 +15,8 @@ const WIDTH: f64 = 1024.0;
 const ROW: f64 = 6.0;
 const LINE: f64 = 18.0;
 const MARGIN: f64 = 16.0;
-/// Narrower rectangles are not drawn. This limits the number of rectangles in a row, even if there
-/// are many claims.
+/// A rectangle is not drawn if it ends less than this after the last drawn one, in units of the
+/// picture. This limits the number of rectangles in a row, even if there are many claims.
 const NARROW: f64 = 0.25;
 
 /// Draws the map of a file.
@@ -71,7 +71,8 @@ fn kinds(claims: &[Claim]) -> BTreeMap<Claimant, (String, u64)> {
             Claimant::Unclaimed => "#d00000".into(),
             Claimant::SecondStart | Claimant::NotLookedAt => "#ffffff".into(),
             _ => {
-                // The hues of neighbours differ, because each step is near the golden angle.
+                // 137 degrees are near the golden angle, so the colours of consecutive kinds differ
+                // clearly.
                 hue = hue.wrapping_add(137) % 360;
                 format!("hsl({hue},60%,55%)")
             }

@@ -119,7 +119,8 @@ fn count_folders<'p>(paths: impl Iterator<Item = &'p str>) -> u64 {
     let mut count = 0_u64;
     for path in paths {
         let common = path.bytes().zip(before.bytes()).take_while(|(a, b)| a == b).count();
-        // The common part has only folders that were counted before.
+        // The path before this one begins with the same `common` bytes, so the folders in these
+        // bytes were counted before.
         let own = path.as_bytes().get(common..).unwrap_or_default();
         let new = own.iter().filter(|byte| **byte == b'/').count();
         count = count.saturating_add(u64::try_from(new).unwrap_or(u64::MAX));

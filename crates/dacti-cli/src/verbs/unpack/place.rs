@@ -124,8 +124,8 @@ impl Writer<'_> {
         Ok(len)
     }
 
-    /// Opens the folder at `path`. It starts from the last folder, if that is the same or contains
-    /// it.
+    /// Opens the folder at `path`. If the folder of the last file is `path` or contains `path`,
+    /// starts from that folder.
     fn folder(&mut self, path: &Path) -> io::Result<(PathBuf, Dir)> {
         if let Some((last, dir)) = self.last.take()
             && let Ok(rest) = path.strip_prefix(&last)
