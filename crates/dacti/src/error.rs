@@ -239,7 +239,8 @@ pub enum Error {
         /// Its length in bytes.
         len: u64,
     },
-    /// A sealed region that is too long to be kept in memory until it is verified.
+    /// A sealed region whose stored bytes are too long to be kept until they are verified: see
+    /// [`Limits::spool_len_max`](crate::Limits::spool_len_max).
     #[error(
         "stored region at {at:#x}: {len} bytes must be kept in memory until they are verified, but \
          the limit is {limit}: write the region to a file, which is verified before it gets its \
@@ -250,7 +251,7 @@ pub enum Error {
         at: u64,
         /// The length of the stored bytes.
         len: u64,
-        /// The maximum length that may be kept in memory.
+        /// The maximum length of stored bytes that may be kept.
         limit: u64,
     },
     /// Regions that together take more bytes than
@@ -455,8 +456,8 @@ pub(crate) fn shown(path: &Path) -> String {
     format!("{:?}", Location::from(path).to_string())
 }
 
-/// Returns a text in quotes, for messages. If the text is a URL, its secrets are left out. No path
-/// of a region is a URL, so this changes no path.
+/// Returns a text in quotes, for messages. If the text is a URL, its secrets are left out. The path
+/// of a region is never a URL, so it is shown unchanged.
 pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", Location::from(text).to_string())
 }

@@ -65,7 +65,7 @@ pub mod container {
     pub use daicon_core::{Component, Diagnostic, Version};
 }
 
-/// Faults of updates and compactions, as [`Error`] holds them.
+/// Faults of updates and compactions, which are parts of an [`Error`].
 pub mod fault {
     pub use crate::error::{CompactionFault, StateFault, UpdateFault};
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Pause<'p> {
-    /// The place to which requests are sent.
+    /// The location to which requests are sent.
     pub place: &'p Location,
     /// The reason for the wait.
     pub why: &'static str,
@@ -28,7 +28,8 @@ impl fmt::Display for Pause<'_> {
 
 type Tell = dyn Fn(Pause<'_>) + Send + Sync;
 
-/// A function that is called when a fetch waits for seconds. A program can use it to tell its user.
+/// A function that is called when a fetch waits for two seconds or longer. With it, a program can
+/// tell its user about the wait.
 #[derive(Clone, Default)]
 pub struct OnPause(Option<Arc<Tell>>);
 
@@ -54,8 +55,8 @@ impl fmt::Debug for OnPause {
 /// The time after which a server's silence counts as a pause.
 pub(crate) const PAUSE: Duration = Duration::from_secs(2);
 
-/// Waits for `work`, and reports a pause if `work` takes longer than `timer`. `timer` must end
-/// after [`PAUSE`].
+/// Waits for `work`, and reports a pause if `timer` ends before `work`. `timer` must take the time
+/// [`PAUSE`].
 pub(crate) async fn telling<T>(
     on_pause: &OnPause,
     place: &Location,

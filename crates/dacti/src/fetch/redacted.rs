@@ -1,7 +1,7 @@
-//! What messages show of a location: the text without credentials and queries.
+//! The text of a location as messages show it: without credentials and queries.
 //!
-//! A mistyped URL is a path for every caller, and has the same secrets. So each text is searched
-//! for what looks like a URL, whether or not it is one.
+//! A caller takes a mistyped URL for a path, but it has the same secrets as a URL. So each text is
+//! searched for parts that look like those of a URL.
 
 /// Characters, besides blanks, that people type before a URL: quotes, brackets, a byte order mark.
 const BEFORE: &[char] = &['"', '\'', '`', '<', '(', '[', '\u{feff}'];
@@ -58,7 +58,8 @@ fn is_separator(c: char) -> bool {
     matches!(c, ':' | ';' | '/' | '\\') || c.is_whitespace()
 }
 
-/// Returns whether a scheme ends at `end`. One letter before a single slash is a drive.
+/// Returns whether a scheme ends at `end`. A single letter is a drive instead, unless `://`
+/// follows.
 fn ends_with_scheme(text: &str, end: usize) -> bool {
     let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let before = text.get(..end).unwrap_or_default();
@@ -68,14 +69,14 @@ fn ends_with_scheme(text: &str, end: usize) -> bool {
     !is_drive && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
 }
 
-/// Returns whether something that is not a number stands where the port of a host would be.
+/// Returns whether an authority has a port that is not a number.
 fn has_odd_port(authority: &str) -> bool {
     let is_odd = |port: &str| port.is_empty() || port.bytes().any(|byte| !byte.is_ascii_digit());
     !authority.starts_with('[') && authority.split_once(':').is_some_and(|(_, port)| is_odd(port))
 }
 
-/// Returns a path without what looks like credentials (`user:password@`), and without the values of
-/// parameters whose names tell of secrets.
+/// Returns a path without the parts that look like credentials (`user:password@`), and without the
+/// values of parameters whose names show that they are secret.
 fn redacted_path(path: &str) -> String {
     let (before, query) = path.split_at(path.find('?').unwrap_or(path.len()));
     let mut shown = String::new();

@@ -2,10 +2,10 @@
 
 use crate::{Error, ErrorKind};
 
-/// Ends a run over many regions if the server is at fault. Otherwise each further region would fail
-/// in the same way, after more requests and waits.
+/// Ends the reading of many regions if the server is at fault. Otherwise each further region would
+/// fail in the same way, after more requests and waits.
 ///
-/// A replaced file or a spent budget ends the run at once. Three consecutive faults of one kind
+/// A replaced file or a spent budget ends the reading at once. Three consecutive faults of one kind
 /// also end it, if they say that the server is unavailable, refuses access, or lacks a feature such
 /// as ranges.
 #[derive(Debug, Default)]
@@ -14,12 +14,12 @@ pub struct FaultStreak {
     count: u32,
 }
 
-/// The number of consecutive faults that ends a run.
+/// The number of consecutive faults that ends the reading.
 const FAULTS_MAX: u32 = 3;
 
 impl FaultStreak {
-    /// Records the result of one region. It must be called in the order of the results. Returns
-    /// whether the run ends with this fault.
+    /// Records the result of one region: its fault, or `None`. Call it in the order of the results.
+    /// Returns whether the reading ends with this result.
     pub fn note(&mut self, fault: Option<&Error>) -> bool {
         let kind = match fault {
             Some(Error::Remote { kind, .. }) => Some(*kind),

@@ -18,20 +18,21 @@ use std::sync::{Arc, Mutex, OnceLock};
 /// After this number of block reads, look-ups read several blocks at once.
 const ASKED_OFTEN: usize = 2;
 
-/// A read covers this many times the number of blocks that were read before.
+/// A read of several blocks covers this many times the number of blocks that were read before.
 const GROWTH: usize = 4;
 
 /// The blocks of an index that look-ups have read or checked.
 #[derive(Debug, Default)]
 pub(crate) struct Blocks {
-    /// The number of blocks.
+    /// The number of blocks in the index.
     count: usize,
     /// The maximum number of blocks that are kept.
     places: usize,
-    /// One bit for each block. It is set once lent bytes of the block have answered a miss.
+    /// One bit for each block. It is set when lent bytes of the block have answered a miss. Such an
+    /// answer needs a check of the whole block, which is not made again.
     checked: OnceLock<Box<[AtomicU64]>>,
-    /// Blocks that were read. A block's position in this cache is its number modulo the length of
-    /// the cache.
+    /// Blocks that were read. A block's position in this cache is the block's number modulo the
+    /// length of the cache.
     kept: OnceLock<Box<[Place]>>,
     /// The block of which a part was read last, as its number plus 1; 0 if there is none.
     in_part: AtomicUsize,
@@ -39,14 +40,15 @@ pub(crate) struct Blocks {
     read: AtomicUsize,
 }
 
-/// One position of the cache, which holds at most one block. No thread waits for its lock.
+/// One position of the cache, which holds at most one block. A thread that does not get its lock at
+/// once goes on without the cache.
 type Place = Mutex<Option<Arc<Kept>>>;
 
 #[derive(Debug)]
 struct Kept {
     block: usize,
     bytes: Vec<u8>,
-    /// Whether a miss was answered from these bytes.
+    /// Whether these bytes have answered a miss, so that the whole block was checked.
     checked: AtomicBool,
 }
 
@@ -64,7 +66,8 @@ impl Blocks {
         Self { count, places, ..Self::default() }
     }
 
-    /// Feeds `search` lent bytes. A block is checked at its first miss, and not again.
+    /// Feeds `search` lent bytes of the wanted block. The first miss checks the whole block; later
+    /// misses do not check it again.
     pub(crate) fn feed_lent(&self, search: &mut Search<'_>, bytes: &[u8]) -> Result<(), Error> {
         let Some(block) = search.block() else { return Ok(search.feed(bytes).map(drop)?) };
         let (word, bit) = (block / 64, 1_u64 << (block % 64));
@@ -80,9 +83,10 @@ impl Blocks {
         Ok(())
     }
 
-    /// Feeds `search` the wanted block if the cache has it, and returns whether that was enough. A
-    /// search that finds its id does not check the whole block. So a later search may find that a
-    /// kept block contradicts its fence. Then the block is dropped and read again.
+    /// Feeds `search` the wanted block if the cache has it. Returns false if the cache lacks the
+    /// block, or if the block contradicts its fence. A search that finds its id does not check the
+    /// whole block, so a later search may be the first to find such a contradiction. Then the block
+    /// is dropped, and the caller reads it again.
     pub(crate) fn feed_kept(&self, search: &mut Search<'_>) -> bool {
         let Some((block, place)) = self.place(search) else { return false };
         // A counted reference to the block is cloned, so that the lock is free during the search.
@@ -116,8 +120,8 @@ impl Blocks {
     }
 
     /// Returns the part of the wanted block that most likely has the region. Returns `None` if a
-    /// part of the same block was read just before. In that case the caller looks up neighbouring
-    /// ids, so the whole block is read.
+    /// part of the same block was read just before. In that case the caller most likely looks up
+    /// ids near each other, so it reads the whole block.
     pub(crate) fn likely_part(&self, search: &Search<'_>) -> Option<Span> {
         let (block, span) = (search.block()?, search.likely()?);
         let block = block.saturating_add(1);
@@ -169,8 +173,8 @@ impl Blocks {
         Ok(())
     }
 
-    /// Returns the wanted block and its position in the cache; `None` without a wanted block or a
-    /// cache.
+    /// Returns the wanted block and its position in the cache; `None` if no block is wanted or the
+    /// cache has no positions.
     fn place(&self, search: &Search<'_>) -> Option<(usize, &Place)> {
         let block = search.block()?;
         let kept = known(&self.kept, || (0..self.places).map(|_| Place::default()).collect());
@@ -202,7 +206,8 @@ fn tried<'s>(
     Ok(())
 }
 
-/// Returns whether this answer is a miss, so that the block was checked.
+/// Returns whether this answer is a miss. Before a search answers a miss, it checks the whole
+/// block.
 const fn is_miss(answer: Option<SearchOutcome>) -> bool {
     !matches!(answer, Some(SearchOutcome::Found(_)))
 }

@@ -2,8 +2,9 @@
 //!
 //! A look-up tries the cheapest step first. The steps are, in order: the results of earlier
 //! look-ups, the groups in the head, the block that the fences lead to, and a scan of the index.
-//! The modules of the steps do not use each other, and only the scan uses the source.
-//! Specification: `docs/spec/dacti-index.md`, "Which entry counts"; `docs/spec/dacti-lookup.md`.
+//! The modules of the steps do not use each other. Of these modules, only the scan reads from the
+//! source. Specification: `docs/spec/dacti-index.md`, "Which entry counts";
+//! `docs/spec/dacti-lookup.md`.
 
 use crate::fetch::source::{Lent, ReadAt, Told, read_span};
 use crate::find::blocks::Blocks;
@@ -31,7 +32,7 @@ pub(crate) struct Finder {
     /// The bytes that the source lends.
     lent: Lent,
     head_groups: HeadGroups,
-    /// Whether the groups in the head are the whole index.
+    /// Whether the groups in the head are all groups of the index.
     is_all_in_head: bool,
     blocks: Blocks,
     /// The number of searches by fences. Counting ends when the guide is built.
@@ -51,7 +52,8 @@ pub(crate) enum Begun<'f> {
     Search(Search<'f>),
     /// The index has no fences and must be scanned.
     Scan,
-    /// There is a fault. The caller must look up this region alone; that look-up handles the fault.
+    /// There is a fault, or the head lacks some of the delta groups. The caller must look up this
+    /// region alone; that look-up reads the delta groups and handles the fault.
     Alone,
 }
 
@@ -96,7 +98,7 @@ impl Finder {
         }
     }
 
-    /// Returns the answer that earlier look-ups give; `None` if they do not give one.
+    /// Returns the answer if the sorted groups of the head or the guide give it; otherwise `None`.
     #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
     #[inline]
     fn recall(&self, id: Uuid) -> Option<Option<Located>> {
@@ -114,7 +116,8 @@ impl Finder {
         let (index, head) = (self.view.index_region(), self.view.head());
         let found = match index.lookup(&head) {
             Some(lookup) => match self.search_by_fences(&lookup, id) {
-                // The newest entry has an invalid span. A scan would find the same entry.
+                // The newest entry has an invalid span. No scan follows, because it would find the
+                // same entry.
                 Err(Error::Lookup(dacti_lookup::Error::Index(fault))) => return Err(fault.into()),
                 Err(fault @ Error::Lookup(_)) => {
                     index.note_contradiction(fault);
@@ -130,8 +133,8 @@ impl Finder {
         self.told(found)
     }
 
-    /// Returns whether fences contradicted the groups, so that look-ups of the same kind would scan
-    /// the whole index each.
+    /// Returns whether the fences contradicted the groups. Then each look-up that uses them may
+    /// scan the whole index.
     pub(crate) fn must_scan(&self) -> bool {
         let index = self.view.index_region();
         index.has_fences() && index.fences_fault().is_some()
@@ -271,11 +274,11 @@ impl Finder {
         }
     }
 
-    /// Looks up `id` with the bytes in memory, without reading.
+    /// Begins to look up `id` with the bytes in memory. Reads nothing.
     pub(crate) fn begin(&self, id: Uuid) -> Begun<'_> {
         let (index, head) = (self.view.index_region(), self.view.head());
         if let Some(kept) = index.kept() {
-            // The first scan reads the whole index once, for all look-ups.
+            // The first scan reads the whole index and keeps it for all look-ups.
             return if kept.bytes().is_some() { Begun::Known(self.find(id)) } else { Begun::Scan };
         }
         let Some(lookup) = index.lookup(&head) else {
@@ -289,7 +292,7 @@ impl Finder {
             return Begun::Scan;
         }
         if self.guide_from.is_some() {
-            // The whole index is in memory.
+            // There can be a guide, so the whole index is in memory.
             return Begun::Known(self.find(id));
         }
         let Some(groups) = self.delta_groups(&lookup) else { return Begun::Alone };
@@ -302,7 +305,7 @@ impl Finder {
 
     /// Continues a search that [`begin`](Self::begin) returned, after `bytes` were read for it.
     pub(crate) fn feed_begun<'f>(&'f self, mut search: Search<'f>, bytes: &[u8]) -> Begun<'f> {
-        // Another search may have kept the block meanwhile.
+        // Another search may have put the block into the cache meanwhile.
         if self.blocks.feed_kept(&mut search) {
             return self.go_on(search);
         }
@@ -372,8 +375,8 @@ mod tests {
     #[test]
     fn enough_look_ups_build_a_guide_whatever_their_threads() {
         let package = package_of(3000);
-        // The names list is a region, too. So the index has 3,001 entries, which need 12 groups.
-        // These have 12 * 255 places.
+        // The names list is a region, too. So the index has 3,001 entries in 12 groups, which have
+        // 12 * 255 places. The guide is built after one search for every 16 places.
         let searches = 12 * 255 / 16;
         for round in 0..20 {
             let finder = finder(&package, &Limits::default());

@@ -18,11 +18,11 @@ use uuid::Uuid;
 /// The number of entries that are compared at once. These comparisons do not depend on each other,
 /// so the processor can begin the next look-up while it loads these entries from memory.
 const AT_ONCE: u32 = 4;
-/// The maximum number of entries of a slot that are compared one by one. In a slot with more
-/// entries, a search by fences is faster.
+/// The maximum number of entries that a slot may have for a look-up by the guide. In a slot with
+/// more entries, a search by fences is faster.
 const COMPARED_MAX: u32 = 16;
-/// The guide is built once there was one search for every 16 entries. By then, the searches have
-/// taken about as much time as it takes to build the guide.
+/// The guide is built after one search for every 16 places of the run. By then, the searches
+/// together have taken about as much time as it takes to build the guide.
 const ENTRIES_PER_SEARCH: u32 = 16;
 /// The number of places in a group. A place has room for one entry, and is used or free.
 const PLACES: u32 = 255;
@@ -32,11 +32,11 @@ const _: () = assert!(GROUP_ENTRIES == PLACES as usize);
 #[derive(Debug)]
 pub(crate) struct Guide {
     lent: Lent,
-    /// Where the run starts, absolute and in the lent bytes.
+    /// Where the run starts, absolute. `run_in_lent` is the same position in the lent bytes.
     run_at: u64,
     run_in_lent: usize,
     file_len: u64,
-    /// The number of leading bits that all ids of the run share. The bits after them give the
+    /// The number of leading bits that all ids of the run share. The bits that follow them are the
     /// number of an id's slot.
     shared_bits: u32,
     shift: u32,
@@ -104,7 +104,8 @@ impl Guide {
         for (n, block) in groups.chunks(usize::try_from(run.stride).ok()?).enumerate() {
             lookup.check_block(n, lent.slice(lookup.block_span(n)?)?).ok()?;
             for group in block {
-                // The next group starts after all 255 places of this group.
+                // Free places have numbers, too. So the next group starts 255 places after this
+                // one.
                 for (entry, place) in group.entries().iter().zip(place..) {
                     slot = guide.take(entry.id.get(), place, slot)?;
                 }
@@ -115,11 +116,13 @@ impl Guide {
         Some(guide)
     }
 
-    /// Records the next entry of the run. `slot` is the first slot without a place. Returns the
-    /// first slot without a place after that.
+    /// Records the next entry of the run. Its place becomes the start of its own slot, and of the
+    /// empty slots before that. `slot` is the first slot that has no start yet. Returns the first
+    /// slot that has no start after this call.
     fn take(&mut self, id: Uuid, place: u32, slot: usize) -> Option<usize> {
         let (own, bit) = (self.slot_of(id), self.filter_bit(id));
-        // If the previous entry has the same slot, this range is empty.
+        // If the previous entry is in the same slot, the slot has its start, and this range is
+        // empty.
         self.slots.get_mut(slot..=own)?.fill(place);
         *self.slots.get_mut(own)? |= bit;
         own.checked_add(1)
@@ -147,7 +150,8 @@ impl Guide {
                 equal |= u32::from(entry.is_some_and(is_equal)).wrapping_shl(i);
             }
             let left = end.wrapping_sub(place);
-            // Places after the last entry may hold any bytes, so their comparisons are cleared.
+            // Places after the last entry may hold any bytes, so the results for these places are
+            // cleared.
             equal &= !u32::MAX.wrapping_shl(left.min(AT_ONCE));
             if equal != 0 {
                 return self.located(id, place.wrapping_add(equal.trailing_zeros())).map(Some);
@@ -199,12 +203,12 @@ impl Guide {
         usize::try_from(bits).unwrap_or(usize::MAX)
     }
 
-    /// Returns the bit of the filter that belongs to the last 32 bits of an id.
+    /// Returns the bit of the filter that the last 32 bits of an id select.
     #[inline]
     fn filter_bit(&self, id: Uuid) -> u32 {
         let tail = id.as_bytes().last_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes));
         let bits = u64::from(32_u32.wrapping_sub(self.place_bits));
-        // This is below `bits`, which is at most 32.
+        // The product's upper half is less than `bits`, which is at most 32.
         let bit = u64::from(tail).wrapping_mul(bits) >> 32;
         1_u32.wrapping_shl(self.place_bits).wrapping_shl(u32::try_from(bit).unwrap_or(0))
     }

@@ -89,7 +89,8 @@ impl HeadGroups {
         id: Uuid,
     ) -> Result<Option<Located>, dacti_lookup::Error> {
         let Groups { at, count, bytes } = groups;
-        // The flag is written only once, because all threads read it at each look-up.
+        // Only the first look-up writes the flag. If each look-up wrote it, the look-ups of other
+        // threads, which all read it, would be slower.
         let is_asked =
             self.asked.load(Ordering::Relaxed) || self.asked.swap(true, Ordering::Relaxed);
         if is_asked

@@ -40,7 +40,7 @@ impl IndexScan {
         &self.faults
     }
 
-    /// Returns the places of stored bytes whose entries newer entries replaced or removed.
+    /// Returns the stored bytes of the entries that newer entries have replaced or removed.
     #[must_use]
     pub fn replaced(&self) -> &[Located] {
         &self.replaced
@@ -82,8 +82,8 @@ impl Collected {
         let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
         let (at, base, encoding) = (group.at(), group.base(), group.encoding());
         self.scan.groups.push(GroupSummary { at, length, base, encoding });
-        // The entries of a group are visited newest first, too. So the first entry of each id
-        // counts.
+        // The newest entry of a group is stored last, so the entries are visited in reverse. Then
+        // the first entry of each id counts.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             self.scan.found.push(located.unwrap_or_else(|fault| {
                 // A faulty entry is kept with the other entries of its id, because its fault

@@ -47,7 +47,7 @@ pub(crate) fn find_in_first(
     Ok(found)
 }
 
-/// The result of a pass for one id; `None` if the pass did not come to an entry of the id.
+/// The result of a pass for one id; `None` if the pass did not reach an entry of the id.
 pub(crate) type Passed = Option<Result<Option<Located>, dacti_index::Error>>;
 
 /// Finds the regions of many ids in one pass, which ends when all ids are found. The ids must
@@ -58,7 +58,7 @@ pub(crate) fn find_all(
     ids: &[Uuid],
 ) -> (Vec<Passed>, Result<(), Error>) {
     let mut found: Vec<Passed> = ids.iter().map(|_| None).collect();
-    // An id may occur several times in `ids`, so each id has the range of its indices there.
+    // An id may occur several times in `ids`, so the map has the range of its indices in `ids`.
     let mut left: HashMap<Uuid, core::ops::Range<usize>> = HashMap::new();
     for (i, id) in ids.iter().enumerate() {
         left.entry(*id).or_insert(i..i).end = i.saturating_add(1);
@@ -67,7 +67,7 @@ pub(crate) fn find_all(
         return (found, Ok(()));
     }
     let walked = walk(source, view, windows(source, view), |group| {
-        // The entries of a group are visited newest first, too.
+        // The newest entry of a group is stored last, so the entries are visited in reverse.
         for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
             let Some(range) = left.remove(&entry.id.get()) else { continue };
             let told = located.and_then(|located| located.within(view.bound()));
@@ -146,7 +146,7 @@ fn walk(
     let mut reader = IndexReader::new(region.span())?;
     let mut ahead = ReadAhead { source, head: view.head(), region, windows, piece: None };
     while let Some(want) = reader.want() {
-        // A fault ends a reader, so each step is tried on a copy of the reader.
+        // A reader that returns an error has ended, so each step is tried on a copy of the reader.
         let mut tried = reader.clone();
         let event = tried.feed(ahead.bytes(want)?).map_err(Error::from);
         let fault = match event.and_then(|event| region.check(event.as_ref()).map(|()| event)) {
@@ -165,12 +165,12 @@ fn walk(
     Ok(())
 }
 
-/// The index, of which a piece is read ahead.
+/// The bytes of an index, which are read ahead in pieces.
 struct ReadAhead<'s> {
     source: &'s dyn ReadAt,
     head: Window<'s>,
     region: &'s IndexRegion,
-    /// The spans of the pieces, if they were chosen before.
+    /// The spans of the pieces, if the caller has planned them; otherwise empty.
     windows: Vec<Span>,
     /// The last piece that was read.
     piece: Option<(Span, Arc<Vec<u8>>)>,

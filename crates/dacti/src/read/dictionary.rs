@@ -58,7 +58,7 @@ impl PackageDictionary {
         Ok(Some(Located { id, span, encoding, at: span.start }))
     }
 
-    /// Returns the span that [`get`](Self::get) reads; `None` if it reads nothing.
+    /// Returns the span that [`get`](Self::get) must read; `None` if it need not read anything.
     pub(crate) fn unread(&self) -> Option<Span> {
         if self.read.get().is_some() {
             return None;
@@ -91,8 +91,8 @@ impl PackageDictionary {
             match self.judged(&located, &bytes) {
                 Ok(read) => return Ok(Some(self.read.get_or_init(|| read))),
                 Err(fault) => match fault.doubt().filter(|_| !is_lent) {
-                    // If the bytes are wrong and the source can read them in another way, they are
-                    // read again.
+                    // The source may be able to read the bytes in another way, such as past a stale
+                    // cache. Then they are read again.
                     Some(why) if self.source.doubt(span, why).map_err(read_failed)? => {}
                     _ => return Err(fault),
                 },
@@ -100,7 +100,8 @@ impl PackageDictionary {
         }
     }
 
-    /// Returns the dictionary; `None` if a region of this encoding needs none.
+    /// Returns the dictionary; `None` if regions of this encoding need none, or the package has
+    /// none.
     ///
     /// # Errors
     /// The errors of [`get`](Self::get).
@@ -108,14 +109,15 @@ impl PackageDictionary {
         if encoding.needs_dictionary() { self.get() } else { Ok(None) }
     }
 
-    /// Returns the dictionary. If it must be read, this announces its read and the read of
-    /// `region`, so that a remote source fetches both in one round trip.
+    /// Returns the dictionary, for a region whose bytes will be read at `region`. If the dictionary
+    /// must be read, this first announces both reads to the source, so that a remote source fetches
+    /// both in one round trip.
     ///
     /// # Errors
     /// The errors of [`get`](Self::get).
     pub(crate) fn get_with(&self, region: Span) -> Result<Option<&Dictionary>, Error> {
         let Some(span) = self.unread() else { return self.get() };
-        // If reading the dictionary fails, the announcement of both reads is withdrawn.
+        // If reading the dictionary fails, `told` is dropped, which withdraws both announced reads.
         let told = Told::new(&*self.source, vec![span, region]);
         let read = self.get()?;
         told.keep();

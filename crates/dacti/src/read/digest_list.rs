@@ -35,7 +35,7 @@ impl Package {
         &self,
     ) -> Result<Option<Result<DigestList, DigestListFault>>, Error> {
         let Some(span) = self.digest_list_span() else { return Ok(None) };
-        // A list has at most one digest for each entry of the index, so the rest is not read.
+        // A list has at most one digest for each entry of the index. Bytes after that are not read.
         let entries = self.view().index().len() / 24;
         let end = span.end.min(span.start.saturating_add(DigestList::len_of(entries)));
         let bytes = read_span(&**self.source(), Span { start: span.start, end });
@@ -55,9 +55,9 @@ impl Package {
         packed
     }
 
-    /// Returns the digests in the list, without those of regions that an update has replaced. The
-    /// result is empty if the package has no list, or if the list does not describe the current
-    /// index.
+    /// Returns the digests in the list, without those of regions that an update has replaced or
+    /// removed. The result is empty if the package has no list, or if the list does not describe
+    /// the current index.
     pub(crate) fn listed_digests(
         &self,
         scan: &IndexScan,
@@ -80,8 +80,8 @@ impl Package {
         Ok(listed)
     }
 
-    /// Returns the fault of the digest list. Each of its digests must equal the digest in the
-    /// region's seal.
+    /// Returns the fault of the digest list; `None` if it has none. Each digest of the list must
+    /// match the digest of its region.
     pub(crate) fn digest_list_fault(
         &self,
         scan: &IndexScan,
@@ -103,8 +103,9 @@ impl Package {
         }
         let sealed = SealedSpans::of(self, &packed);
         let is_alone = |located: &Located| sealed.count(located) == 1;
-        // If regions share stored bytes, a packer writes their seals in any order. To recognize the
-        // seal of one such region, its digest is computed from the hash of these bytes.
+        // If regions share stored bytes, the seals of all these regions follow the bytes, in any
+        // order. So the digest of each region is computed from the stored bytes, and not read from
+        // a seal.
         let sharing: Vec<&Located> = packed.iter().filter(|found| !is_alone(found)).collect();
         check_compared(self, &sharing)?;
         let mut hashes: HashMap<Span, Hashes> = HashMap::new();

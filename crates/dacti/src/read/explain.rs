@@ -1,7 +1,7 @@
 //! Finds out whether bytes were swapped or altered, after a digest did not match.
 //!
-//! Bytes are swapped if their digest matches under another id. So this computes the digest again
-//! under other ids of the index, until a limit on their number is reached. Specification:
+//! Bytes are swapped if their digest matches under another id. So this module computes the digest
+//! again under other ids of the index, until a limit on their number is reached. Specification:
 //! `docs/spec/dacti-seal.md`, "Verification".
 
 use crate::fetch::source::ReadAt;
@@ -27,9 +27,9 @@ impl Explainer {
         Self { source, view, left: Arc::new(AtomicU64::new(limits.explained_entries_max)) }
     }
 
-    /// Returns an error that says that a region's stored bytes were swapped, if another id of the
-    /// index explains their digest. Otherwise returns `error`. `bytes` are the seals after the
-    /// stored bytes.
+    /// If another id of the index explains the digest of the region's stored bytes, returns the
+    /// error that these bytes were swapped. Otherwise returns `error`. `bytes` are the seals after
+    /// the stored bytes.
     pub(crate) fn explain(
         &self,
         error: dacti_seal::Error,
@@ -45,7 +45,8 @@ impl Explainer {
             return error;
         }
         let (mut explained, mut tried) = (error, 0_u64);
-        // A fault of the index does not matter here: the entries before it are used.
+        // A fault of the index ends this pass early. Then only the ids before the fault were tried,
+        // and the fault is not reported here.
         let _ = scan::groups(&*self.source, &self.view, |group| {
             let ids = group.entries().iter().map(|entry| entry.id.get());
             tried = tried.saturating_add(u64::try_from(ids.len()).unwrap_or(u64::MAX));

@@ -1,7 +1,7 @@
-//! The index of an open package in its state at the time of opening: its region, the rules for its
-//! header and groups, and its fences.
+//! The index of an open package, as it was when the package was opened: its region, the rules for
+//! its header and groups, and its fences.
 //!
-//! All code that reads the index uses these rules, so that each part reports the same faults.
+//! All code that reads the index uses these rules, so each function reports the same faults.
 //! Specification: `docs/spec/dacti-index.md`, "The index region"; `docs/spec/dacti-package.md`, "An
 //! index after the head".
 
@@ -22,23 +22,24 @@ const LOOKUP_LEN_MAX: u64 = {
     LOOKUP_HEADER_LEN.saturating_add(runs).saturating_add(fences)
 };
 
-/// The maximum gap between fences and index, in bytes. If the gap is not longer, one read takes
-/// both and the gap.
+/// If the gap between the fences and the index is at most this many bytes, one read fetches both,
+/// and the gap with them.
 const GAP_LEN_MAX: u64 = 65_536;
 
 /// The index region.
 #[derive(Debug, Clone)]
 pub(crate) struct IndexRegion {
     span: Span,
-    /// Whether the groups must fill the region.
+    /// Whether the groups must fill the region, as in every package with a layout.
     is_exact: bool,
-    /// Whether each group must have an entry.
+    /// Whether each group must have an entry. In a package with a layout, this holds for an index
+    /// after the head.
     is_full: bool,
     /// The number of groups, if the head has all of them.
     groups_in_head: Option<u32>,
     fences: Option<Fences>,
     fences_fault: Option<Arc<Error>>,
-    /// The bytes of the whole region, if these are fetched at once.
+    /// The bytes of the whole region; `None` if the region is not fetched as a whole.
     kept: Option<KeptIndex>,
 }
 
@@ -69,21 +70,21 @@ impl IndexRegion {
         match header.map(|bytes| region.group_count(bytes)) {
             Some(Ok(groups)) if head.span().contains(&span) => region.groups_in_head = Some(groups),
             Some(Err(fault @ Error::IndexNotFilled { .. })) => return Err(fault),
-            // A look-up reports other faults when it reads the index.
+            // All other faults are reported by a look-up, when it reads the index.
             _ => {}
         }
         Ok(region)
     }
 
-    /// Returns the region, changed to be fetched as a whole if it is short, lies after the head,
-    /// and the source is not local.
+    /// Returns the region with the decision whether it is fetched as a whole. It is if it is short,
+    /// it lies after the head, and the source is not local.
     pub(crate) fn kept_of(mut self, source: &dyn ReadAt) -> Self {
         let is_kept = self.is_full && !source.is_local() && self.span.len() <= KEPT_LEN_MAX;
         self.kept = is_kept.then(KeptIndex::default);
         self
     }
 
-    /// Returns the bytes of the whole region, if these are fetched at once.
+    /// Returns the bytes of the whole region; `None` if the region is not fetched as a whole.
     pub(crate) const fn kept(&self) -> Option<&KeptIndex> {
         self.kept.as_ref()
     }
@@ -132,16 +133,16 @@ impl IndexRegion {
     pub(crate) fn first_groups_in<'h>(&self, head: &Window<'h>, count: u32) -> Option<Groups<'h>> {
         let at = self.span.start.saturating_add(INDEX_HEADER_LEN);
         let len = GROUP_LEN.saturating_mul(u64::from(count));
-        // If there are no groups, their position may lie after the head.
+        // If no groups are wanted, `at` may lie outside the head, which then has no answer.
         let bytes = if count == 0 { &[] } else { head.answer(Span::new(at, len)?)? };
         Some(Groups { at, count, bytes })
     }
 
     /// Adds the fences of the lookup region at `lookup`. A fault in the fences is recorded and not
-    /// returned, because look-ups without fences scan the index.
+    /// returned, because look-ups can scan the index instead.
     ///
     /// # Errors
-    /// `Replaced`, because a scan would read the index of another file.
+    /// `Replaced`. The fault is returned, because a scan would read the index of another file.
     pub(crate) fn with_fences(
         mut self,
         source: &dyn ReadAt,
@@ -174,8 +175,8 @@ impl IndexRegion {
     }
 
     /// Returns one span for the lookup region and the index header, or for the lookup region and
-    /// the whole index if the index is fetched at once. Returns `None` if the head has the fences
-    /// or the index header, or if the gap between them is long.
+    /// the whole index if the index is fetched as a whole. Returns `None` if the head has the
+    /// fences or the index header, or if the gap between fences and index is long.
     fn joined_with(&self, lookup: Span, head: &Window<'_>) -> Option<Span> {
         let header = Span::new(self.span.start, INDEX_HEADER_LEN)?;
         let index = if self.kept.is_some() { self.span } else { header };
@@ -226,8 +227,9 @@ impl IndexRegion {
         }
     }
 
-    /// Returns the number of groups that fill the region, if groups must fill it. If the fences are
-    /// in the head, a reader of a package in parts then need not read the index header.
+    /// Returns the number of groups, computed from the region's length; `None` if groups need not
+    /// fill the region. In a package in parts, this saves a read of the index header if the head
+    /// has the fences.
     fn groups_by_len(&self) -> Option<u32> {
         // spec: R-PART-38
         let groups = self.span.len().checked_sub(INDEX_HEADER_LEN)?.checked_div(GROUP_LEN)?;
@@ -235,8 +237,8 @@ impl IndexRegion {
         (self.is_full && index_len(groups) == self.span.len()).then_some(groups)
     }
 
-    /// Reads the number of groups of the index. Returns `None` if the header is at fault. Then each
-    /// look-up scans the index, and reports the fault.
+    /// Reads the number of groups of the index. Returns `None` if the header cannot be read or is
+    /// at fault. Then each look-up scans the index, and reports the fault.
     ///
     /// # Errors
     /// `Replaced`.
@@ -291,8 +293,8 @@ impl IndexRegion {
         self.fences_fault.as_ref().or_else(|| self.fences.as_ref()?.contradiction.get())
     }
 
-    /// Keeps the first fault that made a search scan the index; later ones are most likely the
-    /// same.
+    /// Keeps the first fault that made a search scan the index. Later faults are dropped, because
+    /// they are most likely the same.
     pub(crate) fn note_contradiction(&self, fault: Error) {
         if let Some(fences) = &self.fences {
             let _ = fences.contradiction.set(fault.into());

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// scan.
 pub(crate) const KEPT_LEN_MAX: u64 = 256 * 1024;
 
-/// The bytes, once they were read. The lock is held only while the pointer is copied.
+/// The bytes; `None` until they were read. The lock is held only while the pointer is copied.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct KeptIndex(Arc<Mutex<Option<Arc<Vec<u8>>>>>);
 

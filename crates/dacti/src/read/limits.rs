@@ -9,32 +9,34 @@ pub struct Limits {
     /// The maximum number of bytes that one region decodes to as a stream. 64 GiB by default, so
     /// that a decompression bomb ends.
     pub stream_len_max: u64,
-    /// The maximum length of a sealed region whose stored bytes are kept to verify them before its
-    /// stream begins, if the source is not local. Up to 8 MiB are kept in memory, longer regions in
-    /// a temporary file. 1 GiB by default. In a local file, a region of any length is read twice
-    /// instead.
+    /// If the source is not local, the stored bytes of a sealed region are kept until they are
+    /// verified, and only then does the region's stream begin. This is the maximum length of such a
+    /// region: 1 GiB by default. Up to 8 MiB are kept in memory, longer regions in a temporary
+    /// file. In a local file, a region of any length is read twice instead.
     pub spool_len_max: u64,
-    /// The maximum number of bytes for all regions of one call together. It limits decoded bytes in
-    /// [`Package::verify`](crate::Package::verify) and in the streams of
-    /// [`Package::readers_at`](crate::Package::readers_at), stored bytes in a file that
-    /// `Package::compact` or `sign` writes, and stored bytes of one package that a
-    /// [`Difference`](crate::report::Difference) compares. `None`, the default, sets a limit that
-    /// grows with the package: 64 MiB plus 1,000 bytes for each stored byte. For a written file or
-    /// a comparison it is 64 MiB plus 100 bytes for each stored byte. Stored bytes that regions
-    /// share count once in this limit.
+    /// The maximum number of bytes for all regions of one call together. The bytes that count are:
+    ///
+    /// - the decoded bytes in [`Package::verify`](crate::Package::verify) and in the streams of
+    ///   [`Package::readers_at`](crate::Package::readers_at);
+    /// - the stored bytes in a file that `Package::compact` or `sign` writes;
+    /// - the stored bytes of one package that a [`Difference`](crate::report::Difference) compares.
+    ///
+    /// `None`, the default, sets a limit that grows with the package: 64 MiB plus 1,000 decoded
+    /// bytes, or 100 written or compared bytes, for each stored byte. Stored bytes that regions
+    /// share count once in this limit, or once for each region if each has a seal after them.
     pub total_len_max: Option<u64>,
     /// The maximum number of bytes that all segments of the names list decode to together. 1 GiB by
     /// default, which is about 12 million paths.
     pub names_len_max: u64,
-    /// The maximum number of index entries that an open package tries in all, after digests did not
-    /// match, to tell swapped bytes from altered ones. 4,000,000 by default, which is 96 MB of
-    /// index and half a second. With 0, the index is not read for this, and all wrong bytes are
-    /// reported as altered.
+    /// The maximum number of index entries that an open package tries in all to tell swapped bytes
+    /// from altered ones. It tries them after a digest did not match. 4,000,000 by default, which
+    /// is 96 MB of index and half a second. With 0, the index is not read for this, and all wrong
+    /// bytes are reported as altered.
     pub explained_entries_max: u64,
-    /// The maximum number of bytes of index blocks that look-ups read and keep. 4 MiB by default; 0
-    /// keeps none. If all blocks of a remote package are within this limit, look-ups read several
-    /// blocks at once from the third block on. Such a read takes at most four times the number of
-    /// blocks that were read before.
+    /// The maximum number of bytes of index blocks that look-ups keep in memory. 4 MiB by default;
+    /// 0 keeps none. If all blocks of a remote package together are within this limit, look-ups
+    /// read several blocks at once from the third read on. Such a read has at most four times as
+    /// many blocks as were read before.
     pub blocks_len_max: u64,
     /// The maximum number of bytes of the guide, a table that leads to the entries of an index in
     /// memory. The guide is built when the number of look-ups reaches a sixteenth of the number of

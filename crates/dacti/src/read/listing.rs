@@ -71,7 +71,8 @@ pub(crate) fn join(regions: &[Located], names: &Names) -> Vec<Listed> {
     listed
 }
 
-/// Hands each region out with its paths, in the order of [`join`].
+/// Hands out each region once for each of its paths, in the order of [`join`]. A region without a
+/// path is handed out once.
 pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl FnMut(Listing<'n>)) {
     let mut shown = vec![false; regions.len()];
     for (name, i) in names.iter().zip(places(regions, names)) {
@@ -90,7 +91,8 @@ pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl F
 /// there is none. The names are sorted by id and then merged with the regions. A binary search for
 /// each name would be slower, because each of its steps would wait for memory.
 fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
-    // Eight bytes nearly always tell two ids apart, and take less memory than a whole id.
+    // The first eight bytes of two ids nearly always differ. Sorting them takes less memory than
+    // sorting whole ids.
     let id = |n: u32| names.get(usize::try_from(n).unwrap_or(usize::MAX)).map(|name| name.id);
     let lead = |name: &Name<'_>| name.id.as_bytes().first_chunk::<8>().copied();
     let mut by_id: Vec<([u8; 8], u32)> =

@@ -117,12 +117,13 @@ mod tests {
     #[test]
     fn regions_with_the_same_bytes_have_a_seal_each() {
         let all = [region(1, 0, 10), region(2, 0, 10), region(3, 0, 10), region(4, 106, 110)];
-        // The first three regions share 10 bytes. Three seals of 32 bytes end at offset 106.
+        // The first three regions share 10 bytes. If each has a seal of 32 bytes, the seals end at
+        // offset 106, where the fourth region starts.
         check_seals(&all, [32, 16], 0, None);
         check_seals(&all, [32, 2], 0, None);
         check_seals(&all, [33, 16], 1, Some([0, 3]));
         check_seals(&all, [33, 2], 0, None);
-        // If seals are not shared, one seal follows the bytes of all three regions.
+        // With at most one seal after the shared bytes, a seal of 96 bytes ends at offset 106, too.
         check_seals(&all, [96, 1], 0, None);
         check_seals(&all, [97, 1], 1, Some([0, 3]));
     }

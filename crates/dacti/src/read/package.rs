@@ -28,9 +28,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 /// An open package.
 ///
-/// All reads use the [`View`] that was read at the opening. So if an update changes the file
-/// meanwhile, this package still returns the old contents. Threads can share a package, and do not
-/// wait for each other.
+/// All reads use the [`View`] that was read when the package was opened. So if an update changes
+/// the file later, this package still returns the old contents. Threads can share a package, and do
+/// not wait for each other.
 #[derive(Debug)]
 pub struct Package {
     finder: Finder,
@@ -43,8 +43,8 @@ pub struct Package {
     hash_pool: Arc<HashPool>,
     proofs: Arc<Proofs>,
     names: OnceLock<Names>,
-    /// The place of the newest names region, if the index was read as a whole before. It saves a
-    /// look-up, which would fetch a block of the index again.
+    /// The place of the newest names region, if the index was read as a whole. It saves a look-up
+    /// of this place, which would fetch a block of the index again.
     names_at: OnceLock<Option<Located>>,
     /// The reason why the policy refuses the head; `None` if it does not. With a refused head, no
     /// region is read.
@@ -81,8 +81,8 @@ impl Package {
         source: impl FnOnce(&Path) -> Result<Arc<dyn ReadAt>, Error>,
     ) -> Result<Self, Error> {
         let opened = match Self::from_source(source(path)?, Limits::default()) {
-            // The file was opened as a whole package, which fails for the head of a package in
-            // parts. So whole files need no check in advance.
+            // Most files are whole packages, so the file is first opened as one. This fails for the
+            // head of a package in parts, which is then opened as a head.
             Err(error) if is_head_in_parts(&error) => {
                 Self::from_source(open_file(path)?, Limits::default())
             }
@@ -173,15 +173,16 @@ impl Package {
     pub fn require_at(mut self, policy: SealPolicy, now: u64) -> Self {
         self.refused = self.head_refused_by(&policy, now);
         Arc::make_mut(&mut self.trust).require(policy);
-        // Earlier proofs, the names list and the dictionary were accepted under another policy.
+        // The proofs, the names list and the dictionary were accepted under the earlier policy, so
+        // they are dropped.
         (self.proofs, self.names) = (Arc::default(), OnceLock::new());
         self.dictionary =
             dictionary_of(self.source(), self.shared_view(), &self.trust, self.brotli);
         self
     }
 
-    /// Returns why a policy refuses the head of a package in parts. A package of one file has no
-    /// signed head.
+    /// Returns the reason why a policy refuses the head; `None` if it does not. Only the head of a
+    /// package in parts is signed, so no policy refuses the head of a package of one file.
     fn head_refused_by(&self, policy: &SealPolicy, now: u64) -> Option<PublishFault> {
         // spec: R-PART-18, R-PART-19
         let SealPolicy::Signature(keys) = policy else { return None };
@@ -232,12 +233,12 @@ impl Package {
         self.finder.view()
     }
 
-    /// Returns the code that finds regions by id.
+    /// Returns the finder, which finds regions by id.
     pub(crate) const fn finder(&self) -> &Finder {
         &self.finder
     }
 
-    /// Returns the code that finds out whether wrong bytes were swapped or altered.
+    /// Returns the explainer, which finds out whether wrong bytes were swapped or altered.
     pub(crate) const fn explainer(&self) -> &Explainer {
         &self.explainer
     }
@@ -263,8 +264,8 @@ impl Package {
         self.finder.lent()
     }
 
-    /// Returns the bytes of `span`, lent or read. There are fewer bytes only if the file ends
-    /// first.
+    /// Returns the bytes of `span`, from memory or from the source. There are fewer bytes only if
+    /// the file ends first.
     pub(crate) fn bytes(&self, span: Span) -> Result<Cow<'_, [u8]>, Error> {
         match self.lent(span) {
             Some(bytes) => Ok(Cow::Borrowed(bytes)),
@@ -334,8 +335,8 @@ impl Package {
     }
 
     /// Does the same as [`find`](Self::find), also for a path and for a head that the policy
-    /// refuses. This function must not be inlined into `find`. If it were, a look-up by id would
-    /// pass its result through memory and take twice the time.
+    /// refuses. If the compiler inlined this function into `find`, a look-up by id would pass its
+    /// result through memory and take twice the time.
     #[inline(never)]
     fn find_named(&self, name: RegionName<'_>) -> Result<Option<Located>, Error> {
         self.check_head()?;
@@ -484,12 +485,13 @@ impl Package {
         Ok(self.names.get_or_init(|| names))
     }
 
-    /// Returns the names list, if it was read before.
-    /// Holds the place of the newest names region if the index was read as a whole.
+    /// Returns the cell with the place of the newest names region. It is filled when the index is
+    /// read as a whole.
     pub(crate) const fn names_at(&self) -> &OnceLock<Option<Located>> {
         &self.names_at
     }
 
+    /// Returns the names list, if it was read before.
     pub(crate) fn names_in_hand(&self) -> Option<&Names> {
         self.names.get()
     }
@@ -502,9 +504,9 @@ impl Package {
         Ok(listing::join(&self.regions()?, self.names()?))
     }
 
-    /// Lists the readable part of a damaged package, and puts the losses into `faults`. If the
-    /// names list cannot be read, the regions are listed by id. A region whose entry has an invalid
-    /// span is left out.
+    /// Lists the readable part of a damaged package, and adds the faults of the rest to `faults`.
+    /// If the names list cannot be read, the regions are listed by id. A region whose entry has an
+    /// invalid span is left out.
     ///
     /// # Errors
     /// An index that cannot be read at all.

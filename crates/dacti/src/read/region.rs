@@ -111,9 +111,11 @@ impl AsRef<[u8]> for Region<'_> {
     }
 }
 
-/// Reads a region of at most `len_max` bytes of content. `len_hint` only saves time.
+/// Reads a region of at most `len_max` bytes of content. `len_hint` is the expected length of the
+/// content. It need not be right, and only saves time.
 ///
-/// Wrong bytes are read again while the source has another way to read them.
+/// If bytes are wrong, they are read again as long as the source can read them in another way, such
+/// as past a stale cache.
 #[inline]
 pub(crate) fn region(
     package: &Package,
@@ -144,7 +146,7 @@ struct Asked {
     len_max: u64,
 }
 
-/// Does the same as [`region`], for content that cannot be borrowed.
+/// Does the same as [`region`], also for content that must be read, verified or decoded.
 #[inline(never)]
 fn read_region<'p>(package: &'p Package, asked: &Asked) -> Result<Region<'p>, Error> {
     let Asked { located, len_hint, len_max } = *asked;
@@ -156,8 +158,8 @@ fn read_region<'p>(package: &'p Package, asked: &Asked) -> Result<Region<'p>, Er
     }
 }
 
-/// Returns whether the bytes should be read again: the fault concerns the bytes, and the source
-/// reads them in another way next time.
+/// Returns whether the bytes should be read again. They should if the fault may come from wrong
+/// bytes, and the source reads them in another way next time.
 pub(crate) fn doubted(package: &Package, located: Located, fault: &Error) -> Result<bool, Error> {
     let Some(why) = fault.doubt() else { return Ok(false) };
     let span = package.trust().span(located, package.view())?;
@@ -247,7 +249,7 @@ pub(crate) fn stored(package: &Package, located: Located) -> Result<Cow<'_, [u8]
     }
 }
 
-/// Splits the seal off `bytes`, and returns the stored bytes if the seal matches.
+/// Splits the seal off `bytes`, and returns the stored bytes if the seal satisfies the policy.
 fn verified<'p>(
     package: &Package,
     located: Located,

@@ -114,7 +114,8 @@ impl Trust {
 
     /// Returns the span that has the first `len` bytes of the seal after a region's stored bytes.
     /// If several seals may follow these bytes, the span has the first `len` bytes of each of them,
-    /// up to `max` seals. It does not reach past the end of the object.
+    /// up to `max` seals. Seals that would lie past the end of the region's object (the head, a
+    /// part, or the file) are left out.
     pub(crate) fn seal_starts(&self, located: &Located, len: u64, max: u64, view: &View) -> Span {
         let Span { start: stored_at, end: start } = located.span;
         let more = self.seal_len().saturating_mul(self.seals_max().min(max).saturating_sub(1));

@@ -11,8 +11,8 @@ use std::io;
 
 /// However small a package is, all its regions together may take this many bytes.
 const FLOOR: u64 = 64 << 20;
-/// The number of bytes of content that are allowed for each stored byte. Text takes fewer than 100
-/// bytes, and logs take fewer than 500.
+/// The number of bytes of content that are allowed for each stored byte. Text decodes to fewer than
+/// 100 bytes for each stored byte, and logs to fewer than 500.
 const DECODED_RATIO: u64 = 1000;
 /// The number of bytes that may be copied or compared for each stored byte. It is above 1, because
 /// regions may share stored bytes.
@@ -54,7 +54,7 @@ fn shared_len(spans: &[Span], seals_max: u64) -> u64 {
         alike.first().map_or(0, Span::len).saturating_mul(others)
     });
     let more = more.fold(0, u64::saturating_add);
-    // Bytes in which spans overlap in part would count several times.
+    // If spans overlap in part, this sum counts the common bytes several times, so it is limited.
     more.min(distinct_len(spans).saturating_mul(seals_max.saturating_sub(1)))
 }
 
@@ -99,7 +99,7 @@ impl Total {
         let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         let limit = self.limit;
         spent.map(drop).map_err(|_| {
-            // A shorter region could still use the rest of the limit. The rest is dropped, so that
+            // The rest of the limit might be enough for a shorter region. It is dropped, so that
             // the result does not depend on the order of the regions.
             self.left.store(0, Ordering::Relaxed);
             io::Error::new(io::ErrorKind::QuotaExceeded, Error::TotalTooLong { limit })
@@ -117,9 +117,10 @@ mod tests {
         let spans = [span(0, 10), span(20, 25), span(0, 10), span(0, 10)];
         assert_eq!(shared_len(&spans, 1), 0);
         assert_eq!(shared_len(&spans, 16), 20);
-        // If each region has room for two seals, at most two regions share the same bytes.
+        // If two seals may follow the same bytes, at most two of the three regions at 0..10 count.
         assert_eq!(shared_len(&spans, 2), 10);
-        // 200 regions, in pairs that overlap in part, take 199 bytes of the file.
+        // These are 100 pairs of regions. The regions of a pair have the same span, and the pairs
+        // overlap in part. All of them together take 199 bytes of the file.
         let pairs: Vec<Span> =
             (0..100).flat_map(|n| [span(n, n + 100), span(n, n + 100)]).collect();
         assert_eq!(distinct_len(pairs.clone()), 199);

@@ -42,7 +42,7 @@ const DICTIONARY: Requirement<'static> = Requirement::new(DICTIONARY_ID, DICTION
 const PARTS_FORMAT: Format<'static> =
     Format { version: PARTS_FORMAT_VERSION, minors: &[], ..PACKAGE_FORMAT };
 
-/// The head and the tables of a package in their state at the time of opening.
+/// The head and the tables of a package, as they were when the package was opened.
 #[derive(Clone)]
 pub struct View {
     header: FormatHeader,
@@ -77,15 +77,15 @@ impl fmt::Debug for View {
 impl View {
     /// Reads head and tables from `source`, in one read, or more if tables lie outside the head.
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
-        // The head is read before the length. If the file grows, all bytes that the head names then
-        // lie within the length.
+        // The head is read before the length. So if the file grows between these reads, all bytes
+        // that the head names lie within the length.
         let head_len = usize::try_from(HEAD_LEN).unwrap_or_default();
         let mut head = source.read_up_to(0, head_len).map_err(read_failed)?;
         let (told_len, len) = (source.len(), bound(source));
         head.truncate(usize::try_from(len).unwrap_or(usize::MAX));
         // Nearly all packages have few tables and components, so a small walker is tried first. The
-        // walker for the maximum numbers has 14 KiB, and clearing these bytes would take a
-        // twentieth of the time to open a file.
+        // walker for the maximum numbers takes 14 KiB. Clearing these bytes would take a twentieth
+        // of the time of opening a file.
         match Self::walked::<8, 32>(source, &head, len) {
             Err(Error::Container(error)) if error.kind() == daicon_core::ErrorKind::Limit => {
                 Self::walked::<{ daicon_core::TABLES_MAX }, { daicon_core::COMPONENTS_MAX }>(
@@ -104,7 +104,7 @@ impl View {
         Ok(Self { head, parts, ..self })
     }
 
-    /// Returns the view without the head.
+    /// Returns the view, whose head is still empty.
     fn walked<const TABLES: usize, const COMPONENTS: usize>(
         source: &dyn ReadAt,
         head: &[u8],
@@ -122,7 +122,8 @@ impl View {
         };
         let (layout, layout_fault) = match read_layout(source, head, components, len) {
             Ok(layout) => (layout, None),
-            // Reading regions needs no layout, so its fault is not fatal.
+            // Regions can be read without a layout, so a faulty layout does not make the opening
+            // fail.
             Err(error) => (None, Some(error.into())),
         };
         let has_layout = matches!(LAYOUT.find(components), ComponentMatch::Found(_));
@@ -250,7 +251,7 @@ impl View {
         &self.index
     }
 
-    /// Returns the number of entries in those groups of the index that lie in the head. This number
+    /// Returns the number of entries in the groups of the index that lie in the head. This number
     /// and the start of the index show which of two states of a package is later.
     pub(crate) fn delta_entries(&self) -> u64 {
         let (head, index) = (self.head(), self.index.span());
@@ -285,8 +286,8 @@ impl View {
         self.index.has_fences()
     }
 
-    /// Returns the fault of the fences, or the first contradiction that a search found. If there is
-    /// one, look-ups scan the index.
+    /// Returns the fault of the fences, or the first contradiction that a search found. With such a
+    /// fault, look-ups scan the index.
     #[must_use]
     pub fn fences_fault(&self) -> Option<&Arc<Error>> {
         self.index.fences_fault()
@@ -333,7 +334,7 @@ impl View {
         self.name_flags
     }
 
-    /// Returns the first bytes of the file, up to 64 KiB, at the time of opening.
+    /// Returns the first bytes of the file, up to 64 KiB, as they were when it was opened.
     #[must_use]
     pub fn head(&self) -> Window<'_> {
         window(&self.head, self.bound)

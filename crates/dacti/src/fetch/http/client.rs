@@ -82,7 +82,8 @@ impl Client {
         self.fetch_at(&self.place, fetch, sink).await
     }
 
-    /// Does the same as [`fetch`](Self::fetch), from another place that uses the same session.
+    /// Does the same as [`fetch`](Self::fetch), for the object at `place`. It uses the same
+    /// session.
     pub(super) async fn fetch_at(
         &self,
         place: &Place,
@@ -194,8 +195,8 @@ impl Client {
             Ok(sent) => sent,
             Err(ended) => return Ok(Err(ended)),
         };
-        // The target of a tagged request is not kept, because the server may redirect only requests
-        // with this tag to it.
+        // The server may redirect only requests with this tag to this target. So the target is kept
+        // for later requests only if the request had no tag.
         if let Some(url) = redirected.filter(|_| request.tag == Tag::None)
             && !(300..400).contains(&answer.status())
         {

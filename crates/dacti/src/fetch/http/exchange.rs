@@ -21,7 +21,7 @@ pub struct HttpRequest {
     /// The complete URL.
     pub url: String,
     /// Header fields, in addition to the fields that the client always sends. The client must not
-    /// add other fields that affect caches or conditions.
+    /// add other fields that affect caches or that make the request conditional.
     pub fields: Vec<(&'static str, String)>,
     /// The maximum time until the answer begins.
     pub first_byte_time_max: Duration,

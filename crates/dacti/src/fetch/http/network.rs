@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// The maximum number of redirects that one request follows.
 const HOPS_MAX: usize = 10;
-/// The maximum number of bytes of an unusable answer that are read. After reading it to its end,
-/// its connection can be used again.
+/// The maximum number of bytes that are read of the body of a refused answer. If the body is read
+/// to its end, its connection can be used again.
 const DRAIN_LEN_MAX: usize = 16 * 1024;
 
 /// A client over reqwest.
@@ -27,7 +27,7 @@ const DRAIN_LEN_MAX: usize = 16 * 1024;
 pub(super) struct Network {
     http: reqwest::Client,
     headers: HeaderMap,
-    /// The origins to which those header fields are sent.
+    /// The origins to which the fields in `headers` are sent.
     header_origins: Vec<String>,
     /// The last random number; see [`random`](HttpClient::random).
     random: AtomicU64,
@@ -129,7 +129,7 @@ impl HttpClient for Network {
     }
 
     fn sleep(&self, time: Duration) -> Exchange<'static, ()> {
-        // The timer is created when it is polled, because it needs the runtime.
+        // Creating the timer needs the runtime, so the future creates it when the runtime polls it.
         Box::pin(async move { sleep(time).await })
     }
 
@@ -251,9 +251,9 @@ pub(super) fn ended(error: reqwest::Error) -> HttpEnd {
     HttpEnd { end, cause: Some(chain(&error.without_url())) }
 }
 
-/// Returns whether a connection failed at TLS. The TLS library reports its faults as invalid data,
-/// and the end of the connection during the handshake as an unexpected end. A server without TLS
-/// can cause either of them.
+/// Returns whether a connection failed at TLS. The TLS library reports its faults as invalid data.
+/// It reports a connection that ends during the handshake as an unexpected end. A server without
+/// TLS can cause either of these errors.
 fn is_tls(error: &reqwest::Error) -> bool {
     let mut source = core::error::Error::source(error);
     while let Some(error) = source {

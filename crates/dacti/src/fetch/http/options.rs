@@ -18,8 +18,8 @@ pub struct HttpOptions {
     /// sent only to the origin of the package's URL and to
     /// [`header_origins`](Self::header_origins).
     pub headers: Vec<(String, String)>,
-    /// Further origins to which the header fields are sent, such as `https://cdn.example.com`. They
-    /// may be origins of redirects, and of [`head_url`](Self::head_url).
+    /// Further origins to which the header fields are sent, such as `https://cdn.example.com`.
+    /// Examples are the targets of redirects and the origin of [`head_url`](Self::head_url).
     ///
     /// Header fields, their origins and [`connect_timeout`](Self::connect_timeout) are used only by
     /// the client of the feature `http`. A client of the caller has settings of its own.
@@ -40,10 +40,10 @@ pub struct HttpOptions {
     pub concurrency: usize,
     /// The length of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// Other limits of reading. They have other defaults than for a file: longer gaps between
-    /// regions are read, and the index is not read to explain a wrong digest.
+    /// Other limits of reading. Two defaults differ from those for a file: one read that joins
+    /// regions has up to 4 MiB, and the index is not read to explain a wrong digest.
     pub limits: Limits,
-    /// A function that is called when a fetch waits for seconds.
+    /// A function that is called when a fetch waits for two seconds or longer.
     pub on_pause: OnPause,
 }
 

@@ -30,8 +30,8 @@ impl Place {
         &self.shown
     }
 
-    /// Returns the URL of a request with this tag. If `resolve` is set, the pinned target is
-    /// dropped first.
+    /// Returns the URL of a request with this tag. If `resolve` is set, the target of earlier
+    /// redirects is dropped first, and the URL is the given one.
     pub(crate) fn url(&self, tag: Tag, resolve: bool) -> String {
         let mut pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
         if resolve {
@@ -44,7 +44,8 @@ impl Place {
         *self.pinned.lock().unwrap_or_else(PoisonError::into_inner) = Some(url);
     }
 
-    /// Returns whether the current place accepts a query.
+    /// Returns whether the current URL accepts a tag. A presigned URL does not, because its
+    /// signature covers the query.
     pub(crate) fn takes_tags(&self) -> bool {
         let pinned = self.pinned.lock().unwrap_or_else(PoisonError::into_inner);
         !is_presigned(pinned.as_ref().unwrap_or(&self.given))

@@ -35,7 +35,7 @@ pub(super) struct HttpRemote {
 }
 
 impl HttpRemote {
-    /// Fetches the head of the package at `url`, in whichever form it is published.
+    /// Fetches the head of the package at `url`, which may be one file or in parts.
     pub(super) async fn open(
         http: Arc<dyn HttpClient>,
         url: String,
@@ -112,9 +112,9 @@ impl HttpRemote {
         let mut head = Vec::new();
         let fetch = self.head_client().fetch(fetch, &mut head).await?;
         let read = u64::try_from(head.len()).unwrap_or(u64::MAX);
-        // If the head is a copy, its answer does not show the file's length. If the answer shows
-        // that the whole file was read, the number of bytes is the length. Any other length is a
-        // hint.
+        // If the head comes from a copy at another URL, the answer does not show the file's length.
+        // Otherwise, if the answer shows that it has the whole file, the number of its bytes is the
+        // length. In all other cases the length is only a hint.
         let told = fetch.file_len().filter(|_| self.head_client.is_none());
         let ends_here = self.head_client.is_none()
             && (told == Some(read) || (told.is_none() && read < HEAD_LEN));
@@ -140,8 +140,8 @@ impl HttpRemote {
                 let judged = fetch.judge(&mut self.client.session(), now);
                 return judged.map(drop).map_err(|error| self.client.failed(error, None));
             }
-            // Some heads cannot be identified without tables that lie after the head. If the head
-            // of this package is one of them, the heads cannot be compared.
+            // Some heads cannot be identified, because their tables lie after the head. If the head
+            // of this package is one of them, there is nothing to compare.
             if own.is_none() {
                 return Ok(());
             }
@@ -152,8 +152,8 @@ impl HttpRemote {
         Err(self.client.failed(ended, None))
     }
 
-    /// Returns the duration of the wait number `n`, counted from 0, for an upload; `None` if there
-    /// are no more waits.
+    /// Returns the duration of wait number `n`, counted from 0; `None` if there are no more waits.
+    /// Such a wait gives an upload in progress time to end.
     fn upload_wait(&self, n: u32) -> Option<Duration> {
         let options = *self.client.session().options();
         let doubled = 1_u64.checked_shl(n).unwrap_or(u64::MAX);
@@ -298,8 +298,8 @@ impl Remote for HttpRemote {
 
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         Box::pin(async move {
-            // If the URL may have a tag, the first new request leads past the caches and needs no
-            // wait.
+            // If the URL accepts tags, the first new request has a new tag. So it leads past the
+            // caches, and needs no wait.
             let tags = self.client.session().options().tags;
             if n > 0 || !tags {
                 let wait = self.upload_wait(if tags { n.saturating_sub(1) } else { n });

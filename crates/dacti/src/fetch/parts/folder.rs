@@ -17,7 +17,7 @@ const OPEN_MAX: usize = 32;
 #[derive(Debug)]
 struct Folder {
     folder: PathBuf,
-    /// The parts that were read last. The latest is at the back.
+    /// The open files of the parts that were read last. The latest is at the back.
     open: Mutex<VecDeque<(String, Arc<FileSource>)>>,
 }
 

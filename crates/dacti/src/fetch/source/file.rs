@@ -67,7 +67,7 @@ impl ReadAt for FileSource {
         true
     }
 
-    // In contrast to the default, this need not fill the buffer with zeros first.
+    // The default function fills the buffer with zeros before it reads. This one does not.
     #[cfg(unix)]
     fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut buf = Vec::new();

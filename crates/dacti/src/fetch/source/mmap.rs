@@ -22,9 +22,9 @@ use symbolic_common::ByteView;
 /// slower, because mapping and unmapping take longer than a few reads.
 ///
 /// If another program truncates the file while it is mapped, this program ends: a read of the
-/// missing bytes causes a signal (SIGBUS), not an error. Updates of a package only append, so they
-/// never cause this. Programs that overwrite the file in place can cause it. If other programs may
-/// overwrite a file, use a `FileSource`.
+/// missing bytes causes a signal (SIGBUS), not an error. Updates keep all published bytes of a
+/// package, so they never cause this. Programs that overwrite the file in place can cause it. If
+/// other programs may overwrite a file, use a `FileSource`.
 #[derive(Debug)]
 pub struct MmapSource {
     file: FileSource,

@@ -93,8 +93,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         Ok(buf)
     }
 
-    /// Returns the best length for each read of a long stream. It is larger if each read has a
-    /// fixed cost.
+    /// Returns the best length for each read of a long stream. If each read has a fixed cost, such
+    /// as a request, this length should be large.
     fn read_len(&self) -> usize {
         64 * 1024
     }
@@ -106,7 +106,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
         false
     }
 
-    /// Returns whether repeated look-ups may also read index blocks around the wanted one, which
+    /// Returns whether repeated look-ups may also read index blocks around the wanted one. This
     /// saves reads later. A source with a budget of bytes returns false, so that only wanted bytes
     /// are read.
     fn may_read_around(&self) -> bool {
@@ -165,7 +165,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     }
 
     /// Returns the span that [`confirm`](Self::confirm) would read; `None` if it would read
-    /// nothing. If `reads` is set, this assumes that other bytes are read before that call.
+    /// nothing. If `reads` is set, the result is for a call after further bytes were read.
     fn look(&self, reads: bool) -> Option<Span> {
         let _ = reads;
         None
@@ -173,8 +173,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
 }
 
 impl Error {
-    /// Returns the doubt about bytes that this fault raises: they may differ from the published
-    /// bytes.
+    /// Returns the doubt that this fault raises about the bytes; `None` if it raises no doubt.
+    /// Doubted bytes may differ from the published bytes.
     pub(crate) fn doubt(&self) -> Option<Doubt> {
         let corrupt = matches!(self.kind(), ErrorKind::Corrupt | ErrorKind::Truncated);
         match self {

@@ -17,7 +17,7 @@ impl<'s> Told<'s> {
         Self { source, spans }
     }
 
-    /// Keeps the announcement, because other code makes the rest of the reads.
+    /// Leaves the spans announced, because other code makes the remaining reads.
     pub(crate) fn keep(mut self) {
         self.spans.clear();
     }

@@ -166,8 +166,8 @@ impl Client {
         Ok((bytes.into(), meta))
     }
 
-    /// Returns the object's length. It is used for an object that may be empty, because a range of
-    /// an empty object is an error.
+    /// Returns the object's length. Call this for an object that may be empty:
+    /// [`fetch`](Self::fetch) returns an error for an empty object.
     pub(super) async fn len(&self) -> Option<u64> {
         let held = self.spending.request(0).ok()?;
         let asked = timeout(self.first_byte_timeout, self.store.head(&self.path));
@@ -212,8 +212,8 @@ impl Client {
 const ONLY: &str = "this is not the URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, \
     az://CONTAINER/KEY or file:///PATH";
 
-/// Returns the URL without its query. The client finds the bucket, and sometimes the account, in
-/// this URL.
+/// Returns the URL without its query. The crate `object_store` finds the bucket, and sometimes the
+/// account, in this URL.
 fn place(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);

@@ -1,9 +1,10 @@
 //! Packages in object stores: S3 and compatible stores, Google Cloud Storage, Azure, and plain
 //! folders. The crate `object_store` is their client.
 //!
-//! A store has no stale caches and replaces an object as a whole. A view stays valid, because a
-//! package only grows. So the rules of `docs/spec/dacti-http.md` on ranges, joining, heads and
-//! budgets apply here, but the rules on tags do not: see its section "Object stores".
+//! A store has no stale caches, and it replaces an object as a whole. A package only grows, so a
+//! view of it stays valid after an update. For these reasons the rules of `docs/spec/dacti-http.md`
+//! on ranges, joining, heads and budgets apply here, but the rules on tags do not: see its section
+//! "Object stores".
 //!
 //! ```no_run
 //! use dacti::Package;

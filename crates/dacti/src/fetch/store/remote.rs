@@ -36,7 +36,7 @@ pub(super) struct StoreRemote {
 }
 
 impl StoreRemote {
-    /// Fetches the head of the package at `url`, in whichever form it is published.
+    /// Fetches the head of the package at `url`, which may be one file or in parts.
     pub(super) async fn open(url: String, options: StoreOptions) -> Result<Arc<dyn Remote>, Error> {
         Self::of_object(url, options).await.map(of_its_form)
     }
@@ -78,7 +78,8 @@ impl StoreRemote {
     async fn fetch_head(&self) -> Result<(Vec<u8>, Option<ObjectMeta>), Error> {
         let client = self.head_client.as_ref().unwrap_or(&self.client);
         let fetched = client.fetch(HEAD).await;
-        // A range of an empty object is an error, so the object may be empty.
+        // A request for a range of an empty object returns an error, so this may be an empty
+        // object.
         match fetched {
             Err(error) if error.kind() == ErrorKind::Unavailable => match client.len().await {
                 Some(0) => Ok((Vec::new(), None)),
@@ -192,12 +193,12 @@ impl Remote for StoreRemote {
     }
 
     fn reloaded(self: Arc<Self>, _: u32) -> Fetching<Option<Arc<dyn Remote>>> {
-        // A store has no stale copies, so a fresh head cannot be better.
+        // A store has no stale copies, so the head that was read is the current one.
         Box::pin(async { Ok(None) })
     }
 
     fn opened(&self, view: &View) {
-        // If the id was set before, the id of the first view is kept.
+        // If an earlier view has set the id, that id is kept.
         let _ = self.file_id.set(identity(view).file_id);
     }
 }

@@ -32,8 +32,8 @@ impl World {
             let length = u8::try_from(ids.len()).unwrap();
             let header = GroupHeader::new(0, Encoding::NONE, length);
             emit_group(&header, &entries, out).unwrap();
-            // The base is set afterwards, because no writer gives a base that makes entries pass
-            // the last position.
+            // `emit_group` refuses a base with which entries extend past the last position, so the
+            // test writes the base into the group afterwards.
             out[..8].copy_from_slice(&base.to_le_bytes());
             all.extend(ids.iter().zip(0_u64..).map(|(id, i)| (*id, base.wrapping_add(i * 10))));
         }
@@ -127,7 +127,8 @@ fn whatever_the_ids_the_guide_tells_nothing_wrong() {
 #[test]
 fn groups_with_room_and_bases_of_their_own_are_told_apart() {
     let ids = spread(4000);
-    // Groups that are not full end an id range: the second, the fourth and the seventh.
+    // Of every seven groups, the second, the fourth and the seventh are not full. A new base begins
+    // with every second group.
     let mut groups = Vec::new();
     let mut rest = &ids[..];
     for (g, take) in [255, 100, 255, 3, 255, 255, 1].into_iter().cycle().enumerate() {
@@ -161,9 +162,9 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
         world.index[at..at + 24].copy_from_slice(daicon_core::bytes_of(&entry));
         let guide = world.guide(u64::MAX, LEN_MAX).unwrap();
         let told = [ids[2999], behind].map(|id| guide.find(id));
-        // The guide knows where the entries of the last group end, so it answers in the first
-        // round. In the second round, the slot of both ids includes the free places before the next
-        // group. So the slot is too long, and the guide gives no answer.
+        // In the first round, the guide gives both answers, because it knows where the entries of
+        // the last group end. In the second round, the slot of both ids includes the free places
+        // before the next group. So the slot is too long, and the guide gives no answer.
         assert_eq!(told[0].is_some_and(|found| found.is_some()), !more, "{told:?}");
         assert_eq!(told[1], (!more).then_some(None));
     }
@@ -171,8 +172,8 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
 
 #[test]
 fn a_guide_is_no_larger_than_its_limit() {
-    // 236 groups have 60,180 places. So the guide has at most 32,768 slots of four bytes. It has at
-    // least 4,096 slots, because it has at most 16 places for each slot.
+    // 236 groups have 60,180 places. So the guide has at most 32,768 slots of four bytes. It needs
+    // at least 4,096 slots, because no slot may have more than 16 places on average.
     let world = World::new(&full_groups(50, &spread(60_000)));
     for (len_max, slots) in [(1 << 30, 1 << 15), (1 << 17, 1 << 15), ((1 << 17) - 1, 1 << 14)] {
         assert_eq!(world.guide(u64::MAX, len_max).unwrap().slots.len(), slots, "in {len_max}");

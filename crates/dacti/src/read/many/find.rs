@@ -15,7 +15,7 @@ use dacti_names::region_id;
 use daicon_core::{Joined, Span, coalesce};
 use uuid::Uuid;
 
-/// An id, and the index of its name among all names.
+/// An id to look up, and the index of its name in the caller's list of names.
 pub(super) type Asked = (Uuid, usize);
 
 /// A function that is told the index of a name, and the result of the name's look-up.
@@ -28,7 +28,7 @@ struct Pending<'p> {
     search: Search<'p>,
 }
 
-/// Ids whose look-up needs more bytes than those in memory.
+/// Ids whose look-up needs bytes that are not in memory.
 #[derive(Default)]
 pub(super) struct Unknown<'p> {
     searches: Vec<Pending<'p>>,
@@ -72,7 +72,8 @@ impl<'p> Unknown<'p> {
         self.searches.len().saturating_add(others)
     }
 
-    /// Returns the first reads to make.
+    /// Returns the reads that are made first: those of a scan, if an id needs one, and those of the
+    /// wanted blocks.
     pub(super) fn reads(&mut self, package: &Package) -> Vec<Span> {
         let mut reads = Vec::new();
         if !self.scanned.is_empty() {
@@ -82,7 +83,7 @@ impl<'p> Unknown<'p> {
         reads
     }
 
-    /// Returns the reads of all wanted blocks, in the order of the searches.
+    /// Returns the reads of all wanted blocks, and sorts the searches in the order of these reads.
     fn joined(&mut self, package: &Package) -> Vec<Joined> {
         self.searches.sort_by_key(|pending| (pending.want, pending.asked));
         let wants: Vec<Span> = self.searches.iter().map(|pending| pending.want).collect();
@@ -108,7 +109,8 @@ impl<'p> Unknown<'p> {
             }
         }
         for (id, i) in self.alone {
-            // Fences that contradict the groups lead to a scan for each id. One scan finds all.
+            // If the fences contradict the groups, each look-up of one id would scan the index. One
+            // scan finds all ids instead.
             if package.finder().must_scan() {
                 self.scanned.push((id, i));
             } else {
@@ -133,8 +135,8 @@ fn scan_for(package: &Package, mut asked: Vec<Asked>, tell: &mut Tell<'_>) {
         let told = match (found, &walked) {
             (Some(found), _) => found.map_err(Error::from),
             (None, Ok(())) => Ok(None),
-            // The scan failed before it came to the id. Looking up the id alone gives it its own
-            // error.
+            // The scan failed before it reached the id. If the id is looked up alone, it gets an
+            // error of its own.
             (None, Err(_)) if alone < ALONE_MAX => {
                 alone = alone.saturating_add(1);
                 package.finder().find(id)
@@ -145,8 +147,8 @@ fn scan_for(package: &Package, mut asked: Vec<Asked>, tell: &mut Tell<'_>) {
     }
 }
 
-/// Returns the id under which a name is looked up first; `None` if the id is in the names list, and
-/// `list` is `None`.
+/// Returns the id under which a name is looked up first. For a path in a package with explicit ids,
+/// the names list tells this id. In that case the result is `None` if `list` is `None`.
 pub(super) fn id_of(
     package: &Package,
     name: RegionName<'_>,
@@ -171,7 +173,8 @@ pub(super) fn other_id(name: RegionName<'_>, list: &Names) -> Option<Uuid> {
 }
 
 /// Returns whether a name must be looked up in the names list if its hashed id was not found. This
-/// holds for a path in a package without a names component.
+/// holds for a path in a package without a names component, because no flag tells whether its names
+/// list has explicit ids.
 pub(super) fn has_other_id(package: &Package, name: RegionName<'_>) -> bool {
     matches!(name, RegionName::Path(_)) && package.view().name_flags().is_none()
 }

@@ -109,7 +109,8 @@ impl Package {
         let mut early = Vec::new();
         let reads = Reads::of(self, Manner::Whole, true, found, |i, found| early.push((i, found)));
         let announce = || Told::new(&**self.source(), reads.ahead(self));
-        // Regions in memory may need the dictionary, which is read together with the others.
+        // A region in memory may need the dictionary, so the dictionary is read before any region
+        // is handed out. All reads are announced together.
         let mut announced = reads.needs_dictionary().then(announce);
         reads.read_dictionary(self);
         for (i, early) in early {
@@ -122,12 +123,13 @@ impl Package {
             }
         }
         let _told = announced.take().unwrap_or_else(announce);
-        // A fault of the server affects all regions, so no further region is read after it.
+        // If a fault of the server would affect every further region, the reading ends, and all
+        // further regions get this fault.
         let (mut streak, mut ended) = (FaultStreak::default(), None);
         for read in &reads.joined {
             let together = reads.together(read);
-            // A region that shares no read is read as usual. So are regions whose shared read
-            // failed, because the error may affect only one of them.
+            // A region that shares no read is read alone. So are regions whose shared read failed,
+            // because the error may affect only one of them.
             let bytes = match together {
                 [_] => None,
                 _ if ended.is_some() => None,
@@ -165,6 +167,6 @@ impl Package {
     }
 }
 
-/// A function that takes a region with the index of its name. It may lower the limit on the content
-/// of each later region.
+/// A function that takes the index of a name, and the region or its error. It may lower the limit
+/// on the content of each later region.
 type Visit<'v> = dyn FnMut(usize, Result<Region<'_>, Error>, &mut u64) -> ControlFlow<()> + 'v;

@@ -25,14 +25,13 @@ pub struct GetPlan {
     pub unknown: u64,
     /// Reads of the regions whose places are known, in the order in which they are sent.
     pub reads: Vec<Span>,
-    /// The last read of the head, which follows the other reads: see
-    /// [`ReadAt::look`](crate::fetch::ReadAt::look).
+    /// The read of the head that follows all other reads and shows whether the file is still the
+    /// same: see [`ReadAt::look`](crate::fetch::ReadAt::look).
     pub look: Option<Span>,
-    /// The number of unused bytes between regions that the reads fetch, so that one read replaces
-    /// several.
+    /// The number of unused bytes between regions. They are fetched if one read with them can
+    /// replace several reads.
     pub over_fetch: u64,
-    /// The number of regions whose places are known, because `reads` fetches them or they are in
-    /// memory.
+    /// The number of regions whose places are known: `reads` fetches them, or they are in memory.
     pub regions: u64,
     /// The number of regions whose bytes are in memory, such as in the head. Nothing is read for
     /// them.
@@ -122,8 +121,8 @@ impl GetPlan {
         self.index.extend(unknown.reads(package));
     }
 
-    /// Adds the reads that find the names list. Returns the reads of the list itself, and whether
-    /// its place is known.
+    /// Adds the reads that find the place of the names list. Returns the reads of the list itself,
+    /// and whether its place is already known.
     fn look_up_names(&mut self, package: &Package) -> (Vec<Span>, bool) {
         let mut names = None;
         let mut is_known = true;
@@ -223,7 +222,8 @@ impl Package {
         let index = windows.into_iter().filter(in_hand).collect();
         let mut plan = GetPlan { index, ..GetPlan::default() };
         if self.names_in_hand().is_none() {
-            // The reads of a look-up are left out, because the whole index is read first.
+            // No reads are added to find the names list, because the read of the whole index finds
+            // it.
             let (reads, is_known) = GetPlan::default().look_up_names(self);
             (plan.reads, plan.unknown) = (reads, u64::from(!is_known));
         }

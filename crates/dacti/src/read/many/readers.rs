@@ -31,10 +31,12 @@ pub struct Readers<'p, R = RegionReader> {
     plan: GetPlan,
 }
 
-/// Opens the stream of a region over a source of its bytes.
+/// A function that opens the stream of a region. Its first argument is the source of the region's
+/// bytes.
 type OpenOver<R> = fn(Arc<dyn ReadAt>, &Package, Located, Encoding, u64) -> Result<R, Error>;
 
-/// Makes the stream of a region from a source of its bytes.
+/// The functions for streams of one kind: one opens a stream, the other makes its decoded bytes
+/// count against the total limit.
 struct Over<R> {
     stream: OpenOver<R>,
     share: fn(&mut R, &Arc<Total>),
@@ -57,13 +59,13 @@ struct State<'p> {
     early: std::vec::IntoIter<(usize, Early)>,
     /// The announced reads; `None` before the first region.
     told: Option<Told<'p>>,
-    /// The current read, and the next of its regions.
+    /// The index of the current read, and the index of the next region in this read.
     read: usize,
     next: usize,
     bytes: Option<Arc<Shared>>,
 }
 
-/// The latest faults. They show whether the server still serves the regions.
+/// The faults of the latest reads. They show whether the server still serves the regions.
 #[derive(Debug, Default)]
 struct Health(Mutex<(FaultStreak, Option<Error>)>);
 
@@ -81,23 +83,23 @@ impl Health {
         }
     }
 
-    /// Returns the fault that ended the run.
+    /// Returns the fault that ended the reading; `None` if it has not ended.
     fn ended(&self) -> Option<Error> {
         let health = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         health.1.as_ref().map(Error::repeated)
     }
 }
 
-/// The bytes of a read for several regions.
+/// The bytes of a read that fetched several regions.
 #[derive(Debug)]
 struct Shared {
     at: u64,
     bytes: Vec<u8>,
 }
 
-/// The source of one region. A shared read may have fetched the bytes of this region with those of
-/// other regions. If the bytes are wrong, they are read again for this region alone. An announced
-/// read that is not made is withdrawn.
+/// The source of the bytes of one region. A shared read may have fetched them together with the
+/// bytes of other regions. If they are wrong, they are read again for this region alone. If no
+/// shared read fetched them, dropping this value withdraws the announced read.
 #[derive(Debug)]
 struct Part {
     source: Arc<dyn ReadAt>,
@@ -205,7 +207,8 @@ impl<'p, R> Readers<'p, R> {
         }
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if self.reads.needs_dictionary() {
-            // Regions in memory may need the dictionary, too.
+            // A region in memory may need the dictionary, so the dictionary is read before any
+            // region is handed out.
             self.announce(&mut state);
         }
         if let Some((i, early)) = state.early.next() {
@@ -248,7 +251,7 @@ impl<'p, R> Readers<'p, R> {
         Some((wanted.i, self.reader(wanted.located, Arc::new(part))))
     }
 
-    /// Announces all reads at the first call, and makes the first read, which reads the dictionary.
+    /// At the first call, announces all reads, and reads the dictionary if a region needs it.
     fn announce(&self, state: &mut State<'p>) {
         if state.told.is_none() {
             self.reads.note(self.package);
@@ -262,7 +265,7 @@ impl<'p, R> Readers<'p, R> {
     /// region, and before you use the regions together.
     ///
     /// # Errors
-    /// The fault that ended the run early; the errors of [`Package::confirm`].
+    /// The fault that made [`next`](Self::next) end early; the errors of [`Package::confirm`].
     pub fn finish(self) -> Result<(), Error> {
         self.health.ended().map_or_else(|| self.package.confirm(), Err)
     }

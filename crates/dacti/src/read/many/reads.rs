@@ -21,7 +21,7 @@ pub(super) enum Manner {
     VerifiedStream,
 }
 
-/// A region that was found, to be read.
+/// A region that was found, and whose bytes must be read.
 #[derive(Debug)]
 pub(super) struct Wanted {
     /// Its stored bytes, and its seal if the policy needs it.
@@ -51,8 +51,9 @@ pub(super) enum Early {
 }
 
 impl Reads {
-    /// Chooses the reads of the regions in `found`. The regions are decoded if `decodes` is set.
-    /// `early` is called, in order, for each region that needs no read.
+    /// Chooses the reads of the regions in `found`. Set `decodes` if the regions will be decoded,
+    /// because then they may need the dictionary. `early` is called, in order, for each region that
+    /// needs no read.
     pub(super) fn of(
         package: &Package,
         manner: Manner,
@@ -103,8 +104,8 @@ impl Reads {
         self.wanted.get(read.first..end).unwrap_or_default()
     }
 
-    /// Returns the reads to announce, in order. If a stream takes several reads, none of them is
-    /// announced.
+    /// Returns the reads to announce, in order. If a region is a stream of several reads, none of
+    /// its reads is announced.
     pub(super) fn ahead(&self, package: &Package) -> Vec<Span> {
         let at_once = |read: &&Joined| match self.together(read) {
             [alone] => self.pieces(package, alone).nth(1).is_none(),
@@ -114,7 +115,7 @@ impl Reads {
         self.dictionary.into_iter().chain(regions).collect()
     }
 
-    /// Tells the source which regions share no read. The source may read these regions piece by
+    /// Tells the source which regions share no read, because each of them may be read piece by
     /// piece.
     pub(super) fn note(&self, package: &Package) {
         for read in &self.joined {
@@ -161,7 +162,7 @@ impl Reads {
 }
 
 /// Returns how regions are joined into reads. The reads stay within the caller's limits. In bytes
-/// that updates added, a read never crosses the border of a slice, the unit of caches.
+/// that updates added, a joined read never crosses the border of a slice, the unit of caches.
 pub(super) fn joining(package: &Package) -> Joining {
     let slices = package.view().layout();
     let slices = slices.map(|layout| Slices { from: layout.fresh_end, len: layout.slice_len });

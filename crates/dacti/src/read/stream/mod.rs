@@ -1,6 +1,6 @@
-//! The content of one region as a stream, whole or in parts.
+//! The content of one region as a stream, from its start or from any position.
 //!
-//! Finding regions is not done here. Specification: `docs/spec/dacti-seal.md`, "Verification".
+//! This module does not find regions. Specification: `docs/spec/dacti-seal.md`, "Verification".
 
 mod proof;
 mod reader;

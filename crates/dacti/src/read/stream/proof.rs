@@ -13,8 +13,8 @@ use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The length of a piece, and of a piece of a long region. Long regions have longer pieces so that
-/// their proof stays short: at most 512 KiB for 4 GiB.
+/// The length of a piece. Regions of at least `LONG_FROM` bytes have pieces of `PIECE_LEN_LONG`
+/// bytes, so that their proof stays short: at most 512 KiB for 4 GiB.
 const PIECE_LEN: u64 = 64 << 10;
 const PIECE_LEN_LONG: u64 = 256 << 10;
 const LONG_FROM: u64 = 16 << 20;
@@ -77,7 +77,8 @@ impl PieceHasher {
         self.filled = 0;
     }
 
-    /// Returns the proof, after the caller found that these bytes match their seal.
+    /// Returns the proof. The caller must have found that all these bytes together match their
+    /// seal.
     pub(super) fn finish(mut self, verdict: Verdict) -> Proof {
         if self.filled > 0 {
             self.end_piece();
@@ -202,8 +203,8 @@ struct Kept {
 
 impl Proofs {
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        // After a panic, the recorded length of the proofs may be wrong, but it still limits their
-        // number.
+        // A thread may have panicked while it held the lock. Then the recorded length of the proofs
+        // may be wrong, but it still limits their number.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

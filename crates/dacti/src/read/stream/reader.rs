@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 /// A region's content, decoded as it is read, and verified before its first byte.
 ///
-/// If the region has a seal and the [policy](Package::require) asks for it, the stored bytes are
-/// read once and checked against the seal. Then they are decoded, and each piece is compared with a
-/// hash that was computed during that check. So only sealed bytes are handed out, even if the file
+/// If the region has a seal and the [policy](Package::require) needs it, the stored bytes are read
+/// once and checked against the seal. Then they are decoded, and each piece is compared with a hash
+/// that was computed during that check. So only sealed bytes are handed out, even if the file
 /// changes meanwhile. [`verdict`](Self::verdict) tells which check was made. A
-/// [`VerifiedReader`](crate::VerifiedReader) exists only if there is a check.
+/// [`VerifiedReader`](crate::VerifiedReader) always makes a check.
 ///
 /// Cost: if the source [is local](ReadAt::is_local), a region of more than one read is read twice.
 /// Otherwise it is fetched once, and its stored bytes are kept until the reader is dropped: up to 8
@@ -37,7 +37,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub struct RegionReader {
     inner: UnverifiedReader,
-    /// `None` once the bytes are verified, or if the policy requires nothing.
+    /// `None` if the bytes are verified, or if they are not checked.
     proving: Option<Proving>,
     is_judged: bool,
 }
@@ -47,7 +47,7 @@ pub struct RegionReader {
 struct Proving {
     proofs: Arc<Proofs>,
     hasher: PieceHasher,
-    /// `None` if the source is read a second time instead.
+    /// `None` if no bytes are kept: the region is one piece, or it is read from the source twice.
     spool: Option<Spool>,
 }
 
@@ -110,8 +110,8 @@ impl RegionReader {
         self.inner.located()
     }
 
-    /// Returns the number of decoded bytes so far. For a region of one piece, this may be one more
-    /// than the number of bytes handed out.
+    /// Returns the number of decoded bytes so far. A region of one piece may hold its last byte
+    /// back. Then this is one more than the number of bytes handed out.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.inner.decoded_len()
@@ -157,7 +157,7 @@ impl RegionReader {
                 if let Some(spool) = spool
                     && let Err(error) = spool.put(inner.stored_piece())
                 {
-                    // The spool has not stored this piece, so all pieces are read again.
+                    // The spool failed to keep this piece, so the next call reads all pieces again.
                     restart(inner, hasher, Some(spool));
                     return Err(error);
                 }

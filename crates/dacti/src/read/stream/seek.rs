@@ -16,9 +16,9 @@ const PIECE_LEN: usize = 64 << 10;
 /// position.
 ///
 /// Nothing is handed out before it is verified. If the region has a seal to check, the first read
-/// fetches all its stored bytes, as described for [`RegionReader`]. Every later read fetches the
-/// pieces that overlap it. Without a seal, a read fetches only its own bytes. For small reads, wrap
-/// it in a `BufReader`.
+/// fetches all its stored bytes, as described for [`RegionReader`]. Every later read fetches only
+/// the pieces that it overlaps. Without a seal, a read fetches only its own bytes. If you make
+/// small reads, wrap the seeker in a `BufReader`.
 #[derive(Debug)]
 pub struct RegionSeeker {
     reader: RegionReader,
@@ -68,8 +68,8 @@ impl RegionSeeker {
     }
 
     /// Returns the number of bytes from the position to the next multiple of [`PIECE_LEN`];
-    /// `usize::MAX` if no seal is checked. One read of the source brings these bytes. So a caller
-    /// that fetches missing bytes and then tries again makes progress with each fetch.
+    /// `usize::MAX` if no seal is checked. One read of the source fetches all these bytes. So a
+    /// caller that fetches missing bytes and then tries again gets further with each fetch.
     fn left_in_piece(&self) -> usize {
         if !self.reader.is_judged() {
             return usize::MAX;
@@ -152,7 +152,8 @@ impl RangeReader {
     pub(crate) fn fill(&mut self) -> io::Result<()> {
         while self.left > 0 {
             let left = usize::try_from(self.left).unwrap_or(usize::MAX);
-            // The length is unknown until decoding ends, so the buffer starts short.
+            // The length of decoded content is unknown until decoding ends, so it is read in short
+            // pieces.
             let len = match &self.content {
                 Content::Seek(seeker) => left.min(seeker.left()).min(seeker.left_in_piece()),
                 Content::Decode(_) => left.min(PIECE_LEN),

@@ -15,8 +15,8 @@ use daicon_core::Span;
 use std::io::{self, Read};
 use std::sync::Arc;
 
-/// The length of one read of a long region, which several threads hash. Other regions are read in
-/// pieces of the length that the source prefers.
+/// The length of one read of a long sealed region, which several threads hash. Other regions are
+/// read in pieces of the length that the source prefers.
 const PIECE_LONG: usize = 4 * PARALLEL_LEN_MIN;
 const PIECE_LONG_FROM: u64 = 16 << 20;
 
@@ -27,7 +27,7 @@ fn piece_len(source: &dyn ReadAt, stored_len: u64, is_sealed: bool) -> usize {
 }
 
 /// Returns the reads of a stream of the bytes at `stored`. If the policy needs the seal, `span`
-/// also has the seal after these bytes. If the stream is read `whole`, this is one read.
+/// also has the seal after these bytes. If `whole` is set, one read fetches all of `span`.
 pub(crate) fn pieces(
     source: &dyn ReadAt,
     stored: Span,
@@ -50,9 +50,9 @@ pub(crate) fn pieces(
 }
 
 /// Returns the reads of a stream that is verified before its first byte is handed out. Such a
-/// stream may read its bytes twice. The first result tells whether the reads of [`pieces`] are
-/// needed to verify the region. The second result has the reads after that, which hand out the
-/// bytes. It is `None` if there are none.
+/// stream may read its bytes twice: first to verify them, then to hand them out. The first result
+/// tells whether it makes the reads of [`pieces`] to verify them. The second result has the reads
+/// that hand the bytes out; `None` if the first reads are enough.
 pub(crate) fn second_pieces(
     package: &Package,
     located: &Located,
@@ -85,9 +85,9 @@ pub(crate) fn second_pieces(
 /// caller that has read to the end has verified content; before the end, its bytes may be wrong.
 /// After an error, use none of the bytes. [`verdict`](Self::verdict) tells which check was made.
 ///
-/// Memory: one read of the source (64 KiB of a file), 4 MiB of a region of 16 MiB or more, and for
-/// `brot` the decoder's window of at most 16 MiB. Errors carry a [`dacti_index::Error`] or a
-/// [`dacti_seal::Error`] as their source.
+/// Memory: one read of the source (64 KiB for a file), or 4 MiB for a sealed region of 16 MiB or
+/// more; and for `brot` the decoder's window of at most 16 MiB. Errors carry a
+/// [`dacti_index::Error`] or a [`dacti_seal::Error`] as their source.
 #[derive(Debug)]
 pub struct UnverifiedReader {
     source: Arc<dyn ReadAt>,
@@ -95,7 +95,7 @@ pub struct UnverifiedReader {
     trust: Arc<Trust>,
     explainer: Explainer,
     hash_pool: Arc<HashPool>,
-    /// `None` if neither the seal nor the decoder needs the dictionary, or after both received it.
+    /// `None` if neither the seal nor the decoder needs the dictionary, or once both have it.
     dictionary: Option<Arc<PackageDictionary>>,
     dictionary_hash: Option<[u8; 32]>,
     located: Located,
@@ -327,7 +327,7 @@ impl UnverifiedReader {
                 return Ok(true);
             }
             let Err(error) = self.judge() else { return Ok(true) };
-            // The fault is set first, because the next call may return an error of its own.
+            // `doubt` may return an error of its own, so the fault is recorded before this call.
             self.fault = Some(Fault::Seal);
             if !self.source.doubt(all, Doubt::Digest)? {
                 return Err(error);
@@ -408,7 +408,8 @@ impl UnverifiedReader {
         }
     }
 
-    /// Returns the error for a stop. If the content is at fault, every later read returns an error.
+    /// Returns the error that tells why decoding stopped. If the content is at fault, every later
+    /// read returns an error.
     fn stopped(&mut self, stop: Stop) -> io::Error {
         match stop {
             Stop::Io(error) => error,
@@ -449,8 +450,8 @@ impl UnverifiedReader {
         // The seal also covers stored bytes that the decoder did not need.
         while self.refill()? {}
         if let Some(seal) = self.seal.filter(|_| self.located.span.is_empty()) {
-            // Usually the read of the last stored bytes also reads the seals, but this region has
-            // no bytes.
+            // Usually the read of the last stored bytes also reads the seals. This region has no
+            // stored bytes, so its seals are read here.
             self.seal_bytes = match self.view.head().answer(seal) {
                 Some(bytes) => bytes.into(),
                 None => read_span(&*self.source, seal)?,
