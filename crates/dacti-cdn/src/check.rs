@@ -1,4 +1,4 @@
-//! Proves that a plan keeps the laws, whichever program has made it.
+//! Proves that a plan keeps the laws. The check does not depend on the program that made the plan.
 //!
 //! The check carries out the plan on the snapshot, step by step, and trusts no claim of the plan.
 //! It compares the contents of regions by their digests. It can compare a new index only if the
@@ -20,8 +20,8 @@ use alloc::vec::Vec;
 use daicon_core::{Span, to_u64};
 use published::Published;
 
-/// Proves that `plan`, carried out on the file of `snapshot`, keeps the laws W1 to W5, and that the
-/// claims of the plan are true.
+/// Proves that `plan`, carried out on the file of `snapshot`, keeps the laws W1 to W5 and W8, and
+/// that the claims of the plan are true.
 ///
 /// If the snapshot has the entries of the index, this also proves the content of a new index. For a
 /// run of changes, the entries before the base groups suffice. If these entries were not read, this
@@ -191,9 +191,9 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    /// Returns whether an append has the zeros for seals, and a barrier proves them. Usually only
-    /// padding follows them. In a package in parts, a new index may follow them, so they lie
-    /// directly after the edits.
+    /// Returns whether an append has the zeros for reads of seals. They must be an inline piece,
+    /// because the barriers must prove inline pieces. Usually only padding follows these zeros. In
+    /// a package in parts, a new index may follow them, so they lie directly after the edits.
     fn has_room(&self, append: &Append) -> bool {
         // spec: R-CDN-19
         let len = self.snapshot.room_len;
@@ -225,8 +225,8 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    /// Returns whether the plan may write fences of a new index at `span`. In a package in parts
-    /// the head is replaced as a whole, so no reader of the old head reads these fences.
+    /// Returns whether the plan may write fences of a new index at `span`. In a package in parts,
+    /// the head is replaced as a whole, so readers of the old head still have the old fences.
     fn is_room_of_new_fences(&self, span: Span) -> bool {
         // spec: R-PART-37
         let room = self.snapshot.fence_room().filter(|_| self.plan.strategy.writes_index());
@@ -312,7 +312,7 @@ impl<'p> Run<'p> {
     }
 }
 
-/// Checks that the append has the bytes of each edit once, and no other bytes of edits.
+/// Checks that the append has the bytes of each edit exactly once.
 fn check_edits(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     let removal_seal_len = if plan.strategy.lists_removals() { snapshot.seal_len } else { 0 };
     for edit in &plan.edits {
@@ -338,7 +338,7 @@ fn check_edits(plan: &Plan, snapshot: &Snapshot) -> Result<(), Breach> {
     Ok(())
 }
 
-/// Checks that the new index has the entries of the old one, with the edits applied.
+/// Checks that the new index has the entries of the old index, with the edits applied.
 fn check_derived(plan: &Plan, snapshot: &Snapshot, head: &[u8]) -> Result<(), Breach> {
     let derived = Derived::of(plan, snapshot).map_err(|_| Breach::Derived)?;
     let Some(derived) = derived else { return Ok(()) };
@@ -403,7 +403,7 @@ mod tests {
         })
     }
 
-    /// Returns edits that this strategy publishes.
+    /// Returns edits that a plan of this strategy publishes.
     fn edits(strategy: Strategy) -> Vec<Edit> {
         match strategy {
             Strategy::Delta => [put(9, 6), put(1, 7)].to_vec(),
@@ -522,8 +522,8 @@ mod tests {
     #[test]
     fn a_new_table_keeps_what_the_old_one_had() {
         // spec: R-CDN-26
-        // The third entry is an unknown component. The first change drops it, the second changes
-        // its version, and the third changes its data.
+        // The third entry of the new table is an unknown component. The first change drops it, the
+        // second changes its version, and the third changes its data.
         for strategy in [Strategy::SecondTable, Strategy::Fold] {
             let entry = 24 + 2 * 28;
             breaks(strategy, Breach::Lost, |plan| reserve(plan).after[20] = 2);
@@ -568,7 +568,7 @@ mod tests {
         }
         breaks(Changes, Breach::Unwritten, |plan| plan.strategy = Fold);
         breaks(Fold, Breach::Strategy, |plan| plan.strategy = Changes);
-        // The run needs the seal of the removal.
+        // A run of changes lists the removal, so the removal must have a seal.
         breaks(Changes, Breach::Edits, |plan| {
             let Edit::Remove(remove) = &mut plan.edits[1] else { unreachable!() };
             remove.seal_len = 0;
@@ -579,8 +579,8 @@ mod tests {
     fn what_is_published_stands_before_it_behind_a_barrier() {
         // spec: R-CDN-11
         use Strategy::{Delta, FirstTable, Fold, SecondTable};
-        // The changes move the offset of an entry, the offset of a component, and the offset of the
-        // index.
+        // The changes alter the offset of an entry, the offset of a component, and the offset of
+        // the index.
         breaks(Delta, Breach::Unwritten, |plan| reserve(plan).after[16] += 1);
         breaks(FirstTable, Breach::Unwritten, |plan| reserve(plan).after[20] += 1);
         breaks(Fold, Breach::Unwritten, |plan| reserve(plan).after[24 + 20] += 8);
@@ -687,8 +687,8 @@ mod tests {
             let at = pieces.iter().position(|piece| piece.content == zeros).unwrap();
             let room = &pieces[at];
             assert_eq!(room.span.len(), 480);
-            // Only the padding follows the zeros. In a run of changes, only the run follows them,
-            // and then the second start of the kept groups.
+            // Only the padding follows the zeros. In a run of changes, the run follows them, and
+            // the second start of the kept groups follows the run.
             let [last] = &pieces[at + 1..] else { panic!("{pieces:?}") };
             assert_eq!(last.span.start, room.span.end);
             if strategy == Strategy::Changes {
@@ -703,7 +703,8 @@ mod tests {
                 _ => false,
             });
             assert!(is_proven);
-            // The zeros are part of the plan. Other bytes are refused, and so are fewer zeros.
+            // The plan itself has these zeros as bytes. The check refuses other bytes, and also
+            // fewer zeros.
             for (len, byte) in [(479, 0), (480, 1)] {
                 let mut other = with.clone();
                 let pieces = &mut append(&mut other).pieces;
@@ -730,7 +731,7 @@ mod tests {
     #[test]
     fn in_a_package_in_parts_the_room_follows_the_edits() {
         // spec: R-CDN-19, R-PART-37
-        // A new index and extension tables follow the room.
+        // In these plans, extension tables and a new index follow the room.
         for strategy in [Strategy::Changes, Strategy::Fold] {
             let mut snapshot = snapshot(Strategy::Changes);
             if strategy == Strategy::Fold {
@@ -747,7 +748,7 @@ mod tests {
             let zeros = PieceContent::Inline(std::vec![0; 480]);
             let room = pieces.iter().position(|piece| piece.content == zeros).unwrap();
             let is_edit = |piece: &Piece| matches!(piece.content, PieceContent::Edit { .. });
-            // A fold writes no seal of the removal.
+            // A fold writes no seal for the removal.
             let edits = 1 + usize::from(strategy == Strategy::Changes) + 9;
             assert_eq!(pieces.iter().filter(|piece| is_edit(piece)).count(), edits);
             assert!(!pieces[room..].iter().any(is_edit));
@@ -863,7 +864,8 @@ mod tests {
         };
         step(&mut world, &[put(1, 5)]);
         step(&mut world, &[remove(2)]);
-        // Group 8 lists the put, and group 7 lists the removal. The next update removes region 1.
+        // Group 8 lists the put, and group 7 lists the removal. The next update removes regions 1
+        // and 0.
         let snapshot = world.scanned();
         let removal = [remove(1), remove(0)];
         let sound = plan(&snapshot, &removal, &UpdatePolicy::default()).unwrap();
@@ -883,8 +885,8 @@ mod tests {
             removed.digest = Digest::default();
         });
         fails(Breach::Edits, &|plan| plan.edits[0] = remove(77));
-        // First, the plan writes its removals into the group of the put. Later, the removal of
-        // region 1 is in a group that is older than the group with the put of region 1.
+        // In the first plan, the removals are in group 8, which lists puts. In the second plan, the
+        // removal of region 1 is in group 8, but the newer group 7 lists the put of region 1.
         let at = |group: u64| 4168 + 8 + 6136 * group;
         fails(Breach::Incomplete, &|plan| {
             reserve(plan).at = at(8) + 16 + 24;

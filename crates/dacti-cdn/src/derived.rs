@@ -39,10 +39,10 @@ pub(crate) struct NewIndex<'a> {
     pub(crate) merged: Merged<'a>,
     pub(crate) runs: Runs,
     pub(crate) stride: Option<u32>,
-    /// The runs of the base groups, which follow the new ones; empty in a fold.
+    /// The runs of the base groups, which follow the new runs; empty in a fold.
     pub(crate) kept: Vec<KeptRun<'a>>,
-    /// The lookup region; empty if there is none. In the head, it is the whole room for fences, so
-    /// its component does not change when the number of fences changes.
+    /// The lookup region; empty if there is none. If it lies in the head, it is the whole room for
+    /// fences, so its component does not change when the number of fences changes.
     pub(crate) fences: Span,
     /// Whether the lookup region lies in the head, and not in the block.
     pub(crate) fences_in_head: bool,
@@ -136,15 +136,15 @@ impl<'a> NewIndex<'a> {
         self.runs.specs()
     }
 
-    /// Returns whether the block must end with its part of the index, because the base groups
-    /// follow it.
+    /// Returns whether the block must end with its part of the index. This is so if base groups
+    /// follow the block.
     pub(crate) fn ends_block(&self) -> bool {
         self.written != self.index
     }
 }
 
-/// Returns the reason to fold if the changes are more than a tenth of what the base groups can
-/// list.
+/// Returns the reason to fold, if the number of changes is more than a tenth of the number of
+/// entries for which the base groups have room.
 pub(crate) fn too_many(changes: u64, base: &BaseGroups) -> Option<Reason> {
     // spec: R-PART-36
     let regions = base.entries_max();
@@ -160,9 +160,9 @@ fn groups_of(runs: &Runs, kept: u32) -> Result<u32, Error> {
     counted.ok_or_else(|| dacti_index::Error::from(fault).into())
 }
 
-/// Returns the stride of the new runs, and the base runs with those of their fences that stay.
-/// Drops as few fences as possible, so that the lookup region fits into `room` bytes. Returns
-/// `None` if it cannot fit.
+/// Returns the stride of the new runs, and the base runs with the fences that they keep. Drops as
+/// few fences as possible, so that the lookup region fits into `room` bytes. Returns `None` if it
+/// cannot fit.
 fn strides<'b>(
     specs: &[RunSpec],
     base_runs: &[Run<'b>],
@@ -183,8 +183,8 @@ fn strides<'b>(
 }
 
 impl Snapshot {
-    /// Returns the room for fences in the head. Returns `None` for a package in one file, because
-    /// readers may still use the old fences in that room.
+    /// Returns the room for fences in the head, if the plan can write there. Returns `None` for a
+    /// package in one file, because readers may still use the old fences in that room.
     pub(crate) fn fence_room(&self) -> Option<Span> {
         let room = self.layout.fences;
         let is_free = self.is_in_parts && !room.is_empty() && self.is_room_for_fences(room);

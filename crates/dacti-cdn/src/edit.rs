@@ -30,13 +30,13 @@ pub enum Edit {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Put {
-    /// Its id.
+    /// Id of the region.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
     pub id: Uuid,
-    /// Encoding of its stored bytes.
+    /// Encoding of the region's stored bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::encoding_text"))]
     pub encoding: Encoding,
-    /// Number of its stored bytes.
+    /// Number of the region's stored bytes.
     pub size: u64,
     /// Length of the seal that follows the stored bytes. It is the length of the package's seals,
     /// or 0 if the package has none.
@@ -54,7 +54,7 @@ pub struct Put {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Remove {
-    /// Its id.
+    /// Id of the region.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
     pub id: Uuid,
     /// Length of the seal of the removal. This is the length of the package's seals, or 0 if the
@@ -73,13 +73,13 @@ pub struct Remove {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct NewComponent {
-    /// Its id.
+    /// Id of the component.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::uuid_text"))]
     pub id: Uuid,
-    /// Its version.
+    /// Version of the component.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::version_text"))]
     pub version: Version,
-    /// Its data.
+    /// Data of the component.
     pub content: ComponentContent,
 }
 
@@ -90,9 +90,9 @@ pub struct NewComponent {
 pub enum ComponentContent {
     /// A region, which the plan appends.
     Region {
-        /// Its length in bytes.
+        /// Length of the region in bytes.
         size: u64,
-        /// Digest of its bytes.
+        /// Digest of the region's bytes.
         digest: Digest,
     },
     /// Eight bytes in the table.
@@ -110,7 +110,8 @@ impl Edit {
         }
     }
 
-    /// Returns the length that this edit states for the region that it replaces or removes.
+    /// Returns the length that this edit states for the region that it replaces or removes; 0 for
+    /// edits of components.
     pub(crate) fn replaced_len(&self) -> u64 {
         match self {
             Self::Put(put) => put.replaced_len,

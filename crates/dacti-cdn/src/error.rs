@@ -124,9 +124,9 @@ pub enum Misuse {
     /// The head has no room for this number of delta groups.
     #[error("{found} delta groups: the head has room for at most {max}")]
     DeltaGroups {
-        /// Groups asked for.
+        /// Number of groups that the caller asked for.
         found: u32,
-        /// The maximum number that fits.
+        /// The maximum number of groups that fit.
         max: u32,
     },
     /// No edit changes anything.
@@ -184,7 +184,7 @@ pub enum Misuse {
     ComponentExists {
         /// Number of the edit.
         edit: u32,
-        /// Position of its entry, absolute.
+        /// Position of the component's entry, absolute.
         at: u64,
     },
     /// A component that a plan writes by itself, or that only a packer can write.
@@ -252,23 +252,23 @@ pub enum Error {
     /// Room for updates passes the end of the head.
     #[error("{what} at {at:#x}: ends at {end:#x}, but the head ends at 0x10000")]
     OutsideHead {
-        /// The room.
+        /// The structure with the room.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the room, absolute.
         at: u64,
-        /// Its end, absolute.
+        /// End of the room, absolute.
         end: u64,
     },
     /// Room for updates overlaps bytes in use.
     #[error("{what} at {at:#x}: overlaps {other} at {other_at:#x}, which an update would damage")]
     Overlap {
-        /// The room.
+        /// The structure with the room.
         what: Structure,
-        /// Its start, absolute.
+        /// Start of the room, absolute.
         at: u64,
-        /// The structure that it overlaps.
+        /// The structure in use that the room overlaps.
         other: Structure,
-        /// Start of that structure, absolute.
+        /// Start of the structure in use, absolute.
         other_at: u64,
     },
     /// More delta groups than the index has groups.
@@ -278,7 +278,7 @@ pub enum Error {
     DeltaGroups {
         /// Start of the index, absolute.
         at: u64,
-        /// Number in the layout.
+        /// The number of delta groups that the layout states.
         found: u32,
         /// Number of groups of the index.
         groups: u32,
@@ -291,9 +291,9 @@ pub enum Error {
     IndexNotFilled {
         /// Start of the index, absolute.
         at: u64,
-        /// Number of groups in its header.
+        /// Number of groups that the index header states.
         groups: u32,
-        /// Length of its region in bytes.
+        /// Length of the index region in bytes.
         len: u64,
     },
     /// A group without entries, in an index that lies after the head.
@@ -311,9 +311,9 @@ pub enum Error {
          pack again"
     )]
     LimitExceeded {
-        /// The things of which there are too many.
+        /// The subject of the limit.
         what: LimitOf,
-        /// The number.
+        /// The count that was found.
         found: u64,
         /// The limit.
         limit: u64,
@@ -321,7 +321,7 @@ pub enum Error {
     /// No strategy publishes the update by one switch.
     #[error("one switch cannot publish these edits: {reason}: {}", help(.reason))]
     NoStrategy {
-        /// The reason against the last strategy.
+        /// The reason against the last strategy that the planner tried.
         reason: Reason,
     },
     /// The update would pass the last position of a file, 2^64 - 1.

@@ -41,9 +41,9 @@ pub const PARTS_AT: u64 = 1536;
 pub const PARTS_LEN: u64 = 2048;
 /// Start of the room for lookup fences.
 pub const FENCES_AT: u64 = PARTS_AT + PARTS_LEN;
-/// The maximum number of groups that fit into the head. If an index does not fit into the head, it
-/// has `DELTA_GROUPS` delta groups, or fewer above `LARGE_ENTRIES` entries, which leaves room for
-/// more fences.
+/// The maximum number of groups that fit into the head. A longer index has `DELTA_GROUPS` delta
+/// groups. Above `LARGE_ENTRIES` entries, it has only `DELTA_GROUPS_LARGE`, to leave room for more
+/// fences.
 const HEAD_GROUPS: u32 = 10;
 const DELTA_GROUPS: u32 = 8;
 const DELTA_GROUPS_LARGE: u32 = 4;
@@ -65,7 +65,7 @@ pub struct Layout {
     pub t1_slots: u32,
     /// Position of the two places of the second table, absolute.
     pub t2_places: [u32; 2],
-    /// Slots of each place.
+    /// Slots of each place of the second table.
     pub t2_slots: u32,
     /// The room for lookup fences in the head, absolute; empty if there is none.
     pub fences: Span,
@@ -183,7 +183,8 @@ pub struct IndexPlace {
 
 impl IndexPlace {
     /// Returns the place of an index in the `cdn` layout. If the whole index does not fit into the
-    /// head, only its delta groups lie in the head, and the last one ends with the head.
+    /// head, only its delta groups lie in the head, and the last delta group ends where the head
+    /// ends.
     #[must_use]
     pub fn cdn(filled: u32, entries: u64) -> Self {
         let (delta_groups, groups) = if filled <= HEAD_GROUPS {
@@ -204,8 +205,8 @@ impl IndexPlace {
     }
 
     /// Returns the place of an index in the `cdn` layout with hot regions in the head. `hot_len` is
-    /// their length in bytes, seals included. `filled` counts groups and `entries` counts entries,
-    /// both without the hot regions.
+    /// the length of the hot regions in bytes, seals included. `filled` counts groups and `entries`
+    /// counts entries, both without the hot regions.
     ///
     /// If the hot regions need the room, there are fewer delta groups, but at least one, which
     /// lists the hot regions. If possible, the whole index lies in the head. The number of fences
@@ -232,18 +233,18 @@ impl IndexPlace {
         choices.map(|choice| Self::hot_room(choice, filled, entries)).max().unwrap_or(0)
     }
 
-    /// Returns the possible numbers of delta groups, the best first. With each goes the number of
-    /// index groups that lie in the head.
+    /// Returns pairs, the best first: a possible number of delta groups, and the number of groups
+    /// of the index that then lie in the head.
     fn hot_choices(filled: u32, entries: u64) -> impl Iterator<Item = (u32, u32)> {
         let whole = 1..=HEAD_GROUPS.saturating_sub(filled);
         let whole = whole.rev().map(move |delta| (delta, delta.saturating_add(filled)));
-        // Without filled groups, the whole index is in the head.
+        // An index without filled groups always fits into the head.
         let behind = 1..=if filled == 0 { 0 } else { delta_groups_behind(entries) };
         whole.chain(behind.rev().map(|delta| (delta, delta)))
     }
 
-    /// Returns the number of bytes for hot regions between the fences and the index, for one choice
-    /// of delta groups.
+    /// Returns the number of bytes that are free for hot regions between the fences and the index,
+    /// if the index has this choice of delta groups.
     fn hot_room((delta, in_head): (u32, u32), filled: u32, entries: u64) -> u64 {
         let room = head_index_start(in_head).saturating_sub(FENCES_AT);
         if in_head > delta || filled == 0 {
@@ -289,7 +290,8 @@ impl IndexPlace {
         if start.saturating_add(len) > HEAD_LEN {
             let fences_at = at.saturating_add(COMPONENT_ENTRY_LEN);
             let stride = stride_for(runs, HEAD_LEN.saturating_sub(fences_at));
-            // Each search looks into every run, so readers accept only a limited number of runs.
+            // Each search looks into every run, so readers accept only a limited number of runs. An
+            // index of more runs has no fences.
             if let Some(stride) = stride.filter(|_| runs.len() <= RUNS_MAX) {
                 start = fences_at.saturating_add(lookup_len(runs, stride));
                 fences = Span { start: fences_at, end: start };
@@ -305,7 +307,7 @@ const fn delta_groups_behind(entries: u64) -> u32 {
     if entries > LARGE_ENTRIES { DELTA_GROUPS_LARGE } else { DELTA_GROUPS }
 }
 
-/// Returns the start of an index whose first `groups` groups end where the head ends.
+/// Returns the start of an index whose first `groups` groups end at the end of the head.
 fn head_index_start(groups: u32) -> u64 {
     let head_part = GROUP_LEN.saturating_mul(groups.into()).saturating_add(INDEX_HEADER_LEN);
     HEAD_LEN.saturating_sub(head_part)
@@ -394,17 +396,18 @@ mod tests {
         check_hot((1, 200, 55_808 - 40), Some((1, 59_392, fences(3624))));
         check_hot((1, 200, 55_808 - 39), None);
         assert_eq!(IndexPlace::hot_len_max(1, 200), 55_808 - 40);
-        // Ten filled groups do not fit into the head, because one more group must list the hot
-        // regions.
+        // Ten filled groups and the delta group that lists the hot regions do not fit into the head
+        // together.
         check_hot((10, 2550, 100), Some((8, 16_440, fences(16_340))));
         // There is no filled group, because all regions are hot.
         check_hot((0, 0, 55_808), Some((1, 59_392, none)));
         check_hot((0, 0, 55_809), None);
-        // The fences of 393 groups take 3,144 bytes and a header of 32 bytes. The room has 12,856
-        // bytes.
+        // The fences of 393 groups take 3,144 bytes, and the header before them takes 32 bytes. The
+        // room has 12,856 bytes.
         check_hot((393, 100_001, 12_856 - 3176), Some((8, 16_440, fences(6760))));
         check_hot((393, 100_001, 12_856 - 3175), Some((7, 22_576, fences(22_576 - 9681))));
-        // 3,922 groups have 1,308 fences with a stride of 3, as without hot regions.
+        // 3,922 groups have 1,308 fences with a stride of 3. This is the stride without hot
+        // regions.
         let fences_len = 32 + 8 * 1308;
         assert_eq!(IndexPlace::hot_len_max(3922, 1_000_001), 55_808 - fences_len);
         check_hot(

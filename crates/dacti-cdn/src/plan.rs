@@ -67,16 +67,16 @@ impl Plan {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Strategy {
-    /// New entries in a delta group. Its length is the switch.
+    /// New entries in a delta group. The length of the group is the switch.
     Delta,
-    /// New components in free slots of the first table. Its count is the switch.
+    /// New components in free slots of the first table. The count of the first table is the switch.
     FirstTable,
-    /// A new second table in its other place, with the same index. The first table's extension
+    /// A new second table in the other place, with the same index. The first table's extension
     /// offset is the switch.
     SecondTable,
-    /// A run of all changes in appended bytes, which precedes the last groups of the old index, and
-    /// a new second table. Only packages in parts have this strategy. The first table's extension
-    /// offset is the switch.
+    /// A run of all changes, and a new second table. The run lies in appended bytes, in front of
+    /// the last groups of the old index. Only packages in parts have this strategy. The first
+    /// table's extension offset is the switch.
     Changes,
     /// A new index in appended bytes, and a new second table that names it. The first table's
     /// extension offset is the switch.
@@ -136,8 +136,8 @@ pub struct Cost {
     pub bytes_written: u64,
     /// Zeros for alignment and padding.
     pub bytes_padding: u64,
-    /// Bytes that the new view no longer reaches: replaced and removed regions, as far as their
-    /// lengths are known, and the index and fences that a fold replaces.
+    /// Bytes that the new view no longer reaches: replaced and removed regions, if their lengths
+    /// are known, and the parts of the old index and its fences that the plan replaces.
     pub bytes_dying: u64,
 }
 

@@ -19,8 +19,7 @@ use block::Block;
 /// Plans an update by the cheapest strategy that publishes all edits by one switch.
 ///
 /// # Errors
-/// Faults of the edits or the policy; `NoStrategy` if one switch cannot publish all edits. Nothing
-/// is written before an error.
+/// Faults of the edits or the policy; `NoStrategy` if one switch cannot publish all edits.
 pub fn plan(snapshot: &Snapshot, edits: &[Edit], policy: &UpdatePolicy) -> Result<Plan, Error> {
     let slice_len = policy.slice_len_for(snapshot)?;
     let edits = snapshot.informed(edits);

@@ -16,8 +16,8 @@ pub struct UpdatePolicy {
     pub region_align: u64,
     /// The bytes to purge from caches at each barrier.
     pub purge: Purge,
-    /// Whether the plan ends with a barrier on its own switch. If it does not, the next plan proves
-    /// the switch, because every plan begins with that barrier.
+    /// Whether the plan ends with a barrier on its own switch. If not, the first barrier of the
+    /// next plan proves this switch.
     pub confirm: bool,
 }
 

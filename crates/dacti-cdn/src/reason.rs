@@ -44,8 +44,8 @@ pub enum Reason {
     /// The newest delta group has another encoding than the update.
     #[error("the newest delta group has another encoding than the update")]
     OtherEncoding,
-    /// No delta group reaches the block. Its regions lie 4 GiB or more after the base of the newest
-    /// group, or the update alone has 4 GiB or more.
+    /// No delta group reaches the block. The new regions lie 4 GiB or more after the base of the
+    /// newest group, or they alone have 4 GiB or more.
     #[error("no delta group reaches the block: its end lies 4 GiB or more after the group's base")]
     OutOfReach,
     /// The first table has too few free slots.
@@ -62,13 +62,14 @@ pub enum Reason {
          region base"
     )]
     FirstTableOutOfReach,
-    /// The second table is in neither of the two places that the layout names.
+    /// The second table lies in neither of the two places that the layout names.
     #[error("the second table is in neither of the two places that the layout names")]
     NoSecondTable,
     /// The names component, whose data must change, is not in the second table.
     #[error("the names component is not in the second table")]
     NamesElsewhere,
-    /// The package is in parts, and its current index ends after the start of the block.
+    /// The package is in parts, and its current index ends after the start of the block. The block
+    /// takes positions of that index, so the strategy cannot keep the index.
     #[error("the index ends at positions that the block needs, so a new index must be written")]
     IndexPassesEnd,
     /// No part holds exactly the last groups of the index, or the fences of these groups do not lie

@@ -39,7 +39,8 @@ pub struct Snapshot {
     pub(crate) delta_groups: Vec<DeltaGroup>,
     pub(crate) seal_len: u64,
     pub(crate) room_len: u64,
-    /// The place of the second table, 0 or 1.
+    /// The number of the second table's current place, 0 or 1. `None` if the table lies in neither
+    /// place, or does not list the index.
     pub(crate) place: Option<usize>,
     pub(crate) entries: Option<IndexEntries>,
     /// The entries of the groups before the base groups, removals included.
@@ -57,7 +58,7 @@ pub struct Snapshot {
 pub(crate) enum Found {
     /// The package has the region. `len` is the length of its stored bytes and its seal.
     Region { len: u64 },
-    /// The package does not have it.
+    /// The package does not have the region.
     Missing,
     /// The index was not read, and no look-up of the id was made.
     Unknown,
@@ -74,15 +75,15 @@ pub(crate) struct TableBytes {
 /// A delta group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DeltaGroup {
-    /// Its number in the index, from 0.
+    /// Number of the group in the index, from 0.
     pub number: u32,
-    /// Its start, absolute.
+    /// Start of the group, absolute.
     pub at: u64,
-    /// Group base. It has no meaning if the length is 0.
+    /// Group base. It has no meaning in a group without entries.
     pub base: u64,
-    /// Encoding of its regions. It has no meaning if the length is 0.
+    /// Encoding of the group's regions. It has no meaning in a group without entries.
     pub encoding: Encoding,
-    /// Entries in use.
+    /// Number of entries in use.
     pub length: u8,
 }
 
@@ -233,8 +234,8 @@ impl Snapshot {
         })
     }
 
-    /// Returns the edits. If the snapshot knows the length that an edit replaces, the edit states
-    /// this length.
+    /// Returns a copy of the edits. If the snapshot knows the length that an edit replaces, the
+    /// copy states this length.
     pub(crate) fn informed(&self, edits: &[Edit]) -> Vec<Edit> {
         let mut edits = edits.to_vec();
         for edit in &mut edits {

@@ -1,6 +1,6 @@
 //! The steps of a plan: append, reserve, barrier, switch.
 //!
-//! A step is data: the bytes, their place, the old bytes, and the state of the file after it.
+//! A step is data: the bytes, their place, the old bytes, and the state of the file after the step.
 //! Specification: `docs/spec/dacti-cdn.md`, "Steps".
 
 use crate::Digest;
@@ -52,8 +52,8 @@ pub struct Append {
     /// Start of the bytes, absolute. It is a multiple of the slice length; in a package in parts,
     /// it is a multiple of 8.
     pub at: u64,
-    /// The pieces, without gaps. The last piece also ends at such a multiple. Zeros at the end need
-    /// not be written, because extending the file has the same effect.
+    /// The pieces, without gaps. The last piece ends at a multiple of the same number as `at`.
+    /// Zeros at the end need not be written, because extending the file has the same effect.
     pub pieces: Vec<Piece>,
 }
 
@@ -71,10 +71,10 @@ impl Append {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Piece {
-    /// Its position, absolute.
+    /// Span of the piece, absolute.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::span"))]
     pub span: Span,
-    /// Its content.
+    /// Content of the piece.
     pub content: PieceContent,
 }
 
@@ -83,7 +83,8 @@ pub struct Piece {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields, rename_all = "snake_case"))]
 pub enum PieceContent {
-    /// The bytes of an edit: stored bytes and seal of a region, or the region of a component.
+    /// The bytes of an edit: stored bytes and seal of a region, the seal of a removal, or the
+    /// region of a component.
     Edit {
         /// Number of the edit, from 0.
         edit: u32,
@@ -92,14 +93,14 @@ pub enum PieceContent {
     },
     /// Bytes of a new index, made by [`Derived`](crate::Derived).
     Derived {
-        /// The region that they belong to.
+        /// The region to which the bytes belong.
         region: DerivedRegion,
         /// Digest of the bytes.
         digest: Digest,
     },
-    /// An extension table, whose bytes are in the plan.
+    /// Bytes that the plan itself has: an extension table, or the zeros for reads of seals.
     Inline(#[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))] Vec<u8>),
-    /// Zeros.
+    /// Zeros for alignment. Barriers do not probe them.
     Zeros,
 }
 
@@ -146,8 +147,8 @@ pub struct Reserve {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Barrier {
-    /// The ranges for which origin and caches must answer with the right bytes: the head first,
-    /// then ascending.
+    /// The ranges for which origin and caches must answer with the right bytes, ascending. Each range
+    /// is the whole head or a piece of the append.
     pub probes: Vec<Probe>,
     /// The ranges to purge from caches before the probes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::spans"))]
@@ -162,7 +163,7 @@ pub struct Probe {
     /// The range, absolute.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::span"))]
     pub span: Span,
-    /// Digest of its bytes.
+    /// Digest of the range's bytes.
     pub digest: Digest,
 }
 
@@ -174,7 +175,7 @@ pub struct Probe {
 pub struct Switch {
     /// The field.
     pub field: Field,
-    /// Its position, absolute.
+    /// Position of the field, absolute.
     pub at: u64,
     /// The old bytes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]

@@ -25,7 +25,7 @@ pub(crate) const NONE: Encoding = Encoding::NONE;
 /// A sparse file: pieces by their start, with zeros between them and up to `len`.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
-    /// The list of a package in parts. The digests are made up.
+    /// The list of parts, if the package is in parts. Its digests are not hashes of the parts.
     pub(crate) list: Option<PartList>,
     pub(crate) bytes: Vec<u8>,
     pub(crate) appended: BTreeMap<u64, Vec<u8>>,
@@ -70,7 +70,7 @@ pub(crate) fn fresh(entries: u32) -> World {
 }
 
 /// Returns a package in parts of `entries` regions, at least 2,551, with fences and eight delta
-/// groups. The last `used` delta groups are full: each repeats one older entry.
+/// groups. The last `used` delta groups are full: each lists one region 255 times.
 pub(crate) fn in_parts(entries: u32, used: u32) -> World {
     let mut world = fresh(entries);
     let groups = entries.div_ceil(255);

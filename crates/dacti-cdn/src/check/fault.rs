@@ -46,7 +46,7 @@ pub enum Breach {
     /// A step writes into old bytes outside the head.
     #[error("a step writes into old bytes outside the head")]
     OutsideHead,
-    /// The new view lacks or changes a published component, table or index.
+    /// The new view lacks a published component, table or index, or changes it.
     #[error("the new view lacks or changes a published component, table or index")]
     Lost,
     /// The new view reaches bytes that the plan does not write before the switch.
@@ -64,13 +64,13 @@ pub enum Breach {
     /// A step writes after the switch.
     #[error("a step writes after the switch")]
     AfterSwitch,
-    /// A barrier probes or purges bytes after the end that the file has at that step.
+    /// A barrier probes or purges bytes past the end of the file at that step.
     #[error("a barrier asks for bytes past the end of the file at that step")]
     ProbePastEnd,
     /// The switch has more than eight bytes, or is not naturally aligned.
     #[error("the switch is not 1, 2, 4 or 8 naturally aligned bytes")]
     Torn,
-    /// The position or length of the switch is not that of its field.
+    /// The switch does not have the position or the length of its field.
     #[error("the switch does not write exactly the field that it names")]
     Field,
     /// The plan has no switch.
@@ -89,10 +89,11 @@ pub enum Breach {
     /// The plan has more than one append.
     #[error("the plan has more than one append")]
     SecondAppend,
-    /// The slice length is invalid, or below the package's own.
+    /// The slice length is invalid, or shorter than the package's slice length.
     #[error("the slice length is invalid, or shorter than the package's slice length")]
     SliceLen,
-    /// A package with shared stored bytes, whose block does not end with room for seals.
+    /// The package has shared stored bytes, but the append lacks the zeros for reads of seals after
+    /// its edits.
     #[error("the append lacks the zeros that reads of seals need after its edits")]
     NoRoom,
     /// The plan does not begin with a barrier on the whole head.

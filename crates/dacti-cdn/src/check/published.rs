@@ -34,7 +34,7 @@ impl<'p> Published<'p> {
     }
 
     /// Checks that the new entries of the delta group are exactly the puts or exactly the removals,
-    /// and that no newer group lists one of their ids.
+    /// and that no newer group lists an id of the edits.
     fn check_delta(&self, number: u32, switch: &Switch) -> Result<(), Breach> {
         let number = usize::try_from(number).unwrap_or(usize::MAX);
         let delta = self.snapshot.delta_groups.get(number).ok_or(Breach::Field)?;
@@ -180,7 +180,7 @@ impl<'p> Published<'p> {
         Ok(())
     }
 
-    /// Checks that the new chain has all components of the old one, the new components, and one
+    /// Checks that the new chain has all components of the old chain, the new components, and one
     /// index.
     fn check_chain(&self, switch: &Switch) -> Result<(), Breach> {
         let place = self.snapshot.place.ok_or(Breach::Field)?;
@@ -196,7 +196,7 @@ impl<'p> Published<'p> {
         let key = |found: &Component| (found.id, found.version.major);
         for before in old {
             let after = components.iter().find(|found| key(found) == key(before));
-            // A fold replaces the fences, so the old fences may be missing.
+            // A new index replaces the fences, so the old fences may be missing.
             if after.is_none() && before.id == LOOKUP_ID && folds {
                 continue;
             }
@@ -222,8 +222,8 @@ impl Published<'_> {
         self.plan.edits.iter().any(changes)
     }
 
-    /// Returns the components of the new chain. Each further table must be an old one or an
-    /// appended one.
+    /// Returns the components of the new chain. Each table after the second must be an old table or
+    /// an appended one.
     fn walk(&self, second: Span) -> Result<Vec<Component>, Breach> {
         let first = self.snapshot.tables.first().ok_or(Breach::Lost)?;
         let first = Table::parse(&first.bytes, first.span.start).map_err(|_| Breach::Lost)?;
@@ -245,7 +245,7 @@ impl Published<'_> {
         Err(Breach::Lost)
     }
 
-    /// Returns a table that the plan appends, or an old one after the second.
+    /// Returns a table that the plan appends, or an old table that follows the second table.
     fn table_at(&self, at: u64) -> Result<Table<'_>, Breach> {
         let mut inline = self.pieces.iter().filter(|piece| piece.span.start == at);
         let inline = inline.find_map(|piece| match &piece.content {
@@ -284,7 +284,9 @@ impl Published<'_> {
         if same { Ok(()) } else { Err(Breach::Lost) }
     }
 
-    /// Checks that index and fences are exactly the derived pieces.
+    /// Checks that the index consists of the derived pieces, followed by the kept groups in a run
+    /// of changes. The fences must be derived pieces, lie in the head's room for fences, or be the
+    /// old fences.
     fn check_new_index(&self, components: &[Component]) -> Result<(), Breach> {
         let span_of = |id| {
             let found = components.iter().find(|found: &&Component| found.id == id);
@@ -292,7 +294,7 @@ impl Published<'_> {
         };
         let index = span_of(INDEX_ID)?.ok_or(Breach::Lost)?;
         let appended = self.appended(DerivedRegion::Index).ok_or(Breach::Unwritten)?;
-        // The kept groups follow the block as a second start of their part.
+        // In a run of changes, the kept groups follow the block as a second start of their part.
         let kept = match (self.plan.strategy, self.snapshot.base_groups()) {
             (Strategy::Changes, Some(base)) => base.span.len(),
             (Strategy::Changes, None) => return Err(Breach::Strategy),
@@ -303,8 +305,8 @@ impl Published<'_> {
         if index != (Span { end, ..appended }) || (kept > 0 && !ends_block) {
             return Err(Breach::Unwritten);
         }
-        // Readers ignore index components of other versions, so exactly one must have a current
-        // version.
+        // Readers ignore index components of other versions, so the index component must have the
+        // current version.
         let mut read = components.iter().filter(|found| found.id == INDEX_ID);
         if read.all(|found| found.version != INDEX_VERSION) {
             return Err(Breach::Lost);

@@ -10,7 +10,7 @@ use dacti_index::{Entry, GROUP_LEN, GroupHeader, INDEX_HEADER_LEN, emit_group, e
 use dacti_lookup::emit_lookup_with;
 use daicon_core::{Span, to_u64};
 
-/// Groups in one piece.
+/// The maximum number of groups in one piece.
 const PIECE_GROUPS: usize = 64;
 
 /// The bytes that a fold or a run of changes computes from a snapshot and edits, in the pieces of
@@ -83,8 +83,8 @@ impl<'a> Derived<'a> {
     }
 }
 
-/// Returns the changes that the edits of a plan make to the index. The changes have the places that
-/// the plan has chosen.
+/// Returns the changes that the edits of a plan make to the index. Their positions are the
+/// positions that the plan has chosen.
 fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
     let at = plan.append().map_or(plan.before.len, |append| append.at);
     let keeps_removals = plan.strategy == Strategy::Changes;

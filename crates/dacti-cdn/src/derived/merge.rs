@@ -32,7 +32,7 @@ impl Change {
     }
 }
 
-/// Entries and changes.
+/// The entries of a snapshot and the changes of an update, read as one sorted list.
 #[derive(Debug)]
 pub(crate) struct Merged<'a> {
     entries: &'a IndexEntries,
@@ -83,7 +83,7 @@ impl<'a> Merged<'a> {
                         live.len().saturating_add(other).saturating_sub(1)
                     }
                 };
-                // A removed region has no place in the new index.
+                // A removed region has no entry in the new index.
                 if let Some(listed) = self.get(number) {
                     return Some((number, listed));
                 }
@@ -91,7 +91,7 @@ impl<'a> Merged<'a> {
         })
     }
 
-    /// Returns the region with this number.
+    /// Returns the region with this number; `None` if a change removes it.
     pub(crate) fn get(&self, number: usize) -> Option<Listed> {
         let live = self.entries.live();
         let Some(found) = live.get(number) else {

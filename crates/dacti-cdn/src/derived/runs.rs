@@ -19,7 +19,7 @@ use uuid::Uuid;
 enum Cut {
     /// The regions are not divided.
     Whole,
-    /// The regions that were packed form one range. Windows of 4 GiB divide the later regions.
+    /// The regions that the packer wrote form one range. Windows of 4 GiB divide the later regions.
     Fresh,
     /// Windows of 4 GiB divide all regions, from the start of the file.
     Windows,
@@ -81,12 +81,12 @@ impl Grouper {
     }
 }
 
-/// The regions of one encoding, divided by each cut.
+/// The regions of one encoding, divided by every [`Cut`].
 #[derive(Debug)]
 struct Divided {
     low: u64,
     high: u64,
-    /// The runs of each cut, by their windows; `None` if there are too many.
+    /// The runs of each cut, by the numbers of their windows; `None` if there are too many runs.
     by_cut: [Option<BTreeMap<u64, (Grouper, Run)>>; CUTS.len()],
 }
 
@@ -114,8 +114,8 @@ impl Divided {
         }
     }
 
-    /// Returns the runs of the first cut that needs the fewest groups; `None` if every cut makes
-    /// too many runs.
+    /// Returns the runs of the cut that needs the fewest groups. If several cuts need as few
+    /// groups, the first of them counts. Returns `None` if every cut makes too many runs.
     fn best(self) -> Option<Vec<Run>> {
         let one_window = self.high.saturating_sub(self.low) <= RANGE_LEN_MAX;
         let cuts = if one_window { 1 } else { CUTS.len() };
@@ -126,8 +126,8 @@ impl Divided {
 }
 
 impl Runs {
-    /// Returns the runs, in one pass over the regions. For each encoding, it chooses the first of
-    /// the divisions that need the fewest groups.
+    /// Returns the runs, in one pass over the regions. Chooses for each encoding the cut that needs
+    /// the fewest groups.
     pub(crate) fn of(merged: &Merged<'_>, fresh_end: u64) -> Result<Self, Error> {
         let mut by_encoding: BTreeMap<[u8; 4], Divided> = BTreeMap::new();
         for listed in merged.iter() {
@@ -198,7 +198,8 @@ mod tests {
     use crate::{Error, IndexEntries};
     use dacti_index::Encoding;
 
-    /// Returns the steps over `n` regions of `encodings` encodings that a new index takes.
+    /// Returns how many steps over the regions a new index takes. It has `n` regions of `encodings`
+    /// encodings.
     fn steps(n: u32, encodings: u32) -> u64 {
         let tag = |n: u32| Encoding::from_tag((n % encodings + 0x2020_2020).to_le_bytes());
         let entries = IndexEntries::of((0..n).map(|n| (id(n), u64::from(n) * 10, 10, tag(n))));
@@ -218,7 +219,8 @@ mod tests {
     fn the_work_of_a_fold_does_not_grow_with_the_number_of_runs() {
         let most = u32::try_from(ENCODINGS_MAX).unwrap();
         for (n, encodings) in [(5_000, 1), (5_000, most / 2), (5_000, most), (10_000, most)] {
-            // One pass finds the runs, and one emits them. A pass has one step for its end.
+            // One pass finds the runs, and one emits them. Each pass takes one step for each
+            // region, and one step to notice the end.
             assert_eq!(steps(n, encodings), 2 * u64::from(n) + 2, "{n}, {encodings}");
         }
     }

@@ -19,7 +19,7 @@ pub struct ObjectRead {
     pub object: u64,
     /// The range within the object, relative to the object's start.
     pub range: Span,
-    /// The positions of those bytes in the package, absolute.
+    /// The positions of the same bytes in the package, absolute.
     pub span: Span,
 }
 
@@ -84,7 +84,8 @@ impl PartList {
         pairs.filter(|(entry, first)| entry.span != first.span)
     }
 
-    /// Returns the positions of the bytes of `span` at the first starts of their parts, in order.
+    /// Returns the positions at which the bytes of `span` lie at the first starts of their parts,
+    /// in order.
     ///
     /// A later publication may put other bytes at the positions of a second start, but never at the
     /// positions of a first start. So a later list still resolves the returned positions, but

@@ -93,8 +93,9 @@ impl PartList {
         Ok(merged(entries, &Merging { fresh_end, own_part, second_starts }))
     }
 
-    /// Returns the entries of the list after the bytes `rest` were added. A package of one file has
-    /// these bytes after the parts of this list. `index` is the index region of the package.
+    /// Returns the entries of the list for a package that was updated as one file. `rest` is the
+    /// span of the bytes that were added after the parts of this list. `index` is the index region
+    /// of the package.
     #[must_use]
     pub fn continued(&self, rest: Span, index: Span, fresh_end: u64) -> Vec<NextEntry> {
         let mut entries: Vec<_> = self.entries().iter().copied().map(NextEntry::There).collect();

@@ -18,7 +18,7 @@ const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION)
 pub struct PartsHead {
     /// Start of the region of the parts component, absolute.
     pub region_at: u64,
-    /// The content of that region. In a package of one file, the region is all zeros.
+    /// The content of the parts region. In a package of one file, that region is all zeros.
     pub region: PartsRegion,
     /// The layout.
     pub layout: Layout,

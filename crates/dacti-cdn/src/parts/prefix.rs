@@ -7,7 +7,8 @@ pub const PREFIX_LEN_MAX: usize = 240;
 
 /// Returns whether `prefix` is empty or a relative path of plain segments that ends with `/`.
 ///
-/// A plain segment names a folder in the folder that precedes it, on every host and system.
+/// A plain segment is the name of a subfolder on every host and system. It is not empty, `.` or
+/// `..`, and it has no character with a special meaning in paths or URLs.
 #[must_use]
 pub fn check_prefix(prefix: &str) -> bool {
     if prefix.is_empty() {

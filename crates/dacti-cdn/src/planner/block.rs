@@ -18,11 +18,13 @@ pub(crate) struct Block {
     /// The number of zeros for reads of seals that the block still lacks.
     room_len: u64,
     pieces: Vec<Piece>,
-    /// The stored bytes of each put, in order.
+    /// The span of the stored bytes of each put, in order.
     pub(crate) puts: Vec<Span>,
-    /// The seal of each removal, in order; empty without seals.
+    /// The span of the seal of each removal, in order. The spans are empty if the package has no
+    /// seals.
     pub(crate) removes: Vec<Span>,
-    /// The regions of new components, in order; empty for components without a region.
+    /// The span of the region of each new component, in order. The span of a component without a
+    /// region is empty.
     pub(crate) components: Vec<Span>,
 }
 

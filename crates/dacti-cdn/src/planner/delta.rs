@@ -24,7 +24,7 @@ pub(crate) struct Slot {
 
 /// Returns the delta group for an update. This is the newest group in use that has the encoding of
 /// the update, has room for the whole update, and reaches its bytes. No newer group may list an id
-/// of the update. Without such a group, it is the next unused group.
+/// of the update. If there is no such group, the update gets the next unused group.
 pub(crate) fn slot(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -55,8 +55,8 @@ pub(crate) fn slot(
             return Ok(Slot { group: *used, base: used.base, encoding });
         };
         against.get_or_insert(reason);
-        // If the update were in an older group, this group's entry of the same id would hide the
-        // new entry.
+        // An older group is not possible: this group's entry of the same id would hide the new
+        // entry.
         if snapshot.lists_any(used, &listing.ids) {
             break;
         }
@@ -70,7 +70,7 @@ struct Listing<'b> {
     /// The ids, ascending.
     ids: Vec<Uuid>,
     encoding: Encoding,
-    /// The places that the group base must reach.
+    /// The spans that the group base must reach.
     places: &'b [Span],
 }
 
@@ -110,7 +110,7 @@ impl<'b> Listing<'b> {
 impl Snapshot {
     /// Returns whether a delta group lists one of `ids`, which ascend.
     pub(crate) fn lists_any(&self, group: &DeltaGroup, ids: &[Uuid]) -> bool {
-        // If a group cannot be read, it counts as listing all ids.
+        // If the group cannot be read, assume that it lists all ids.
         self.delta_group(group).map_or(true, |group| {
             group.entries().iter().any(|entry| ids.binary_search(&entry.id.get()).is_ok())
         })

@@ -1,7 +1,8 @@
 //! Builds the steps, each with the state of the file after it.
 //!
-//! The order is always the same: barrier on the current head, append, barrier, reserve from the end
-//! of the head to its start, barrier, switch. Specification: `docs/spec/dacti-cdn.md`, "Steps".
+//! The order is always the same: barrier on the current head, append, barrier, reserves, barrier,
+//! switch. Reserves write higher positions of the head before lower positions. Specification:
+//! `docs/spec/dacti-cdn.md`, "Steps".
 
 use crate::{
     Action, Append, Barrier, Cost, Digest, Edit, Error, Field, HEAD_LEN, Piece, Plan, Probe, Purge,
@@ -54,7 +55,8 @@ impl<'p> Steps<'p> {
         Ok(())
     }
 
-    /// Adds the barrier on the reserved bytes, and the switch.
+    /// Adds the barrier on the reserved bytes, and the switch. If the policy says so, also adds a
+    /// barrier on the switch.
     pub(crate) fn switch(&mut self, field: Field, at: u64, after: &[u8]) -> Result<(), Error> {
         self.barrier_on_head();
         let before = self.write(at, after)?;

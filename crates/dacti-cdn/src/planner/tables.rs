@@ -86,9 +86,9 @@ pub(crate) fn steps_of_index<'p>(
         block.push(len, content)?;
     }
     if new.ends_block() && block.end != new.written.end {
-        // The extension tables have moved the index out of the reach of a table, and this has
-        // changed the number of extension tables. It does not happen in a block of a different
-        // length.
+        // The extension tables lie before the index. They have moved the index to a position that a
+        // region base does not reach, and so the number of extension tables is not the computed
+        // one. A block of a different length does not have this problem.
         return Err(Error::NoStrategy { reason: Reason::OutOfReach });
     }
     second.steps(snapshot, wanted, block, new.in_head()?, policy)
@@ -175,7 +175,8 @@ impl Second {
         }
     }
 
-    /// Appends one table for each base of the rest, each linked to the table before it.
+    /// Appends one table for each region base of the rest. The extension offset of each table leads
+    /// to the table that was added before it.
     fn with_rest(mut self, block: &mut Block) -> Result<Self, Error> {
         let mut rest = core::mem::take(&mut self.rest);
         rest.sort_by_key(|(base, _)| *base);
@@ -235,8 +236,8 @@ impl Second {
 }
 
 impl NewIndex<'_> {
-    /// Returns the old region base, if it reaches the new regions in the block. Otherwise returns
-    /// the start of these regions.
+    /// Returns the old region base, if it reaches the new index and its fences in the block.
+    /// Otherwise returns the start of the first of them.
     fn base(&self, old: u64) -> u64 {
         let is_first = !self.fences_in_head && !self.fences.is_empty();
         let first = if is_first { self.fences } else { self.index };
@@ -319,7 +320,7 @@ mod tests {
         assert_eq!(snapshot.tables.len(), 2 + 4);
         assert_eq!(snapshot.components.len(), 2 + 2 + 24);
         assert_eq!(world.regions(), regions);
-        // A fold keeps all of them.
+        // A fold keeps all components.
         let edits = [remove(3), region(30, 10), new(31, ComponentContent::Data([7; 8]))];
         assert_eq!(update(&mut world, &edits), Ok(Strategy::Fold));
         for n in 0..24 {

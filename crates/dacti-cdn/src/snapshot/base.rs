@@ -23,8 +23,8 @@ impl Snapshot {
         snapshot
     }
 
-    /// Returns the base groups; `None` for a package in one file, and for a package whose fences
-    /// do not lie in the head.
+    /// Returns the base groups. Returns `None` for a package in one file, if no part holds exactly
+    /// the last groups of the index, or if the fences do not lie in the head.
     #[must_use]
     pub const fn base_groups(&self) -> Option<&BaseGroups> {
         self.base.as_ref()

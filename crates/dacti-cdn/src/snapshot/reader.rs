@@ -404,7 +404,7 @@ mod tests {
         world.bytes[528] ^= 1;
         fails(&world, Error::NotUpdatable(Missing::Index));
         let mut world = fresh(5);
-        // Seals of major version 7.
+        // The seal component gets the major version 7.
         world.bytes[80 + 16] = 7;
         fails(&world, Error::NotUpdatable(Missing::Seals));
         let mut world = fresh(5);

@@ -15,9 +15,9 @@ pub(crate) const ENCODINGS_MAX: usize = 64;
 /// The valid entry of a region: the newest one of its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Live {
-    /// Its id.
+    /// Id of the region.
     pub id: Uuid,
-    /// Start of its stored bytes, absolute.
+    /// Start of the region's stored bytes, absolute.
     pub start: u64,
     /// Number of stored bytes.
     pub size: u32,
