@@ -7,11 +7,11 @@
 use daicon_core::Span;
 use std::collections::{BTreeMap, HashMap};
 
-/// Reads that were announced, but not taken yet.
+/// Reads that were announced, and that the caller has not taken yet.
 #[derive(Debug)]
 pub(super) struct Ahead<Read> {
-    /// The maximum number of reads that were started, but not taken yet. It limits the memory for
-    /// their bytes.
+    /// The maximum number of started reads that the caller has not taken yet. It limits the memory
+    /// for their bytes.
     begun_max: usize,
     begun: HashMap<Span, Read>,
     /// The waiting reads, in the order in which they were announced. `numbers` has the number of
@@ -38,7 +38,7 @@ impl<Read> Ahead<Read> {
         self.told = self.told.saturating_add(1);
     }
 
-    /// Starts the next read with `begin`, unless `begun_max` started reads are not taken yet.
+    /// Starts the next read with `begin`, unless `begun_max` started reads wait for the caller.
     /// Returns whether it started a read.
     pub(super) fn begin_next(&mut self, begin: impl FnOnce(Span) -> Option<Read>) -> bool {
         if self.begun.len() >= self.begun_max {
@@ -90,7 +90,7 @@ mod tests {
             ahead.tell(span(n));
         }
         assert_eq!(begin(&mut ahead), [5, 1]);
-        // Two reads were started. One of them must be taken before a third read starts.
+        // Two reads were started. The caller must take one of them before a third read starts.
         assert!(begin(&mut ahead).is_empty());
         assert_eq!(ahead.take(span(1)), Some(10));
         assert_eq!(begin(&mut ahead), [3]);
@@ -107,7 +107,8 @@ mod tests {
         }
         assert_eq!(begin(&mut ahead), [1]);
         assert_eq!(ahead.take(span(2)), None, "whoever wants it reads it now");
-        // A waiting read that is announced again moves to the end; a started read does not change.
+        // The read of span 2 was removed above, so announcing it again adds it at the end. The read
+        // of span 1 was started, so announcing it again changes nothing.
         for n in [2, 1] {
             ahead.tell(span(n));
         }

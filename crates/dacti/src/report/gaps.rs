@@ -1,8 +1,8 @@
 //! Classifies the bytes between the claims of a package: as padding, as remains of updates, or as
 //! unclaimed bytes.
 //!
-//! This module does not use the claims themselves. Specification: `docs/spec/dacti-package.md`,
-//! "The cdn layout".
+//! This module knows the gaps between the claims, but not the claims. Specification:
+//! `docs/spec/dacti-package.md`, "The cdn layout".
 
 use crate::fetch::source::read_span;
 use crate::read::view::read_failed;
@@ -29,7 +29,7 @@ pub(crate) struct Gaps {
 impl Gaps {
     /// Creates the classifier for a package whose replaced entries name `replaced`.
     pub(crate) fn new(package: &Package, mut replaced: Vec<Span>, look_max: u64) -> Self {
-        // An empty region without a seal takes no bytes, so its offset has no meaning.
+        // An empty span takes no bytes, so its offset has no meaning.
         replaced.retain(|span| !span.is_empty());
         replaced.sort_by_key(|span| (span.start, span.end));
         let slice_len = package.view().layout().map(|layout| layout.slice_len);
@@ -96,9 +96,9 @@ impl Gaps {
 
     /// Classifies the bytes of `cell`.
     ///
-    /// If `is_padded` is set, the zeros at its end are the padding of an append, and the bytes
-    /// before them are unclaimed. A whole slice of zeros is not padding. If `is_padded` is not set,
-    /// one nonzero byte makes the whole cell unclaimed.
+    /// If `is_padded` is set, the zeros at the end of the cell are the padding of an append, and
+    /// the bytes before them are unclaimed. A whole slice of zeros is not padding. If `is_padded`
+    /// is not set, one nonzero byte makes the whole cell unclaimed.
     fn look_at_cell(
         &self,
         package: &Package,

@@ -378,7 +378,8 @@ fn second_starts(package: &Package) -> impl Iterator<Item = Span> {
     list.into_iter().flat_map(PartList::second_starts).map(|(entry, _)| entry.span)
 }
 
-/// Returns the position at which the byte at `at` is stored.
+/// Returns the position of the byte at `at` where its part starts first. In a package of one file,
+/// this is `at`.
 fn first_start(package: &Package, at: u64) -> u64 {
     let byte = Span { start: at, end: at.saturating_add(1) };
     let list = package.view().parts().map(|parts| &parts.region.list);

@@ -31,8 +31,9 @@ pub fn judge(seen: &HostSeen, first: Option<&HostSeen>) -> Vec<HostFinding> {
     judged.all(first)
 }
 
-/// Returns the form to publish in, by the findings for all places. If a package of one file works,
-/// it keeps this form. Otherwise the form in parts is recommended, if that works.
+/// Returns the form to publish in, by the findings for all places. A package of one file keeps this
+/// form if the form works. Otherwise the form in parts is recommended if it works, and else the
+/// form of one file if that works.
 #[must_use]
 pub fn recommend(served: PublishedForm, findings: &[HostFinding]) -> PublishedForm {
     let works = |verdict: fn(&HostFinding) -> HostVerdict| {

@@ -33,7 +33,8 @@ pub(super) struct Equals {
     pub(super) inputs: Vec<usize>,
 }
 
-/// A function that tells the caller about a build. Its result tells whether the build continues.
+/// A function that tells the caller about the progress of a build. Its result tells whether the
+/// build continues.
 pub(super) type Tell<'t> = dyn FnMut(Progress) -> ControlFlow<()> + 't;
 
 /// Finds all inputs with equal contents, ascending by their first inputs. It leaves out inputs

@@ -234,7 +234,7 @@ enum Source {
         path: PathBuf,
         modified: Option<SystemTime>,
     },
-    /// Boxed for the same reason.
+    /// Boxed, because a large variant makes every input larger.
     HeldFile(Box<HeldFile>),
     Bytes(Vec<u8>),
     Shared(Shared),
@@ -365,8 +365,8 @@ impl Input {
         matches!(self.source, Source::File { .. })
     }
 
-    /// Leaves the content of a file, which [`read_into`](Self::read_into) has read, in memory. The
-    /// build then does not open the file.
+    /// Keeps the content of a file in memory, after [`read_into`](Self::read_into) has read it. The
+    /// build then does not open the file again.
     pub(super) fn hold_content(&mut self, content: Vec<u8>) {
         if let Source::File { path, .. } = &mut self.source {
             let path = core::mem::take(path);

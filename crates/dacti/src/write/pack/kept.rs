@@ -37,7 +37,7 @@ impl KeptFrom {
         &self.dictionary
     }
 
-    /// Returns the package as a source of these regions.
+    /// Creates the origin of the regions `regions`, which are copied from `package`.
     pub(crate) fn new(package: &Package, regions: &[Located]) -> Self {
         // The policy of the package's reader is ignored. If a region has a digest, the digest is
         // checked.

@@ -109,8 +109,8 @@ pub struct BuildOptions {
     /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
     /// The maximum number of bytes that are encoded but not yet written. The search for equal
-    /// contents leaves at most the same number of bytes of short files in memory, so that these
-    /// files are not read twice. It does not change the package.
+    /// contents may keep as many bytes of short files in memory, so that these files are not read
+    /// twice. The limit does not change the package.
     pub in_flight_max: usize,
 }
 

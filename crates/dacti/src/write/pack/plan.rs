@@ -145,8 +145,7 @@ impl Plan {
 /// Returns, for each region, the maximum number of bytes that it takes in an id range with its
 /// seal.
 fn lens_max(inputs: &[Input], encoding: Encoding, seal_len: u64) -> Vec<u64> {
-    // The inputs are visited in their own order. Random accesses, in id order, would wait for
-    // memory.
+    // The inputs are visited in their own order, because random accesses in id order are slower.
     let len_max = |input: &Input| {
         // A copied region is stored as it is, in any encoding. So its stored length is its `len`.
         let encoding = if input.as_kept().is_some() { Encoding::NONE } else { encoding };
@@ -231,8 +230,7 @@ fn parts(
     ranges: &[IdRange],
     encoding: Encoding,
 ) -> (Vec<usize>, Vec<Part>) {
-    // The inputs are visited in their own order. Random accesses, in id order, would wait for
-    // memory.
+    // The inputs are visited in their own order, because random accesses in id order are slower.
     let tags: Vec<_> = inputs.iter().map(|input| input.encoding(encoding).tag()).collect();
     let tag = |i: &usize| tags.get(*i).copied().unwrap_or(encoding.tag());
     let mut keyed = Vec::new();

@@ -25,8 +25,8 @@ pub(super) const SECTION_LEN: u64 = 8 << 20;
 /// reaches no further.
 const BEFORE_LEN: usize = (1 << 22) - 16;
 
-/// The maximum number of compressed sections that wait for an earlier section, apart from those
-/// that other threads compress.
+/// While another thread compresses a section, this thread compresses later ones. If more than this
+/// many of its sections are ready, it waits for the earlier section.
 const READY_MAX: usize = 2;
 
 /// The number of bytes by which the compressed bytes of a section grow at once.
@@ -97,7 +97,7 @@ fn is_full<I>(waiting: &VecDeque<Compressed<'_, I>>) -> bool {
     ready.count() > READY_MAX
 }
 
-/// Writes the first section, as soon as it is compressed.
+/// Waits until the first section is compressed, and writes it.
 fn take_first<I>(
     waiting: &mut VecDeque<Compressed<'_, I>>,
     sink: &mut impl Write,

@@ -49,7 +49,7 @@ impl Place {
 impl ObjectFolder {
     fn attributes(&self, kind: StoredKind) -> Attributes {
         if self.head.is_local() {
-            // Local files have no headers.
+            // A local file has no headers, so it needs no attributes.
             return Attributes::new();
         }
         let (control, media_type) = match kind {

@@ -339,7 +339,7 @@ impl Own {
 }
 
 /// Returns the start of the index, and the number of its entries in the head. Each update of
-/// regions increases this pair, of which the first number counts first.
+/// regions increases the first number, or keeps it and increases the second one.
 fn state_of(view: &View) -> (u64, u64) {
     (view.index().start, view.delta_entries())
 }

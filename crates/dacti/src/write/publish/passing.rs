@@ -11,8 +11,8 @@ use std::collections::VecDeque;
 
 /// The check of the regions of a package. It takes pieces of the file, ascending.
 ///
-/// Regions whose first byte does not pass by are not checked. Of regions that overlap in part, only
-/// the first one is checked, so that the work stays in proportion to the bytes.
+/// A region is checked only if its first byte passes by. Of regions that overlap in part, only the
+/// first one is checked, so that the work stays in proportion to the bytes.
 ///
 /// Memory: 56 bytes for each region, and the seals of the regions that the last piece began.
 pub(super) struct Passing<'p> {

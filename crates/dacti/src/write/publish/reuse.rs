@@ -135,8 +135,8 @@ impl Filled {
         self.0.extend(spans);
     }
 
-    /// Returns the parts of `wanted` that are not filled. `wanted` must ascend. A short filled span
-    /// between two missing spans is fetched again.
+    /// Returns the bytes of `wanted` that are not filled, as spans. `wanted` must ascend. A short
+    /// filled span between two missing spans is fetched again.
     pub(super) fn missing(&mut self, wanted: &[Span]) -> Vec<Span> {
         self.0.sort_unstable_by_key(|span| (span.start, span.end));
         let mut missing: Vec<Span> = Vec::new();

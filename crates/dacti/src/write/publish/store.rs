@@ -34,8 +34,8 @@ pub trait PartStore: core::fmt::Debug + Send + Sync {
     /// # Errors
     /// [`PublishFault::Conflict`](super::PublishFault::Conflict) if the condition does not hold;
     /// [`PublishFault::Unconditional`](super::PublishFault::Unconditional) if the store cannot
-    /// check the condition; `Io` or `Remote`. After the last two, the head may have been replaced
-    /// nevertheless.
+    /// check the condition; `Io` or `Remote`. After `Io` or `Remote`, the head may have been
+    /// replaced nevertheless.
     fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error>;
 
     /// Lists the objects that lie directly in `folder`. An empty `folder` is the head's own folder.

@@ -1,6 +1,6 @@
 //! An update of a package in parts. It is planned and executed like the update of a file. Its
-//! writes go into a temporary file, which collects the block and the new head. At the end they are
-//! published.
+//! writes go into a copy of the head in memory, and into a temporary file with the block. At the
+//! end, both are published.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing", "The plan".
 

@@ -22,7 +22,8 @@ use std::time::SystemTime;
 /// If an object was stored more recently than this, it is not stored again, because no collector
 /// may delete it yet.
 const FRESH: Duration = Duration::from_hours(1);
-/// The minimum number of objects for which an upload looks for objects of an interrupted upload.
+/// An upload of at least this many objects first looks for objects that an interrupted upload has
+/// stored.
 const RESUMED_MIN: u64 = 4;
 
 /// The progress of an upload.
@@ -47,9 +48,9 @@ fn entry_of(source: &dyn ReadAt, span: Span, take: &mut TakePiece<'_>) -> Result
     Ok(PartEntry { span, piece_exponent, digest })
 }
 
-/// Returns the list of these entries, and the entries of its new parts, whose bytes `source` has.
-/// `at` is the start of the parts region. The bytes of the new parts are given to `take`, in
-/// ascending pieces with their positions.
+/// Returns the list of parts with the entries `next`, and those of its entries whose parts are new.
+/// `source` has the bytes of the new parts. `at` is the start of the parts region. The bytes of the
+/// new parts are given to `take`, in ascending pieces with their positions.
 pub(super) fn hashed(
     source: &dyn ReadAt,
     next: Vec<NextEntry>,

@@ -342,7 +342,8 @@ fn names_to_write<'i>(
 ) -> Vec<Name<'i>> {
     let named = inputs.iter().zip(unchanged).filter_map(|((input, found), unchanged)| {
         let name = input.to_name()?;
-        // If a region is stored without encoding, the index tells its length, so the list need not.
+        // If a region is stored without encoding, the index tells its length. So a wrong length in
+        // the list does no harm.
         let is_told = encoding == Some(Encoding::NONE) || *unchanged;
         let is_listed = if let Some(listed) = chain.find(name.path) {
             let len_is_right = is_told || listed.decoded_len == name.decoded_len;

@@ -108,10 +108,10 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
         Ok(())
     }
 
-    /// Returns whether a reserve needs a modification second of its own. A cache recognizes changed
-    /// bytes by the second. A barrier before the switch waits until all caches have the reserve,
-    /// which needs a new second. If the file's barriers return at once, a reserve needs no new
-    /// second. Then an update sets the time forward by at most one second.
+    /// Returns whether a reserve needs a modification second of its own. Caches recognize changed
+    /// bytes by this second. If a barrier before the switch waits until all caches have the
+    /// reserve, the reserve needs a new second. If the file's barriers return at once, it needs
+    /// none, and an update sets the time forward by at most one second.
     fn reserve_needs_second(&self) -> bool {
         true
     }

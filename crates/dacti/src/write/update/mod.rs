@@ -64,8 +64,8 @@ pub struct UpdateOptions {
     pub policy: UpdatePolicy,
     /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
-    /// The maximum number of bytes that are encoded but not yet written. It does not change the
-    /// package.
+    /// The maximum number of bytes that are encoded but not yet written. The limit does not change
+    /// the package.
     pub in_flight_max: usize,
 }
 

@@ -109,7 +109,7 @@ pub(super) fn read_changes(source: &dyn ReadAt, snapshot: &mut Snapshot) -> Resu
     Ok(())
 }
 
-/// Feeds a scan, whose bytes lie in `groups`.
+/// Runs a scan to its end. The bytes of the scan lie in `groups`.
 fn read_all(
     source: &dyn ReadAt,
     mut scan: IndexEntriesReader,
