@@ -170,7 +170,7 @@ test("a replayed head is not taken, and the right site stays", async (t) => {
   const client = await shown.createCDPSession();
   await client.send("ServiceWorker.enable");
   for (let turn = 0; turn < 3; turn += 1) {
-    // A restarted worker requests the head.
+    // For the next page, the browser starts the worker again, and the worker requests the head.
     await client.send("ServiceWorker.stopAllWorkers");
     await shown.goto(server.url);
     assert.ok((await textOf(shown)).includes("the second text"));
@@ -199,7 +199,8 @@ test("a head that nobody signed locks nothing out", async (t) => {
   await client.send("ServiceWorker.stopAllWorkers");
   await shown.goto(server.url);
   assert.ok((await textOf(shown)).includes(RIGHT));
-  // The publisher's next version has a lower sequence, and is still accepted.
+  // The publisher's next version has a lower sequence than the refused version. It must still be
+  // accepted.
   await writeFile(rightHead, saved);
   await writeFile(join(from, "index.html"), content("the second text", 1));
   dacti("-q", "site", from, "-o", out, "--sign", key);

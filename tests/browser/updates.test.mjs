@@ -129,7 +129,7 @@ test("an update costs what changed and a head", async (t) => {
 test("a cache that serves stale heads never mixes views", async (t) => {
   const heads = [];
   let turn = 0;
-  // The server answers with any earlier head at any time.
+  // The server may answer each request for the head with any head that it has had so far.
   const stale = (answer, { path }) => {
     if (path !== "/dacti-site/site.dacti-pack" || answer.status !== 206) return answer;
     if (!heads.some((head) => head.body.equals(answer.body))) heads.push(answer);

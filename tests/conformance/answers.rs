@@ -241,8 +241,8 @@ pub fn remote(script: &[u8]) {
     let file = RemoteFile::new(whole[..65_536].to_vec(), whole.len() as u64);
     let (fetches, doubts) = (AtomicU64::new(0), AtomicU64::new(0));
     let remote = Arc::new(Scripted { file, script: script.to_vec(), fetches, doubts });
-    // If a digest does not match, the reader must not search the index for a region with this
-    // digest. This limit is the default over HTTP.
+    // After a wrong digest, a reader can search the index for the region that has this digest.
+    // These limits forbid the search, as the default limits over HTTP do.
     let limits = Limits { explained_entries_max: 0, ..Limits::default() };
     let opened = ready(AsyncPackage::from_remote(Arc::clone(&remote) as _, limits));
     let package = opened.expect("the head is right");

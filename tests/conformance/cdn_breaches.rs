@@ -242,8 +242,8 @@ fn far_slots(sealing: Sealing) -> Case {
         let (at, after) = (p.file.len() as u64, p.model.clone());
         let group = by::Group { base: at, encoding: NONE, entries, ..by::Group::default() };
         let container = by::read_container(&p.file).expect("a package");
-        // Readers refuse an index with an empty group after the head (R-LAY-22). This plan reads it
-        // without that rule.
+        // The index has an empty group after the head. Readers refuse such an index (R-LAY-22), so
+        // this code reads it without that check.
         let found = container.components.iter().find(|found| found.id == by::INDEX);
         let region =
             by::region(found.expect("an index"), p.file.len() as u64).expect("in the file");

@@ -326,8 +326,8 @@ fn updates_after_one_that_died_at_any_step_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// Checks that these cases cause no corruption. If barriers also cover data, no reader may have to
-/// ask the origin again.
+/// Checks that these cases cause no corruption. If caches renew both heads and data at barriers, no
+/// reader may need to ask the origin again.
 fn prove_sound(cases: &[Case]) {
     let edges = edges();
     let mut total = Report::default();

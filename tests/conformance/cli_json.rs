@@ -138,8 +138,8 @@ fn every_object_is_as_the_page_says() {
     }
     check("Cost", &["get", "p", "a", "--dry-run", "--json"]);
     check("Cost", &["diff", "old", "p", "--dry-run", "--json"]);
-    // After a removal, the names list still has the name. A damaged region is reported as a finding
-    // with its place.
+    // The following runs report two kinds of findings. A removal leaves a name without a region. A
+    // damaged region is reported with its place.
     assert_eq!(run(&["rm", "p", "y"]).code, Some(0));
     check("Verified", &["verify", "p", "--json"]);
     let listed = objects(&run(&["ls", "p", "--json"]));
@@ -167,7 +167,8 @@ fn every_object_is_as_the_page_says() {
     check("DarCounts", &["dar", "extract", "x.dar", &cid, "-o", "y.dar", "--json"]);
     let files = ["dar", "extract", "x.dar", &cid, "--files", "-C", "files", "--json"];
     check("DarFiles", &files);
-    // `extract` refuses to replace existing files, and writes the removed file again.
+    // The second run of `extract` writes the removed file again, and refuses to replace the other
+    // files.
     fs::remove_file(at("files/a")).expect("it was written");
     check("DarFiles", &files);
     check("DarToCar", &["dar", "to-car", "x.dar", "-o", "x.car", "--json"]);

@@ -243,8 +243,8 @@ fn the_writer_refuses_what_is_out_of_order() {
     assert_eq!(refused(encoder.block(&id(&one), b"other")), Misuse::WrongCid);
     assert_eq!(refused(encoder.repeat(&id(&one))), Misuse::NeverWritten);
     assert_eq!(refused(encoder.root(&id(&top), &top.data)), Misuse::DuplicateRoot);
-    // The refused calls have changed nothing. Either block could be written now. After the second
-    // block, the first block is no longer possible.
+    // The refused calls have changed nothing, so the encoder still accepts both linked blocks. If
+    // the second one is written, the first one can no longer follow.
     encoder.block(&id(&two), &two.data).expect("the first is passed over");
     assert_eq!(refused(encoder.block(&id(&one), &one.data)), Misuse::OutOfOrder);
     encoder.root(&id(&one), &one.data).expect("as a root it may");

@@ -155,8 +155,8 @@ fn a_wrong_block_never_reaches_the_sink() {
         let error = result.expect("a block is wrong");
         assert_eq!(error.format(), Some(&Error::Misuse(Misuse::WrongCid)), "{error}");
     };
-    // The test damages only leaves. A damaged node would have other links, and the writer would
-    // refuse it for them.
+    // The test damages only leaves. If it damaged a node, the links would also change, and the
+    // writer would refuse these links instead.
     let leaves = (300..blocks.len()).filter(|&number| blocks[number].links.is_empty());
     for wrong in leaves.step_by(400).chain([2999]) {
         let mut sink = Vec::new();

@@ -74,8 +74,8 @@ pub fn fuzz(head: &[u8]) {
             assert_eq!(object.start + read.range.start, at, "{entry:?}");
         }
     }
-    // No entry has this position, because it lies at the end of the list or, if that is higher, at
-    // the end of the head.
+    // This position lies at the end of the list or at the end of the head, whichever is higher. So
+    // no entry has it.
     let end = list.end().max(dacti::HEAD_LEN);
     assert!(list.resolve(Span { start: end, end: end + 1 }).is_err());
 }

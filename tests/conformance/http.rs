@@ -538,9 +538,9 @@ fn another_file_that_comes_while_the_first_is_opened_is_opened_in_its_place() {
         }),
     );
     let (package, source) = open(&server, &options()).expect("the other one is as good");
-    // The reader sends five requests: the head of the first file, its index with the fences, a look
-    // at the head, which is then of the other file, the head again, and the other index with its
-    // fences.
+    // The reader sends five requests. First it fetches the head of the first file, and the index
+    // with the fences. Then it looks at the head again, and finds the head of the other file. So it
+    // fetches this head and the other index with its fences.
     assert_eq!(source.stats().requests, 5, "{:?}", server.seen());
     let region = |n: u32| package.get(&*format!("{n}.bin")).expect("it is there");
     assert_eq!((region(1), region(2)), (vec![2; 8], vec![2; 8]), "of the file that is open");

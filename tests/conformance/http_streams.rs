@@ -109,7 +109,7 @@ impl Remote for Peer {
         Box::pin(async move {
             self.fetched.lock().expect("no thread panicked").push(span);
             self.most.fetch_max(self.under_way.fetch_add(1, Relaxed) + 1, Relaxed);
-            // Is pending once, so that other requests are also polled.
+            // This future is pending once, so the executor also polls the other requests.
             let mut polled = false;
             core::future::poll_fn(|context| {
                 context.waker().wake_by_ref();

@@ -446,8 +446,8 @@ fn auto_takes_brotli_where_the_whole_shrinks() {
     let brotli = BuildOptions { encoding: EncodingChoice::Brotli, ..auto };
     assert_same(&build(&text, auto), &build(&text, brotli), "text");
     assert_eq!(build(&[], auto).len(), 80);
-    // The noise has an explicit id and no path, so the package has no names list. No region of the
-    // package becomes shorter with Brotli.
+    // The region has an explicit id and no path, so the package has no names list. The random bytes
+    // do not become shorter with Brotli.
     let mut random = Random(7);
     let noise: Vec<u8> = (0..300_000).map(|_| random.next() as u8).collect();
     let built = |options| {
@@ -492,7 +492,8 @@ fn id_ranges_stay_within_four_gibibytes() {
     let ids: Vec<Vec<_>> =
         groups.iter().map(|group| group.iter().map(|e| e.id).collect()).collect();
     assert_eq!(ids, [vec![small(1)], vec![small(2), small(3), small(4), by::NAMES]]);
-    // The order of the data in the second range: the names list, then the paths "a", "b", "d".
+    // In the second range, the data have this order: the names list, and then the paths "a", "b",
+    // "d".
     let mut at = index.region.0 + index.region.1;
     for (group, order) in groups.iter().zip([&[0][..], &[3, 1, 0, 2]]) {
         assert!(

@@ -142,7 +142,8 @@ fn wrong_places_are_refused_with_the_way_out() {
     site.refused(&["gc", PKG, "--grace", "0"], 1, "give at least 3600");
     site.refused(&["publish", "one", "www/other", "--prefix", "../"], 1, "cannot be the folder");
     site.refused(&["tag", PKG, "../up"], 1, "one plain path segment");
-    // The part of the package is cut, then missing, then a folder.
+    // The test damages the package's part in three ways: it shortens the file, removes it, and puts
+    // a folder in its place.
     let part = fs::read_dir(site.at("www/p.dacti-pack.parts")).unwrap().next().unwrap().unwrap();
     let bytes = fs::read(part.path()).unwrap();
     fs::write(part.path(), &bytes[1..]).unwrap();

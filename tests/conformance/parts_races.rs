@@ -19,8 +19,8 @@ struct Turns {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The numbers of the publishers, in the order of their turns. The next turn is the last
-    /// element.
+    /// The publisher of each turn, in reverse order: the last element is the publisher of the next
+    /// turn.
     order: Vec<usize>,
     done: [bool; 2],
     /// For each publisher, the number of operations that it may still perform before it crashes.

@@ -65,8 +65,8 @@ fn update(
     strategy
 }
 
-/// Checks three things: a verification finds no fault, a list has exactly these names, and every
-/// region can be read. Also checks that each part has room for 16 seals after every region in it.
+/// Checks that a verification finds no fault, that a list has exactly these names, and that every
+/// region can be read. After each region, its part must have room for 16 seals.
 #[track_caller]
 fn assert_sealed(store: &Memory, model: &Model, seal_len: u64) {
     let sequence = head(store).region.sequence;

@@ -163,8 +163,8 @@ fn a_mapped_package_shows_the_view_that_it_took() {
     assert_eq!(package.region("00077").expect("it is there")[..], files[78].bytes);
 }
 
-/// Writes a delta group. Each entry has 100 bytes, which start a multiple of 100 bytes after
-/// `base`.
+/// Writes a delta group. Each entry is a path and a number `n`. It names 100 bytes, which start `n`
+/// times 100 bytes after `base`.
 fn put_delta(file: &mut Vec<u8>, group: u64, base: u64, entries: &[(&str, u32)]) {
     let at = (16_448 + GROUP * group) as usize;
     by::place(file, at, &base.to_le_bytes());

@@ -399,7 +399,7 @@ fn the_url_that_is_told_is_that_of_the_file() {
 fn it_listens_where_it_is_told_by_either_protocol() {
     let dir = site();
     let site = dir.path().join("site");
-    // Some machines have no IPv6 address of loopback.
+    // Some machines have no loopback address of IPv6.
     if std::net::TcpListener::bind("[::1]:0").is_ok() {
         let server = Served::start_at(&site, "[::1]:0", &[]);
         assert!(server.address.starts_with("[::1]:"), "{}", server.address);

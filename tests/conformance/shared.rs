@@ -365,7 +365,8 @@ fn updates_leave_the_regions_that_share_bytes_alone() {
         let mut first = with_key();
         for (name, content) in [("tiles/00", "land"), ("tiles/34", "ice")] {
             let found = expected.iter_mut().find(|(path, _)| path == name).expect("there");
-            // The new content has the same length, because the names list keeps the length.
+            // The new content is as long as the old one, so the length in the names list stays
+            // right.
             found.1 = format!("{content:36}").into_bytes();
             first.put(name, found.1.clone()).expect("a good name");
         }

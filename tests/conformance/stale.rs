@@ -15,8 +15,8 @@ use std::sync::{Arc, Mutex};
 struct Stale {
     bytes: BytesSource,
     span: Span,
-    /// The number of reports after which the bytes are right. If it exceeds `ways`, the source
-    /// stops earlier to offer another way to read them.
+    /// The number of reports after which the bytes are right. If it exceeds `ways`, the source runs
+    /// out of other ways to read before the bytes are right.
     cured_after: usize,
     ways: usize,
     /// Whether the source returns its own error when it has no other way to read.

@@ -183,7 +183,8 @@ fn deltas_that_are_full_are_folded_without_being_asked() {
     let dir = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let path = dir.path().join("package.dacti-pack");
     build(&path, 3, 4096);
-    // The regions fill a part of one group, so updates have nine groups with 2,295 entries.
+    // The regions fill a part of one group. Nine groups with room for 2,295 entries remain for
+    // updates.
     let (mut updates, mut folded) = (0, false);
     while !folded {
         let mut update = open(&path);

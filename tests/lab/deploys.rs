@@ -57,7 +57,7 @@ fn forward(mut from: TcpStream, mut to: TcpStream, count: &AtomicU64) {
     let _ = to.shutdown(Shutdown::Write);
 }
 
-/// A bucket, which clients reach through a meter, and the settings of the clients.
+/// A bucket, and the settings with which clients reach it through a [`Meter`].
 struct Bucket {
     dir: tempfile::TempDir,
     meter: Meter,

@@ -63,8 +63,8 @@ fn a_range_is_kept_by_itself() {
     let edge = lab.edge(Edge::VarnishRanges).unwrap().to_string();
     let get = |fields: &str| ask(&edge, "GET", "/file", fields).unwrap();
     let first = get("Range: bytes=100000-100999\r\n");
-    // Replaces the file with other bytes of the same length. So the bytes of an answer show whether
-    // the cache kept it from before.
+    // The file now has other bytes of the same length. So an answer shows whether the cache has
+    // kept the old bytes.
     fs::write(lab.data().join("file"), vec![2; 200_000]).unwrap();
     let kept = get("Range: bytes=100000-100999\r\n");
     assert_eq!((kept.status, &kept.body), (206, &first.body));

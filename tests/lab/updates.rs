@@ -1,9 +1,9 @@
 //! Updates a package while eight readers read it through a cache. No reader may get a wrong byte,
 //! or an error that repeating does not remove.
 //!
-//! Half of the readers fetch the head from the origin and the rest from the cache. Of all mixes
-//! that locations of a cache can cause, this is the worst for a reader. An update waits for no
-//! cache, so it is published as fast as the disk allows.
+//! Half of the readers fetch the head from the origin, and everything else from the cache. A cache
+//! with several locations can also answer with a new head and old bytes, but never with a worse mix
+//! than this. An update waits for no cache, so it is published as fast as the disk allows.
 
 use dacti::fetch::{HttpOptions, Stats};
 use dacti::update::{Update, UpdateOptions};

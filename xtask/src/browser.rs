@@ -15,15 +15,15 @@ const PROGRAMS: &[(&str, &str)] = &[
     ("/usr/bin/npm", "npm"),
 ];
 const TESTS: &str = "tests/browser";
-/// The files of tests for Chromium, and the files of tests that also run in Firefox. The latter use
-/// no protocol that only Chromium has.
+/// The test files that run in Chromium, and the test files that run in Firefox. The files of the
+/// second list use no protocol that only Chromium supports.
 const CHROMIUM: &[&str] = &["worker", "site", "updates", "hostile", "inspector", "documentation"];
 const FIREFOX: &[&str] = &["site", "inspector"];
 /// The folder into which the tests write screenshots and measurements.
 const OUT: &str = "target/web/browser";
 
-/// Runs the tests. With `--full`, they take 1,000 navigations, and the whole documentation of the
-/// toolchain. A name such as `site` chooses one file of tests.
+/// Runs the tests. With `--full`, they make 1,000 navigations, and use the whole documentation of
+/// the toolchain. A name such as `site` chooses one file of tests.
 pub fn browser(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
     let only: Vec<_> = args.iter().filter(|arg| *arg != "--full").map(String::as_str).collect();

@@ -50,7 +50,8 @@ pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
         }
         times.push(time);
     }
-    // If this is not CI, a person may edit files while it runs.
+    // In CI, no verb may change the tree. Elsewhere, a person may edit files during the run, so
+    // this is not checked.
     if under_ci() && state(context)? != before {
         return Err(format!("it changed the tree:\n{}", state(context)?).into());
     }

@@ -89,8 +89,8 @@ fn lay_out(context: &Context, npm: &Path) -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// Adds a module under a name that has its digest. Returns the name, and the digest in the form
-/// that browsers check.
+/// Adds a module to the folder. Its new name contains the first bytes of its digest. Returns the
+/// name, and the digest in the form that browsers expect in `integrity`.
 fn add_module(folder: &Path, npm: &Path, name: &str) -> Result<serde_json::Value> {
     let module = read(&npm.join(format!("{name}.wasm")))?;
     let digest = Sha256::digest(&module);

@@ -12,7 +12,8 @@ use std::collections::BTreeSet;
 /// in ARCHITECTURE.md.
 struct Layer {
     name: &'static str,
-    /// The names of these crates. They limit dev-dependencies and build-dependencies, too.
+    /// The names of the crates that it may depend on, also in its dev-dependencies and
+    /// build-dependencies.
     may_use: &'static [&'static str],
     ground: Ground,
 }
@@ -198,8 +199,8 @@ const TREE: &[&str] = &[
     "--package",
 ];
 
-/// Returns the forbidden crates in the printed tree, and the forbidden crates on which the package
-/// itself depends for any target.
+/// Returns each forbidden crate that the printed tree contains, or on which the package itself
+/// depends for any target.
 fn forbidden(package: &Package, tree: &str) -> Vec<String> {
     let built: BTreeSet<&str> = tree.lines().filter_map(|l| l.split(' ').next()).collect();
     let found = FORBIDDEN_BELOW_FACADE.iter();

@@ -98,7 +98,8 @@ impl Toolchain {
         if *self == Self::Debian {
             command.arg("-Zbuild-std=core,alloc");
             command.env("RUSTC", DEBIAN_RUSTC).env("RUSTC_BOOTSTRAP", "1");
-            // `cargo run` sets this variable to the libraries of the other compiler.
+            // `cargo run` sets this variable to the libraries of the toolchain in use, which
+            // Debian's compiler must not load.
             command.env_remove("LD_LIBRARY_PATH");
         }
         command

@@ -47,7 +47,8 @@ pub fn crates(json: &str) -> Result<Crates> {
     let items = doc["index"].as_object().ok_or("the JSON of rustdoc has no index")?;
     for (id, item) in items.iter().filter(|(_, item)| item["crate_id"] == 0) {
         let implementation = &item["inner"]["impl"];
-        // The compiler, or a blanket implementation, implements such a trait for every type.
+        // The authors of the crate did not write this implementation. It is made by the compiler,
+        // or by a blanket implementation for every type.
         if implementation["is_synthetic"] == true || !implementation["blanket_impl"].is_null() {
             continue;
         }

@@ -30,7 +30,8 @@ pub fn snapshots(context: &Context, args: &[String]) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Performs the second half of `--check`. The tests must have run just before.
+/// Does the second half of `--check`: finds the snapshot files that the tests did not read. The
+/// tests must have run just before.
 pub fn check_recorded(context: &Context) -> Result<Outcome> {
     let unasked = unasked(context)?;
     judge("snapshot files that no test asks for (`cargo xtask snapshots` removes them)", &unasked)?;
@@ -42,8 +43,8 @@ pub fn list_of(context: &Context) -> Result<PathBuf> {
     Ok(Metadata::load(context)?.target_directory.join("xtask-snapshots-asked-for"))
 }
 
-/// Sets a variable, so that insta appends the path of each snapshot that an assertion reads to the
-/// file [`list_of`].
+/// Sets an environment variable for the tests. It makes insta write the paths of all snapshots that
+/// assertions read into the file [`list_of`].
 pub fn record(tests: &mut Command, list: &Path) -> Result {
     let text = |error| format!("{}: {error}", list.display());
     if let Some(dir) = list.parent() {

@@ -175,7 +175,8 @@ fn private_paths(tree: &Tree, private: &[String]) -> Vec<String> {
     findings
 }
 
-/// Returns whether a line contains this path. It does not count inside a longer path or an address.
+/// Returns whether a line contains this path. If the path is only the end of a longer path or
+/// address, it does not count.
 fn names(line: &[u8], folder: &[u8]) -> bool {
     line.windows(folder.len()).enumerate().any(|(at, window)| {
         let before = at.checked_sub(1).and_then(|at| line.get(at));

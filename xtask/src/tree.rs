@@ -16,8 +16,8 @@ impl Tree {
         let mut files = BTreeMap::new();
         for name in names.split_terminator('\0') {
             let path = context.root.join(name);
-            // git lists a deleted file until the deletion is staged. A symbolic link has no text of
-            // its own.
+            // git still lists a deleted file until the deletion is staged. Symbolic links are left
+            // out, because they have no text of their own.
             if path.symlink_metadata().is_ok_and(|metadata| metadata.is_file()) {
                 let bytes = std::fs::read(&path).map_err(|error| format!("{name}: {error}"))?;
                 files.insert(name.to_owned(), bytes);

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 /// A top-level module of the facade, and the modules that it may name. If you add one, give the
 /// reason in ARCHITECTURE.md.
 const WINGS: &[(&str, &[&str])] = &[
-    // An error names the place of a package with a type of `fetch`, which hides secrets.
+    // An error names the place of a package. It uses a type of `fetch` for this name, because that
+    // type hides secrets.
     ("error", &["fetch"]),
     ("threads", &["error"]),
     ("hash", &["threads"]),
@@ -25,8 +26,8 @@ const WINGS: &[(&str, &[&str])] = &[
     ("remote", &["error", "fetch", "read"]),
     // A report can also describe a file that a transport fetches.
     ("report", &["error", "fetch", "find", "hash", "read", "remote", "threads"]),
-    // `pull` verifies a copy before keeping it. To upload parts to an object store, the runner of
-    // `remote` is needed.
+    // `pull` verifies a copy before keeping it. Uploads of parts to an object store use the runner
+    // of `remote`.
     ("write", &["error", "fetch", "find", "hash", "read", "remote", "report", "threads"]),
 ];
 

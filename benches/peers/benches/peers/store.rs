@@ -48,7 +48,7 @@ pub struct Counting<F> {
     counts: Counts,
 }
 
-/// Counters. All clones count together.
+/// The counters, which all clones share.
 #[derive(Clone, Default)]
 pub struct Counts(Rc<Cell<(u64, u64)>>);
 
