@@ -1,5 +1,6 @@
-//! Archives for async programs. They use the reader of `dacti-dar` over the bytes that were fetched
-//! so far, and its machines, which receive each block as it arrives.
+//! Archives for async programs. Single blocks and DAGs are read by the reader of `dacti-dar`, over
+//! the bytes that were fetched so far. Whole archives and files are read by machines of
+//! `dacti-dar`, which are fed as the bytes arrive.
 
 use super::DarSource;
 #[cfg(any(feature = "http", feature = "store"))]
@@ -23,9 +24,9 @@ const READ_LEN: u64 = 4 << 20;
 
 /// An archive whose bytes are fetched asynchronously.
 ///
-/// It runs the code of an [`Archive`], so requests, checks, limits and errors are the same. Its
-/// futures can be polled on any executor, and dropping a future ends its requests: see
-/// [`AsyncPackage`](crate::AsyncPackage).
+/// An `AsyncArchive` runs the code of an [`Archive`], so requests, checks, limits and errors are
+/// the same. Its futures can be polled on any executor, and dropping a future ends its requests:
+/// see [`AsyncPackage`](crate::AsyncPackage).
 ///
 /// Memory: the bytes that a call has fetched are kept until the call ends. A call of
 /// [`dag`](Self::dag) keeps the DAG's ranges. A call of [`verify`](Self::verify) keeps one piece of

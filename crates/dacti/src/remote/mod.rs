@@ -1,9 +1,9 @@
 //! Packages whose bytes are fetched range by range over any network. Blocking and async reading
 //! share this code.
 //!
-//! This module uses neither HTTP nor object stores. The logic of packages is not async. It runs
-//! over the bytes that were fetched so far, and reports which bytes it lacks. After these were
-//! fetched, it runs again.
+//! This module uses neither HTTP nor object stores. The code of packages is not async. It runs over
+//! the bytes that were fetched so far, and reports the bytes that it lacks. After these bytes were
+//! fetched, the code runs again.
 
 #[cfg(any(feature = "http", feature = "store"))]
 mod ahead;

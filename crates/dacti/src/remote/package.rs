@@ -25,14 +25,15 @@ use std::sync::Arc;
 
 /// An open package whose bytes are fetched asynchronously.
 ///
-/// It runs the code of a [`Package`], so requests, checks, limits and errors are the same. Its
-/// futures can be polled on any executor and sent to other threads. When a future is dropped, its
-/// requests end. Packages under URLs are fetched on the runtime of `tokio` that polls the future.
-/// This runtime must have IO and time enabled, as with `enable_all`. On any other executor, the
-/// package starts a thread that fetches. A [`Remote`] of the caller needs no runtime of `tokio`.
+/// An `AsyncPackage` runs the code of a [`Package`], so requests, checks, limits and errors are the
+/// same. Its futures can be polled on any executor and sent to other threads. When a future is
+/// dropped, its requests end. Packages under URLs are fetched on the runtime of `tokio` that polls
+/// the future. This runtime must have IO and time enabled, as with `enable_all`. On any other
+/// executor, the package starts a thread that fetches. A [`Remote`] of the caller needs no runtime
+/// of `tokio`.
 ///
-/// The thread that polls never waits for a network. It computes digests and decodes, and does not
-/// yield while it does so for a region.
+/// A thread that polls never waits for a network. But it computes digests and decodes, and does not
+/// yield before this is done for a region.
 ///
 /// Memory: the bytes that a call has fetched are kept until the call ends. For
 /// [`get_many`](Self::get_many) these are all the regions, and for [`list`](Self::list) the index.
@@ -143,7 +144,7 @@ impl AsyncPackage {
     }
 
     /// Returns whether this package is a later state than `earlier`, which was read from the same
-    /// place. It is later if it is a later version of the same file, or another file.
+    /// place: a later version of the same file, or another file.
     #[cfg(any(feature = "http-client", feature = "store"))]
     #[must_use]
     pub fn is_later_than(&self, earlier: &Self) -> bool {

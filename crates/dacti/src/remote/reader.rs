@@ -25,7 +25,7 @@ pub type AsyncVerifiedReader = AsyncReader<VerifiedReader>;
 
 /// A region's content, decoded while it is fetched.
 ///
-/// A caller can read it with [`chunk`](Self::chunk), as a `Stream` of [`Bytes`], or as an
+/// A caller can read the content with [`chunk`](Self::chunk), as a `Stream` of [`Bytes`], or as an
 /// `AsyncRead` of `futures` or, with the features `http` and `store`, of `tokio`. These ways can be
 /// mixed. A stream ends after its first error.
 ///

@@ -35,8 +35,8 @@ impl RemoteFile {
     /// is as long as this.
     pub const LEN_UNKNOWN: u64 = u64::MAX >> 1;
 
-    /// Creates a file with this head and length. It is streamed in fetches of 4 MiB, at most 16 at
-    /// once.
+    /// Creates a file with this head and length. Its regions are streamed in fetches of 4 MiB, at
+    /// most 16 at once.
     #[must_use]
     pub const fn new(head: Vec<u8>, len: u64) -> Self {
         let (read_len, concurrency) = (4 << 20, 16);

@@ -51,8 +51,8 @@ pub enum Claimant {
     Removals,
     /// Stored bytes that replaced entries name, with their seals.
     Replaced,
-    /// Positions at which a part of a package in parts starts a second time. Its bytes are claimed
-    /// where it starts first.
+    /// Positions at which a part of a package in parts starts a second time. The bytes of the part
+    /// are claimed where the part starts first.
     SecondStart,
     /// Zeros after packed or appended bytes, up to a multiple of the slice length.
     Padding,

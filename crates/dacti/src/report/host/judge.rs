@@ -321,8 +321,8 @@ impl Judged<'_> {
     }
 }
 
-/// Returns false if the head holds the bytes of the last range, but they differ from the answer to
-/// that range. Otherwise returns true.
+/// Returns whether the answer to the last range has the same bytes as the head. Returns true if the
+/// head does not include this range.
 fn overlap_is_same(seen: &HostSeen) -> bool {
     let Some((span, last)) = &seen.last else { return true };
     if span.end > HEAD_LEN {

@@ -53,8 +53,8 @@ pub struct CompactOptions {
     pub slice_len: Option<u64>,
     /// How seals are treated.
     pub seals: SealsChoice,
-    /// Whether each region gets stored bytes of its own in a file with seals. Then readers that do
-    /// not support shared stored bytes accept the file. Otherwise up to 16 regions with equal
+    /// Whether each region gets stored bytes of its own in a file with seals. If so, readers that
+    /// do not support shared stored bytes accept the file. If not, up to 16 regions with equal
     /// stored bytes share them.
     pub unshare: bool,
     /// The key that signs the names list, if a signed package needs a new list. The key signs

@@ -70,8 +70,8 @@ impl Sealing<'_> {
         sealing.map_or(0, |sealing| sealing.kind.seal_len())
     }
 
-    /// Returns the bytes of a removal's seal. Its digest covers the id, the encoding tag `gone` and
-    /// no stored bytes.
+    /// Returns the bytes of a removal's seal. The digest in the seal covers the id, the encoding
+    /// tag `gone` and no stored bytes.
     pub(crate) fn of_removal(self, id: Uuid) -> Result<Vec<u8>, Error> {
         self.bytes(dacti_seal::digest(id, Encoding::GONE, b""))
     }

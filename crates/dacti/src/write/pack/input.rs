@@ -95,7 +95,7 @@ enum Repr<'c> {
 }
 
 impl<'c> Content<'c> {
-    /// Takes a file, which is read when the package is built. It must not change until then.
+    /// Takes a file, which is read when the package is built. The file must not change until then.
     #[must_use]
     pub fn file(path: impl Into<PathBuf>) -> Self {
         Self(Repr::File(path.into()))
@@ -244,7 +244,7 @@ enum Source {
     },
 }
 
-/// A file whose content was read before the build.
+/// A file whose content the search for equal contents has read and keeps in memory.
 #[derive(Debug)]
 struct HeldFile {
     path: PathBuf,
@@ -641,8 +641,8 @@ impl Source {
 }
 
 /// Returns whether the length that the system reports for a file may be wrong, as for files in
-/// `/proc` and `/sys`. This includes all empty files: they are read at once, which gives no bytes
-/// if they are really empty.
+/// `/proc` and `/sys`. This includes all files of the reported length 0. Such files are read when
+/// they are added, and a file that is really empty then gives no bytes.
 fn is_made_on_read(path: &Path, metadata: &Metadata) -> bool {
     metadata.len() == 0 || is_of_kernel(path, metadata)
 }

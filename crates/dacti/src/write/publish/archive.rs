@@ -45,10 +45,10 @@ pub struct Collected {
     pub kept: usize,
 }
 
-/// Copies a head to the name `to` in the same folder. This is the head at `place`, or, if `at` is
-/// given, the archived head with this sequence. The copy can serve as a version, a channel or a
-/// preview. A copy of an archived head to the package's own name is a rollback. Returns the
-/// sequence of the copy.
+/// Copies a head to the name `to` in the same folder: the head at `place` or, if `at` is given, the
+/// archived head with this sequence. The copy can serve as a version, a channel or a preview. A
+/// copy of an archived head to the package's own name is a rollback. Returns the sequence of the
+/// copy.
 ///
 /// Cost: one small object is written, and no part. If a head of the same package already has the
 /// name `to`, that head is archived first. The copy then gets a higher sequence, so that readers

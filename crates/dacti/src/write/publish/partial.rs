@@ -89,7 +89,7 @@ impl Partial {
 /// Returns the path of the unfinished copy that an interrupted [`pull`](super::pull) to `path` has
 /// left, if there is one: `.dacti-pull-NAME` in the same folder.
 ///
-/// The next pull resumes from it. It may be deleted; the next pull then starts anew.
+/// The next pull resumes from this copy. A caller may delete it; the next pull then starts anew.
 #[must_use]
 pub fn unfinished_copy(path: &Path) -> Option<PathBuf> {
     Some(own_path(path)).filter(|path| path.exists())

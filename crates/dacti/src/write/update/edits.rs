@@ -1,5 +1,5 @@
-//! The changes of an update: the result of comparing its inputs with the package. They become edits
-//! for the planner, together with the bytes of the edits.
+//! The changes of an update: the result of comparing its inputs with the package. The changed
+//! regions are encoded, and the changes become edits for the planner.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "Edits"; `docs/spec/dacti-names.md`, "Earlier
 //! segments".

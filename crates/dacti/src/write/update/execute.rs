@@ -103,8 +103,8 @@ fn is_within(plan: &Plan, i: usize, step: &Step, found: State, head: &[u8]) -> b
     }
 }
 
-/// Returns whether a write into the head was interrupted. Then each byte of the span at `at` is old
-/// or new, and the rest of the head is unchanged.
+/// Returns whether the head is in the middle of a write: each byte of the span at `at` is old or
+/// new, and the rest of the head is unchanged.
 fn is_torn(head: &[u8], at: u64, old: &[u8], new: &[u8], before: Digest) -> bool {
     let len = u64::try_from(old.len()).unwrap_or(u64::MAX);
     let Some(span) = Span::new(at, len) else { return false };

@@ -143,7 +143,7 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
 
 /// A regular file that only this process may update, until the file is closed or the process ends.
 ///
-/// Readers can still read it. They see the old package or the new one.
+/// Readers can still read the file. They see the old package or the new one.
 #[derive(Debug)]
 pub struct LockedFile {
     file: File,
@@ -280,7 +280,8 @@ fn is_same(a: &Metadata, b: &Metadata) -> bool {
     a.len() == b.len() && a.modified().ok() == b.modified().ok()
 }
 
-/// The file as a source of bytes. Its length is the length at the time of creation.
+/// The file as a source of bytes. The length of the source is the file's length when the source was
+/// created.
 #[derive(Debug, Clone)]
 pub(super) struct Reading {
     file: Arc<dyn UpdateFile>,

@@ -263,7 +263,7 @@ impl Update {
     }
 
     /// Does the same as [`plan`](Self::plan), and calls `progress` on the calling thread while
-    /// regions are encoded. This stops if `progress` returns `Break`.
+    /// regions are encoded. The encoding stops if `progress` returns `Break`.
     ///
     /// # Errors
     /// An id that is used twice; a file that changed; a change that no single switch can publish; a
