@@ -1,10 +1,10 @@
 //! The blocks of an index that look-ups have read: a cache of their bytes, and a record of which
 //! blocks were checked.
 //!
-//! This module reads nothing. All look-ups of an open package share it, and none waits for another:
-//! atomic bits record which blocks were checked. If two look-ups want the same slot of the cache at
-//! once, one of them does not use the cache. Specification: `docs/spec/dacti-lookup.md`, "When a
-//! miss counts".
+//! This module reads nothing. All look-ups of an open package share it, and no look-up waits for
+//! another: atomic bits record which blocks were checked. If two look-ups want the same position of
+//! the cache at once, one of them goes on without the cache. Specification:
+//! `docs/spec/dacti-lookup.md`, "When a miss counts".
 
 use crate::Error;
 use crate::threads::known;

@@ -135,7 +135,8 @@ impl Package {
         Ok(Hashes { stored, dictionary })
     }
 
-    /// Returns whether one of the seals after a region's stored bytes begins with this digest.
+    /// Returns whether one of the seals after a region's stored bytes begins with these bytes of a
+    /// digest.
     pub(crate) fn has_digest(
         &self,
         located: &Located,
@@ -144,8 +145,9 @@ impl Package {
         Ok(self.seal_at(located, listed)?.is_some())
     }
 
-    /// Returns the position of the seal after a region's stored bytes that begins with this digest.
-    /// If several seals may follow these bytes, all of them are read.
+    /// Returns the position of the seal, among the seals after a region's stored bytes, that begins
+    /// with these bytes of a digest. If several seals may follow the stored bytes, all of them are
+    /// read.
     pub(crate) fn seal_at(
         &self,
         located: &Located,

@@ -56,7 +56,8 @@ impl IndexRegion {
     /// Creates the index region at `span` for a package with or without a layout.
     ///
     /// # Errors
-    /// `IndexNotFilled`, if the region is empty or if the head has the header of the index.
+    /// `IndexNotFilled` in a package with a layout, if the region is empty, or if the head has the
+    /// header of the index and the groups do not fill the region.
     pub(crate) fn new(span: Span, has_layout: bool, head: &Window<'_>) -> Result<Self, Error> {
         // spec: R-LAY-22
         let (is_exact, is_full) = (has_layout, has_layout && span.start >= HEAD_LEN);
@@ -76,8 +77,8 @@ impl IndexRegion {
         Ok(region)
     }
 
-    /// Returns the region with the decision whether it is fetched as a whole. It is if it is short,
-    /// it lies after the head, and the source is not local.
+    /// Returns the region, which now records whether it is fetched as a whole. It is fetched as a
+    /// whole if it is short and lies after the head, and the source is not local.
     pub(crate) fn kept_of(mut self, source: &dyn ReadAt) -> Self {
         let is_kept = self.is_full && !source.is_local() && self.span.len() <= KEPT_LEN_MAX;
         self.kept = is_kept.then(KeptIndex::default);

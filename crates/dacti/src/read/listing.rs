@@ -61,8 +61,8 @@ impl<'n> Listing<'n> {
     }
 }
 
-/// Joins `names` and `regions`, which must ascend by id. Returns the named regions by path, then
-/// the others by id.
+/// Joins `regions` with `names`. The regions must ascend by id. Returns the named regions by path,
+/// then the others by id.
 ///
 /// Leaves out names without a region, and the region of the names list itself.
 pub(crate) fn join(regions: &[Located], names: &Names) -> Vec<Listed> {

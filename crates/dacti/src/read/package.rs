@@ -228,7 +228,7 @@ impl Package {
         self.brotli
     }
 
-    /// Returns the view, for sharing.
+    /// Returns the view as a pointer that other values can share.
     pub(crate) const fn shared_view(&self) -> &Arc<View> {
         self.finder.view()
     }
@@ -319,10 +319,10 @@ impl Package {
     /// Finds the stored bytes of a region; `None` if the package has no such region.
     ///
     /// A path is hashed to an id, so no table of paths is needed. The names list is read only if
-    /// the package gives explicit ids. Cost: no read if the head has the whole index; one read of
-    /// an index block in a package with fences; otherwise a scan of the index up to the group with
-    /// the id. In a local file, a part of the block is read first. Nearly every region is found in
-    /// this part.
+    /// the package gives explicit ids, or if it has no names component and no region of the hashed
+    /// id. Cost: no read if the head has the whole index; one read of an index block in a package
+    /// with fences; otherwise a scan of the index up to the group with the id. In a local file, a
+    /// part of the block is read first. Nearly every region is found in this part.
     ///
     /// # Errors
     /// Faults of the index and, if it is read, of the names list; a path that breaks the rules.

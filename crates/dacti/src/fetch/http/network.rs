@@ -34,7 +34,8 @@ pub(super) struct Network {
 }
 
 impl Network {
-    /// Returns a client for the package at `url`. The header fields are sent to its origin.
+    /// Returns a client for the package at `url`. It sends the header fields of `options` to the
+    /// origin of `url` and to the origins that `options` names.
     pub(super) fn new(url: &str, options: &HttpOptions) -> Result<Self, Error> {
         let shown = Location::from(url);
         let parsed = parse(url)?;

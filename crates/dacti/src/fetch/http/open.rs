@@ -15,8 +15,8 @@ use {
     crate::remote::{RemoteSource, Runner},
 };
 
-/// Opens the transport of a file at a URL. `client` fetches its bytes. The file may be a package in
-/// either form, or any other file.
+/// Opens the transport of a file at a URL. `client` fetches its bytes. The file may be a package of
+/// one file, the head of a package in parts, or any other file.
 ///
 /// # Errors
 /// `Remote`.

@@ -1,4 +1,4 @@
-//! The digests of many regions, read from the seals after them in few reads.
+//! The digests of many regions. Few reads fetch them, from the seals after the regions.
 
 use super::reads::joining;
 use crate::Package;

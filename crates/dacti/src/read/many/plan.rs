@@ -11,8 +11,8 @@ use daicon_core::Span;
 /// The reads that [`Package::get_many`] and similar calls would make. Over HTTP, each read is one
 /// request.
 ///
-/// A plan does not include repeated requests after faults, so a run with faults costs more. The
-/// plan ignores budgets and other threads.
+/// A plan does not include the requests that are repeated after faults, so reading costs more if
+/// there are faults. The plan ignores budgets and other threads.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct GetPlan {

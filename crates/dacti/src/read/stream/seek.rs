@@ -232,8 +232,9 @@ impl Package {
     /// Cost: an encoded region is decoded from its start to the range's end, and the bytes before
     /// the range are dropped. A seal covers the whole region, so the first range of a sealed region
     /// reads all its stored bytes. The package keeps the proof. So later ranges of a region without
-    /// encoding read only the pieces of 64 KiB (256 KiB from 16 MiB on) that overlap them. If a
-    /// region has neither encoding nor seal, only the range's own bytes are read.
+    /// encoding read only the pieces that they overlap. A piece has 64 KiB, or 256 KiB in a region
+    /// of 16 MiB or more. If a region has neither encoding nor seal, only the range's own bytes are
+    /// read.
     ///
     /// # Errors
     /// The errors of [`reader`](Self::reader); `Index` (`TooLong`) if the range is longer than the
