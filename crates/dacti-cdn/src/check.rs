@@ -2,7 +2,8 @@
 //!
 //! The check carries out the plan on the snapshot, step by step, and trusts no claim of the plan.
 //! It compares the contents of regions by their digests. It can compare a new index only if the
-//! snapshot has all entries of the old index. Specification: `docs/spec/dacti-cdn.md`, "Laws".
+//! snapshot has the entries from which the index is made. Specification: `docs/spec/dacti-cdn.md`,
+//! "Laws".
 
 mod fault;
 mod head;
@@ -191,9 +192,10 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    /// Returns whether an append has the zeros for reads of seals. They must be an inline piece,
-    /// because the barriers must prove inline pieces. Usually only padding follows these zeros. In
-    /// a package in parts, a new index may follow them, so they lie directly after the edits.
+    /// Returns whether an append has the zeros for reads of seals. They must be an inline piece:
+    /// barriers prove inline pieces, but no pieces of zeros. Usually only padding follows these
+    /// zeros. In a package in parts, a new index may follow them, so they lie directly after the
+    /// edits.
     fn has_room(&self, append: &Append) -> bool {
         // spec: R-CDN-19
         let len = self.snapshot.room_len;
@@ -512,7 +514,7 @@ mod tests {
         for at in [504, 1000, 4176 + 12] {
             breaks(Delta, Breach::Read, |plan| reserve(plan).at = at);
         }
-        // These writes hit the entry of the first component of the first table, and the current
+        // These writes hit the entry of the first component in the first table, and the current
         // place of the second table.
         breaks(FirstTable, Breach::Read, |plan| reserve(plan).at = 52);
         breaks(Fold, Breach::Read, |plan| reserve(plan).at = 504);

@@ -257,7 +257,7 @@ impl IndexPlace {
     }
 
     /// Returns the place of an index in the `cdn` layout with `delta_groups` delta groups. If the
-    /// whole index fits into the head, it may have more delta groups.
+    /// whole index fits into the head, the index may have more delta groups than this.
     ///
     /// # Errors
     /// `Misuse` if the delta groups do not fit the head beside the fences.

@@ -92,7 +92,8 @@ pub enum PartsFault {
         /// Length of the entry in bytes.
         len: u64,
     },
-    /// An entry is cut into pieces of an impossible length, or into too many.
+    /// An entry is cut into pieces of a length that the format does not allow, or into too many
+    /// pieces.
     #[error(
         "the entry of {len} bytes is cut into pieces of 2^{exponent} bytes: the exponent must be 0 \
          or 16 to 55, and at most 65536 pieces are allowed"

@@ -52,8 +52,9 @@ pub struct Append {
     /// Start of the bytes, absolute. It is a multiple of the slice length; in a package in parts,
     /// it is a multiple of 8.
     pub at: u64,
-    /// The pieces, without gaps. The last piece ends at a multiple of the same number as `at`.
-    /// Zeros at the end need not be written, because extending the file has the same effect.
+    /// The pieces, without gaps. The end of the last piece is a multiple of the slice length; in a
+    /// package in parts, it is a multiple of 8. Zeros at the end need not be written, because
+    /// extending the file has the same effect.
     pub pieces: Vec<Piece>,
 }
 
@@ -147,8 +148,8 @@ pub struct Reserve {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(deny_unknown_fields))]
 pub struct Barrier {
-    /// The ranges for which origin and caches must answer with the right bytes, ascending. Each range
-    /// is the whole head or a piece of the append.
+    /// The ranges for which origin and caches must answer with the right bytes, ascending. Each
+    /// range lies in the head, or is a piece of the append.
     pub probes: Vec<Probe>,
     /// The ranges to purge from caches before the probes.
     #[cfg_attr(feature = "serde", serde(with = "crate::json::spans"))]

@@ -22,7 +22,7 @@ use uuid::Uuid;
 
 pub(crate) const NONE: Encoding = Encoding::NONE;
 
-/// A sparse file: pieces by their start, with zeros between them and up to `len`.
+/// A sparse file: it has pieces at their starts, and zeros at all other positions below `len`.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     /// The list of parts, if the package is in parts. Its digests are not hashes of the parts.

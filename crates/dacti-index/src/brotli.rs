@@ -35,8 +35,8 @@ pub enum BrotliStanding {
     Wrong,
 }
 
-/// A function that begins a stream. If the package has a dictionary, the decoder must place it
-/// before the content in the stream's window.
+/// A function that begins a stream. If it is given a dictionary, the decoder must place the
+/// dictionary before the content in the stream's window.
 pub type OpenBrotli = fn(dictionary: Option<&[u8]>) -> Box<dyn BrotliStream>;
 
 /// Begins a stream that the decoder of this crate decodes.

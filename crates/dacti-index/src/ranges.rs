@@ -1,9 +1,9 @@
 //! Divides regions, sorted by id, into id ranges of less than 4 GiB each. One group base reaches
 //! all regions of an id range.
 //!
-//! A package below 4 GiB is one range. In a larger package, each range has its own base: each group
-//! reaches all of its regions, and the groups still ascend by id. Specification:
-//! `docs/spec/dacti-index.md`, "What a writer of sorted groups does".
+//! The regions of a package below 4 GiB form one range. In a larger package, each range has its own
+//! base. So each group reaches all of its regions, and the groups still ascend by id.
+//! Specification: `docs/spec/dacti-index.md`, "What a writer of sorted groups does".
 
 use crate::{Error, GROUP_ENTRIES, GROUPS_MAX, Misuse, RANGE_LEN_MAX, REGION_LEN_MAX};
 use alloc::vec::Vec;

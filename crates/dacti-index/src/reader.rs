@@ -20,7 +20,7 @@ pub enum Event<'b> {
         /// Number of groups that follow.
         groups: u32,
     },
-    /// A group; the newest group is the first. A group of length 0 is also an event, because
+    /// A group; the newest group is the first. A group without entries is also an event, because
     /// updates can write entries into it.
     Group(Group<'b>),
 }

@@ -205,8 +205,8 @@ pub enum Error {
 const _: () = assert!(size_of::<Error>() <= 48);
 
 impl Error {
-    /// Returns the error for bytes that end inside the structure at `at`. `bytes` were read from
-    /// file position `read_at` on.
+    /// Returns the error for a structure at `at` that the read bytes do not hold completely.
+    /// `bytes` are these bytes, and start at file position `read_at`.
     pub(crate) fn truncated(
         what: Structure,
         at: u64,

@@ -75,8 +75,8 @@ pub struct Seals {
     pub package: Uuid,
     /// The public keys of the signatures, as the publisher claims.
     pub keys: Vec<[u8; 32]>,
-    /// The maximum number of seals after the stored bytes of a region: 1 if each region has stored
-    /// bytes of its own, and at most [`SEALS_MAX`].
+    /// The maximum number of seals after the stored bytes of a region, at most [`SEALS_MAX`]. It is
+    /// 1 if no regions share stored bytes.
     pub seals_max: u32,
 }
 

@@ -430,8 +430,8 @@ mod tests {
         check(&line(["dacti-ed25519-public", "1", HEX, &UUID.replace('-', "")]), KeyFault::Package);
         let nil = Uuid::nil().to_string();
         check(&line(["dacti-ed25519-public", "1", HEX, &nil]), KeyFault::Package);
-        // One text has the neutral element, for which anybody can forge signatures. The other text
-        // has bytes that are not a point of the curve.
+        // One key is the neutral element of the curve, for which anybody can forge signatures. The
+        // bytes of the other key are not a point of the curve.
         let one: String = format!("01{}", "00".repeat(31));
         let none: String = format!("02{}", "00".repeat(31));
         for bytes in [one, none] {

@@ -32,7 +32,7 @@ const WINDOW: u32 = 512;
 /// ```
 #[derive(Debug, Clone, Default)]
 pub struct KeySearch {
-    /// Number of the marker's bytes that match the end of the bytes so far.
+    /// The last bytes so far match this many bytes at the start of the marker.
     matched: usize,
     /// Number of further bytes in which the search counts digits. It starts at 512 after each
     /// marker.

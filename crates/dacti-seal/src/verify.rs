@@ -451,7 +451,7 @@ mod tests {
         let wrong = |found| Err(Error::WrongPackage { at: AT, expected, found });
         check(&HELLO_SEALED, Some(&signed()), &policy, wrong(PACKAGE));
         // In two cases, the component states a package other than the one that was signed. So the
-        // signature matches for no package.
+        // signature is not valid for the stated package.
         let liar = Seals { package: expected, ..signed() };
         let altered = Error::Altered { what: Structure::Signature, at: AT + 38 };
         check(&HELLO_SEALED, Some(&liar), &policy, Err(altered));

@@ -55,7 +55,7 @@ pub enum Breach {
     /// No barrier proves all bytes of the update before the switch.
     #[error("the barriers do not cover all bytes that the switch publishes")]
     NoBarrier,
-    /// The pieces of an append do not follow each other without gaps, in ascending order.
+    /// The pieces of an append have gaps between them, or do not ascend.
     #[error("the pieces of an append must follow each other without gaps")]
     NotAscending,
     /// The plan writes the head before the append.

@@ -16,9 +16,9 @@ const PIECE_GROUPS: usize = 64;
 /// The bytes that a fold or a run of changes computes from a snapshot and edits, in the pieces of
 /// the plan's append.
 ///
-/// One pass over the entries finds the runs and their groups, and one emits them. Memory is one
-/// piece, about 400 kB, and 48 bytes for each group. If there is more than one run, it is 8 bytes
-/// more for each entry.
+/// One pass over the entries finds the runs and their groups, and another pass emits them. This
+/// needs memory for one piece, about 400 kB, and 48 bytes for each group. If there is more than one
+/// run, each entry needs 8 bytes more.
 #[derive(Debug)]
 pub struct Derived<'a> {
     new: NewIndex<'a>,
@@ -83,8 +83,8 @@ impl<'a> Derived<'a> {
     }
 }
 
-/// Returns the changes that the edits of a plan make to the index. Their positions are the
-/// positions that the plan has chosen.
+/// Returns the changes that the edits of a plan make to the index. The regions and seals in the
+/// changes have the positions that the plan has chosen.
 fn changes_of(plan: &Plan) -> Result<Vec<Change>, Error> {
     let at = plan.append().map_or(plan.before.len, |append| append.at);
     let keeps_removals = plan.strategy == Strategy::Changes;

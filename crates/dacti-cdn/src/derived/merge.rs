@@ -23,8 +23,8 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Returns the removal of an id for a run of changes. Its seal starts at `start`. If the
-    /// package has no seals, the entry has no bytes, and its position is 0.
+    /// Returns the removal of an id, for a run of changes. The seal of the removal starts at
+    /// `start`. If the package has no seals, the entry has the position 0 instead.
     pub(crate) fn removal(id: Uuid, start: u64, seal_len: u64) -> Self {
         // spec: R-GONE-03
         let start = if seal_len == 0 { 0 } else { start };

@@ -22,8 +22,8 @@ pub struct ListChange {
     pub index_before: (Span, u32),
     /// The index region after the update.
     pub index_after: Span,
-    /// The end of the new package, as its layout states it. Entries that start below it belong to
-    /// the base.
+    /// The end of the package when it was packed, as the layout states it. Entries that start below
+    /// this end belong to the base.
     pub fresh_end: u64,
 }
 

@@ -55,8 +55,8 @@ pub(crate) fn steps<'p>(
         new.map_err(|reason| Error::NoStrategy { reason })
     };
     // The block ends with the run, so that the kept groups follow the run. Extension tables lie
-    // before the run. Their number depends on the place of the index, so their length is computed
-    // first.
+    // before the run. How many extension tables there are depends on the place of the index, so
+    // their length is computed first.
     let tables = tables::rest_len(snapshot, wanted, &block, &lay_out(block.end)?)?;
     let new = lay_out(block.end.saturating_add(tables))?;
     let mut steps = derived_steps(snapshot, wanted, block, &new, policy)?;

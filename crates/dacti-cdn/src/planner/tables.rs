@@ -33,8 +33,8 @@ pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reaso
     fits_second(snapshot, wanted)
 }
 
-/// Checks that there is a second table in a place of the layout, and that it has the components
-/// that must change.
+/// Checks that there is a second table in a place of the layout. If the plan must change the flags
+/// of the names component, also checks that this table has the component.
 pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reason> {
     let second = snapshot.second_table().ok_or(Reason::NoSecondTable)?;
     if wanted.explicit_ids && second.components().all(|found| found.id != NAMES_ID) {
@@ -47,8 +47,8 @@ pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<()
 struct Second {
     base: u64,
     components: Vec<ComponentSpec>,
-    /// The components that find no slot in the table, or that need a different region base. Each
-    /// one has the base that it needs.
+    /// The components that find no slot in the table, or that need a different region base. Each of
+    /// them is paired with the region base that it needs.
     rest: Vec<(u64, ComponentSpec)>,
     /// The number of extension tables that the block holds.
     tables: usize,
