@@ -28,7 +28,7 @@ pub enum ErrorKind {
     Limit,
     /// The caller asked for something impossible.
     Misuse,
-    /// The package has no such region.
+    /// The package has no such region, or the server or store has no such file.
     NotFound,
     /// The bytes may be sound, but the caller's policy refuses them.
     Denied,

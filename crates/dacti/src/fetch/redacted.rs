@@ -58,8 +58,8 @@ fn is_separator(c: char) -> bool {
     matches!(c, ':' | ';' | '/' | '\\') || c.is_whitespace()
 }
 
-/// Returns whether a scheme ends at `end`. A single letter is a drive instead, unless `://`
-/// follows.
+/// Returns whether a scheme ends at `end`. A single letter names a drive instead, unless `://`
+/// follows it.
 fn ends_with_scheme(text: &str, end: usize) -> bool {
     let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let before = text.get(..end).unwrap_or_default();

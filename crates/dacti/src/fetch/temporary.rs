@@ -50,7 +50,7 @@ pub(crate) struct Temporary(Vec<u8>);
 
 #[cfg(target_family = "wasm")]
 impl Temporary {
-    /// Creates an empty file.
+    /// Creates a value without bytes.
     #[expect(clippy::unnecessary_wraps, reason = "other targets make a file")]
     pub(crate) const fn new() -> io::Result<Self> {
         Ok(Self(Vec::new()))

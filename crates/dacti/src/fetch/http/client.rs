@@ -44,7 +44,7 @@ impl Sink for Vec<u8> {
 }
 
 impl Client {
-    /// Returns a session of requests to `url` that `http` sends.
+    /// Returns a client that sends the requests of one session to `url`, by `http`.
     pub(crate) fn new(
         http: Arc<dyn HttpClient>,
         url: &str,

@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// The maximum number of redirects that one request follows.
 const HOPS_MAX: usize = 10;
-/// The maximum number of bytes that are read of the body of a refused answer. If the body is read
-/// to its end, its connection can be used again.
+/// The maximum length of a body that is read although it is not needed. Once it is read to its end,
+/// its connection can be used again.
 const DRAIN_LEN_MAX: usize = 16 * 1024;
 
 /// A client over reqwest.

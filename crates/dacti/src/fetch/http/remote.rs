@@ -61,8 +61,8 @@ impl HttpRemote {
         let len = match remote.read_whole(None).await {
             Ok(file) => file.len(),
             Err(error) => match http_error(&error) {
-                // The answer was refused, but it states the length. The bytes can be fetched by
-                // ranges.
+                // The file is too long to be read whole, but the answer states its length. The
+                // bytes can be fetched by ranges.
                 Some(&dacti_http::Error::NoRanges { len: Some(len), .. }) if has_ranges => len,
                 _ => return Err(error),
             },
@@ -172,7 +172,7 @@ impl HttpRemote {
         if !fetch.wants_look(&self.client.session()) {
             return self.check_ended();
         }
-        // While this fetch waited for the lock, another may have fetched the head.
+        // While this fetch waited for the lock, another fetch may have fetched the head.
         let _one = self.look_lock.lock().await;
         if fetch.wants_look(&self.client.session()) {
             self.look().await?;
@@ -279,7 +279,7 @@ impl Remote for HttpRemote {
                 return Ok(());
             }
             let _one = self.look_lock.lock().await;
-            // While this call waited for the lock, another may have fetched the head.
+            // While this call waited for the lock, another call may have fetched the head.
             if self.client.session().wants_confirmation() {
                 self.look().await?;
             }

@@ -1,4 +1,5 @@
-//! Reads by position, split into ranges of the objects that hold the parts.
+//! A source that reads a package in parts by position. It splits each read into ranges of the
+//! objects that hold the parts.
 //!
 //! Specification: `docs/spec/dacti-parts.md`, "Reading".
 
