@@ -425,7 +425,8 @@ mod tests {
         assert_eq!((place.span.start, place.groups, place.delta_groups), (34_848, 14, 5));
         assert_eq!(place.span.end, 34_848 + 8 + 14 * 6136);
         assert_eq!(place.fences, Span { start: 3584, end: 34_848 });
-        // If the index fits the head with these delta groups, further delta groups fill the head.
+        // If the index fits into the head with the chosen delta groups, further delta groups fill
+        // the rest of the head.
         assert_eq!(IndexPlace::with_delta_groups(3, 2), Ok(IndexPlace::cdn(3, 765)));
         assert_eq!(IndexPlace::with_delta_groups(393, 8), Ok(IndexPlace::cdn(393, 100_000)));
         let none = IndexPlace::with_delta_groups(393, 0).unwrap();

@@ -1,8 +1,8 @@
 //! A published package as a planner sees it: its head, its tables, and its room for updates.
 //!
-//! A snapshot does not hold the content of regions. It holds the entries of the delta groups, and
-//! for a fold all entries of the index. Specification: `docs/spec/dacti-cdn.md`, "What an updater
-//! reads".
+//! A snapshot does not hold the content of regions. It holds the entries of the delta groups. For a
+//! fold, it also holds all entries of the index; for a run of changes, the entries before the base
+//! groups. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
 
 mod base;
 mod reader;

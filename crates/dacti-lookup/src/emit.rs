@@ -64,7 +64,8 @@ pub fn emit_lookup(
 pub struct KeptRun<'b> {
     /// The run in the older lookup region.
     pub run: Run<'b>,
-    /// Of this many consecutive fences, the first is kept. 1 keeps all fences.
+    /// How many fences of the older region there are for each kept fence; the first of them is
+    /// kept. 1 keeps all fences.
     pub every: u32,
 }
 

@@ -174,8 +174,8 @@ mod tests {
     }
 
     fn list() -> PartList {
-        // The list has a first entry of two pieces of 64 KiB and one of 10 bytes. An adjoining
-        // entry, a hole of 5 bytes and a last entry follow.
+        // The first entry of the list has two pieces of 64 KiB and one piece of 10 bytes. An
+        // adjoining entry, a hole of 5 bytes and a last entry follow.
         let base = entry(65_536, 65_536 + 2 * 65_536 + 10, 16);
         let end = base.span.end;
         let entries = vec![base, entry(end, end + 100, 0), entry(end + 105, end + 110, 0)];

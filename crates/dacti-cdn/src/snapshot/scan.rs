@@ -1,5 +1,5 @@
-//! Reads all entries of the index for a fold, and keeps the newest entry of each id. Only this
-//! entry is valid.
+//! Reads the entries of an index: all of them for a fold, or those of the first groups for a run of
+//! changes. Keeps the newest entry of each id, because only this entry is valid.
 //!
 //! Memory is 32 bytes for each entry read. Specification: `docs/spec/dacti-cdn.md`, "Fold".
 
@@ -60,7 +60,7 @@ impl IndexEntries {
     }
 }
 
-/// The walk over a whole index: a machine that says which bytes it wants and is fed them.
+/// The walk over the groups of an index: a machine that says which bytes it wants and is fed them.
 ///
 /// It takes at most `1 + 2 * groups` feeds.
 #[derive(Debug, Clone)]
