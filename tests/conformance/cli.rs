@@ -637,7 +637,7 @@ fn a_file_of_the_input_is_not_taken_for_the_package() {
     let out = scratch.at("in/notes.txt");
     let mut command = Command::new(program());
     let ended = ended(command.arg("pack").arg(scratch.at("in")).arg("-o").arg(&out));
-    assert!(ended.failure().contains("it would be lost"), "{}", ended.err);
+    assert!(ended.failure().contains("would be replaced by the output"), "{}", ended.err);
     assert_eq!(fs::read(&out).expect("it is there"), b"not a package");
 }
 
@@ -1199,7 +1199,7 @@ fn where_nothing_could_be_written_the_run_failed() {
     let lines: Vec<_> = again.err.lines().collect();
     assert_eq!(lines.len(), 102, "{again:?}");
     assert!(lines[0].starts_with("dacti: error: 000: exists already"), "{again:?}");
-    assert_eq!(lines[100], "dacti: error: and 50 more: --json has all");
+    assert_eq!(lines[100], "dacti: error: and 50 more: --json lists all");
     assert!(lines[101].contains("nothing was written"), "{again:?}");
     let again = unpack(&scratch, &["--json"]);
     let summary: Value = serde_json::from_slice(&again.out).expect("it is JSON");

@@ -261,7 +261,7 @@ fn create_has_the_guards_of_pack() {
     // If the file at the output's path is no archive, `create` does not overwrite it.
     fs::write(folder.at("in/x.dar"), "a diary").expect("a file");
     let (_, err) = folder.ends(1, &["create", "in", "-o", "in/x.dar"]);
-    assert!(err.contains("would be lost"), "{err}");
+    assert!(err.contains("would be replaced by the output"), "{err}");
     assert_eq!(read("in/x.dar"), b"a diary");
     fs::remove_file(folder.at("in/x.dar")).expect("it is there");
     // `create` refuses private keys.

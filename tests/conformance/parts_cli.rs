@@ -136,7 +136,7 @@ fn wrong_places_are_refused_with_the_way_out() {
     site.write("n", b"new");
     site.refused(&["put", "http://127.0.0.1:1/p", "a=n"], 2, "a web server takes no uploads");
     site.refused(&["publish", "one", "https://host/p"], 2, "name the bucket or the folder");
-    site.refused(&["put", PKG, "a=n", "--plan", "plan"], 2, "its update is two uploads");
+    site.refused(&["put", PKG, "a=n", "--plan", "plan"], 2, "run again without --plan");
     site.refused(&["compact", "one"], 2, "-o OUT");
     site.refused(&["log", "one"], 1, "is not the head of a package in parts");
     site.refused(&["gc", PKG, "--grace", "0"], 1, "give at least 3600");

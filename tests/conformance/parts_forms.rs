@@ -221,7 +221,7 @@ fn the_program_tells_costs_and_ways_out() {
         assert!(code == Some(2) && err.contains("does not list archived versions"), "{err}");
     }
     let (code, _, err) = run(&["put", "www/p.dacti-pack", "1=in/3", "--origin", "http://h/p"]);
-    assert!(code == Some(2) && err.contains("waits for no cache"), "{err}");
+    assert!(code == Some(2) && err.contains("does not wait for caches"), "{err}");
     // The program runs the purge command once for each URL, which is the last argument of the
     // command.
     let edge = "http://127.0.0.1:1/p";

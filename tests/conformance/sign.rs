@@ -211,9 +211,10 @@ fn a_private_key_that_others_may_read_is_refused() {
     for open in [0o640, 0o604, 0o644, 0o620, 0o601] {
         set_mode(&keys.private, open);
         let packed = keys.scratch.pack(&["--sign", text(&keys.private)]);
-        let expected = format!("own.key: is a private key with mode {open:o}, open to others");
+        let expected =
+            format!("own.key: is a private key with mode {open:o}, which gives other users rights");
         keys.scratch.refused(&packed, &expected);
-        assert!(packed.err.contains("with `chmod 600 /"), "{}", packed.err);
+        assert!(packed.err.contains("run `chmod 600 /"), "{}", packed.err);
         let shown = dacti(["key", "show", text(&keys.private)]);
         assert!(shown.failure().contains(&expected));
     }
@@ -453,7 +454,7 @@ fn a_package_that_is_there_is_signed_as_if_it_was_packed_so() {
     let refused = dacti(["sign", text(&source), "-o", text(&source), "--key", key]);
     assert!(refused.failure().ends_with("is an input of this command: name another file with -o"));
     set_mode(&keys.private, 0o644);
-    assert!(sign().failure().contains("open to others"));
+    assert!(sign().failure().contains("gives other users rights"));
 }
 
 #[test]
@@ -494,7 +495,7 @@ fn hot_files_stay_hot_where_they_fit() {
     assert_eq!(sign("that does not")["hot_dropped"], 2);
     assert!(same(&signed));
     let said = dacti(["sign", text(&source), "-o", text(&made), "--key", key]).err;
-    let expected = "with signatures, 2 hot regions do not fit the head any more";
+    let expected = "with signatures, 2 hot regions do not fit into the new head";
     assert!(said.contains(expected), "{said}");
 }
 

@@ -369,7 +369,10 @@ fn another_writer_is_waited_for_on_demand() {
     let mut held = [0; 5];
     std::io::Read::read_exact(holder.stdout.as_mut().unwrap(), &mut held).unwrap();
     let err = scratch.run(["put", "p", "x=in/a.txt"]).failed(1);
-    assert!(err.contains("another writer") && err.ends_with("; --wait waits\n"), "{err}");
+    assert!(
+        err.contains("another writer") && err.ends_with("; with --wait, this command waits\n"),
+        "{err}"
+    );
     let mut waiting = scratch.command(["put", "p", "x=in/a.txt", "--wait"]);
     let mut waiting = waiting.stderr(Stdio::piped()).spawn().unwrap();
     let mut line = [0; 39];

@@ -63,8 +63,8 @@ pub enum LayoutFault {
     /// The end of the new package is not a multiple of the slice length, or passes the end of the
     /// file.
     #[error(
-        "end of the fresh package: expected a multiple of the slice length within the file, \
-         found {0:#x}"
+        "end of the package as packed: expected a multiple of the slice length that is not past \
+         the end of the file, found {0:#x}"
     )]
     FreshEnd(u64),
     /// The room for fences ends at 4 GiB or later.
@@ -364,7 +364,7 @@ fn help(reason: &Reason) -> &'static str {
         Reason::NoSecondTable => {
             "make a new package in the cdn layout, with `compact` or by packing again"
         }
-        _ => "publish it in several updates",
+        _ => "publish the edits in several updates",
     }
 }
 

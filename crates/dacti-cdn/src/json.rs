@@ -140,7 +140,7 @@ impl From<&daicon_core::Span> for Place {
 impl Place {
     fn span<E: serde::de::Error>(&self) -> Result<daicon_core::Span, E> {
         let span = daicon_core::Span::new(self.at, self.len);
-        span.ok_or_else(|| E::custom("position and length pass 2^64 - 1"))
+        span.ok_or_else(|| E::custom("position and length add up to more than 2^64 - 1"))
     }
 }
 
@@ -447,6 +447,10 @@ mod tests {
         refused("\"version\":\"1.2\"", "\"version\":\"1\"", "such as 1.0");
         refused("\"id\":\"01", "\"id\":\"x1", "expected a UUID");
         let max = u64::MAX.to_string();
-        refused("{\"at\":0,\"len\":", &["{\"at\":", &max, ",\"len\":"].concat(), "pass 2^64 - 1");
+        refused(
+            "{\"at\":0,\"len\":",
+            &["{\"at\":", &max, ",\"len\":"].concat(),
+            "more than 2^64 - 1",
+        );
     }
 }

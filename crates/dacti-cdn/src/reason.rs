@@ -46,7 +46,7 @@ pub enum Reason {
     OtherEncoding,
     /// No delta group reaches the block. The new regions lie 4 GiB or more after the base of the
     /// newest group, or they alone have 4 GiB or more.
-    #[error("no delta group reaches the block: its end lies 4 GiB or more after the group's base")]
+    #[error("no delta group reaches the block: the block ends 4 GiB or more after the group base")]
     OutOfReach,
     /// The first table has too few free slots.
     #[error("the first table has {free} free slots, but {needed} are needed")]
@@ -74,7 +74,10 @@ pub enum Reason {
     IndexPassesEnd,
     /// No part holds exactly the last groups of the index, or the fences of these groups do not lie
     /// in the head.
-    #[error("no part holds exactly the last groups of the index, with their fences in the head")]
+    #[error(
+        "no part holds exactly the last groups of the index, or the fences of these groups are not \
+         in the head"
+    )]
     NoBaseGroups,
     /// The changes since the base are more than a tenth of the regions that the base groups can
     /// list.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// Options of verbs that write to a package in its place.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Caches in front of a package of one file")]
+#[command(next_help_heading = "Caches in front of a package in one file")]
 pub(crate) struct Barriers {
     /// The URL of the package at the origin, past all caches. Before each step that depends on
     /// earlier ones, the origin must answer with the new bytes.
@@ -22,9 +22,9 @@ pub(crate) struct Barriers {
     /// several times.
     #[arg(long = "edge", value_name = "URL")]
     edges: Vec<String>,
-    /// The maximum time, in seconds over all tiers, for which caches keep an answer. Without
-    /// --edge, the update waits this long at each barrier. With --edge, it fails if a cache is
-    /// still stale after this time.
+    /// The maximum number of seconds for which caches keep an answer: the sum over all tiers of
+    /// caches. Without --edge, the update waits this long at each barrier. With --edge, it fails if
+    /// a cache is still stale after this time.
     #[arg(long, value_name = "SECONDS")]
     max_age: Option<u32>,
     /// A program that purges a URL from a cache, and its first arguments, such as `curl -X PURGE`.
@@ -47,8 +47,8 @@ impl Barriers {
             return Ok(());
         }
         Err(Failure::Usage(
-            "a package in parts waits for no cache: run again without --origin, --edge and \
-             --max-age (--edge may stay if --purge is given)"
+            "an update of a package in parts does not wait for caches: run again without --origin, \
+             --edge and --max-age (--edge may stay if --purge is given)"
                 .into(),
         ))
     }

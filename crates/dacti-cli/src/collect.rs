@@ -119,7 +119,7 @@ impl LeftOut {
         note(*symlinks, "symbolic link was", "symbolic links were", "skipped");
         note(*empty_folders, "folder without files is", "folders without files are", "not kept");
         let (one, many) = ("hidden file or folder was", "hidden files or folders were");
-        note(*hidden, one, many, "left out: --hidden takes them");
+        note(*hidden, one, many, "left out: with --hidden they are taken");
         let one = "temporary file of a killed run (.dacti-*.tmp) was";
         note(*leftovers, one, "temporary files of killed runs (.dacti-*.tmp) were", "left out");
         if *own_output {
@@ -264,7 +264,9 @@ impl Collector {
     ) -> Result<(), Failure> {
         let shown = shown(file);
         if self.output.as_ref().is_some_and(|output| files::is_at(file, output)) {
-            return Err(Failure::Failed(format!("{shown} is both input and output")));
+            return Err(Failure::Failed(format!(
+                "{shown} is both input and output: name another output with -o"
+            )));
         }
         let name = Path::new(file.file_name().unwrap_or(file.as_os_str()));
         let excluded = self.exclude.verdict(name, false) == Some(true);
@@ -409,11 +411,14 @@ fn symlink(file: &Path) -> Failure {
     let shown = shown(file);
     Failure::Failed(if file.exists() {
         format!(
-            "{shown} is a symbolic link: --symlinks follow packs the file or folder that it leads \
-             to, --symlinks skip leaves links out"
+            "{shown} is a symbolic link: with --symlinks follow, the file or folder that it leads \
+             to is packed; with --symlinks skip, links are left out"
         )
     } else {
-        format!("{shown} is a symbolic link that leads nowhere: --symlinks skip leaves links out")
+        format!(
+            "{shown} is a symbolic link that leads nowhere: remove it, or leave out links with \
+             --symlinks skip"
+        )
     })
 }
 
@@ -435,8 +440,8 @@ fn refuse_what_is_no_package(file: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Failed(format!(
-        "{} is the output, lies in the directory to be packed, and is not a package: it would be \
-         lost",
+        "{} lies in the folder to be packed and is not a package, but it would be replaced by the \
+         output: name another output with -o",
         shown(file)
     )))
 }
@@ -468,7 +473,7 @@ fn path_of(relative: &Path, file: &Path) -> Result<String, Failure> {
     let parts: Option<Vec<&str>> = relative.iter().map(OsStr::to_str).collect();
     let Some(parts) = parts else {
         return Err(Failure::Failed(format!(
-            "{}: the name is not UTF-8: rename it, or --exclude leaves it out",
+            "{}: the name is not UTF-8: rename the file, or leave it out with --exclude",
             shown(file)
         )));
     };
@@ -482,7 +487,7 @@ fn path_of(relative: &Path, file: &Path) -> Result<String, Failure> {
 
 fn neither_file_nor_folder(file: &Path) -> Failure {
     let shown = shown(file);
-    Failure::Failed(format!("{shown} is neither a file nor a folder: --exclude leaves it out"))
+    Failure::Failed(format!("{shown} is neither a file nor a folder: leave it out with --exclude"))
 }
 
 fn cannot_read(path: &Path, error: &std::io::Error) -> Failure {
@@ -501,7 +506,10 @@ fn walk_failed(root: &Path, error: &walkdir::Error) -> Failure {
     match (error.io_error(), error.loop_ancestor()) {
         (_, Some(ancestor)) => {
             let (shown, ancestor) = (shown(path), shown(ancestor));
-            Failure::Failed(format!("{shown} is a symbolic link to {ancestor}, in which it lies"))
+            Failure::Failed(format!(
+                "{shown} is a symbolic link to {ancestor}, a folder that contains the link: remove \
+                 it, or leave out links with --symlinks skip"
+            ))
         }
         (Some(error), None) => cannot_read(path, error),
         (None, None) => Failure::Failed(printable(&error.to_string())),

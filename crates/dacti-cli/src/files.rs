@@ -25,8 +25,8 @@ impl Output<'_> {
         if self.path.as_os_str() == "-" && !self.has_standard {
             let option = self.option;
             return Err(Failure::Usage(format!(
-                "{option} - cannot be standard output, because the file is not written from front \
-                 to back: use `{option} ./-` for a file named -"
+                "standard output cannot take this file, because it is not written from front to \
+                 back: name a file with {option}, such as `{option} ./-` for a file named -"
             )));
         }
         let shown = shown(self.path);

@@ -94,7 +94,9 @@ impl Ids {
     /// Fails if the file gives an id to a path that was not packed.
     pub(crate) fn end(&self) -> Result<(), Failure> {
         match self.by_path.iter().min_by_key(|(_, (_, line))| line) {
-            Some((path, (_, line))) => Err(self.wrong(*line, &format!("{path:?} is not packed"))),
+            Some((path, (_, line))) => {
+                Err(self.wrong(*line, &format!("{path:?} is not the path of a packed file")))
+            }
             None => Ok(()),
         }
     }

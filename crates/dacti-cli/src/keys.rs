@@ -109,7 +109,7 @@ pub(crate) fn package_id(text: &str) -> Result<Uuid, String> {
     Uuid::parse_str(text)
         .ok()
         .filter(|id| hyphenated && !id.is_nil())
-        .ok_or_else(|| "expected a UUID with hyphens, not the nil one".into())
+        .ok_or_else(|| "expected a UUID with hyphens, and not the nil UUID".into())
 }
 
 fn open(path: &Path) -> Result<File, Failure> {
@@ -137,8 +137,8 @@ fn check_owner_only(path: &Path, file: &File) -> Result<(), Failure> {
         if found.is_file() && mode & 0o077 != 0 {
             let shown = shown(path);
             return Err(Failure::Failed(format!(
-                "{shown}: is a private key with mode {mode:03o}, open to others: close it with \
-                 `chmod 600 {shown}`, and make a new key if others may have read it"
+                "{shown}: is a private key with mode {mode:03o}, which gives other users rights to \
+                 it: run `chmod 600 {shown}`, and make a new key if others may have read it"
             )));
         }
     }

@@ -55,7 +55,7 @@ struct Cli {
     /// Print only errors, and messages about lost data.
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Name each region as it is packed, put, read or unpacked.
+    /// Print the name of each region that is packed, put, read or unpacked.
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     verbose: bool,
 }

@@ -16,8 +16,8 @@ use tempfile::TempDir;
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Packages published in parts")]
 pub(crate) struct PublishArgs {
-    /// Replace the head without checking that it is unchanged: for stores without conditional
-    /// writes, and a single publisher.
+    /// Replace the head without checking that it is unchanged. Use this with a store that has no
+    /// conditional writes, and only if nobody else publishes there.
     #[arg(long)]
     unconditional: bool,
     /// Keep the replaced head for `dacti log`, as one more object of 64 KiB. A replaced head is
@@ -27,11 +27,11 @@ pub(crate) struct PublishArgs {
     /// Let the head expire after this many seconds. Readers who require signatures then refuse it.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     expires_in: Option<u64>,
-    /// How long caches may keep the head, in seconds. Folders ignore it: set the header in the
-    /// server there.
+    /// How long caches may keep the head, in seconds. For a package in a folder, this option has no
+    /// effect: configure the web server instead.
     #[arg(long, value_name = "SECONDS", default_value_t = HEAD_MAX_AGE)]
     head_max_age: u32,
-    /// Objects that are uploaded at once.
+    /// The maximum number of objects that are uploaded at the same time.
     #[arg(long, value_name = "N", default_value = "4")]
     uploads: NonZeroUsize,
 }

@@ -55,8 +55,8 @@ pub(crate) struct Remote {
     /// versions.
     #[arg(long, value_name = "N")]
     at: Option<u64>,
-    /// If a server has no ranges, read the whole file, however long it is. Without this option,
-    /// only files of at most 1 MiB are read whole.
+    /// If a server does not send ranges of a file, read the whole file, however long it is. Without
+    /// this option, only files of at most 1 MiB are read whole.
     #[arg(long)]
     allow_whole: bool,
 }
@@ -293,7 +293,8 @@ impl Costs {
             && source.is_whole()
         {
             output::warning(
-                &"the server has no ranges, or states no length: the file was read whole",
+                &"the server does not send ranges of files, or does not state the length: the file \
+                  was read whole",
             );
         }
         if !remote.stats {

@@ -54,7 +54,8 @@ pub(crate) struct Options {
     /// any number.
     #[arg(long, value_name = "N", value_parser = threads::parse)]
     threads: Option<NonZeroUsize>,
-    /// Wait while another writer has the package. Without this option, the update fails.
+    /// If another writer is updating the package, wait until it ends. Without this option, the
+    /// update fails.
     #[arg(long)]
     wait: bool,
     #[command(flatten)]
@@ -94,7 +95,9 @@ fn failed(package: &Path, error: &dacti::Error) -> Failure {
     }
     let dacti::Error::Update(fault) = error else { return Failure::with(package, error) };
     let way_out = match fault {
-        UpdateFault::Locked { .. } => return Failure::Failed(format!("{error}; --wait waits")),
+        UpdateFault::Locked { .. } => {
+            return Failure::Failed(format!("{error}; with --wait, this command waits"));
+        }
         UpdateFault::NeedsKey => "--sign KEY signs them, --unsigned leaves them unsigned",
         UpdateFault::NotSigned => "run again without --sign",
         UpdateFault::KeyOfOtherPackage { .. } => "--package-id UUID signs for another package",
@@ -210,8 +213,8 @@ impl Options {
         key: Option<SecretKey>,
     ) -> Result<Update, Failure> {
         if self.plan.is_some() {
-            let message = "--plan saves writes to a package's file, but a package in parts has no \
-                           such file: its update is two uploads";
+            let message = "--plan cannot save an update of a package in parts, because this update \
+                           is uploads and not writes to a file: run again without --plan";
             return Err(Failure::Usage(message.into()));
         }
         self.barriers.refuse_for_parts()?;

@@ -26,7 +26,7 @@ impl fmt::Display for Law {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Plan => f.write_str("the plan contradicts itself or the file"),
-            law => write!(f, "law {law:?} is broken"),
+            law => write!(f, "the plan breaks law {law:?}"),
         }
     }
 }
@@ -37,7 +37,8 @@ impl fmt::Display for Law {
 pub enum Breach {
     /// An append begins before the file's physical end.
     #[error(
-        "an append begins before the physical end of the file: caches may hold bytes from there"
+        "an append begins before the physical end of the file, at positions whose old bytes caches \
+         may hold"
     )]
     BytesReused,
     /// A reserve writes head bytes that a reader may use.
@@ -84,7 +85,7 @@ pub enum Breach {
     #[error("an append must begin and end at multiples of the slice length (in parts: of 8)")]
     Unaligned,
     /// The append begins past the end of the file, rounded up to the alignment.
-    #[error("the append leaves a gap: it begins past the file's end, rounded up to the alignment")]
+    #[error("the append begins later than at the first aligned position after the end of the file")]
     Gap,
     /// The plan has more than one append.
     #[error("the plan has more than one append")]
@@ -97,7 +98,7 @@ pub enum Breach {
     #[error("the append lacks the zeros that reads of seals need after its edits")]
     NoRoom,
     /// The plan does not begin with a barrier on the whole head.
-    #[error("the first step is not a barrier on the whole current head")]
+    #[error("the first step must be a barrier on the whole current head")]
     NoFirstBarrier,
     /// The plan belongs to another package.
     #[error("the file id in the plan differs from the file id of the package")]
@@ -118,7 +119,10 @@ pub enum Breach {
     #[error("an edit is invalid, or the append does not have the bytes of each edit exactly once")]
     Edits,
     /// The package does not allow the strategy, or the strategy does not use this switch.
-    #[error("the package does not allow the strategy, or the strategy does not use this switch")]
+    #[error(
+        "the package does not allow the plan's strategy, or the switch does not belong to this \
+         strategy"
+    )]
     Strategy,
     /// The cost that the plan states differs from the cost of its steps.
     #[error("the stated cost differs from the cost of the steps")]
@@ -128,7 +132,7 @@ pub enum Breach {
     #[error("`replaced_len` is not the length of the region that the edit replaces or removes")]
     ReplacedLen,
     /// The new index differs from the old index with the edits applied.
-    #[error("the new index is not the old one with the edits applied")]
+    #[error("the new index differs from the old index with the edits applied")]
     Derived,
 }
 

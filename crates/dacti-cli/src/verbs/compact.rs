@@ -27,7 +27,7 @@ pub(crate) struct Args {
     /// The package, which is not changed.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// The new file. An existing file is replaced, unless it is PKG. Without it, a package that is
+    /// The new file. An existing file is replaced, unless it is PKG. Without -o, a package that is
     /// published in parts is replaced in its place.
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -56,7 +56,8 @@ pub(crate) struct Args {
     /// published in parts, leave its head unsigned.
     #[arg(long)]
     unsigned_names: bool,
-    /// Leave out this component of another project. May be given several times.
+    /// Leave out the component with this UUID, which another project defines. May be given several
+    /// times.
     #[arg(long, value_name = "UUID")]
     drop_component: Vec<Uuid>,
     /// Encode the contents of all regions anew, and train a new dictionary. A signed package is
@@ -204,7 +205,7 @@ fn tell(to: &Path, compacted: &Compacted, recompressed: bool) {
     }
     if *hot_dropped > 0 {
         let regions = counted(*hot_dropped, "hot region does", "hot regions do");
-        output::note(&format!("{regions} not fit the head any more"));
+        output::note(&format!("{regions} not fit into the new head"));
     }
     if !names_kept {
         output::note(&"the names list was written as one new segment");

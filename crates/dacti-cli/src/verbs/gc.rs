@@ -16,7 +16,8 @@ use std::path::PathBuf;
 /// that were stored within the grace stay, too, because a publisher may be about to name them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The package: s3://, gs:// or az:// with a bucket and a key, or the path of a head.
+    /// The package: the path of its head, or the URL of its head, such as s3://BUCKET/NAME (or
+    /// gs://, az://).
     #[arg(value_name = "PKG")]
     package: PathBuf,
     /// The grace: the time in days for which replaced versions stay readable.
@@ -31,11 +32,11 @@ pub(crate) struct Args {
 }
 
 fn days(text: &str) -> Result<f64, String> {
-    let days: f64 = text.parse().map_err(|_| "days are a number, such as 7 or 0.5")?;
+    let days: f64 = text.parse().map_err(|_| "expected a number of days, such as 7 or 0.5")?;
     if (0.0..=36_500.0).contains(&days) {
         return Ok(days);
     }
-    Err("days are a number from 0 to 36500".into())
+    Err("expected a number of days from 0 to 36500".into())
 }
 
 #[derive(Debug, Serialize)]
@@ -82,7 +83,7 @@ impl Args {
             let count =
                 counted(u64::try_from(all().count()).unwrap_or(u64::MAX), "object", "objects");
             let what = if self.delete { "deleted" } else { "to delete with --delete" };
-            output::note(&format!("{count} of {} {what}, {kept} stay", bytes(total)));
+            output::note(&format!("{count} ({}) {what}, {kept} stay", bytes(total)));
         }
         Ok(Outcome::Done)
     }

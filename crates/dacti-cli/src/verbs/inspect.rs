@@ -34,8 +34,8 @@ pub(crate) struct Args {
     svg: bool,
     /// Show the file in a browser: a map of all bytes, regions with previews, and the requests that
     /// reading takes. Serves the pages at a port of this machine, any free one by default, until
-    /// Ctrl-C. PKG may be a URL that pages of other sites may read (CORS). The page shows other
-    /// files, too, but the map only of PKG.
+    /// Ctrl-C. PKG may be a URL that pages of other sites may read (CORS). The page can open other
+    /// files, too, but it shows a map only for PKG.
     #[arg(long, value_name = "PORT", num_args = 0..=1, require_equals = true,
         default_missing_value = "0", conflicts_with_all = ["json", "svg", "dry_run"])]
     serve: Option<u16>,

@@ -317,8 +317,8 @@ impl Args {
                 len => format!(", names list of {}", output::bytes(len)),
             };
             output::note(&format!(
-                "{}: {}, {} stored as {} ({encoding}){dictionary}{shared}{names}, file of {}; the \
-                 first region of average length costs a reader {}{}",
+                "{}: {}, {} stored as {} ({encoding}){dictionary}{shared}{names}, file of {}; a \
+                 reader fetches {} for a first region of average length{}",
                 output::shown(package),
                 output::counted(regions, "region", "regions"),
                 output::bytes(content_len),

@@ -13,7 +13,7 @@ use serde::Serialize;
 use std::path::PathBuf;
 use uuid::Uuid;
 
-/// Publish a package in parts: to a bucket, or to a folder that a server or a deploy reads.
+/// Publish a package in parts: to a bucket, or to a folder that you serve or deploy.
 ///
 /// The head, 64 KiB, gets the name of DEST and is the only object that ever changes. All other
 /// bytes lie beside it in parts that never change, so caches may keep them for ever. The parts are
@@ -21,14 +21,14 @@ use uuid::Uuid;
 ///
 /// Regions that DEST lacks are checked against their seals first: a damaged region is refused.
 ///
-/// If DEST holds an earlier state of PKG, only the bytes that it lacks are uploaded. An upload that
-/// was interrupted goes on where it stopped, if it is started again within the hour.
+/// If DEST holds an earlier state of PKG, only the bytes that it lacks are uploaded. If an upload
+/// is interrupted, start it again within an hour: it then continues where it stopped.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package: a file, a head in parts, or a URL.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// The place: s3://, gs:// or az:// with a bucket and a key, or a path.
+    /// The place: a path, or a URL such as s3://BUCKET/NAME (or gs://, az://).
     #[arg(value_name = "DEST")]
     dest: PathBuf,
     /// The form: parts, or one object that each publication uploads and replaces as a whole.
@@ -150,7 +150,7 @@ fn text(place: &str, published: &Published) -> String {
             format!("{place}: version {sequence}, {} added, {list} in all", bytes(added))
         }
         Standing::Replaced => {
-            format!("{place}: another package was replaced, {} in {list}", bytes(added))
+            format!("{place}: published in place of another package, {} in {list}", bytes(added))
         }
     }
 }

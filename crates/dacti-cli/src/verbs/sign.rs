@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// The package, which is not changed.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// The signed file. An existing file is replaced, unless it is PKG. Without it, a package that
+    /// The signed file. An existing file is replaced, unless it is PKG. Without -o, a package that
     /// is published in parts is replaced in its place, with a signed head.
     #[arg(short, long, value_name = "OUT")]
     output: Option<PathBuf>,
@@ -38,7 +38,8 @@ pub(crate) struct Args {
     /// `dacti pack`.
     #[arg(long)]
     no_share: bool,
-    /// Leave out this component of another project. May be given several times.
+    /// Leave out the component with this UUID, which another project defines. May be given several
+    /// times.
     #[arg(long, value_name = "UUID")]
     drop_component: Vec<Uuid>,
     /// Threads that copy, hash and sign, at most 256; by default one for each core.
@@ -116,7 +117,7 @@ impl Args {
         }
         if talk >= Talk::Normal && *hot_dropped > 0 {
             let regions = counted(*hot_dropped, "hot region does", "hot regions do");
-            output::note(&format!("with signatures, {regions} not fit the head any more"));
+            output::note(&format!("with signatures, {regions} not fit into the new head"));
         }
         if talk >= Talk::Normal {
             output::note(&format!(

@@ -60,7 +60,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "PREFIX", num_args = 0..=1, require_equals = true,
         default_missing_value = "")]
     precache: Vec<String>,
-    /// The path of OUT on its host. Only the page for deep links needs it.
+    /// The path at which OUT is served on its host. Only the page for deep links, 404.html,
+    /// contains this path.
     #[arg(long, value_name = "/PATH/", default_value = "/", value_parser = base)]
     base: String,
     /// Brotli's quality: 0 is fast, 11 is small.
@@ -185,8 +186,8 @@ impl Args {
         if let Some((path, _)) = collected.files.iter().find(|(path, _)| own(path)) {
             let path = output::printable(path);
             return Err(Failure::Failed(format!(
-                "{path}: the worker needs this name for itself: rename the file, or --exclude \
-                 leaves it out"
+                "{path}: the worker needs this name for itself: rename the file, or leave it out \
+                 with --exclude"
             )));
         }
         if collected.files.is_empty() {

@@ -82,8 +82,8 @@ impl Args {
         collector.tell_unused()?;
         if collected.files.is_empty() && self.delete {
             return Err(Failure::Failed(format!(
-                "{}: no file is left to keep, and --delete would remove all regions: \
-                 `dacti rm PKG '**'` does that",
+                "{}: the folder has no files to put, so --delete would remove all regions: if you \
+                 want that, run `dacti rm PKG '**'`",
                 shown(&self.folder)
             )));
         }

@@ -193,7 +193,7 @@ impl Args {
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
-        output::errors(summary.refused.iter().map(Refused::line), ": --json has all");
+        output::errors(summary.refused.iter().map(Refused::line), ": --json lists all");
         if summary.files == 0 && !summary.refused.is_empty() {
             return Err(Failure::Failed(format!("nothing was written to {shown}")));
         }
@@ -338,7 +338,7 @@ impl Args {
         // The run fails here if an error of the server ended it early, or if another package has
         // replaced this one in the meantime.
         readers.finish().map_err(|error| {
-            output::errors(summary.refused.iter().map(Refused::line), ": --json has all");
+            output::errors(summary.refused.iter().map(Refused::line), ": --json lists all");
             Failure::with(&self.package, &error)
         })
     }

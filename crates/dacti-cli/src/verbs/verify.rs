@@ -83,7 +83,7 @@ impl Args {
     }
 
     fn print(&self, report: &Report, talk: Talk) {
-        let rest = ": --json has all";
+        let rest = ": --json lists all";
         // After a region was removed, its name stays in the names list, which is not a fault.
         let is_name = |finding: &&Finding| matches!(finding, Finding::NameWithoutRegion { .. });
         let (names, findings): (Vec<_>, Vec<_>) = report.findings.iter().partition(is_name);

@@ -180,7 +180,7 @@ fn past_caches(asker: &HttpAsker, url: &str, head: &[u8]) -> Result<Option<HostF
         seen: "ignored: after an update, a new query led to the old head".into(),
         one_file: HostVerdict::Bad,
         in_parts: HostVerdict::Fair,
-        set: Some("make the query, at least `g`, part of the key".into()),
+        set: Some("make the query, at least `g`, part of the cache key".into()),
     }))
 }
 

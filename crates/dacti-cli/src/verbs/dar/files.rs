@@ -124,7 +124,7 @@ impl Files {
         }
         let line =
             |Refused { path, reason }: &Refused| format!("{}: {reason}", output::printable(path));
-        output::errors(summary.refused.iter().map(line), ": --json has all");
+        output::errors(summary.refused.iter().map(line), ": --json lists all");
         let Summary { files, symlinks, bytes, refused, .. } = &summary;
         if files.saturating_add(*symlinks) == 0 && !refused.is_empty() {
             return Err(Failure::Failed(format!("nothing was written to {shown}")));

@@ -26,7 +26,7 @@ pub(crate) struct Get {
     /// The archive; - is standard input.
     #[arg(value_name = "DAR")]
     archive: PathBuf,
-    /// The block.
+    /// The CID of the block.
     #[arg(value_name = "CID", value_parser = parse_cid)]
     cid: Cid,
     /// Write to this file instead of standard output. The file appears whole or not at all.
@@ -104,7 +104,7 @@ pub(crate) struct Extract {
     /// The archive; - is standard input.
     #[arg(value_name = "DAR")]
     archive: PathBuf,
-    /// The top of the DAG; the archive's first root by default.
+    /// The CID of the block at the top of the DAG; by default the first root of the archive.
     #[arg(value_name = "CID", value_parser = parse_cid)]
     cid: Option<Cid>,
     /// The file to write; - is standard output.

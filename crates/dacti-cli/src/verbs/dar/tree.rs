@@ -70,7 +70,10 @@ impl Tree {
             return Ok(self.folder(path, DEPTH_MAX)?.cid);
         }
         if self.guards.is_output(path) {
-            return Err(Failure::Failed(format!("{} is both input and output", shown(path))));
+            return Err(Failure::Failed(format!(
+                "{} is both input and output: name another output with -o",
+                shown(path)
+            )));
         }
         Ok(self.file(path, &found)?.cid)
     }
@@ -141,7 +144,10 @@ impl Tree {
     fn symlink(&mut self, path: &Path, found: &fs::Metadata) -> Result<Item, Failure> {
         let target = fs::read_link(path).map_err(|error| cannot_read(path, &error))?;
         let Some(target) = target.to_str() else {
-            return Err(Failure::Failed(format!("{}: its target is not UTF-8", shown(path))));
+            return Err(Failure::Failed(format!(
+                "{}: the target of this symbolic link is not UTF-8",
+                shown(path)
+            )));
         };
         let metadata = Metadata { mode: None, ..self.metadata(found) };
         Ok(self.build(|builder| builder.symlink(target.as_bytes(), &metadata)))
@@ -249,7 +255,8 @@ fn refuse_what_is_no_archive(path: &Path) -> Result<(), Failure> {
     if read.is_ok() && (start.is_empty() || start == dacti_dar::MAGIC) {
         return Ok(());
     }
-    let what = "is the output, lies in the folder that is read, and is not a DAR: it would be lost";
+    let what = "lies in the folder that is read and is not a DAR, but it would be replaced by the \
+                output: name another output with -o";
     Err(Failure::Failed(format!("{} {what}", shown(path))))
 }
 
