@@ -1,5 +1,5 @@
-//! The caches in front of a package that is one file: barriers that an update passes, and commands
-//! that purge them.
+//! Caches in front of a package that is one file: the barriers that an update passes, and the
+//! commands that purge the caches.
 
 use crate::outcome::{Failure, Outcome};
 use crate::{Talk, interrupt, output};

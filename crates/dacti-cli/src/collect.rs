@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
-/// The file of a folder whose patterns leave out files of that folder.
+/// The name of a file of patterns. They leave out files of the folder in which this file lies.
 const IGNORE_FILE: &str = ".dactiignore";
 
 /// Which files of a folder are taken.
@@ -169,7 +169,7 @@ impl Collector {
         Ok(collected)
     }
 
-    /// Reports the patterns that have matched nothing, once all inputs were collected.
+    /// Reports the patterns that have matched nothing. Call this after all inputs were collected.
     pub(crate) fn tell_unused(&self) -> Result<(), Failure> {
         let unused: Vec<_> = self.include.unused().chain(self.exclude.unused()).collect();
         if let Some(first) = unused.first().filter(|_| self.strict) {

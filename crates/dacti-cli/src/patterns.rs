@@ -108,7 +108,8 @@ fn matcher(line: &str) -> Result<Gitignore, ignore::Error> {
 /// Returns a pattern as a line of gitignore, with the characters of an existing name escaped.
 fn line(text: &str, exists: &dyn Fn(&str, bool) -> bool) -> String {
     let text = dacti_names::normalize(text);
-    // Gitignore does not allow `./`, but shells complete file names with it.
+    // Gitignore does not allow `./` at the start of a pattern, but shells complete file names to
+    // this form.
     let rooted = text.strip_prefix("./").map(|rest| format!("/{rest}"));
     let text = rooted.as_deref().unwrap_or(&text);
     let name = text.trim_start_matches('/').trim_end_matches('/');

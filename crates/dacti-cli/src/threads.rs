@@ -4,7 +4,7 @@ use core::num::NonZeroUsize;
 use std::io;
 use std::thread::{Builder, Scope};
 
-/// The maximum number of threads. The library starts no more either.
+/// The maximum number of threads. The crate `dacti` has the same maximum.
 const MAX: usize = 256;
 
 /// Reads a number of threads.

@@ -106,7 +106,7 @@ fn failed(package: &Path, error: &dacti::Error) -> Failure {
     Failure::Failed(format!("{}: {error}; {way_out}", output::shown(package)))
 }
 
-/// Returns advice against an error of the system, if there is any.
+/// Returns advice for an error of the system; `None` if there is nothing to advise.
 fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
     let dacti::Error::Io { action, source, .. } = error else { return None };
     match source.kind() {

@@ -220,8 +220,8 @@ fn write_links<W: Write, S: ReadAt>(
     Ok(())
 }
 
-/// Writes the blocks that no root reached. It begins with blocks to which no other such block
-/// links. The remaining blocks form loops, which are possible only with unchecked hashes.
+/// Writes the blocks that no root reached. First come those to which none of the others links. If
+/// blocks remain, they form loops, which are possible only with unchecked hashes.
 pub(crate) fn write_rest<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
     store: &mut PlacedStore<S>,

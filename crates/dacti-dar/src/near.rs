@@ -109,7 +109,8 @@ impl NearReader {
         Ok(self.block(archive, place.at, cid)?.map(|(data, _)| data))
     }
 
-    /// Reads the block of a CID and its end, if the frame at `at` holds it.
+    /// If the frame at `at` holds the block of a CID, reads the block. Also returns the offset
+    /// after the frame.
     fn block<S: ReadAt>(
         &mut self,
         archive: &Archive<S>,

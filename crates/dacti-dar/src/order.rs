@@ -66,7 +66,7 @@ pub struct Summary {
     pub unproven: u64,
     /// Roots that the header lists, but whose blocks the archive lacks; without identity CIDs.
     /// Either the CAR also lacked these blocks, or the header is damaged. The archive does not tell
-    /// which of both is true.
+    /// which of the two is true.
     pub absent_car_roots: CidList,
     /// The number of elements of the header that this crate does not know.
     pub unknown_elements: u64,

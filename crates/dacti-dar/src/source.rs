@@ -33,7 +33,8 @@ impl ReadError {
 
 /// A source of blocks: for [`write_dag`](crate::write_dag), and for paths and files within a DAG.
 pub trait BlockStore {
-    /// Appends the block of a CID to `into`, which is empty. Returns false if the store lacks it.
+    /// Writes the block of a CID into `into`, which is empty before. Returns false if the store
+    /// lacks the block.
     ///
     /// # Errors
     /// An error of the store.

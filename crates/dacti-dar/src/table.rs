@@ -157,7 +157,8 @@ impl BlockTable {
         self.prefix(bucket)?.with(digest)
     }
 
-    /// Returns a key's hash. A caller that needs the hash twice computes it only once.
+    /// Returns the hash of a block's bucket and digest. A caller that needs the hash twice keeps
+    /// it.
     pub(crate) fn hash(&self, bucket: u16, digest: &[u8]) -> u32 {
         let hash = self.hasher.hash_one((self.home(bucket), digest));
         u32::try_from(hash >> 32).unwrap_or(0)

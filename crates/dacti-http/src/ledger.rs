@@ -67,7 +67,7 @@ pub(crate) fn more(count: &mut u64) {
 /// Bounds on requests and bytes, and the amounts spent.
 ///
 /// A [`request`](Self::request) reserves its bytes before it is sent. [`take`](Self::take) counts
-/// bytes that arrive; [`release`](Self::release) frees the rest.
+/// bytes that arrive, and [`release`](Self::release) frees the reserved bytes that did not arrive.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     requests_max: u64,

@@ -89,7 +89,7 @@ impl Origin {
                 | io::ErrorKind::NotADirectory
                 | io::ErrorKind::InvalidInput
                 | io::ErrorKind::InvalidFilename
-                // A symbolic link that leads outside of the site gives this error.
+                // This is the error for a symbolic link that leads outside of the site.
                 | io::ErrorKind::PermissionDenied => missing(),
                 _ => answer::failed(StatusCode::INTERNAL_SERVER_ERROR, &error.to_string()),
             },
@@ -413,7 +413,8 @@ mod tests {
         });
     }
 
-    /// A file that reports each read after its head, and then waits for a message before it reads.
+    /// A file that reports each read of a position after the head. Then the read waits for a
+    /// message before it continues.
     #[derive(Debug)]
     struct Slow {
         bytes: BytesSource,

@@ -114,7 +114,7 @@ impl Served {
         self.names.get().map_or(Ok(false), |loaded| loaded.clone().map(|()| true))
     }
 
-    /// Returns whether a part is in memory, or is known to be at fault.
+    /// Returns whether a part was loaded, or an earlier load has failed.
     pub(crate) fn is_loaded(&self, load: Load) -> bool {
         match load {
             Load::Names => self.names.get().is_some(),

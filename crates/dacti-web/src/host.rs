@@ -1,4 +1,4 @@
-//! The functions of the JavaScript around the engine.
+//! The functions that the JavaScript around the engine provides.
 
 use crate::OutcomeKind;
 use core::fmt;

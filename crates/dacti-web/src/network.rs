@@ -16,7 +16,7 @@ pub(crate) struct Network {
     pub(crate) client: u32,
 }
 
-/// Called before a redirect is followed.
+/// Called once for each answer that comes after redirects. An error ends the request.
 type Hop<'c> = &'c (dyn Fn() -> Result<(), Error> + Send + Sync);
 
 impl Network {

@@ -23,7 +23,8 @@ pub(crate) struct Summary {
     replaced: usize,
     removed: usize,
     unchanged: usize,
-    /// Number of bytes of the head, which a package in parts uploads in addition to the block.
+    /// The number of bytes of the head. An update of a package in parts uploads the head in
+    /// addition to the block.
     head_uploaded: u64,
     changes: Vec<ChangeLine>,
     plans: Vec<PlanLine>,

@@ -207,7 +207,8 @@ impl Args {
         Ok(collected)
     }
 
-    /// Returns the patterns of hot files. A pattern that matches nothing is a mistake.
+    /// Returns the patterns of hot files. Fails if a pattern matches nothing, because this is a
+    /// mistake of the user.
     fn hot(&self, inputs: &[(String, PathBuf)]) -> Result<Vec<Pattern>, Failure> {
         let pattern = |text: &String| {
             let pattern = Pattern::new(text, inputs.iter().map(|(path, _)| path))?;

@@ -427,8 +427,8 @@ fn a_range_found_wrong_later_is_fetched_past_the_cache_from_then_on() {
         let doubt = session.doubt(span, Doubt::Digest);
         assert_eq!(doubt.is_err(), sent == N, "{doubt:?}");
     }
-    // A range that overlaps a wrong range begins with the same tag. Other ranges begin without a
-    // tag.
+    // The fetch of a range that overlaps a range found wrong begins with the tag of that range.
+    // Other fetches begin without a tag.
     session.doubt(span, Doubt::Digest).unwrap();
     session.doubt(span, Doubt::Digest).unwrap();
     let part = Span { start: 100_999, end: 101_009 };

@@ -31,7 +31,7 @@ impl Seen {
         {
             (start, end) = (before, end.max(before_end));
         }
-        // Spans that begin within the new one become part of it.
+        // The new span takes in all spans that begin within it.
         while let Some((&key, &other_end)) =
             self.spans.range((archive, start)..=(archive, end)).next()
         {

@@ -17,7 +17,7 @@ const DATA: &str = "data";
 /// The length of the second region. It exceeds the length of files that readers may fetch whole, so
 /// readers must request ranges.
 const DATA_LEN: usize = 3 << 20;
-/// The time between two reads of a place.
+/// The time between two reads of one URL.
 const PAUSE: Duration = Duration::from_millis(500);
 /// The suffix of the copy that is one file.
 const ONE_FILE: &str = "-one-file";
