@@ -396,8 +396,8 @@ pub(super) async fn fetch(
         let Some((fetched, bytes)) = under_way.next().await else { return Ok(()) };
         match bytes.and_then(|bytes| all_of(fetched, bytes)) {
             Ok(bytes) => operation.keep(fetched, bytes),
-            // The error of a read ahead is dropped. If its span is needed later, it is fetched
-            // again.
+            // If a read ahead fails, its error is dropped. If its span is needed later, the span is
+            // fetched again.
             Err(error) if fetched == span => operation.fail(span, error)?,
             Err(_) => {}
         }

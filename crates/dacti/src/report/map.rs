@@ -239,7 +239,8 @@ impl FileMap {
         if last.span == claim.span && last.is_regions() && claim.is_regions() {
             self.shared = self.shared.saturating_add(1);
             if self.has_shared {
-                // With shared stored bytes, the claim has one seal for each of the regions.
+                // If regions share stored bytes, the claim on these bytes has one seal for each of
+                // the regions.
                 self.count_seal(claim.claimant, self.seal_len);
             }
             if let Some(claim) = self.claims.last_mut() {
@@ -290,7 +291,8 @@ fn claim(start: u64, len: u64, claimant: Claimant, count: u64) -> Claim {
     Claim { span: Span { start, end: start.saturating_add(len) }, claimant, count }
 }
 
-/// Claims the preamble, the tables, and the room for tables that the layout states.
+/// Returns the claims of the preamble, of the tables, and of the room for tables that the layout
+/// states.
 fn tables(package: &Package) -> Vec<Claim> {
     let view = package.view();
     let mut claims = vec![claim(0, PREAMBLE_LEN, Claimant::Start, 1)];
@@ -323,8 +325,8 @@ fn tables(package: &Package) -> Vec<Claim> {
     claims
 }
 
-/// Claims the regions of components. The index is left out, because it is mapped group by group,
-/// and the names component, because it has no region.
+/// Returns the claims of components on their regions. It leaves out the index, because the index is
+/// mapped group by group, and the names component, because it has no region.
 fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
     let view = package.view();
     let others = view
@@ -346,7 +348,7 @@ fn components(package: &Package, outside: &mut u64) -> Vec<Claim> {
         .collect()
 }
 
-/// Claims the index, as the scan found it.
+/// Adds the claims of the index, as the scan found it.
 fn index(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>) {
     let index = package.view().index();
     if index.is_empty() {

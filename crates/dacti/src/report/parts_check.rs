@@ -13,7 +13,7 @@ use dacti_cdn::parts::{PartEntry, PartsError, PartsFault};
 /// Cost: all bytes of the parts are read.
 pub(crate) fn faults(package: &Package, pool: &HashPool) -> Vec<Error> {
     let Some(parts) = package.view().parts() else { return Vec::new() };
-    // The bytes of a second start are those of the first one.
+    // A second start has the bytes of the first one, so only first starts are checked.
     let entries = parts.region.list.first_starts();
     entries.filter_map(|entry| check(&**package.source(), entry, pool).err()).collect()
 }

@@ -72,11 +72,11 @@ pub enum Finding {
         /// The reason.
         error: Arc<Error>,
     },
-    /// A region whose length differs from the hint of the names list.
+    /// A region whose length differs from the length that the names list gives as a hint.
     Length {
         /// Its path or id.
         name: String,
-        /// The hint of the names list, in bytes.
+        /// The length in the names list, in bytes.
         hint: u64,
         /// The region's length, in bytes.
         found: u64,

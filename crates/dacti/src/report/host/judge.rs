@@ -164,8 +164,9 @@ impl Judged<'_> {
         self.add(HostCheck::WholeFile, text, (verdict, verdict), Some(set));
     }
 
-    /// Judges the answer for a range past the end. A cache that keeps a 416 hides bytes that are
-    /// appended later. At an edge, this affects only caches that ask this edge.
+    /// Judges the answer for a range past the end of the file. A cache that keeps a 416 hides bytes
+    /// that are appended later. If the place is an edge, only the caches that ask this edge may
+    /// keep its answer.
     fn past_the_end(&mut self, is_edge: bool) {
         let Some(past) = &self.seen.past else { return };
         let lifetime = Lifetime::of(past);

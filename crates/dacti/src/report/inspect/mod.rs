@@ -1,5 +1,5 @@
-//! The parts of a file, down to the use of every byte. The file is a package, or a daicon file of
-//! another format.
+//! Describes the structure of a file, down to the use of every byte. The file is a package, or a
+//! daicon file of another format.
 
 #[cfg(feature = "serde")]
 mod inspection;

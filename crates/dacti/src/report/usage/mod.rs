@@ -270,8 +270,8 @@ fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction 
     let groups = u32::try_from(groups.fold(0_usize, usize::saturating_add)).unwrap_or(u32::MAX);
     let data = [usage.live, usage.seals, usage.dictionary, usage.names];
     let data = data.into_iter().fold(0, u64::saturating_add);
-    // A compaction of a package with seals stores equal contents only once, so duplicates do not
-    // count.
+    // A compaction of a package with seals stores equal contents only once, so the bytes of
+    // duplicates are subtracted.
     let again = usage.duplicates.as_ref().filter(|_| view.seals().is_some());
     let data = data.saturating_sub(again.map_or(0, |again| again.len));
     let (len, slice_len) = if let Some(layout) = view.layout() {

@@ -206,7 +206,8 @@ impl Rewrite<'_> {
         let (seal_len, encoding) = (self.package.trust().seal_len(), self.names.encoding);
         // In a package with a layout, every region in the head counts as hot.
         let is_hot = |found: &&Located| {
-            // The start is checked, too, because an empty region may lie at the end of the head.
+            // The start is checked, too, because an empty region that starts at the end of the head
+            // is not in the head.
             found.span.start < HEAD_LEN
                 && found.span.end.saturating_add(seal_len) <= HEAD_LEN
                 && found.id != NAMES_ID

@@ -20,7 +20,7 @@ use dacti_seal::{
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// Counts of the parts that were found to be the same in both files.
+/// Numbers of the regions, names and seals that were found to be the same in both files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Proof {
     /// The number of regions with the same id, encoding, length and BLAKE3 of stored bytes, without
@@ -29,14 +29,14 @@ pub struct Proof {
     pub regions: u64,
     /// The number of stored bytes that were read back.
     pub bytes: u64,
-    /// The number of paths that lead to the same region with the same length hint.
+    /// The number of paths that lead to the same region and state the same length for it.
     pub names: u64,
     /// The number of digests that were computed again and match the seals in the new file. It
     /// includes the digest of the names list.
     pub digests: u64,
     /// The number of signatures that are equal in both files. They are not verified, because that
-    /// needs a key. If the package was signed again: the number of signatures that were verified
-    /// with the new key.
+    /// needs a trusted key. If the package was signed again: the number of signatures that were
+    /// verified with the new key.
     pub signatures: u64,
 }
 

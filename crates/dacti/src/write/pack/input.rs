@@ -156,10 +156,10 @@ impl From<&Path> for Content<'_> {
 /// Memory: about 30 bytes for each input.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// The number of the input that has each id.
+    /// For each id, the number of the input that has it.
     ids: HashMap<Uuid, usize>,
-    /// The number of each input that has a path and an explicit id. Such an input is found by the
-    /// id to which its path hashes.
+    /// For each input with a path and an explicit id, its number. It is found by the id to which
+    /// the path hashes.
     paths: HashMap<Uuid, usize>,
 }
 

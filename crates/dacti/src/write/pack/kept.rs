@@ -146,7 +146,7 @@ impl Kept {
 #[derive(Debug)]
 pub(super) struct KeptReader<'k> {
     kept: &'k Kept,
-    /// The decoder that checks bytes without a digest.
+    /// The decoder that checks the stored bytes if they have no digest.
     decoder: Option<Decoder>,
     at: u64,
 }

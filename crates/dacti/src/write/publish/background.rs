@@ -19,7 +19,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Whether the caller of a background call still waits for it.
+/// Tells whether the future of a background call was dropped, so that no caller waits for the
+/// result.
 #[derive(Debug, Clone, Default)]
 pub struct Abandoned(Arc<AtomicBool>);
 

@@ -25,7 +25,7 @@ pub struct Pulled {
     pub copy: CopyState,
     /// Length of the copy in bytes.
     pub len: u64,
-    /// The number of fetched bytes after the head.
+    /// The number of bytes that were fetched, without the head.
     pub fetched: u64,
 }
 

@@ -58,7 +58,8 @@ impl Block<'_> {
                 let end = pieces.iter().rposition(is_derived);
                 first..end.map_or(first, |last| last.saturating_add(1))
             }
-            // The data file also has the derived bytes, so these are read like all others.
+            // The data file also has the bytes of a new index, so they are read like all other
+            // bytes.
             Self::Saved { .. } => pieces.len()..pieces.len(),
         };
         let part = |range: Range<usize>| pieces.get(range).unwrap_or_default();

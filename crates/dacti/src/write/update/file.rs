@@ -159,8 +159,8 @@ impl LockedFile {
     pub fn open(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let failed = |source| Error::io("open", path, source);
-        // This is checked before the file is opened, because opening a pipe would wait for a
-        // writer.
+        // This is checked before the file is opened, because opening a pipe would block until a
+        // writer opens it.
         if !std::fs::metadata(path).map_err(failed)?.is_file() {
             return Err(Error::NotAFile { path: path.into() });
         }

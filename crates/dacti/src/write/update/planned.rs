@@ -197,8 +197,8 @@ impl PlannedUpdate {
             })?;
             start = start.saturating_add(written_len(append));
         }
-        // This gives the file its full length. Zeros between the pieces were not written, and are
-        // added here.
+        // Zeros between the pieces were not written, but the file has them as holes. This call
+        // ensures that the file has its full length.
         data.file().set_len(start).map_err(failed)?;
         data.commit()?;
         let mut file = AtomicFile::create(path)?;

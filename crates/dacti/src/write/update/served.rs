@@ -55,7 +55,7 @@ pub struct ServedFile {
 }
 
 impl ServedFile {
-    /// Returns the file with the places that serve it.
+    /// Joins a file with the places that serve it.
     ///
     /// # Errors
     /// `Remote` if a text is not the URL of a server.
