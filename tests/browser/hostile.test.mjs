@@ -1,5 +1,5 @@
-// Servers that change the files they serve: a signed site shows the right content, or a page that
-// says it was refused.
+// Servers that change the files they serve. A signed site must then show either the right content
+// or a page that reports the refusal.
 
 import assert from "node:assert/strict";
 import { copyFile, cp, readFile, readdir, rm, writeFile } from "node:fs/promises";

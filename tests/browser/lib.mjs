@@ -13,7 +13,7 @@ import { remove } from "../web/remove.js";
 export const DACTI = process.env.DACTI ?? "dacti";
 /** Whether to run the long forms of the tests. */
 export const FULL = process.env.DACTI_WEB_FULL === "1";
-/** The folder for screenshots and figures. */
+/** The folder for screenshots and measurements. */
 export const OUT = process.env.DACTI_WEB_OUT ?? join(tmpdir(), "dacti-web");
 
 /** Makes a folder that is removed when the test ends. */

@@ -131,7 +131,7 @@ fn answer(
             _ => response = response.with_field(name, value.as_bytes()),
         }
         // `Content-Range` matters only with status 206. Bodies of other answers start at the start
-        // of the file. The unit `bytes` may be in any case, or missing.
+        // of the file. The unit `bytes` may be in upper or lower case, or missing.
         let value = value.trim().to_ascii_lowercase();
         let range = value.strip_prefix("bytes").map_or(&*value, str::trim_start);
         if status == 206

@@ -144,7 +144,7 @@ const BROKEN: [Broken; 12] = [
         law: Law::W5,
         corrupt: false,
         change: |steps| {
-            // Makes the padding shorter, so that the append does not end with a slice.
+            // Makes the padding shorter, so that the append ends inside a slice.
             let pieces = &mut append_of(steps).pieces;
             pieces.last_mut().expect("padding").span.end -= 512;
         },

@@ -287,8 +287,8 @@ fn packages_with_shared_bytes_are_seen_old_or_new() {
     prove_sound(&cases);
 }
 
-/// Returns an update by the planner that is interrupted after `kept` steps and half of the next
-/// step. Returns `None` if the update does not have this many steps.
+/// Returns an update that the planner made. It is interrupted after `kept` steps and half of the
+/// next step. Returns `None` if the update does not have this many steps.
 fn died(package: &mut Published, update: &Update, kept: usize) -> Option<Plan> {
     let planned = Planned::new(package, update, &UpdatePolicy::default());
     let mut ops = planned.ops();

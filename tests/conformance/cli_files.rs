@@ -101,7 +101,8 @@ fn hidden_files_are_taken_on_request_only() {
     let (listed, told) = place.packed(&["--hidden", "--exclude", ".git/", "--exclude", "./.env"]);
     assert_eq!(listed, ["a", "sub/.hidden", "sub/b"]);
     assert!(!told.contains("hidden") && !told.contains("matches nothing"), "{told}");
-    // `put` of a folder uses the same rules. But `put` of a file always puts the file.
+    // `put` of a folder leaves out the same files as `pack`. But `put` of a file always puts the
+    // file.
     assert_eq!(place.packed(&["--include", "a"]).0, ["a"]);
     assert_eq!(place.run(&["put", "p", "in"]).code, Some(0));
     assert_eq!(place.listed(), ["a", "sub/b"]);
@@ -529,7 +530,7 @@ fn files_whose_length_is_not_told_are_read() {
     place.write("empty", b"");
     let version = fs::read("/proc/version").expect("linux has it");
     assert_eq!(fs::metadata("/proc/version").expect("linux has it").len(), 0);
-    // The system states the length of a memory page for these files, but their content is shorter.
+    // For these files, the system states the length of a memory page, but their content is shorter.
     let mut shorter = ["/sys/kernel/fscaps", "/sys/kernel/kexec_loaded"].into_iter();
     let shorter = shorter.find(|file| Path::new(file).exists());
     let mut inputs = vec!["/proc/version", "in"];

@@ -519,7 +519,8 @@ proptest! {
         prop_assert_eq!(emitted, Ok(expected.len()));
         prop_assert_eq!(&out[..expected.len()], &expected[..]);
         prop_assert_eq!(&out[expected.len()..], &[junk; 5][..]);
-        // Our reader reads the emitted table with any extension offset.
+        // The table has any extension offset. Our reader must read the table, even if this offset
+        // leads to a fault.
         let seen = walk(&expected, true, Feeding::Exact).seen;
         prop_assert_eq!(seen.tables.first(), Some(&TableSeen {
             at: 28, base, extension, count: table.components.len() as u32,

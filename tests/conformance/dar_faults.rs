@@ -366,8 +366,8 @@ fn merkle_search_trees_in_the_order_of_their_keys() {
     assert_eq!(read, order);
     let archive = Archive::open(&bytes[..]).expect("good");
     assert_eq!(walk(&archive, &root.cid).expect("good"), order[1..]);
-    // The sections of the CAR have another order. The conversion gets the order of keys as an
-    // option, and copies of the archive keep this order.
+    // The sections of the CAR are in reverse order. The caller of the conversion chooses the order
+    // of keys by an option. Copies of the resulting archive keep this order.
     let sections = all.iter().rev().map(|block| (&block.cid, &block.data));
     let car = reference::car_v1(std::slice::from_ref(&commit.cid), sections);
     let (dar, _) = from_car(&car[..], Vec::new(), &options).expect("good");
@@ -377,8 +377,9 @@ fn merkle_search_trees_in_the_order_of_their_keys() {
         dacti_dar::copy(&mut Reader::new(&dar[..]), Vec::new(), &WriteOptions::default())
             .expect("good");
     assert_eq!(stream(&copied).expect("good").len(), 9);
-    // An order with an undefined number is refused. The order of bytes is also refused, because the
-    // frames are in another order.
+    // The header of the archive states a number for the order of links. Readers refuse an undefined
+    // number. They also refuse the number of the order of bytes, because the frames are in the
+    // order of keys.
     let mut wrong = bytes.clone();
     wrong[7] = 2;
     let what = Structure::LinkOrder;

@@ -167,8 +167,8 @@ fn subtree(count: usize, len: usize, fan_out: usize, random: &mut Random) -> Vec
     if count == 1 {
         return vec![leaf(&random.bytes(len))];
     }
-    // For some numbers of links, no length of the payload gives exactly `len` bytes, because the
-    // header of a byte string has different lengths.
+    // For some numbers of links, a node cannot have exactly `len` bytes. If the payload grows by
+    // one byte, its header may also grow, so some lengths are skipped.
     let (children, payload) = (1..=fan_out.min(count - 1))
         .rev()
         .find_map(|children| Some((children, payload_for(len, children)?)))

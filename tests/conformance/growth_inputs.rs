@@ -43,7 +43,8 @@ fn overlapping(n: usize) -> Vec<u8> {
     package(groups(&entries), &[7; 8000], false)
 }
 
-/// Returns a package with one region. Every group has a newer entry for it than the groups after.
+/// Returns a package of `n` groups with one region. Each group has an entry for this region, and
+/// only the entry of the first group counts.
 fn replaced(n: usize) -> Vec<u8> {
     let entry = |n: u32| Entry { id: small(1), offset: n, size: 1 };
     let groups = (0..n as u32).map(|n| Group { entries: vec![entry(n)], ..Group::default() });

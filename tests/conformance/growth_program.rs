@@ -27,8 +27,8 @@ struct Spent {
 }
 
 impl Spent {
-    /// Returns the counts of a process. The process may have ended. In that case, its parent must
-    /// not have waited for it yet, because the system then removes the counts.
+    /// Returns the counts of a process. The system keeps the counts after the end of the process,
+    /// until its parent waits for it.
     fn of(process: u32) -> Self {
         let counts = fs::read_to_string(format!("/proc/{process}/io")).expect("it is our child");
         let count = |name: &str| -> u64 {
@@ -40,7 +40,7 @@ impl Spent {
     }
 }
 
-/// Returns whether a child process has ended. The parent must not have waited for the child yet.
+/// Returns whether a child process has ended. The parent must not have waited for the child before.
 fn has_ended(process: u32) -> bool {
     let state = fs::read_to_string(format!("/proc/{process}/stat")).expect("it is our child");
     state.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('Z'))

@@ -13,7 +13,8 @@ use std::ops::Range;
 const DIGEST: Range<usize> = 3488..3520;
 const SIGNATURE_END: usize = 3584;
 
-/// Returns the fields of a head, in the form in which the reference dumps them, or the verdict.
+/// Returns the fields of a head, in the form of a fixture's dump, or the verdict on a head that
+/// readers refuse.
 pub fn parts(head: &[u8]) -> Result<String, String> {
     let read = PartsHead::parse(head).map_err(|error| match error {
         dacti_cdn::Error::Container(error) => support::container_verdict(&error),

@@ -35,8 +35,8 @@ struct Seen {
 
 type Script = dyn Fn(&Seen, usize, &[u8]) -> Vec<u8> + Send + Sync;
 
-/// A server that answers by a script. The script returns the bytes to send. If they do not state
-/// that the connection stays open, the server then closes it.
+/// A server that answers by a script. The script returns the bytes to send. If this answer does not
+/// state that the connection stays open, the server then closes the connection.
 struct Server {
     url: String,
     seen: Arc<Mutex<Vec<Seen>>>,

@@ -120,9 +120,9 @@ fn a_package_that_is_overwritten_from_its_start_is_read_in_the_end() {
         let server = Server::start(
             new.clone(),
             Box::new(move |seen, n, file| {
-                // The upload is slow at first, so the first answers have an incomplete head. Then
-                // the upload becomes fast. So the reader's waits are long enough for a block that
-                // starts in the next slice.
+                // The upload is slow at first, so the reader gets an incomplete head. Then the
+                // upload becomes fast enough that a block in the next slice arrives while the
+                // reader waits.
                 let written = (n * 30_000).max(n.saturating_sub(4) * 150_000).min(file.len());
                 let mut now = file[..written].to_vec();
                 if !truncates && written < old.len() {

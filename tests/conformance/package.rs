@@ -149,10 +149,10 @@ fn verifying_finds_what_the_reference_finds() {
         let Ok(package) = Package::from_bytes(fixture.bytes.clone()) else { continue };
         let report = package.verify(NonZeroUsize::new(2), &mut |_| ControlFlow::Continue(()));
         let whole = report.is_ok_and(|report| report.is_whole());
-        // The test leaves out fixtures that verify although the reference reports a fault. Some
-        // exceed the fixtures' limit on content, and each caller sets its own limit. Others have a
-        // faulty layout, which reading does not need. A package with an unknown encoding does not
-        // verify, because its region cannot be decoded.
+        // Verification must find a fault if the reference reports one. Two kinds of fixtures are
+        // left out: some exceed the fixtures' limit on content, which is lower than the default
+        // limit, and others have a faulty layout, which reading does not need. If a region has an
+        // unknown encoding, the fixture is good, but verification cannot decode the region.
         let verdict = &fixture.verdict;
         if !verdict.contains("layout")
             && !fixture.name.contains("layout")

@@ -25,7 +25,8 @@ pub struct S3<T> {
     _runtime: Runtime,
 }
 
-/// The S3 service, and what `note` returned for each request.
+/// The S3 service, and the records of the requests: for each request, the value that `note`
+/// returned.
 struct Noted<T> {
     server: S3Service,
     note: fn(&Request<Incoming>) -> T,

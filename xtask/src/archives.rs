@@ -23,12 +23,12 @@ const PROGRAMS: &[(&str, &str)] = &[
 ];
 const PAGE: Page<'_> = Page { path: "docs/performance.md", verb: "bench archives" };
 
-/// The name of each folder that is packed, and how a table calls it.
+/// The name of each folder that is packed, and its description in the tables.
 const DOCUMENTATION: (&str, &str) = ("doc", "the documentation");
 const SMALL: (&str, &str) = ("small", "20,000 files of 4 KiB");
 
-/// Commands whose results are files of one folder. `D` stands for the program, and `F` for the
-/// folder. Each writes the file `out`.
+/// Commands that pack a folder into the file `out`. `D` stands for the program, and `F` for the
+/// folder.
 const PACKERS: &[&str] = &[
     "tar -cf out F",
     "D -q pack F -o out --encoding none",
@@ -41,8 +41,8 @@ const PACKERS: &[&str] = &[
     "zimwriterfs -j -w index.html -I zim.png -l eng -t t -d d -c c -p p F out",
 ];
 
-/// Pairs of commands that take turns: a name, the program's command, and the other one. They find
-/// the files that `PREPARED` made, and write into the empty folder `new`.
+/// Pairs of commands that take turns: a name, a command of our program, and a command of another
+/// program. They read the files that `PREPARED` made, and write into the empty folder `new`.
 const PAIRS: &[(&str, &str, &str)] = &[
     (
         "pack 20,000 files of 4 KiB, not encoded",

@@ -16,7 +16,7 @@ pub fn release(context: &Context, args: &[String]) -> Result<Outcome> {
     let mut verify = true;
     for arg in args {
         match arg.as_str() {
-            // It is always a dry run, so this flag has no effect.
+            // This verb never publishes anything, so the flag has no effect.
             "--dry-run" => {}
             "--no-verify" => verify = false,
             other => return Err(Failure::from(format!("does not take `{other}`"))),

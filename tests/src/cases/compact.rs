@@ -86,8 +86,8 @@ fn named(path: &str, id: Id, length: u64) -> Name {
     Name { id, length, path: path.as_bytes().to_vec() }
 }
 
-/// Returns a package in neither layout. It has an index of `count` groups and the components of
-/// `others`. `groups` gets the group base.
+/// Returns a package in neither layout. It has the components of `others`, and an index of `count`
+/// groups, which `groups` makes. The argument of `groups` is the group base.
 fn loose(
     others: &[Component],
     groups: impl FnOnce(u64) -> Vec<Group>,

@@ -172,7 +172,8 @@ impl Look for Statement<'_> {
 
 pub struct Lmdb;
 
-/// The maximum length of the map. No work needs this much. The file is sparse.
+/// The maximum length of the mapped file, more than any work needs. It costs no space, because the
+/// file is sparse.
 const MAP_LEN: usize = 4 << 30;
 
 type Regions<'e> = heed::Database<'e, Bytes, Bytes>;

@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Seek};
 use std::path::Path;
 
-/// The length of a read in bytes, for counting reads.
+/// The length in bytes of the buffer through which the file is read, if reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 pub struct Mcap;

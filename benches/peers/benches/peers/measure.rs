@@ -17,9 +17,9 @@ pub struct Effort {
     pub rounds: usize,
     /// The time for opening one store in a round.
     pub opening: Duration,
-    /// The time in which a round measures one kind of look-ups in one store. The warm-up before it
-    /// takes four times as long. If the warm-up has then made at most an eighth as many look-ups as
-    /// there are regions, it goes on for up to sixteen times this time.
+    /// The time in which a round measures one kind of look-ups in one store. A warm-up precedes it,
+    /// which takes four to sixteen times as long: the more regions a store has, the more look-ups
+    /// it needs for the warm-up.
     pub looking: Duration,
 }
 

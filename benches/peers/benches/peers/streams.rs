@@ -11,7 +11,7 @@ use std::io::{BufWriter, Cursor, Read, Seek, SeekFrom};
 use std::path::Path;
 use uuid::Uuid;
 
-/// The length of a read in bytes, for counting reads.
+/// The length in bytes of the buffer through which the file is read, if reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 /// The offset and the length of each region.
@@ -81,8 +81,8 @@ impl Store for Tar {
 
     fn cold(&self, path: &Path, key: &Key, out: &mut Vec<u8>) -> Option<Reads> {
         let counts = Counts::default();
-        // Reads the file from its start to its end. If the code seeked after each header, each
-        // header would take one read.
+        // Reads the file from its start to its end. Seeking from header to header would take one
+        // read for each header.
         let mut archive = tar::Archive::new(Counting::open(path, BUFFER, &counts));
         let offsets = tar_offsets(archive.entries().expect("it was packed"));
         let mut file = Counting::open(path, key_len(&offsets, key), &counts);

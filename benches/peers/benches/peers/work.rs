@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The number of look-ups that are prepared, of hits and of misses.
+/// The number of prepared look-ups of regions that exist, and the number of prepared look-ups of
+/// missing regions.
 const QUESTIONS: usize = 200_000;
 
 /// The names of a region. A store uses the kind of name that it supports.

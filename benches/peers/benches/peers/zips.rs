@@ -11,7 +11,7 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
-/// The length of a read in bytes, for counting reads.
+/// The length in bytes of the buffer through which the file is read, if reads are counted.
 const BUFFER: usize = 64 * 1024;
 
 pub struct Zip;
