@@ -192,8 +192,8 @@ fn policy_of(policy: Policy<'_>) -> SealPolicy {
     }
 }
 
-/// Returns the verdict on a refused region. Several cases of the specification have the same
-/// verdict, so the name of the case follows.
+/// Returns the verdict on a refused region, and then the name of the case. Several cases of the
+/// specification have the same verdict, so the verdict alone is not enough.
 fn refusal(error: &Error) -> String {
     use dacti_seal::Error as E;
     let case = match error {

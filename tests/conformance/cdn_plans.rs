@@ -109,8 +109,8 @@ fn all_chains() -> Vec<Case> {
     out
 }
 
-/// Returns chains of three plans that the crates' planner made, and the strategies that these plans
-/// use. The test needs all strategies.
+/// Returns chains of three plans that the crates' planner made, and the names of the plans, which
+/// state their strategies.
 fn planned_chains() -> (Vec<Case>, BTreeSet<String>) {
     let mut out = Vec::new();
     for (sealing, slice) in [

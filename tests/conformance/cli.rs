@@ -770,8 +770,8 @@ fn a_full_disk_leaves_nothing() {
     let mut random = Random(1);
     let noise: Vec<u8> = (0..3_000_000).map(|_| random.next() as u8).collect();
     scratch.write("noise", &noise);
-    // A limit on the length of files simulates a full disk. Writes that exceed it fail. They do not
-    // end the process, because it ignores the signal.
+    // A limit on the length of files simulates a full disk: writes that exceed it fail. The system
+    // also sends the signal `SIGXFSZ`, which the process ignores.
     let limited = |blocks: u32| {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$@\"");
         let mut command = Command::new("sh");

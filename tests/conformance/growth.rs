@@ -215,8 +215,8 @@ fn a_name_takes_little_memory() {
     assert!(bytes("verify") <= 250, "{} bytes", bytes("verify"));
 }
 
-/// If regions overlap in part, comparing them takes work that grows with their number times their
-/// length. The work ends at a limit. Packages without such overlaps never reach this limit.
+/// If regions overlap in part, the work of comparing them is proportional to their number times
+/// their length. A limit ends this work. Packages without such overlaps never reach the limit.
 fn a_difference_of_overlapping_regions_is_refused_at_a_limit() {
     let entry = |n: u32| Entry { id: small(n + 1), offset: n, size: 100_000 };
     let entries: Vec<_> = (0..3000).map(entry).collect();

@@ -1322,8 +1322,8 @@ fn hot_regions_that_do_not_fit_are_refused_with_the_numbers() {
     let told = |files: &[Stored], options, hot: &[&str]| {
         try_build_hot(files, options, hot).expect_err("it does not fit").to_string()
     };
-    // The hot regions have 55,768 bytes in the head, because one group lies after the head and
-    // needs a fence of 8 bytes after a header of 32 bytes.
+    // One group lies after the head, so the head needs a lookup region: a header of 32 bytes and a
+    // fence of 8 bytes. This leaves 55,768 bytes for the hot regions.
     let sizes = |len: usize| [stored("a", &vec![1; len]), stored("b", b"")];
     let fits = 55_768 - 32;
     build_hot(&sizes(fits), PLAIN, &["a"]);

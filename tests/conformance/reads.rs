@@ -216,7 +216,8 @@ fn blocks_that_were_read_are_kept_within_their_limit() {
     };
     let (package, source) = counted(&file, Limits::default());
     let (_, read) = reads(&source, || find_all(&package));
-    // Each read has one group and 40 bytes of the next group. The last block has no next group.
+    // Each read has one group, and 40 bytes of the next group: its header and its first entry. The
+    // last block has no next group.
     assert_eq!(read, ReadStats { reads: 12, bytes: 12 * GROUP + 11 * 40 });
     let (_, read) = reads(&source, || find_all(&package));
     assert_eq!(read, ReadStats::default());

@@ -285,8 +285,8 @@ fn a_full_disk_is_found_before_anything_is_written() {
     let disk = scratch.at("disk");
     fs::create_dir(&disk).unwrap();
     if !mounts(&disk, "true").is_ok_and(|output| output.status.success()) {
-        // Without the permission to mount, this test cannot fill a disk. `update_crash` tests
-        // failing writes, too.
+        // The test ends here if it may not mount a file system, because it then cannot fill a disk.
+        // `update_crash` also tests writes that fail.
         return;
     }
     // The disk has no room for these random bytes, even with an encoding.

@@ -31,7 +31,7 @@ fn open(path: &Path) -> Update {
 
 /// Applies an update that puts `puts`. Returns its cost in four numbers: the bytes after the head
 /// that changed in the old file, the slices of 64 KiB that changed, the appended bytes, and the
-/// plans.
+/// number of plans.
 fn cost(path: &Path, puts: &[(String, Vec<u8>)]) -> (usize, usize, usize, usize) {
     let old = fs::read(path).unwrap();
     let mut update = open(path);

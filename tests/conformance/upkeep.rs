@@ -756,7 +756,7 @@ fn many_regions_of_two_encodings_are_found_by_keys() {
 fn components_of_others_are_left_out_only_where_that_is_asked_for() {
     // spec: R-CMP-06
     // Some regions of the fixture overlap in part, and compaction refuses such packages. So the
-    // second region gets a place after the first.
+    // test lets the second region start after the first.
     let mut file = fixture("package_of_neither_layout");
     let entry = [0x51_u32, 3].map(u32::to_le_bytes).concat();
     let places: Vec<_> = (0..file.len() - 8).filter(|at| file[*at..*at + 8] == entry[..]).collect();

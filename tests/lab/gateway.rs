@@ -1,6 +1,6 @@
-//! Clients of the gateway that other projects wrote: `@ipld/car` and `ipfs-unixfs-exporter` from
-//! npm. They read and verify answers of the gateway. The files that they write must equal the
-//! packed files.
+//! Reads from our gateway with clients that other projects wrote: `@ipld/car` and
+//! `ipfs-unixfs-exporter` from npm. The clients verify the answers. The files that they write must
+//! equal the packed files.
 
 use super::npm::{programs, run};
 use dacti_tests::lab::{Tool, full, missing};

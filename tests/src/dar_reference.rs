@@ -140,8 +140,8 @@ pub struct Plan {
     pub link_order: Option<u64>,
     /// Whether the archive has an index.
     pub index: bool,
-    /// Whether to write an archive like the first implementation: without marks, without offsets of
-    /// roots, and without an index.
+    /// Whether to write an archive as the first implementation did: without marks, without offsets
+    /// of roots, and without an index.
     pub first_implementation: bool,
 }
 

@@ -196,7 +196,8 @@ pub struct Entry {
     pub size: u32,
 }
 
-/// A group of an index. It may have more entries than its length states. Readers ignore these.
+/// A group of an index. It may have more entries than its length states. Readers ignore the further
+/// entries.
 #[derive(Clone, Debug)]
 pub struct Group {
     /// The absolute offset to which the offsets of its entries are added.

@@ -157,7 +157,8 @@ fn a_range_that_is_cached_costs_no_request() {
         let content = digest(&text(3));
         json!({ "content": content, "requests": requests, "cacheHits": hits })
     };
-    // Chromium has Cache Storage for pages of the same machine, and Node has none.
+    // Chromium has Cache Storage for pages from the loopback address, and Node has no Cache
+    // Storage.
     let in_chromium = site.run(System::Chromium, "cached", &arguments);
     assert_eq!(in_chromium, json!([cost(2, 0), cost(1, 1)]));
     assert_eq!(site.run(System::Node, "cached", &arguments), json!([cost(2, 0), cost(2, 0)]));

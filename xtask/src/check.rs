@@ -8,7 +8,7 @@ pub fn check(context: &Context, args: &[String]) -> Result<Outcome> {
     run(&mut context.cargo(["fmt", "--all", "--check"]))?;
     run(&mut context.cargo(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]))?;
     // A change of names in our crates can break the benches that use crates of other projects.
-    // Compiling those takes minutes, so they are checked only before a release.
+    // Compiling these benches takes minutes, so they are checked only before a release.
     if peers_too {
         run(peers::cargo(context, "fmt")?.arg("--check"))?;
         run(peers::cargo(context, "clippy")?.args(["--benches", "--", "-D", "warnings"]))?;

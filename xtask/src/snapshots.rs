@@ -38,7 +38,7 @@ pub fn check_recorded(context: &Context) -> Result<Outcome> {
     Ok(Outcome::Done)
 }
 
-/// Returns the path of a file with the snapshots that the tests have read.
+/// Returns the path of the file that lists the snapshots which the tests have read.
 pub fn list_of(context: &Context) -> Result<PathBuf> {
     Ok(Metadata::load(context)?.target_directory.join("xtask-snapshots-asked-for"))
 }
@@ -72,8 +72,8 @@ fn asked_for(list: &str, root: &Path) -> BTreeSet<String> {
     list.lines().map(path).collect()
 }
 
-/// Returns the snapshot files that no test has read, and the files that runs with rejected values
-/// have left.
+/// Returns the snapshot files that no test has read, and the files with rejected values that
+/// earlier runs have left.
 fn stale(tree: &Tree, asked_for: &BTreeSet<String>) -> Vec<String> {
     let left_behind = |path: &str| path.ends_with(".snap.new") || path.ends_with(".pending-snap");
     let unasked = |path: &str| path.ends_with(".snap") && !asked_for.contains(path);

@@ -39,8 +39,8 @@ pinger_enable off
     );
     fs::write(&path, config)?;
     let mut command = Tool::SQUID.command()?;
-    // Each instance needs its own name, because its shared memory has the same name. The port gives
-    // the name.
+    // Squid names its shared memory after the instance. So each instance needs a name of its own,
+    // which contains its port.
     command.arg("-N").arg("-n").arg(format!("lab{}", address.port())).arg("-f").arg(&path);
     Server::start(command, dir, address)
 }
