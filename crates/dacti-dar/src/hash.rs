@@ -181,7 +181,7 @@ mod tests {
         assert_eq!(hashed.work(), 3, "it is hashed once");
     }
 
-    // The digests of "abc": FIPS 180-2, FIPS 202 and RFC 7693.
+    // The digests of "abc" are from FIPS 180-2, FIPS 202 and RFC 7693.
     // spec: R-DARLNK-02, R-DARFRM-12
     #[test]
     fn digests_are_those_of_the_standards_whole_or_cut() {

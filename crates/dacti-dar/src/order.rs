@@ -472,7 +472,8 @@ impl Order {
         Ok(any.then_some(base))
     }
 
-    /// Tells whether a back-reference for this link would name a block that contains it.
+    /// Tells whether a back-reference for this link would name a block that contains the
+    /// back-reference.
     pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
         // An open block contains the back-reference if its level lies below the link. Levels above
         // the link end here, so their blocks do not contain it. The search works because blocks are
@@ -505,7 +506,7 @@ impl Order {
         self.summary.roots = self.summary.roots.saturating_add(1);
     }
 
-    /// Adds a block that was written before as a root.
+    /// Makes a root of a block that was written before.
     pub(crate) fn take_root_reference(&mut self, id: Id) {
         self.summary.repeats = self.summary.repeats.saturating_add(1);
         self.note_root(id);

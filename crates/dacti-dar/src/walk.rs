@@ -101,7 +101,8 @@ pub struct Walk<'a, S> {
     regions: Vec<Region>,
     by_offset: HashMap<u64, Id>,
     spans: Vec<ByteRange>,
-    /// Bytes that were read ahead in the first region, and in the current region.
+    /// Bytes that were read ahead: in the first range, and in the current range if it is another
+    /// one.
     first: Ahead,
     other: Ahead,
     done: bool,

@@ -5,8 +5,8 @@
 /// The bounds of a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Options {
-    /// The maximum number of retries of a request in one step of the escalation, if the server did
-    /// not answer or could not serve the request at the moment.
+    /// The maximum number of retries of a request in one step of the escalation. A request is
+    /// retried if the server did not answer it, or could not serve it at the moment.
     pub retries_max: u32,
     /// The maximum number of these retries that follow a timeout.
     pub silent_retries_max: u32,

@@ -51,7 +51,7 @@ pub struct Session {
     waited_in_vain: bool,
     /// The number of ranges that were fetched so far.
     ranges: u64,
-    /// The number of ranges that were fetched before the latest head that proved the file id.
+    /// The value of `ranges` when the latest head that proved the file id was requested.
     confirmed: u64,
 }
 

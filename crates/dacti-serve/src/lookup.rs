@@ -159,8 +159,9 @@ impl Served {
 
 /// Returns the limits on the work of reading one region for a client.
 pub(crate) fn region_work() -> (Work, Client) {
-    // This suffices to read a region of up to 4 MiB with its seal, and to read it again if its
-    // content is longer.
+    // This suffices to read a region of up to 4 MiB with its seal twice. The second read happens if
+    // the decoded content is too long to be kept in memory. The limit also applies to the
+    // verification of a longer region.
     Work::new(32 << 20, Duration::from_mins(1))
 }
 

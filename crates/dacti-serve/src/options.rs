@@ -22,7 +22,8 @@ pub struct Options {
     pub packages_max: usize,
     /// The longest time for loading a names list or an index. Only one of them is loaded at a time.
     pub load_max: Duration,
-    /// Whether directories, and folders of packages, without an `index.html` are listed.
+    /// Whether an index page is sent for a directory, or for a folder of a package, that has no
+    /// `index.html`.
     pub index_pages: bool,
     /// The longest time without progress on a connection.
     pub idle_max: Duration,

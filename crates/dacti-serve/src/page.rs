@@ -141,8 +141,8 @@ impl Page {
         self.text.push_str("</li>\n");
     }
 
-    /// Ends the page. If names were left out, a line says how many; or at least how many, if not
-    /// all names are known.
+    /// Ends the page. If names were left out, a last line gives their number, or a lower bound of
+    /// the number if not all names are known.
     fn finish(mut self, is_whole: bool) -> String {
         self.text.push_str("</ul>\n");
         let least = if is_whole { "" } else { "at least " };

@@ -186,7 +186,7 @@ impl Server {
             }
         }
         drop(self.listener);
-        // Connections that take longer end with the runtime.
+        // Connections that take longer are cut when the program drops the runtime.
         let _ = tokio::time::timeout(self.options.stop_max, graceful.shutdown()).await;
     }
 

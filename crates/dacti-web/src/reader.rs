@@ -209,8 +209,8 @@ impl Reader {
     /// Reads many regions: see [`Verb::GetMany`](crate::Verb::GetMany).
     pub(crate) async fn get_many(&self, slots: &Arc<Slots>, text: &str) -> Result<Vec<u8>, Error> {
         let names: Vec<&str> = text.split('\0').collect();
-        // Nearly every package has encoded regions. Those in the head are not fetched, so no fetch
-        // waits for the tools, and this function waits.
+        // Nearly every package has encoded regions. Regions in the head need no fetch that could
+        // wait for the tools, so this function waits for them.
         slots.want_tools();
         slots.tools_if_wanted().await;
         let regions = self.package.get_many(names.iter().map(|name| region_name(name))).await;

@@ -38,7 +38,7 @@ struct ChangeLine {
     len: u64,
 }
 
-/// A short form of a plan; `dacti put --plan` writes all of it.
+/// A short form of a plan; `dacti put --plan` writes the whole plan.
 #[derive(Debug, Serialize)]
 pub(crate) struct PlanLine {
     strategy: String,

@@ -961,7 +961,8 @@ fn a_session_whose_file_was_replaced_hands_out_nothing_more() {
     let mut done = Fetch::range(&session, span);
     let all = run(&mut done, &mut session, &FILE, |_, _| Grown(9), |_| None);
     assert!(all.result.is_ok() && done.wants_look(&session));
-    // The look fetches the head of another file. Its validator equals that of the range.
+    // The look fetches the head of another file. The validator of this head equals the validator of
+    // the range.
     let mut look = Fetch::fresh_head(&session);
     assert!(run_head(&mut look, &mut session, &[Grown(9)]).result.is_ok());
     let replaced = Error::Replaced { expected: [1; 16], found: [2; 16] };
@@ -1004,8 +1005,7 @@ fn ranges_want_a_confirmation_until_a_later_head_was_judged() {
     assert!(session.wants_confirmation());
     let (mut before, mut after) = (Fetch::fresh_head(&session), Fetch::fresh_head(&session));
     assert!(run_head(&mut before, &mut session, &[Right]).result.is_ok());
-    // This range is fetched after the request for the head `before`, so that head cannot confirm
-    // it.
+    // The head `before` was fetched before this range. So it cannot confirm the range.
     assert!(play(&mut session, &[Right]).result.is_ok());
     before.judge(&mut session, identity).unwrap();
     assert!(session.wants_confirmation());

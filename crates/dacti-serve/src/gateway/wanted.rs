@@ -59,8 +59,8 @@ pub(super) struct Wanted {
     pub(super) filename: Option<String>,
     pub(super) download: bool,
     pub(super) only_if_cached: bool,
-    /// If the request's query does not name the format: the same path with a query that does, for
-    /// `Content-Location`.
+    /// The value of `Content-Location`: the path with a query that names the format. `None` if the
+    /// request's query names it already.
     pub(super) location: Option<String>,
 }
 

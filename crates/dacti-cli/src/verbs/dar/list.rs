@@ -45,7 +45,7 @@ impl Ls {
         loop {
             let event = reader.next_event().map_err(&unreadable);
             if event.is_err() {
-                // Blocks before the fault must be printed before the error.
+                // Flushes the output, so that the blocks before the fault appear before the error.
                 out.flush()?;
             }
             let line = match event? {

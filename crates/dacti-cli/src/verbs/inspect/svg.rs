@@ -15,8 +15,9 @@ const WIDTH: f64 = 1024.0;
 const ROW: f64 = 6.0;
 const LINE: f64 = 18.0;
 const MARGIN: f64 = 16.0;
-/// A rectangle is not drawn if it ends less than this after the last drawn one, in units of the
-/// picture. This limits the number of rectangles in a row, even if there are many claims.
+/// A rectangle is not drawn if its end is less than this far from the end of the last drawn one, in
+/// units of the picture. This limits the number of rectangles in a row, even if there are many
+/// claims.
 const NARROW: f64 = 0.25;
 
 /// Draws the map of a file.

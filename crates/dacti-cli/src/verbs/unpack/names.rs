@@ -207,7 +207,8 @@ mod tests {
         check(&["a", "A/b"], false, &[false, false]);
         check(&["a", "A/b"], true, &[true, false]);
         check(&["A/B", "a/b/c"], true, &[true, false]);
-        // By their bytes alone, these names would lie between the folder's name and its content.
+        // Sorted by bytes alone, `a-b` and `a.txt` would lie between the folder `a` and its content
+        // `a/b`.
         check(&["a", "a.txt", "a-b", "a/b"], false, &[true, false, false, false]);
         // A refused name makes no folder, so the file `a` can be written.
         let portability = Portability { reserved: true, case: true };
