@@ -243,7 +243,7 @@ impl World {
         for (what, ours, theirs) in PAIRS {
             let (mut own, mut other) = (Vec::new(), Vec::new());
             for round in 0..rounds {
-                // The first of a pair changes from round to round.
+                // The commands of a pair take turns in being the first of a round.
                 for turn in [round % 2, (round + 1) % 2] {
                     self.renew()?;
                     match turn {

@@ -40,7 +40,7 @@ pub struct Package {
 #[derive(Debug, Deserialize)]
 pub struct Dependency {
     pub name: String,
-    /// The kind of dependency: `None`, `dev` or `build`.
+    /// The kind of dependency: `None` for a normal dependency, or `dev` or `build`.
     kind: Option<String>,
 }
 

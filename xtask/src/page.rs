@@ -1,4 +1,4 @@
-//! Pages with measurements. Only a program writes their numbers.
+//! Pages with measurements. A program writes all their numbers.
 //!
 //! A page has two marks, and the results of a run lie between them. They include the command, the
 //! commit, the day and the machine. All verbs that measure use this module.

@@ -13,7 +13,7 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 pub struct Habit {
     pub word: &'static str,
     followers: &'static [&'static str],
-    /// The maximum number in comments and documents.
+    /// The maximum number of times that comments and documents may have the habit.
     pub comments_max: usize,
 }
 

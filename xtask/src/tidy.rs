@@ -58,7 +58,7 @@ pub fn tidy(context: &Context, args: &[String]) -> Result<Outcome> {
 /// Returns the faults of one Rust file.
 fn source(path: &str, text: &str) -> Result<Vec<String>> {
     let mut findings = Vec::new();
-    // The README of a crate can be its documentation, too.
+    // A file may include the README of its crate as its documentation.
     if !["//!", "#![doc = include_str!("].iter().any(|start| text.starts_with(start)) {
         findings.push(format!("{path}:1: does not begin with `//!`: what is it for?"));
     }

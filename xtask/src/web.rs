@@ -14,20 +14,20 @@ const TARGET: &str = "wasm32-unknown-unknown";
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 /// The folder of the JavaScript sources. They are copied into the npm package.
 const SOURCES: &str = "crates/dacti-web/js";
-/// The folders of these sources that the npm package has, too.
+/// The subfolders of `SOURCES` that are also copied into the npm package.
 const FOLDERS: &[&str] = &["inspector", "worker"];
 const NPM_SOURCES: &str = "crates/dacti-web/npm";
 /// The folder in which the npm package is assembled.
 pub const NPM: &str = "target/web/npm";
-/// The WebAssembly modules. Each has its features of `dacti-web`.
+/// The WebAssembly modules, and the features of `dacti-web` with which each is built.
 const MODULES: &[(&str, &str)] = &[
     ("dacti.wasm", "reader"),
     ("codec.wasm", "codec"),
     // The module for tools that inspect packages.
     ("inspect.wasm", "map,codec"),
 ];
-/// A panic would be our fault, so it ends the module without a message. Formats of `Debug` are not
-/// needed, because nothing prints them.
+/// A panic can only be a fault of our code, so it ends the module without a message. Formats of
+/// `Debug` are not needed, because nothing prints them.
 const SMALL_FLAGS: &str =
     "-Zunstable-options -Cpanic=immediate-abort -Zlocation-detail=none -Zfmt-debug=shallow";
 const LICENCES: &[&str] = &["LICENSE-APACHE", "LICENSE-MIT"];
@@ -244,7 +244,7 @@ fn optimize(from: &Path, to: &Path) -> Result {
     run(command.arg(from))
 }
 
-/// Copies the files of a folder. It leaves out the folders inside.
+/// Copies the files of a folder, but not its subfolders.
 fn copy_files(from: &Path, to: &Path) -> Result {
     fs::create_dir_all(to).map_err(|error| format!("{}: {error}", to.display()))?;
     let entries = fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))?;

@@ -70,7 +70,7 @@ fn three(third_at: usize, third: &Table) -> Vec<u8> {
     let mut out = file(&Table { extension: 0x100, ..with(&[component(small(1), 0, 0)]) });
     let second = Table { extension: third_at as u64, ..with(&many(2, 4)) };
     place(&mut out, 0x100, &table(&second));
-    // If the third table overlaps earlier bytes, the earlier bytes win.
+    // The third table may overlap earlier bytes. The earlier bytes are kept.
     let kept = out.clone();
     place(&mut out, third_at, &table(third));
     out[0x100..kept.len()].copy_from_slice(&kept[0x100..]);
