@@ -192,8 +192,8 @@ impl Options {
         };
         if let Some(key) = key {
             match update.sign(key) {
-                // This error means that the package's regions are not signed. The head of a package
-                // that is published in parts is signed with the key all the same.
+                // This error means that the package's regions are not signed. The key still signs
+                // the head of a package that is published in parts.
                 Err(dacti::Error::Update(UpdateFault::NotSigned))
                     if place::is_published(package) => {}
                 signed => drop(signed.map_err(failed)?),
