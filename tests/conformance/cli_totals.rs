@@ -21,8 +21,8 @@ fn refused(ended: &Ended, mentions: &str) {
     assert_eq!(ended.code, Some(1), "{ended:?}");
     let lines: Vec<_> = ended.err.lines().filter(|line| line.contains("error:")).collect();
     let told = matches!(&*lines, [line] if line.contains(mentions)
-        && line.ends_with("far more than usual for a package of this size: allow more, with \
-            --max-total BYTES"));
+        && line.ends_with("far more than usual for a package of this size: if you trust the \
+            package, allow more, with --max-total BYTES"));
     assert!(told, "{ended:?}");
 }
 

@@ -200,7 +200,7 @@ impl core::fmt::Display for Misuse {
             Self::Loop => "the block would contain itself",
             Self::NeverWritten => "a repeat of a block that was never written",
             Self::Identity => "an identity CID has no frame",
-            Self::Finished => "the reader or writer has failed or finished before",
+            Self::Finished => "the reader or writer has already failed or finished",
             Self::NoIndex => "the archive has no index: add one with `dacti dar index`",
             Self::NoSuchBlock => "the archive lacks this block",
         })

@@ -49,7 +49,7 @@ impl fmt::Display for ErrorKind {
 #[non_exhaustive]
 pub enum Misuse {
     /// A function of a fetch was called in the wrong order, or after the fetch had failed.
-    #[error("a fetch was called out of turn: follow what `want` returns")]
+    #[error("a method of a fetch was called at the wrong time: first do what `want` returns")]
     OutOfTurn,
 }
 

@@ -268,8 +268,8 @@ pub enum Error {
     },
     /// No trusted key has signed the region.
     #[error(
-        "stored region at {at:#x}: wrong key: not signed with a key that is trusted here: \
-         compare the publisher's key with `dacti inspect`"
+        "stored region at {at:#x}: wrong key: not signed with a key that is trusted here: compare \
+         the publisher's key with the keys that `dacti inspect` shows"
     )]
     WrongKey {
         /// Start of the stored bytes, absolute.

@@ -152,7 +152,7 @@ impl Origin {
             return Ok(missing());
         }
         if !self.index_pages {
-            let why = "there is no index.html in this directory, and directories are not listed";
+            let why = "there is no index.html in this folder, and folders are not listed";
             return Ok(answer::failed(StatusCode::NOT_FOUND, why));
         }
         let Some(turn) = self.turn().await else { return Ok(busy()) };

@@ -149,7 +149,8 @@ impl Served {
         if len > INDEX_LEN_MAX {
             return Err(Fault::new(format_args!(
                 "the index has {len} bytes and no fences, but this server loads at most \
-                 {INDEX_LEN_MAX} bytes of an index without fences: pack it again, with fences"
+                 {INDEX_LEN_MAX} bytes of an index without fences: pack the package again, with \
+                 fences"
             )));
         }
         let (work, _client) = Work::new(len.saturating_add(LOOKUP_LEN_MAX), time);

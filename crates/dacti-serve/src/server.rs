@@ -206,7 +206,7 @@ impl Server {
                     let (method, uri) = (request.method(), request.uri());
                     origin.answer(method, uri, request.headers()).await
                 } else {
-                    let why = "a request of HTTP/1.1 needs one Host field";
+                    let why = "a request of HTTP/1.1 needs exactly one Host field";
                     answer::failed(StatusCode::BAD_REQUEST, why)
                 };
                 log.tell(&request, &answer, started);

@@ -258,7 +258,7 @@ pub enum Error {
     /// [`Limits::total_len_max`](crate::Limits::total_len_max) allows.
     #[error(
         "all regions together take more than {limit} bytes, far more than usual for a package of \
-         this size: allow more"
+         this size: if you trust the package, allow more"
     )]
     TotalTooLong {
         /// The number of bytes that are allowed.

@@ -95,7 +95,9 @@ pub enum Breach {
     SliceLen,
     /// The package has shared stored bytes, but the append lacks the zeros for reads of seals after
     /// its edits.
-    #[error("the append lacks the zeros that reads of seals need after its edits")]
+    #[error(
+        "the append must have zeros after its edits, because readers fetch room for seals there"
+    )]
     NoRoom,
     /// The plan does not begin with a barrier on the whole head.
     #[error("the first step must be a barrier on the whole current head")]

@@ -7,7 +7,7 @@ use core::time::Duration;
 use dacti_serve::{Options, Server, Site};
 use std::path::PathBuf;
 
-/// Serve a package, a file or a directory over HTTP.
+/// Serve a package, a file or a folder over HTTP.
 ///
 /// Answers have the ranges, cache lifetimes and CORS fields that readers of packages need. The
 /// regions of a package are pages at /PKG/-/PATH. /PKG.head is a copy of its head, for caches of

@@ -101,8 +101,9 @@ pub(super) struct CarParameters<'r> {
 impl CarParameters<'_> {
     /// Returns the format with these parameters.
     pub(super) fn format(&self) -> Result<Format, Unsupported> {
-        let no =
-            |what, value| Err(Unsupported::new(format!("no CAR of {what} {value:?} is made here")));
+        let no = |what, value| {
+            Err(Unsupported::new(format!("this gateway makes no CAR of {what} {value:?}")))
+        };
         let dups = match self.dups {
             None | Some("n") => false,
             Some("y") => true,

@@ -121,7 +121,7 @@ fn search(site: &Site, before: &[Arc<Shelved>]) -> Listed {
             let opened = if archives.len() < ARCHIVES_MAX {
                 open(file, metadata.len()).map(Arc::new)
             } else {
-                Err(format!("the site has more than {ARCHIVES_MAX} archives"))
+                Err(format!("the served folder has more than {ARCHIVES_MAX} archives"))
             };
             Arc::new(Shelved { state, opened })
         });

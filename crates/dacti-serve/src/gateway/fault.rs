@@ -25,12 +25,16 @@ pub(super) enum Fault {
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing(cid) => write!(f, "no archive of this site has the block {cid}"),
-            Self::TooManyLinks => f.write_str("more links are waiting than this server can hold"),
+            Self::Missing(cid) => write!(f, "no archive on this server has the block {cid}"),
+            Self::TooManyLinks => {
+                f.write_str("the DAG has more unresolved links than this server can hold at a time")
+            }
             Self::TooScattered => f.write_str(
                 "the blocks lie in too many places to send each block once: ask for dups=y",
             ),
-            Self::Idle => f.write_str("too many blocks were read without one to send"),
+            Self::Idle => {
+                f.write_str("the server read too many blocks in a row that it does not send")
+            }
             Self::Name(name) => {
                 write!(f, "the name {name:?} leads out of the tree or is too long: ask for a CAR")
             }

@@ -81,7 +81,7 @@ impl Gateway {
             return Ok(None);
         }
         if is_of_names {
-            let why = "this gateway has archives, and no records of names: ask for /ipfs/CID";
+            let why = "this gateway resolves no IPNS names: ask for /ipfs/CID";
             return Ok(Some(answer::failed(StatusCode::NOT_FOUND, why)));
         }
         let wanted = match Wanted::parse(path, query, request) {

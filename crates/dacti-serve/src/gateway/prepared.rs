@@ -109,7 +109,8 @@ pub(super) fn prepare(shelf: &Shelf, wanted: &Wanted, pages: bool) -> Result<Pre
         }
         Format::Tar => {
             let node = Node::read(&end, &block).map_err(|error| {
-                let why = format!("{error}: only files, folders and symbolic links make a TAR");
+                let why =
+                    format!("{error}: only files, folders and symbolic links can be in a TAR");
                 (StatusCode::BAD_REQUEST, why)
             })?;
             let (top, name) = (FileNode { cid: end.clone(), node }, wanted.names.last());
@@ -147,8 +148,10 @@ fn follow(store: &Store, wanted: &Wanted) -> Result<(Vec<Cid>, Vec<Cid>, Cid), R
     match walk.end() {
         Some(PathEnd::At(end)) => Ok((path, walk.roots().to_vec(), end.clone())),
         Some(PathEnd::Inside(number)) => {
-            let why =
-                format!("{} is not a link: only paths of links are served", wanted.shown(*number));
+            let why = format!(
+                "{} is a value inside a block: only paths that lead to a block are served",
+                wanted.shown(*number)
+            );
             Err((StatusCode::NOT_IMPLEMENTED, why))
         }
         Some(PathEnd::Missing(number)) => {

@@ -145,7 +145,7 @@ impl Wanted {
             Some("entity") => Scope::Entity,
             Some("block") => Scope::Block,
             Some(other) => {
-                return Err(bad(format!("dag-scope={other} is none of block, entity and all")));
+                return Err(bad(format!("dag-scope must be block, entity or all, but is {other}")));
             }
         };
         // A range of bytes has a meaning only for the scope `entity`: see the specification of
@@ -204,8 +204,8 @@ fn format(
         None => None,
         Some(name) => {
             let format = Format::of_name(name).ok_or_else(|| {
-                let known = "raw, car, dar, tar, dag-json, dag-cbor, json and cbor";
-                (StatusCode::BAD_REQUEST, format!("format={name} is none of {known}"))
+                let known = "raw, car, dar, tar, dag-json, dag-cbor, json or cbor";
+                (StatusCode::BAD_REQUEST, format!("format must be one of {known}, but is {name}"))
             })?;
             Some(format.map_err(unacceptable)?)
         }

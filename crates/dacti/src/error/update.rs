@@ -105,7 +105,10 @@ pub enum UpdateFault {
         found: Uuid,
     },
     /// The caller gave a key that the package does not name.
-    #[error("the package does not name this key among the keys of its signatures")]
+    #[error(
+        "the seals of the package do not name this key: sign with one of the keys that `dacti \
+         inspect` shows"
+    )]
     OtherKey,
     /// A region that is both put and removed.
     #[error("{name} is both put and removed")]

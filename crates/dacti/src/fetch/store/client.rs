@@ -186,7 +186,9 @@ impl Client {
         use object_store::Error as E;
         let text = without_queries(&chain(error));
         let (kind, next) = match error {
-            E::NotFound { .. } => (ErrorKind::NotFound, "look for the bucket and the key"),
+            E::NotFound { .. } => {
+                (ErrorKind::NotFound, "check the names of the bucket and of the object")
+            }
             E::PermissionDenied { .. } | E::Unauthenticated { .. } => {
                 (ErrorKind::Denied, self.hints.credentials)
             }
@@ -209,8 +211,8 @@ impl Client {
     }
 }
 
-const ONLY: &str = "this is not the URL of an object: use s3://BUCKET/KEY, gs://BUCKET/KEY, \
-    az://CONTAINER/KEY or file:///PATH";
+const ONLY: &str = "this is not the URL of an object: use s3://BUCKET/NAME, gs://BUCKET/NAME, \
+                    az://CONTAINER/NAME or file:///PATH";
 
 /// Returns the URL without its query. The crate `object_store` finds the bucket, and sometimes the
 /// account, in this URL.

@@ -60,7 +60,7 @@ impl Judged<'_> {
             let set = match self.seen.head.status {
                 401 | 403 => "let readers read the file without credentials, or give --header",
                 404 | 410 => "publish the file, or correct the URL",
-                301..=308 => "let the redirect lead to an https URL",
+                301..=308 => "make the redirect lead to an https URL",
                 _ => "look into the server's log",
             };
             self.add(HostCheck::Answer, seen, (Bad, Bad), Some(set));
@@ -200,7 +200,9 @@ impl Judged<'_> {
         });
         let (text, verdict) = match (plain, coding(&seen.coded)) {
             (Some(coding), _) => (format!("{coding}, although no coding was accepted"), Bad),
-            (None, Some(coding)) if varies => (format!("{coding} for those who take it"), Fair),
+            (None, Some(coding)) if varies => {
+                (format!("{coding} for clients that accept it"), Fair)
+            }
             (None, Some(coding)) => (format!("{coding} without `Vary: Accept-Encoding`"), Bad),
             (None, None) => ("none".into(), Good),
         };
@@ -265,12 +267,14 @@ impl Judged<'_> {
             (200 | 206, [_, Some(true)]) => {
                 ("ignored: a new query was answered from the cache", (Bad, Fair))
             }
-            (200 | 206, [Some(true), _]) => ("part of the key", (Good, Good)),
-            (200 | 206, _) => ("no cache reports a hit; --write shows more", (Good, Good)),
+            (200 | 206, [Some(true), _]) => ("part of the cache key", (Good, Good)),
+            (200 | 206, _) => {
+                ("no cache reports a hit; run with --write to see more", (Good, Good))
+            }
             _ => ("a query is refused", (Bad, Fair)),
         };
-        let set = "make the query, at least `g`, part of the key: readers use it to get past stale \
-                   bytes";
+        let set = "make the query, at least `g`, part of the cache key: readers use it to get past \
+                   stale bytes";
         self.add(HostCheck::Query, text, verdicts, Some(set));
     }
 
@@ -312,12 +316,12 @@ impl Judged<'_> {
         let same = first.head.body == self.seen.head.body;
         let of_one_form = first.form() == self.seen.form();
         let (text, verdict) = match (same, of_one_form) {
-            (true, _) => ("the head of the first place", Good),
+            (true, _) => ("the same head as under the first URL", Good),
             (false, true) => ("another head, perhaps an older one", Fair),
-            (false, false) => ("not the package of the first place", Bad),
+            (false, false) => ("not the package of the first URL", Bad),
         };
-        let set = "let this place serve the package of the first URL; a cache drops an old head \
-                   when its lifetime ends";
+        let set = "make this URL serve the same package as the first URL; a cache drops an old \
+                   head when its lifetime ends";
         self.add(HostCheck::SameHead, text, (verdict, verdict), Some(set));
     }
 }

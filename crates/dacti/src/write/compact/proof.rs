@@ -121,7 +121,10 @@ fn pairs<'s>(
     let pairs: Vec<_> = regions(old).zip(regions(new)).collect();
     match pairs.iter().find(|pair| !alike(pair)) {
         None => Ok(pairs),
-        Some((old, new)) => Err(unproven(format!("region {} is listed as {}", old.id, new.id))),
+        Some((old, new)) => Err(unproven(format!(
+            "where the old file lists region {}, the new file lists another region or length ({})",
+            old.id, new.id
+        ))),
     }
 }
 
@@ -138,7 +141,7 @@ fn prove_region(
         found.and_then(|i| hashes.get(i)).is_none_or(|(_, expected)| *expected != hash)
     };
     if hashes.is_some_and(is_other) {
-        return Err(unproven(format!("region {} has other bytes", after.id)));
+        return Err(unproven(format!("region {} has different bytes", after.id)));
     }
     proof.regions = proof.regions.saturating_add(1);
     proof.bytes = proof.bytes.saturating_add(after.span.len());
@@ -147,7 +150,7 @@ fn prove_region(
     let hashes = Hashes { stored: hash, dictionary };
     let digest = digest_of_hash(after.id, after.encoding, after.span.len(), hashes);
     let Some(seal) = find_seal(new, after, seals, &digest)? else {
-        return Err(unproven(format!("region {} has another digest", after.id)));
+        return Err(unproven(format!("region {} has a different digest", after.id)));
     };
     proof.digests = proof.digests.saturating_add(1);
     if let Some(policy) = signed_by {
@@ -161,7 +164,7 @@ fn prove_region(
             None => None,
         };
         if there != Some(seal) {
-            return Err(unproven(format!("region {} has another signature", after.id)));
+            return Err(unproven(format!("region {} has a different signature", after.id)));
         }
         proof.signatures = proof.signatures.saturating_add(u64::from(seal.signature.is_some()));
     }
@@ -179,7 +182,7 @@ fn prove_content(old: (&Package, &Located), new: (&Package, &Located)) -> Result
     if hash(old)? == hash(new)? {
         return Ok(());
     }
-    Err(unproven(format!("region {} has another content", new.1.id)))
+    Err(unproven(format!("region {} has different content", new.1.id)))
 }
 
 /// Compares the dictionaries. Equal stored bytes decode to equal contents only if the dictionaries
@@ -218,7 +221,7 @@ fn hash(package: &Package, located: &Located) -> Result<[u8; 32], Error> {
         piece.truncate(left);
         let read = read_full(&**package.source(), at, &mut piece).map_err(read_failed)?;
         if read < piece.len() {
-            return Err(unproven(format!("region {} ends with the file", located.id)));
+            return Err(unproven(format!("the file ends within region {}", located.id)));
         }
         package.hash_pool().update(&mut hasher, &piece);
         at = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));

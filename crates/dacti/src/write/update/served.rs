@@ -187,7 +187,7 @@ impl UpdateFile for ServedFile {
         match max_age {
             Some(time) if edges.is_empty() => {
                 let place = origin.as_deref().unwrap_or_default();
-                let why = "caches may keep old bytes for so long";
+                let why = "caches may still answer with old bytes";
                 self.served_at.http.on_pause.tell(&Location::from(place), why, *time);
                 self.wait(*time)
             }
