@@ -298,8 +298,8 @@ pub enum Error {
     },
     /// A group without entries, in an index that lies after the head.
     #[error(
-        "group header at {at:#x}: the group has no entries, but each group of an index after the \
-         head must have some: fetch the package again"
+        "group header at {at:#x}: the group has no entries, but this index begins after the head, \
+         so each of its groups must have entries: fetch the package again"
     )]
     EmptyGroup {
         /// Start of the group, absolute.

@@ -52,7 +52,7 @@ pub enum PartsFault {
     /// The head has no parts component.
     #[error(
         "the package has no dacti-parts component, so its head has no room for a list of parts: \
-         make a package that has this room with `dacti compact`"
+         use `dacti compact` to make a package that has this room"
     )]
     NoComponent,
     /// The region is shorter than 2,048 bytes.

@@ -89,7 +89,7 @@ impl Input {
             Err(dacti_names::Error::Path { fault, .. }) => {
                 let shown = output::printable(&format!("{path}={}", Location::from(from)));
                 let what = format!("{path:?} cannot be the path of a region: it {fault}");
-                Err(Failure::Usage(format!("{shown}: {what}; there is no file of this name")))
+                Err(Failure::Usage(format!("{shown}: there is no file of this name, and {what}")))
             }
             Err(error) => Err(Failure::Usage(error.to_string())),
         }

@@ -149,8 +149,8 @@ fn time_ahead(package: &Path) -> Option<Duration> {
 fn tell_time_ahead(ahead: Duration) {
     let secs = ahead.as_secs().saturating_add(u64::from(ahead.subsec_nanos() > 0));
     output::note(&format!(
-        "the modification time is {} ahead of the clock, because caches compare only whole \
-         seconds; until the clock reaches it, `make` may warn of clock skew",
+        "the modification time of the package is now {} in the future, because caches compare only \
+         whole seconds; until the clock reaches this time, `make` may warn of clock skew",
         output::counted(secs, "second", "seconds"),
     ));
 }

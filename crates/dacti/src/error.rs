@@ -140,8 +140,8 @@ pub enum Error {
     /// A group has no entry, although the index lies after the head. Each group of such an index
     /// must have an entry.
     #[error(
-        "group header at {at:#x}: the group has no entry, but each group of an index after the \
-         head must have one: bytes are missing, or were replaced by zeros"
+        "group header at {at:#x}: the group has no entries, but this index begins after the head, \
+         so each of its groups must have entries: bytes are missing, or were replaced by zeros"
     )]
     EmptyGroup {
         /// Where the group starts, absolute.
@@ -421,7 +421,10 @@ pub enum CompactionFault {
     )]
     NothingToSign,
     /// A key for another publisher's package.
-    #[error("the key is for the package {found}, but the seals are for the package {expected}")]
+    #[error(
+        "the key is for the package {found}, but the seals are for the package {expected}: give a \
+         key for that package, or name that package with --package-id"
+    )]
     OtherPackage {
         /// The publisher's package of the seals.
         expected: Uuid,

@@ -37,7 +37,7 @@ pub(crate) struct Args {
     /// URL must serve DEST, and nothing may exist at DEST.
     #[arg(long, value_name = "DEST")]
     write: Option<PathBuf>,
-    /// How long an update may take until all URLs show it, in seconds.
+    /// The maximum number of seconds until all URLs show an update.
     #[arg(long, value_name = "SECONDS", default_value_t = 120, requires = "write")]
     patience: u32,
     /// A header field for each request, as `Name: value`. Only the servers of URL and --edge get

@@ -69,7 +69,7 @@ impl Args {
 /// The options of reading archives and CARs.
 #[derive(Debug, Clone, clap::Args)]
 struct Reading {
-    /// The longest block that is accepted, in bytes.
+    /// The maximum length of a block that is accepted, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = Limits::default().block_len_max)]
     max_block: u32,
     /// Accept blocks without proof if their hash function is unknown or their digest is too short.

@@ -97,8 +97,8 @@ impl Args {
         let (package, costs) =
             self.remote.open(&self.package, Limits::default(), self.dry_run.dry_run, talk)?;
         if self.dry_run.dry_run {
-            let then = "unclaimed bytes and, without --no-duplicates, regions that are as long as \
-                        another one";
+            let then = "unclaimed bytes and, without --no-duplicates, regions that have the same \
+                        length as another region";
             let costs = (&costs, &self.remote);
             dry_run::print_list(&self.package, &package, then, costs, self.json)?;
             return Ok(Outcome::Done);

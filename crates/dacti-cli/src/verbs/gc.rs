@@ -23,7 +23,7 @@ pub(crate) struct Args {
     /// The grace: the time in days for which replaced versions stay readable.
     #[arg(long, value_name = "DAYS", default_value_t = 7.0, value_parser = days)]
     grace: f64,
-    /// Delete the objects.
+    /// Delete the objects, instead of only listing them.
     #[arg(long)]
     delete: bool,
     /// Print the result as JSON.

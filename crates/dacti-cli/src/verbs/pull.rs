@@ -78,7 +78,7 @@ impl Args {
             let is_whole = fetched >= len.saturating_sub(dacti::HEAD_LEN);
             let (len, fetched) = (bytes(len), bytes(fetched));
             output::note(&match copy {
-                CopyState::New if is_whole => format!("{file}: {len}, all of them fetched"),
+                CopyState::New if is_whole => format!("{file}: {len}, all fetched"),
                 CopyState::New | CopyState::Grown => format!("{file}: {len}, {fetched} fetched"),
                 CopyState::Same => format!("{file} is up to date"),
             });

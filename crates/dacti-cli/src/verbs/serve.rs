@@ -24,7 +24,7 @@ pub(crate) struct Args {
     #[arg(long, short, value_name = "[ADDRESS:]PORT", default_value = "127.0.0.1:8080",
         value_parser = listen)]
     listen: SocketAddr,
-    /// Answer 404 for a folder without an index.html, instead of an index page.
+    /// Answer 404 for a folder without an index.html, instead of a list of its files.
     #[arg(long)]
     no_index: bool,
     /// The maximum number of connections at once. Further ones wait.
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().idle_max.as_secs(),
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     idle_max: u64,
-    /// Seconds for which caches may keep a package's head, and other files.
+    /// Seconds for which caches may keep the heads of packages, and files that are not packages.
     #[arg(long, value_name = "SECONDS", default_value_t = Options::default().head_max_age)]
     head_max_age: u32,
     /// Seconds for which caches may keep bytes that never change. Give 0 if you rebuild packages

@@ -22,7 +22,7 @@ pub(crate) struct Args {
     /// Copy the archived version with this number, which `dacti log` lists.
     #[arg(long, value_name = "N")]
     at: Option<u64>,
-    /// Replace a head of another package that has this name.
+    /// If the head of another package has this name, replace it.
     #[arg(long)]
     replace: bool,
     /// Sign the copy with the private key in this file, if it needs a signature of its own.

@@ -158,7 +158,7 @@ impl Args {
             // If names are lost, the wanted region may have lost its name with them.
             if !faults.is_empty() {
                 let shown = output::shown(&self.package);
-                let what = "names are lost, and no other name matches";
+                let what = "some names cannot be read, and no other name matches";
                 return Err(Failure::Failed(format!(
                     "{shown}: {what} {}: nothing was written",
                     output::quoted(pattern)

@@ -120,8 +120,8 @@ fn names_without_regions(count: usize) {
         n => format!("{n} names have no region"),
     };
     output::note(&format!(
-        "{names}, because a removed region leaves its name: readers do not see it, and `dacti \
-         compact` drops it (--json lists all)"
+        "{names}, because the name of a removed region stays in the names list: readers do not see \
+         it, and `dacti compact` drops it (--json lists all)"
     ));
 }
 

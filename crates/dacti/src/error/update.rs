@@ -111,7 +111,7 @@ pub enum UpdateFault {
     )]
     OtherKey,
     /// A region that is both put and removed.
-    #[error("{name} is both put and removed")]
+    #[error("{name} is both put and removed in one update: leave out one of these edits")]
     PutAndRemoved {
         /// The region.
         name: String,

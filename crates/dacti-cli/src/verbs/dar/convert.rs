@@ -66,8 +66,8 @@ impl Index {
     }
 }
 
-/// Make a DAR of a CAR, version 1 or 2. All blocks and the CAR's own list of roots are kept. A
-/// block with a private key of dacti is refused.
+/// Make a DAR archive from a CAR of version 1 or 2. All blocks and the CAR's own list of roots are
+/// kept. A block with a private key of dacti is refused.
 ///
 /// Blocks that no root reaches become further roots, and are listed.
 #[derive(Debug, clap::Args)]
@@ -161,8 +161,8 @@ fn list(cids: &CidList, what: &str, talk: Talk) {
     }
 }
 
-/// Make a CAR v1 of a DAR. Blocks keep their order. If the DAR was made from a CAR, the new CAR
-/// gets the list of roots of that CAR. Otherwise it gets the roots of the DAR.
+/// Make a CAR of version 1 from a DAR archive. Blocks keep their order. If the DAR was made from a
+/// CAR, the new CAR gets the list of roots of that CAR. Otherwise it gets the roots of the DAR.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ToCar {
     /// The archive; - is standard input, which is copied to a temporary file first.

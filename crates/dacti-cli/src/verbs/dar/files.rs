@@ -43,7 +43,7 @@ pub(super) struct Files {
     #[arg(long, requires = "files",
         conflicts_with_all = NOT_FILES)]
     portable: bool,
-    /// The longest file that is written, in bytes.
+    /// The maximum length of a file that is written, in bytes.
     #[arg(long, value_name = "BYTES", default_value_t = 1 << 40, requires = "files",
         conflicts_with_all = NOT_FILES)]
     max_len: u64,

@@ -116,7 +116,7 @@ pub(crate) struct Extract {
     path: Option<String>,
     #[command(flatten)]
     files: Files,
-    /// Write a CAR v1, and not a DAR.
+    /// Write a CAR of version 1 instead of a DAR archive.
     #[arg(long)]
     car: bool,
     /// Write no index.

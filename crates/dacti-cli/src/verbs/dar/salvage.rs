@@ -86,7 +86,7 @@ impl Args {
             return Ok(Outcome::with_loss(lost));
         }
         if let Some(at) = report.stopped_at {
-            output::warning(&format!("reading in order ended at {at:#x}"));
+            output::warning(&format!("the archive can be read in order only up to {at:#x}"));
         }
         if report.lost_frames > 0 {
             output::warning(&format!(
