@@ -95,6 +95,32 @@ fn ranges_are_exact_and_kept_for_as_long_as_they_stay() {
 }
 
 #[test]
+fn a_long_region_is_verified_and_served() {
+    let dir = tempfile::tempdir().unwrap();
+    // Both regions are longer than the limits on the work for one region without its own length.
+    let long: Vec<u8> = (0..10_000_000_u32).flat_map(u32::to_le_bytes).collect();
+    let path = dir.path().join("p.dacti-pack");
+    for encoding in [EncodingChoice::None, EncodingChoice::Brotli] {
+        let options = BuildOptions { encoding, quality: 0, ..BuildOptions::default() };
+        let mut builder = PackageBuilder::new(options);
+        builder.add("long.bin", long.clone()).unwrap();
+        builder.build(&path).unwrap();
+        let server = Served::start(dir.path(), &[]);
+        let answer = server.get("/p.dacti-pack/-/long.bin", "");
+        assert_eq!((answer.status, answer.body == long), (200, true), "{encoding:?}");
+    }
+    // One altered byte at the end of the region is found before the first byte is sent.
+    let file = fs::OpenOptions::new().read(true).write(true).open(&path).unwrap();
+    let package = dacti::Package::open(&path).unwrap();
+    let end = package.find("long.bin").unwrap().unwrap().span.end;
+    let mut last = [0];
+    file.read_exact_at(&mut last, end - 1).unwrap();
+    file.write_all_at(&[last[0] ^ 1], end - 1).unwrap();
+    let answer = Served::start(dir.path(), &[]).get("/p.dacti-pack/-/long.bin", "");
+    assert_eq!(answer.status, 500);
+}
+
+#[test]
 fn a_range_behind_the_end_is_refused_and_not_kept() {
     let dir = site();
     let site = dir.path().join("site");

@@ -11,6 +11,9 @@ use std::sync::{Arc, OnceLock};
 
 /// The maximum number of bytes that a look-up reads. If it needs more, the whole index is loaded.
 const LOOKUP_LEN_MAX: u64 = 1 << 20;
+/// The maximum number of bytes that are read for one region besides its stored bytes: for the
+/// look-up, its seals and the dictionary.
+const REGION_EXTRA_MAX: u64 = 8 << 20;
 /// The maximum length of an index that is loaded whole, in bytes. An entry has 24 bytes in the
 /// index, and 56 bytes in memory.
 const INDEX_LEN_MAX: u64 = 32 << 20;
@@ -158,12 +161,10 @@ impl Served {
     }
 }
 
-/// Returns the limits on the work of reading one region for a client.
+/// Returns the limits on the work of reading one region for a client. When the region is found, its
+/// length is added to the limit on bytes.
 pub(crate) fn region_work() -> (Work, Client) {
-    // This suffices to read a region of up to 4 MiB with its seal twice. The second read happens if
-    // the decoded content is too long to be kept in memory. The limit also applies to the
-    // verification of a longer region.
-    Work::new(32 << 20, Duration::from_mins(1))
+    Work::new(REGION_EXTRA_MAX, Duration::from_mins(1))
 }
 
 #[cfg(test)]

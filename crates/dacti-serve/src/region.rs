@@ -6,6 +6,7 @@ use crate::lifetime::Lifetimes;
 use crate::lookup::{Found, Load, Served, region_work};
 use crate::range::{Asked, asked};
 use crate::read::PIECE;
+use crate::work;
 use bytes::Bytes;
 use dacti::seal::Verdict;
 use dacti::{Encoding, Error, Located, Package};
@@ -57,6 +58,10 @@ fn find_and_read(served: &Served, path: &str, brotli: bool) -> Result<Prepared, 
         Found::Needs(load) => return Ok(Prepared::Needs(load)),
     };
     let package = served.package();
+    // A region is read at most twice: a second time if its decoded content is too long to be kept in
+    // memory. So an entry of the index cannot make the server read more than the file's own bytes
+    // twice.
+    work::allow(located.span.len().saturating_mul(2));
     let encoded = brotli && located.encoding == Encoding::BROTLI;
     let tag = package.view().layout().and_then(|layout| {
         let id = u128::from_be_bytes(layout.file_id);

@@ -61,6 +61,15 @@ impl Work {
     }
 }
 
+/// Allows the work on this thread to read `len` bytes more.
+pub(crate) fn allow(len: u64) {
+    CURRENT.with_borrow_mut(|work| {
+        if let Some(work) = work {
+            work.bytes_left = work.bytes_left.saturating_add(len);
+        }
+    });
+}
+
 /// Counts a read of `len` bytes against the limits of the work on this thread.
 pub(crate) fn read(len: usize) -> io::Result<()> {
     CURRENT.with_borrow_mut(|work| {
@@ -82,7 +91,7 @@ pub(crate) fn read(len: usize) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Work, read};
+    use super::{Work, allow, read};
     use core::time::Duration;
     use std::io::ErrorKind;
 
@@ -93,6 +102,14 @@ mod tests {
         let (work, _client) = Work::new(100, LONG);
         let (reads, passed) = work.run(|| (read(60).is_ok(), read(41).is_ok(), read(40).is_ok()));
         assert_eq!((reads, passed), ((true, false, true), true));
+
+        let (work, _client) = Work::new(100, LONG);
+        let (reads, passed) = work.run(|| {
+            let before = read(101).is_ok();
+            allow(1);
+            (before, read(101).is_ok(), read(1).is_ok())
+        });
+        assert_eq!((reads, passed), ((false, true, false), true));
 
         let (work, _client) = Work::new(100, Duration::ZERO);
         let (result, passed) = work.run(|| read(1));
