@@ -122,8 +122,8 @@ fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
             let owner = files::owner(package)?;
             Some(match *action {
                 "open" => format!(
-                    "the file belongs to {owner}, and an update writes to it: run this as \
-                     {owner}, or with the right to write"
+                    "the file belongs to {owner}, and an update writes to it: run this as {owner}, \
+                     or as a user who may write to the file"
                 ),
                 "set the modification time of" => format!(
                     "the file belongs to {owner}, and only its owner can set its time: run this \

@@ -195,7 +195,8 @@ impl core::fmt::Display for Misuse {
             Self::WrongCid => "the block does not hash to its CID",
             Self::DuplicateRoot => "this root was written before",
             Self::AmbiguousSkip => {
-                "a skipped link names the same bytes by another CID: write the block as a root"
+                "a link that was skipped names the same bytes by another CID: write the block as a \
+                 root"
             }
             Self::Loop => "the block would contain itself",
             Self::NeverWritten => "a repeat of a block that was never written",

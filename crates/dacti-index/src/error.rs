@@ -65,7 +65,7 @@ pub enum Misuse {
         groups: u64,
     },
     /// A region longer than its 32-bit size field can state.
-    #[error("region of {len} bytes: an entry has room for less than 4 GiB, so split the region")]
+    #[error("region of {len} bytes: a region must be shorter than 4 GiB, so split it")]
     RegionTooLong {
         /// Number of stored bytes of the region.
         len: u64,

@@ -94,7 +94,7 @@ impl fmt::Display for KeyFault {
         f.write_str(match self {
             Self::TooLong => "is too long for a key",
             Self::Missing => "has no key",
-            Self::Several => "has more than one key: give one file a key",
+            Self::Several => "has more than one key: put each key into a file of its own",
             Self::Words => "is not `dacti-ed25519-… 1 HEX UUID`",
             Self::NotPublic => "is not a public key: it does not begin with `dacti-ed25519-public`",
             Self::NotPrivate => {
@@ -243,8 +243,8 @@ pub enum Error {
     },
     /// The policy requires a digest, but the package has none.
     #[error(
-        "stored region at {at:#x}: unsealed: the package has no digests: accept it unverified, \
-         or have it packed with digests"
+        "stored region at {at:#x}: unsealed: the package has no digests: accept it unverified, or \
+         ask the publisher for a package with digests"
     )]
     Unsealed {
         /// Start of the stored bytes, absolute.
