@@ -408,7 +408,7 @@ fn the_owner_of_a_file_is_named_and_the_way_out() {
     mode(".", 0o777);
     let before = fs::read(scratch.at("p")).unwrap();
     for (bits, told) in [
-        (0o644, "an update writes to it: run this as the user with the id 0, or with the right"),
+        (0o644, "an update writes to it: run this as the user with the id 0, or as a user"),
         (0o666, "only its owner can set its time: run this as the user with the id 0, or update a"),
     ] {
         mode("p", bits);

@@ -923,8 +923,8 @@ mod tests {
         let (mut plan, snapshot) = planned(Strategy::Delta);
         plan.steps.remove(0);
         let fault = check(&plan, &snapshot).unwrap_err();
-        let expected = "law W8 is broken by step 0: the first step is not a barrier on the whole \
-                        current head";
+        let expected = "the plan breaks law W8 in step 0: the first step must be a barrier on the \
+                        whole current head";
         assert_eq!(std::string::ToString::to_string(&fault), expected);
         let laws: Vec<_> = [Breach::Read, Breach::NoBarrier, Breach::Torn, Breach::NoSwitch]
             .iter()

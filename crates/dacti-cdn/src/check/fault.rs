@@ -191,7 +191,7 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.law())?;
         if let Some(step) = self.step {
-            write!(f, " by step {step}")?;
+            write!(f, " in step {step}")?;
         }
         write!(f, ": {}", self.breach)
     }
