@@ -314,8 +314,8 @@ fn no_flipped_bit_gives_wrong_bytes() {
 fn another_dictionary_is_noticed_by_the_seals() {
     // spec: R-SEAL-20
     let file = packed(2, OPTIONS);
-    // An attacker could replace the dictionary by another one of the same stored length, with its
-    // own right seal.
+    // An attacker could replace the dictionary and its seal by another dictionary of the same
+    // stored length, and a seal that matches this other dictionary.
     let other = packed_with(2, OPTIONS, |builder| {
         builder.set_dictionary(noise(8, 3000)).expect("it is short enough");
     });

@@ -253,7 +253,10 @@ fn a_host_is_checked_and_a_form_recommended() {
     assert_eq!(run(&publish.each_ref().map(String::as_str)).0, Some(0));
     let served = Served::start(&www, &[]);
     let url = |name: &str| format!("http://{}/{name}", served.address);
-    for (name, says) in [("one", "recommended: one file, as it is"), ("p", "in parts, as it is")] {
+    for (name, says) in [
+        ("one", "recommended: keep the present form (one file)"),
+        ("p", "recommended: keep the present form (in parts)"),
+    ] {
         let (code, out, err) = run(&["cdn-check", &url(name), "--edge", &url(name)]);
         assert!(code == Some(0) && err.contains(says), "{code:?} {out}\n{err}");
         assert!(!out.contains(" bad "), "{out}");

@@ -368,7 +368,7 @@ fn a_history_that_went_another_way_is_not_overwritten() {
     assert_eq!((done.standing, done.sequence), (Standing::Replaced, 3));
     model.remove("a");
     assert_holds(&store, &model);
-    // Replacing another published package also needs the option `replace`.
+    // The option `replace` is also needed to replace a published package by a different package.
     let elsewhere = tempfile::tempdir().unwrap();
     let (another, another_model) = package(&elsewhere, 3);
     let error = publish_file(&another, &by_default).unwrap_err();

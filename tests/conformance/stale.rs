@@ -18,8 +18,10 @@ struct Stale {
     /// The number of reports after which the bytes are right. If it exceeds `ways`, the source runs
     /// out of other ways to read before the bytes are right.
     cured_after: usize,
+    /// The number of other ways to read. Each report of wrong bytes uses up one of them.
     ways: usize,
-    /// Whether the source returns its own error when it has no other way to read.
+    /// Whether `doubt` fails with the source's own error after all other ways to read are used up.
+    /// If not, it returns `false` then.
     tells: bool,
     read_len: usize,
     doubts: Mutex<Vec<(Span, Doubt)>>,

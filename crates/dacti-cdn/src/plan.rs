@@ -1,4 +1,4 @@
-//! A plan as data: its steps, its cost, and the strategies that it rejects.
+//! A plan as data: its steps, its cost, and the strategies that were not chosen for it.
 //!
 //! A plan can be shown, saved, checked, and carried out later by another program. Specification:
 //! `docs/spec/dacti-cdn.md`, "The plan".

@@ -282,7 +282,8 @@ impl Collector {
         Ok(())
     }
 
-    /// Adds an entry of a walk that is not a folder, unless it is left out.
+    /// Adds a file that a walk has found. Leaves out the output and, if links are not refused, each
+    /// symbolic link. The caller handles folders.
     fn take_met(
         &self,
         relative: &Path,
@@ -315,7 +316,7 @@ impl Collector {
         verdict.or_else(|| ignores.verdict(path, is_dir)).unwrap_or_default()
     }
 
-    /// Returns whether --include asks for a path, or is not given.
+    /// Returns whether a path is included. Without --include, all paths are.
     fn includes(&self, relative: &Path) -> bool {
         self.include.is_empty() || self.include.takes_file(relative)
     }

@@ -59,7 +59,7 @@ impl Input {
         let location = Location::from(text);
         if location.is_url() {
             let location = output::printable(&location.to_string());
-            return Err(Failure::Usage(format!("{location}: only files and folders can be put")));
+            return Err(Failure::Usage(format!("{location}: give a file or folder, not a URL")));
         }
         // The text may be a mistyped URL with secrets, such as its query. The message shows the URL
         // without them.
@@ -67,7 +67,7 @@ impl Input {
         let shown = location.to_string();
         if shown != text && !exists(text) && !split(text).is_some_and(has_file) {
             let shown = output::printable(&shown);
-            let what = "there is no file of this name, and the content of a URL cannot be put";
+            let what = "there is no file of this name; give a file or folder, not a URL";
             return Err(Failure::Usage(format!("{shown}: {what}")));
         }
         if text == "-" {

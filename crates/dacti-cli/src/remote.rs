@@ -182,7 +182,7 @@ impl Remote {
         Ok((package, Costs(Count::File(counted))))
     }
 
-    /// Tells whether reads are counted or limited.
+    /// Returns whether an option makes it necessary to count reads, to show or to limit their cost.
     pub(crate) fn is_counted(&self) -> bool {
         self.stats || self.max_bytes.is_some() || self.max_requests.is_some()
     }

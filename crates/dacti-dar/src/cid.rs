@@ -203,7 +203,8 @@ impl Cid {
         self.prefix.hash == IDENTITY
     }
 
-    /// Tells whether both CIDs name one block: they are equal, or differ only in their version.
+    /// Returns whether both CIDs name the same block. Such CIDs are equal, or differ only in their
+    /// version.
     #[must_use]
     pub fn is_same_block(&self, other: &Self) -> bool {
         let prefix = other.prefix;

@@ -48,8 +48,9 @@ pub enum PathEnd {
     At(Cid),
     /// The name at this position of the path does not exist.
     Missing(usize),
-    /// This many names of the path lead to a value inside a block. The path ends there, or its next
-    /// name cannot be followed, because the value is no map, list or link.
+    /// The path leads to a value inside a block. The number says how many names were followed up to
+    /// this value. There are no further names, or the next name cannot be followed, because the
+    /// value is no map, list or link.
     Inside(usize),
 }
 
@@ -144,8 +145,8 @@ enum Followed {
     Link(Cid, usize),
     /// The name at this position does not exist.
     Missing(usize),
-    /// This many names lead to a value inside the block. There are no further names, or the value
-    /// is no map, list or link.
+    /// The names lead to a value inside the block. The number says how many names were followed up
+    /// to this value. There are no further names, or the value is no map, list or link.
     Inside(usize),
 }
 

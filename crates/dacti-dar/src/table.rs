@@ -117,8 +117,8 @@ impl BlockTable {
         self.bucket(&prefix).or_else(|| self.bucket(&prefix.other_version()?))
     }
 
-    /// Tells whether two links, or a link and a block, name the same block. Their CIDs may have
-    /// different versions.
+    /// Returns whether two CIDs name the same block. Each is the CID of a link or of a block. Their
+    /// versions may differ.
     pub(crate) fn is_same(&self, one: (u16, &[u8]), other: (u16, &[u8])) -> bool {
         self.home(one.0) == self.home(other.0) && one.1 == other.1
     }

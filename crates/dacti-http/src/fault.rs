@@ -136,7 +136,7 @@ impl fmt::Display for Doubt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Digest => "bytes with a wrong digest",
-            Self::Contradiction => "bytes that contradict other bytes or the format",
+            Self::Contradiction => "bytes that violate the format or contradict bytes read earlier",
             Self::Zeros => "zeros in place of content",
         })
     }

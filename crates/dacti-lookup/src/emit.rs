@@ -64,8 +64,8 @@ pub fn emit_lookup(
 pub struct KeptRun<'b> {
     /// The run in the older lookup region.
     pub run: Run<'b>,
-    /// How many fences of the older region there are for each kept fence; the first of them is
-    /// kept. 1 keeps all fences.
+    /// Selects the fences to keep: 1 keeps all fences of the run, 2 keeps the first of every two
+    /// fences, and so on.
     pub every: u32,
 }
 
@@ -92,7 +92,8 @@ impl<'b> KeptRun<'b> {
     }
 }
 
-/// Returns the length of the lookup region of `runs` with this stride, followed by `kept`.
+/// Returns the length of a lookup region that describes first the new `runs`, then the `kept` runs.
+/// The fences of the new runs have this stride. Each kept run has its own stride.
 #[must_use]
 pub fn lookup_len_with(runs: &[RunSpec], stride: u32, kept: &[KeptRun<'_>]) -> u64 {
     kept.iter().fold(lookup_len(runs, stride), |sum, kept| {
@@ -102,7 +103,7 @@ pub fn lookup_len_with(runs: &[RunSpec], stride: u32, kept: &[KeptRun<'_>]) -> u
 }
 
 /// Does the same as [`emit_lookup`], for an index in which runs of an older index follow the new
-/// `runs`. The groups of these runs, `kept`, get new numbers, and their fences are copied.
+/// `runs`. The older runs are `kept`: their groups get new numbers, and their fences are copied.
 ///
 /// # Errors
 /// The errors of [`emit_lookup`].

@@ -151,7 +151,8 @@ pub enum Error {
     },
     /// A lookup region of an unsupported version.
     #[error(
-        "lookup header at {at:#x}: version {found}, but only version 0 is supported: scan the index"
+        "lookup header at {at:#x}: version {found}, but only version 0 is supported: scan the \
+         index instead of using the fences"
     )]
     UnsupportedVersion {
         /// Start of the header, absolute.
@@ -160,7 +161,10 @@ pub enum Error {
         found: u32,
     },
     /// A number exceeds the maximum that a reader accepts.
-    #[error("{what} at {at:#x}: {found} is above the limit of {limit}: scan the index")]
+    #[error(
+        "{what} at {at:#x}: the number {found} exceeds the maximum of {limit}: scan the index \
+         instead of using the fences"
+    )]
     LimitExceeded {
         /// The structure that holds the number: the header for a count of runs, a run for its
         /// stride.
@@ -173,7 +177,7 @@ pub enum Error {
         limit: u64,
     },
     /// An invalid run record.
-    #[error("lookup run at {at:#x}: {fault}: scan the index")]
+    #[error("lookup run at {at:#x}: {fault}: scan the index instead of using the fences")]
     Run {
         /// Start of the record, absolute. If there is no run, the start of the header.
         at: u64,
@@ -183,8 +187,8 @@ pub enum Error {
     /// Groups and fences contradict each other: one of them is damaged, or the bytes are from two
     /// states of the file.
     #[error(
-        "{what} at {at:#x}: {fault}: fetch these bytes again; in a local file, scan \
-         the index instead"
+        "{what} at {at:#x}: {fault}: fetch these bytes again; in a local file, scan the index \
+         instead of using the fences"
     )]
     Contradiction {
         /// A fence, or the block of a fence.

@@ -1,4 +1,4 @@
-//! The attributes of a path: its modification time, and whether it is a program.
+//! The attributes of the file at a path: its modification time, and whether it is a program.
 //!
 //! Specification: `docs/spec/dacti-names.md`, "Attributes".
 
@@ -7,7 +7,7 @@ use crate::wire::NamesAttributes;
 /// The number of nanoseconds in a second.
 const NANOS: u32 = 1_000_000_000;
 
-/// The attributes of a file that a names list records. By default it records none.
+/// The attributes of a file, as a names list records them. The default has no attributes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Attributes {
     /// The modification time.

@@ -117,7 +117,7 @@ impl Served {
         self.names.get().map_or(Ok(false), |loaded| loaded.clone().map(|()| true))
     }
 
-    /// Returns whether a part was loaded, or an earlier load has failed.
+    /// Returns whether an earlier load of a part has ended, either with success or with a fault.
     pub(crate) fn is_loaded(&self, load: Load) -> bool {
         match load {
             Load::Names => self.names.get().is_some(),

@@ -310,7 +310,8 @@ pub enum Error {
     /// An input that contains a private key. If it were packed, every reader could sign with the
     /// key.
     #[error(
-        "{name}: its content has a private key, which the package would publish: leave the file out"
+        "{name}: the content contains a private key, and the package would publish this key: leave \
+         the file out"
     )]
     PrivateKey {
         /// The region.

@@ -12,11 +12,12 @@ pub struct Joining {
     pub gap_len_max: u64,
     /// The maximum length of a read that joins several spans. A longer span gets a read of its own.
     pub len_max: u64,
-    /// Borders that no read crosses, except a read of one span that itself crosses a border.
+    /// Borders between the slices of a cache. A read crosses a border only if one of its spans
+    /// crosses this border.
     pub slices: Option<Slices>,
 }
 
-/// Borders between the slices of a cache: every multiple of `len` from `from` on.
+/// Borders between the slices of a cache: all multiples of `len` that are at least `from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slices {
     /// The first position that may be a border, absolute.

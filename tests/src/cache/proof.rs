@@ -266,13 +266,15 @@ impl<'c> Proof<'c> {
         }
     }
 
-    /// Returns whether edges can answer with the same heads at `now` as at the moment before `now`.
+    /// Returns whether the heads that edges can answer with are the same at `now` as at the moment
+    /// before `now`.
     fn head_is_as_before(&self, now: usize) -> bool {
         let [before, after] = [&self.origin.moments()[now - 1], &self.origin.moments()[now]];
         before.floor == after.floor && self.origin.changes((now - 1, now), 0, HEAD).len() == 1
     }
 
-    /// Checks the readers that took one of `heads`, and read all other bytes at the moment `now`.
+    /// Checks readers that read all bytes except the head at the moment `now`. `heads` lists, for
+    /// each moment up to `now`, the heads that a reader could take then.
     fn check_moment(&self, heads: &[Rc<Vec<Head>>], now: usize, report: &mut Report) {
         let mut world = World::new(&self.origin, self.edge, now, &self.probes, &self.known);
         let mut known = HashMap::new();
@@ -476,8 +478,8 @@ fn joints() -> BTreeSet<usize> {
     [504, 752, 1000, 1144, 1536].into_iter().chain(groups).chain(header).collect()
 }
 
-/// Returns ids to look up: some that the plans change, some that they leave, and some that the
-/// package lacks.
+/// Returns ids to look up: some that the plans change, some that they do not change, and some that
+/// the package lacks.
 fn probes(case: &Case) -> Vec<Id> {
     let mut out = BTreeSet::from([[0; 16], [0x7f; 16], [0xff; 16]]);
     let mut before = &case.before;

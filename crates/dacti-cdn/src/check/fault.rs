@@ -37,8 +37,8 @@ impl fmt::Display for Law {
 pub enum Breach {
     /// An append begins before the file's physical end.
     #[error(
-        "an append begins before the physical end of the file, at positions whose old bytes caches \
-         may hold"
+        "an append begins before the physical end of the file, where caches may still hold old \
+         bytes"
     )]
     BytesReused,
     /// A reserve writes head bytes that a reader may use.
@@ -82,10 +82,13 @@ pub enum Breach {
     Incomplete,
     /// The append does not begin and end at multiples of the slice length, or of 8 in a package in
     /// parts.
-    #[error("an append must begin and end at multiples of the slice length (in parts: of 8)")]
+    #[error(
+        "an append must begin and end at multiples of the slice length, or of 8 if the package is \
+         in parts"
+    )]
     Unaligned,
     /// The append begins past the end of the file, rounded up to the alignment.
-    #[error("the append begins later than at the first aligned position after the end of the file")]
+    #[error("the append begins past the first aligned position after the end of the file")]
     Gap,
     /// The plan has more than one append.
     #[error("the plan has more than one append")]
@@ -111,8 +114,8 @@ pub enum Breach {
     /// The digest of a probe does not match its bytes.
     #[error("the digest of a probe does not match the bytes that it asks for")]
     ProbeDigest,
-    /// A probe lies neither in the head nor in a piece of the append.
-    #[error("a probe is neither in the head nor a piece of the append")]
+    /// The span of a probe is neither inside the head nor equal to the span of a piece.
+    #[error("a probe must ask for bytes inside the head, or for exactly one piece of the append")]
     ProbeUnknown,
     /// The stated length of a piece differs from the number of its bytes.
     #[error("the stated length of a piece differs from the number of its bytes")]

@@ -19,7 +19,7 @@ const DIGEST_OFFSET: u64 = 1952;
 /// Length of digest and signature.
 const DIGEST_AND_SIGNATURE_LEN: u64 = 96;
 
-/// Returns whether a head or a preamble states that the package is in parts.
+/// Returns whether a head states that the package is in parts. The preamble alone is enough.
 #[must_use]
 pub fn is_in_parts(head: &[u8]) -> bool {
     let header = head.strip_prefix(&SIGNATURE).and_then(struct_at::<FormatHeader>);

@@ -21,7 +21,8 @@ pub(crate) struct Steps<'p> {
     before: State,
     state: State,
     taken: Vec<Step>,
-    /// The `bytes_dying` of the plan's cost, which the strategy sets.
+    /// The number of bytes that the new view no longer reaches, for the plan's cost. The strategy
+    /// sets this number.
     pub(crate) dying: u64,
 }
 

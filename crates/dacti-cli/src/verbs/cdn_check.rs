@@ -154,13 +154,13 @@ fn form(form: PublishedForm) -> &'static str {
 fn advice(served: PublishedForm, recommended: PublishedForm) -> String {
     match (served, recommended) {
         (PublishedForm::Neither, PublishedForm::InParts | PublishedForm::OneFile) => {
-            format!("this is not a package; publish yours {}", with_preposition(recommended))
+            format!("this is not a package; publish your package {}", with_preposition(recommended))
         }
         (_, PublishedForm::Neither) => {
-            "no form works here until you repair the rows marked bad".into()
+            "no form works here until you repair the faults in the rows marked bad".into()
         }
         (served, recommended) if served == recommended => {
-            format!("recommended: {}, as it is", form(recommended))
+            format!("recommended: keep the present form ({})", form(recommended))
         }
         (_, recommended) => {
             format!("recommended: {} (`dacti publish`)", form(recommended))

@@ -102,7 +102,7 @@ impl Reading {
     }
 }
 
-/// Returns whether a path means standard input or output.
+/// Returns whether a path is `-`, which means standard input or standard output.
 fn is_standard(path: &Path) -> bool {
     path.as_os_str() == "-"
 }

@@ -136,7 +136,7 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
     };
     let shared = match usage.shared {
         0 => String::new(),
-        shared => format!(", {shared} of them share their bytes with another"),
+        shared => format!(", {shared} of them with the same stored bytes as another"),
     };
     let segments = match usage.segments {
         0 | 1 => String::new(),
@@ -144,9 +144,9 @@ fn print_parts(out: &mut impl Write, usage: &Usage) -> io::Result<()> {
     };
     let dead = match (usage.dead, usage.replaced, usage.not_looked_at) {
         (0, ..) => String::new(),
-        (_, replaced, 0) => format!("of them {replaced} in replaced regions"),
+        (_, replaced, 0) => format!("{replaced} of these bytes are in replaced regions"),
         (_, replaced, not) => {
-            format!("of them {replaced} in replaced regions, {not} not checked")
+            format!("{replaced} of these bytes are in replaced regions, {not} were not checked")
         }
     };
     part("live", usage.live, &format!("{} regions{shared}", usage.regions))?;

@@ -9,10 +9,10 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// Write the manual pages, one for each verb: dacti.1, dacti-pack.1 and so on.
+/// Write the manual pages: dacti.1, and one page for each verb, such as dacti-pack.1.
 ///
-/// Existing pages are replaced. `man` finds them in the folder `man1` below a folder that `manpath`
-/// lists, for example in ~/.local/share/man/man1.
+/// Existing pages are replaced. `manpath` lists the folders that `man` searches. Write the pages
+/// into the folder `man1` below one of them, for example into ~/.local/share/man/man1.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The folder to write into. It is made if it does not exist.

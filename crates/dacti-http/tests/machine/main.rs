@@ -29,7 +29,8 @@ enum Act {
     Unframed,
     /// The requested range. Its `Content-Range` gives the total as `*`.
     Star,
-    /// This many bytes from the start of the range. The `Content-Range` gives the total as `*`.
+    /// A body with only this many bytes, from the start of the range. The `Content-Range` gives the
+    /// total as `*`.
     StarOf(u64),
     /// The right bytes, from a state of the file with a different `ETag` and a total that is larger
     /// by this number.
@@ -52,7 +53,8 @@ enum Act {
     GzipWhole,
     /// The right headers, and a body that ends after this many bytes.
     Cut(u64, End),
-    /// This many bytes from the start of the range. The `Content-Range` states this shorter range.
+    /// A body with only this many bytes, from the start of the range. The `Content-Range` states
+    /// this shorter range.
     Fewer(u64),
     /// A body that is this many bytes too long. The `Content-Length` states its real length.
     Longer(u64),

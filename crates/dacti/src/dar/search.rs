@@ -35,7 +35,10 @@ const DAG_PB: u64 = 0x70;
 
 /// A block that has a private key: anybody who reads the archive could sign with that key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("block {0} has a private key, which the new file would publish: leave its file out")]
+#[error(
+    "block {0} contains a private key, and the new archive or CAR would publish this key: make it \
+     without the file that contains the key"
+)]
 pub struct KeyInBlock(pub Cid);
 
 /// Returns a check that refuses blocks with private keys, for one archive or CAR. Its error is

@@ -21,8 +21,9 @@ const AT_ONCE: u32 = 4;
 /// The maximum number of entries that a slot may have for a look-up by the guide. In a slot with
 /// more entries, a search by fences is faster.
 const COMPARED_MAX: u32 = 16;
-/// The guide is built after one search for every 16 places of the run. By then, the searches
-/// together have taken about as much time as it takes to build the guide.
+/// The number of places of the run for each search that precedes the guide. For example, a run of
+/// 1,600 places gets its guide after 100 searches. By then, the searches together have taken about
+/// as much time as it takes to build the guide.
 const ENTRIES_PER_SEARCH: u32 = 16;
 /// The number of places in a group. A place has room for one entry, and is used or free.
 const PLACES: u32 = 255;

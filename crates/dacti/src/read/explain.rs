@@ -1,4 +1,4 @@
-//! Finds out whether bytes were swapped or altered, after a digest did not match.
+//! Finds out why a digest did not match: the bytes were either swapped or altered.
 //!
 //! Bytes are swapped if their digest matches under another id. So this module computes the digest
 //! again under other ids of the index, until a limit on their number is reached. Specification:

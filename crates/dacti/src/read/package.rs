@@ -238,7 +238,7 @@ impl Package {
         &self.finder
     }
 
-    /// Returns the explainer, which finds out whether wrong bytes were swapped or altered.
+    /// Returns the explainer, which finds out why bytes are wrong: swapped, or altered.
     pub(crate) const fn explainer(&self) -> &Explainer {
         &self.explainer
     }

@@ -72,7 +72,7 @@ fn failed(error: JoinError) -> Error {
     std::panic::resume_unwind(panic)
 }
 
-/// Returns whether a panic says that a runtime was built without IO or time.
+/// Returns whether `tokio` panicked because its runtime was built without IO or without time.
 fn lacks_driver(panic: &(dyn Any + Send)) -> bool {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));

@@ -130,11 +130,11 @@ pub struct Evidence {
     pub read: u64,
 }
 
-/// The number of bytes that a client with the old package must fetch.
+/// The number of bytes that a client with the old package must fetch to have the new package.
 ///
-/// For a file that has grown, these are the appended bytes, and the head if it changed. For another
-/// file, these are its head, tables, index and names list, and the new and changed regions with
-/// their seals. Padding and dead bytes are not fetched.
+/// If the new package is the old file after growth, these are the appended bytes, and the head if
+/// it changed. If the new package is another file, these are its head, tables, index and names
+/// list, and the new and changed regions with their seals. Padding and dead bytes are not fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fetch {
     /// The bytes of the head, which is fetched whole.

@@ -72,7 +72,8 @@ impl Source {
         self.told.as_ref().map_or((0, 0), |told| told.0.spent())
     }
 
-    /// Returns whether reads are counted: for a URL, and for a file whose cost is shown or limited.
+    /// Returns whether reads are counted. They are counted for a URL, and also for a file if their
+    /// cost is shown or limited.
     pub(super) fn is_remote(&self) -> bool {
         matches!(*self.inner, Inner::Counted(_))
     }

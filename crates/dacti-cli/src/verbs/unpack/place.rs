@@ -193,7 +193,8 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>, buf: &mut [u8]) -> Resu
     }
 }
 
-/// Returns whether an error of the system prevents this file only, or all files.
+/// Returns `Failed` if no file can be written after this error, for example because the disk is
+/// full. Returns `Refused` if only this file cannot be written.
 fn refusal(error: &io::Error) -> Refusal {
     match error.kind() {
         io::ErrorKind::StorageFull

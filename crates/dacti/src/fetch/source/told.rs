@@ -17,7 +17,7 @@ impl<'s> Told<'s> {
         Self { source, spans }
     }
 
-    /// Leaves the spans announced, because other code makes the remaining reads.
+    /// Drops this value without withdrawing any span. Other code will read the remaining spans.
     pub(crate) fn keep(mut self) {
         self.spans.clear();
     }

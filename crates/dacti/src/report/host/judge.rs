@@ -113,7 +113,7 @@ impl Judged<'_> {
         let version = &self.seen.head.version;
         let is_old = version == "HTTP/0.9" || version == "HTTP/1.0";
         let verdict = if is_old { Fair } else { Good };
-        let set = "speak HTTP/1.1 or HTTP/2: with an older version each request needs a connection";
+        let set = "speak HTTP/1.1 or HTTP/2: older versions open a connection for each request";
         self.add(HostCheck::Version, version.clone(), (verdict, verdict), Some(set));
     }
 

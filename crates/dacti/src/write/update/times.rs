@@ -1,8 +1,9 @@
-//! Modification times. Each content of the head gets a second of its own, because servers
-//! distinguish two contents only by their seconds.
+//! Sets the modification time of a file that is updated. Each content of the head gets a second of
+//! its own, because servers distinguish two contents only by the second of this time.
 //!
-//! An update does not wait for the next second. It sets the time forward instead. Specification:
-//! `docs/spec/dacti-cdn.md`.
+//! If the head changes twice within a second, the update does not wait until the second is over.
+//! Instead, it sets the modification time to a later second, which may lie in the future.
+//! Specification: `docs/spec/dacti-cdn.md`.
 
 use super::file::UpdateFile;
 use core::time::Duration;
