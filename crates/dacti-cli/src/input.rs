@@ -7,7 +7,7 @@ use dacti::fetch::Location;
 use std::fs::File;
 use std::path::PathBuf;
 
-/// What to put, and where.
+/// An argument of `put`: the content, and the path to put it under.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Input {
     /// The path of the region or of the folder; `None` to use the file's own name.

@@ -142,7 +142,7 @@ impl Store {
         if !self.search.borrow_mut().feed(cid, data) {
             return Ok(());
         }
-        let why = format!("the block {cid} has a private key, which is not served");
+        let why = format!("the block {cid} contains a private key, so it is not served");
         Err(io::Error::new(io::ErrorKind::PermissionDenied, why))
     }
 

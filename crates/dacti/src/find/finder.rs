@@ -376,7 +376,7 @@ mod tests {
     fn enough_look_ups_build_a_guide_whatever_their_threads() {
         let package = package_of(3000);
         // The names list is a region, too. So the index has 3,001 entries in 12 groups, which have
-        // 12 * 255 places. The guide is built after one search for every 16 places.
+        // 12 * 255 places. The number of searches before the guide is one sixteenth of this number.
         let searches = 12 * 255 / 16;
         for round in 0..20 {
             let finder = finder(&package, &Limits::default());

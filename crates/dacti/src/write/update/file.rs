@@ -111,7 +111,7 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
     /// Returns whether a reserve needs a modification second of its own. Caches recognize changed
     /// bytes by this second. If a barrier before the switch waits until all caches have the
     /// reserve, the reserve needs a new second. If the file's barriers return at once, it needs
-    /// none, and an update sets the time forward by at most one second.
+    /// none, and an update sets the modification time of the file forward by at most one second.
     fn reserve_needs_second(&self) -> bool {
         true
     }
