@@ -33,7 +33,7 @@ export async function openContainer(place, options = {}) {
   return new Container(client, await described(client, options.signal));
 }
 
-/** Returns the description of a file, which only the inspector's module can make. */
+/** Returns the description of a file. Only the inspector's module can make it. */
 async function described(client, signal) {
   const module = await engine(client.inspector ?? defaults.loadInspector);
   signal?.throwIfAborted();
@@ -165,8 +165,8 @@ export class Package {
   get form() { return this.#info.form; }
   get stats() { return { ...this.#client.stats }; }
 
-  /** Runs a task. The change of the count after the task needs the package. So the package is not
-   * collected during the task, even if no other reference to it remains. */
+  /** Runs a task. The line after the task uses the package, so the garbage collector keeps the
+   * package until then, even if no other reference to it remains. */
   async #run(verb, text, options, object = this.#number) {
     this.#running += 1;
     try {
@@ -326,7 +326,8 @@ function matches(field, tag) {
   return tags.includes("*") || tags.includes(tag);
 }
 
-/** Returns the span of a `Range` field; undefined for a field to ignore, null if it lies outside. */
+/** Returns the span of a `Range` field; undefined if the field must be ignored, and null if the
+ * range lies outside of the content. */
 function parsedRange(field, size) {
   const parts = /^bytes=(\d*)-(\d*)$/.exec(field.trim());
   if (!parts || (parts[1] === "" && parts[2] === "")) return undefined;

@@ -255,7 +255,7 @@ class Engine {
 
   async #blob(slot, number, start, end) {
     const client = this.#clients.get(number);
-    // The module is calling this function, so it must not be called before the call returns.
+    // The module is in the middle of calling this function, so first let that call return.
     await null;
     try {
       if (!client) throw new Error("the package was closed");
@@ -280,7 +280,7 @@ class Engine {
   async #send(slot, number, url, lines, [first, silence, all]) {
     const client = this.#clients.get(number);
     if (!client) {
-      // The module is calling this function, so it must not be called before the call returns.
+      // The module is in the middle of calling this function, so first let that call return.
       await null;
       this.#fail(slot, UNREACHABLE, "the package was closed");
       return;

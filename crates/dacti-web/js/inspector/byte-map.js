@@ -38,7 +38,7 @@ export function colours(kinds) {
     } else if (kind.startsWith("unclaimed")) {
       found.set(kind, "hsl(0 85% 66%)");
     } else {
-      // The hues of neighbours differ, because each step is near the golden ratio of the circle.
+      // Each step is near the golden ratio of the 260 degrees in use, so consecutive hues differ.
       found.set(kind, `hsl(${Math.round(40 + ((step * 161) % 260))} 58% 64%)`);
       step += 1;
     }

@@ -7,11 +7,11 @@ const status = document.querySelector("main");
 
 /** This page gives up after this many loads in a row without a worker. */
 const LOADS_MAX = 3;
-/** A load counts as being in a row if it is at most this old. */
+/** A load counts as one of these loads if it is at most this many milliseconds old. */
 const IN_A_ROW_MS = 15_000;
 const LOADS = `dacti-site loads ${folder.pathname}`;
 
-/** The longest wait for the worker's message after a failure. */
+/** The longest wait for the worker's message after a failure, in milliseconds. */
 const PATIENCE_MS = 2000;
 
 function show(title, ...lines) {

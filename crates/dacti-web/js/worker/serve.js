@@ -186,7 +186,7 @@ class Site {
 
   /** Returns an answer with the header fields of the site. */
   #finished(answer, request) {
-    // Answers with another status have no body, or were made by this worker.
+    // Answers with another status stay as they are: they have no body, or this worker made them.
     if (![200, 206, 404].includes(answer.status)) return answer;
     const headers = new Headers(answer.headers);
     // Without this field, a browser may show a new page with an old picture from its memory.

@@ -8,7 +8,7 @@
  * may not exist yet, or the browser may keep the page so that the user can return to it.
  */
 const KEPT_MS = 15 * 60_000;
-/** Of the pages without a client, only those among this many newest pages are remembered. */
+/** A page without a client is remembered only if it is among this many newest pages. */
 const PAGES_MAX = 300;
 
 /** Returns the name of a view: a digest of its head. */
