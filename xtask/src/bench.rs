@@ -1,5 +1,5 @@
 //! `bench`: runs the benches of criterion. `bench peers|update|cars` compares with crates of other
-//! projects. `bench archives` compares with archivers, and `bench ten-million` measures a very large
+//! projects, and `bench archives` with archivers. `bench ten-million` measures a very large
 //! package.
 
 use crate::archives::archives;

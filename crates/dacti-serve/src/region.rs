@@ -58,9 +58,8 @@ fn find_and_read(served: &Served, path: &str, brotli: bool) -> Result<Prepared, 
         Found::Needs(load) => return Ok(Prepared::Needs(load)),
     };
     let package = served.package();
-    // A region is read at most twice: a second time if its decoded content is too long to be kept in
-    // memory. So an entry of the index cannot make the server read more than the file's own bytes
-    // twice.
+    // The content is read a second time if its decoded bytes do not fit into memory. So an entry of
+    // the index can make the server read the bytes of the file at most twice.
     work::allow(located.span.len().saturating_mul(2));
     let encoded = brotli && located.encoding == Encoding::BROTLI;
     let tag = package.view().layout().and_then(|layout| {

@@ -16,8 +16,8 @@ use std::path::PathBuf;
 /// that were stored within the grace stay, too, because a publisher may be about to name them.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The package: the path of its head, or the URL of its head, such as s3://BUCKET/NAME (or
-    /// gs://, az://).
+    /// The package: the path of its head, or the head's URL, such as `s3://BUCKET/NAME` (or `gs://`,
+    /// `az://`).
     #[arg(value_name = "PKG")]
     package: PathBuf,
     /// The grace: the time in days for which replaced versions stay readable.

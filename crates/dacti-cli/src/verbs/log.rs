@@ -15,8 +15,8 @@ use std::time::SystemTime;
 /// --archive is given. `dacti get --at N` reads from a version, and `dacti tag` brings one back.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The package: the path of its head, or the URL of its head, such as s3://BUCKET/NAME (or
-    /// gs://, az://).
+    /// The package: the path of its head, or the head's URL, such as `s3://BUCKET/NAME` (or `gs://`,
+    /// `az://`).
     #[arg(value_name = "PKG")]
     package: PathBuf,
     /// Print each version as a JSON object on a line of its own.

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// The package: a file, a head in parts, or a URL.
     #[arg(value_name = "PKG")]
     package: PathBuf,
-    /// The place: a path, or a URL such as s3://BUCKET/NAME (or gs://, az://).
+    /// The place: a path, or a URL such as `s3://BUCKET/NAME` (or `gs://`, `az://`).
     #[arg(value_name = "DEST")]
     dest: PathBuf,
     /// The form: parts, or one object that each publication uploads and replaces as a whole.

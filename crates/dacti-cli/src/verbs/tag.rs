@@ -13,7 +13,7 @@ use uuid::Uuid;
 /// heads share their parts. To roll back, copy an older head to the package's own name.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// The head that is copied: a path, or a URL such as s3://BUCKET/NAME (or gs://, az://).
+    /// The head that is copied: a path, or a URL such as `s3://BUCKET/NAME` (or `gs://`, `az://`).
     #[arg(value_name = "PKG")]
     package: PathBuf,
     /// The name of the copy, without a folder.

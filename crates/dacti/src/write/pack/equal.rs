@@ -315,8 +315,8 @@ mod tests {
         let held = |inputs: &[Input]| -> Vec<_> {
             inputs.iter().map(|input| input.in_memory().map(<[u8]>::to_vec)).collect()
         };
-        let (same, sama) = (Some(b"same".to_vec()), Some(b"sama".to_vec()));
-        let expected = [same.clone(), sama, None, None, None, None];
+        let (same, other) = (Some(b"same".to_vec()), Some(b"sama".to_vec()));
+        let expected = [same.clone(), other, None, None, None, None];
         assert_eq!(held(&inputs), expected);
         // A held content is not read again, and messages name its file.
         let path = dir.path().join("a");
