@@ -52,32 +52,23 @@ pub(super) fn len(
     if is_written { len } else { 0 }
 }
 
-/// Writes the list in front of the data. The seals must have been written. Returns its component.
+/// Writes the list in front of the data. Returns its component.
 pub(super) fn write(
     plan: &Plan,
     written: &Written,
     ids: &[Uuid],
-    seal_len: u64,
     output: &mut Output,
 ) -> Result<Option<ComponentSpec>, Error> {
     let span = plan.digest_list;
     if span.is_empty() {
         return Ok(None);
     }
-    let seal_at = |i: usize| {
-        let before = seal_len.saturating_mul(plan.shared.seals_before(i));
-        Some(written.spans.get(i)?.end.saturating_add(before))
-    };
-    let mut regions: Vec<(Uuid, u64)> =
-        plan.id_order.iter().filter_map(|i| ids.get(*i).copied().zip(seal_at(*i))).collect();
+    let digest = |i: usize| written.seal_starts.get(i).copied();
+    let mut regions: Vec<(Uuid, [u8; 16])> =
+        plan.id_order.iter().filter_map(|i| ids.get(*i).copied().zip(digest(*i))).collect();
     regions.sort_unstable_by_key(|(id, _)| *id);
-    let mut digests = Vec::with_capacity(regions.len());
-    for (_, seal_at) in &regions {
-        let mut digest = [0; 16];
-        output.read_at(*seal_at, &mut digest)?;
-        digests.push(digest);
-    }
     let ids = DigestList::hash_ids(regions.iter().map(|(id, _)| *id));
+    let digests = regions.into_iter().map(|(_, digest)| digest).collect();
     let list = DigestList { index_at: plan.index.span.start, ids, digests };
     output.write_at(span.start, &list.emit())?;
     let region = super::head::region(span)?;

@@ -12,10 +12,11 @@ use super::pipeline::{Weigh, run};
 use crate::Error;
 use core::hash::BuildHasher;
 use core::num::NonZeroUsize;
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, Range};
 use dacti_names::NAMES_ID;
 use daicon_core::to_u64;
 use std::io::Read;
+use std::sync::Arc;
 
 /// The number of bytes at the start of a content that are compared first.
 const START_LEN: u64 = 64 * 1024;
@@ -54,26 +55,31 @@ pub(super) fn find(
     let lens = able.map(|(i, input)| (i, state.hash_one((input.len, tag_of(input)))));
     let candidates = repeated(lens.collect());
     let hold_end = hold_end(inputs, &candidates, held_max);
-    let starts = Search { inputs, threads, tell }.keys(&candidates, |i, input, buf| {
-        let holds = i < hold_end && is_held(input);
-        if holds {
-            buf.clear();
-            input.read_into(buf).ok()?;
-        }
-        let start = if holds { &buf[..] } else { input.start(START_LEN, buf)? };
-        let key = state.hash_one((input.len, tag_of(input), start));
-        Some((key, holds.then(|| core::mem::take(buf))))
+    let mut search = Search { inputs, threads, tell };
+    let starts = search.batches(&candidates, |numbers, batch| {
+        let key = |input: &Input, start: &[u8]| state.hash_one((input.len, tag_of(input), start));
+        batch.read_starts(inputs, numbers, hold_end, key);
     })?;
-    let mut keys = Vec::with_capacity(starts.len());
-    for (i, (key, content)) in starts {
-        keys.push((i, key));
-        if let (Some(content), Some(input)) = (content, inputs.get_mut(i)) {
-            input.hold_content(content);
+    let mut keys = Vec::with_capacity(candidates.len());
+    for batch in starts {
+        let held = Arc::new(batch.held);
+        for (i, range) in batch.ranges {
+            if let Some(input) = inputs.get_mut(i) {
+                input.hold_content(&held, range);
+            }
         }
+        keys.extend(batch.keys);
     }
-    let candidates = repeated(keys);
-    let mut hashes = Search { inputs, threads, tell }
-        .keys(&candidates, |_, input, buf| Some((*hash(input, buf)?.as_bytes(), tag_of(input))))?;
+    let mut search = Search { inputs, threads, tell };
+    let hashes = search.batches(&repeated(keys), |numbers, batch| {
+        let mut buf = Vec::new();
+        let mut key = |i: usize| {
+            let input = inputs.get(i)?;
+            Some((i, (*hash(input, &mut buf)?.as_bytes(), tag_of(input))))
+        };
+        batch.keys.extend(numbers.iter().filter_map(|i| key(*i)));
+    })?;
+    let mut hashes: Vec<_> = hashes.into_iter().flat_map(|batch| batch.keys).collect();
     hashes.sort_unstable_by_key(|(i, key)| (*key, *i));
     let equals = hashes.chunk_by(|(_, a), (_, b)| a == b).filter(|equal| equal.len() > 1);
     let mut equals: Vec<Equals> = equals
@@ -154,12 +160,54 @@ fn hash(input: &Input, buf: &mut Vec<u8>) -> Option<blake3::Hash> {
     (hasher.count() == input.len).then(|| hasher.finalize())
 }
 
-/// The values by which the inputs of a batch are compared, each with the input's number.
-struct Keys<T>(Vec<(usize, T)>);
+/// The results for some inputs, in the order of the inputs.
+struct Batch<T> {
+    /// The values by which inputs are compared, each with the input's number. Inputs that cannot be
+    /// read are left out.
+    keys: Vec<(usize, T)>,
+    /// The contents that stay in memory, one after the other, and the range of each input's content.
+    held: Vec<u8>,
+    ranges: Vec<(usize, Range<usize>)>,
+}
 
-impl<T> Weigh for Keys<T> {
+impl<T> Batch<T> {
+    /// Reads the start of each of these inputs, and keeps its `key`. The contents of short files
+    /// whose numbers are below `hold_end` stay in memory.
+    fn read_starts(
+        &mut self,
+        inputs: &[Input],
+        numbers: &[usize],
+        hold_end: usize,
+        key: impl Fn(&Input, &[u8]) -> T,
+    ) {
+        let batch = numbers.iter().filter_map(|i| Some((*i, inputs.get(*i)?)));
+        let is_held = |(i, input): &(usize, &Input)| *i < hold_end && is_held(input);
+        let held_len = batch
+            .clone()
+            .filter(is_held)
+            .fold(0, |sum: u64, (_, input)| sum.saturating_add(input.len));
+        // One allocation for the whole batch costs less than one for each file.
+        self.held.reserve(usize::try_from(held_len).unwrap_or_default());
+        let mut buf = Vec::new();
+        for (i, input) in batch {
+            let at = self.held.len();
+            if !is_held(&(i, input)) {
+                self.keys
+                    .extend(input.start(START_LEN, &mut buf).map(|start| (i, key(input, start))));
+            } else if input.read_into(&mut self.held).is_ok() {
+                let content = self.held.get(at..).unwrap_or_default();
+                self.keys.push((i, key(input, content)));
+                self.ranges.push((i, at..self.held.len()));
+            } else {
+                self.held.truncate(at);
+            }
+        }
+    }
+}
+
+impl<T> Weigh for Batch<T> {
     fn weight(&self) -> usize {
-        self.0.capacity().saturating_mul(size_of::<(usize, T)>())
+        self.keys.capacity().saturating_mul(size_of::<(usize, T)>())
     }
 }
 
@@ -171,33 +219,33 @@ struct Search<'s, 't> {
 }
 
 impl Search<'_, '_> {
-    /// Computes a value of each of these inputs by `key`. Returns the values in the order of
-    /// `numbers`, each with the input's number. Inputs for which `key` returns `None` are left out.
-    fn keys<T: Send>(
+    /// Runs `read` on batches of these inputs, on several threads. Returns the batches in the order
+    /// of `numbers`.
+    fn batches<T: Send>(
         &mut self,
         numbers: &[usize],
-        key: impl Fn(usize, &Input, &mut Vec<u8>) -> Option<T> + Sync,
-    ) -> Result<Vec<(usize, T)>, Error> {
+        read: impl Fn(&[usize], &mut Batch<T>) + Sync,
+    ) -> Result<Vec<Batch<T>>, Error> {
         let Self { inputs, threads, tell } = self;
-        let inputs: &[Input] = inputs;
         let told = Progress {
             regions_total: to_u64(inputs.len()),
             bytes_total: inputs.iter().fold(0, |sum, input| sum.saturating_add(input.len)),
             ..Progress::default()
         };
         let batches: Vec<&[usize]> = numbers.chunks(BATCH).collect();
-        let mut made = Vec::with_capacity(numbers.len());
+        let mut made = Vec::with_capacity(batches.len());
         run(
             batches.len(),
             *threads,
             usize::MAX,
             |job, lane| {
-                let (batch, mut buf) = (batches.get(job).copied().unwrap_or_default(), Vec::new());
-                let keyed = |i: &usize| Some((*i, key(*i, inputs.get(*i)?, &mut buf)?));
-                lane.put(Keys(batch.iter().filter_map(keyed).collect())).map(Ok)
+                let (keys, held, ranges) = (Vec::new(), Vec::new(), Vec::new());
+                let mut batch = Batch { keys, held, ranges };
+                read(batches.get(job).copied().unwrap_or_default(), &mut batch);
+                lane.put(batch).map(Ok)
             },
-            |Keys(keys)| {
-                made.extend(keys);
+            |batch| {
+                made.push(batch);
                 if tell(told).is_break() { Err(Error::Stopped) } else { Ok(None) }
             },
         )?;

@@ -75,8 +75,7 @@ pub(super) fn write(
                 t2_slots: T2_SLOTS,
                 fences: plan.index.fences,
             };
-            let seal_len = seals.map_or(0, |seals| seals.kind.seal_len());
-            let list = digest_list::write(plan, written, ids, seal_len, output)?;
+            let list = digest_list::write(plan, written, ids, output)?;
             let others = dictionary.into_iter().chain(list);
             write_cdn_head(output, &layout, seals, others, &components)?;
             output.finish(fresh_end)?;

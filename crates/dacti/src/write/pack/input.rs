@@ -248,7 +248,7 @@ enum Source {
 #[derive(Debug)]
 struct HeldFile {
     path: PathBuf,
-    content: Vec<u8>,
+    content: Shared,
 }
 
 impl Input {
@@ -353,7 +353,7 @@ impl Input {
         match &self.source {
             Source::Bytes(bytes) => Some(bytes),
             Source::Shared(shared) => Some(shared.bytes()),
-            Source::HeldFile(held) => Some(&held.content),
+            Source::HeldFile(held) => Some(held.content.bytes()),
             Source::File { .. } | Source::Spooled { .. } | Source::Kept(_) | Source::Decoded(_) => {
                 None
             }
@@ -365,11 +365,13 @@ impl Input {
         matches!(self.source, Source::File { .. })
     }
 
-    /// Keeps the content of a file in memory, after [`read_into`](Self::read_into) has read it. The
-    /// build then does not open the file again.
-    pub(super) fn hold_content(&mut self, content: Vec<u8>) {
+    /// Keeps the content of a file in memory, after [`read_into`](Self::read_into) has read it into
+    /// this range of `whole`. The build then does not open the file again.
+    pub(super) fn hold_content(&mut self, whole: &Arc<Vec<u8>>, range: Range<usize>) {
         if let Source::File { path, .. } = &mut self.source {
             let path = core::mem::take(path);
+            let whole: Arc<dyn AsRef<[u8]> + Send + Sync> = Arc::<Vec<u8>>::clone(whole);
+            let content = Shared { whole, range };
             self.source = Source::HeldFile(Box::new(HeldFile { path, content }));
         }
     }
@@ -474,7 +476,7 @@ impl Input {
             Source::Decoded(decoded) => return Ok(Box::new(decoded.open()?)),
             Source::Bytes(bytes) => Box::new(&bytes[..]),
             Source::Shared(shared) => Box::new(shared.bytes()),
-            Source::HeldFile(held) => Box::new(&held.content[..]),
+            Source::HeldFile(held) => Box::new(held.content.bytes()),
             Source::File { path, modified } => {
                 let file = File::open(path).map_err(|error| Error::io("open", path, error))?;
                 // The metadata are taken from the open file, because the path may now lead to

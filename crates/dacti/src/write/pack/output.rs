@@ -111,26 +111,6 @@ impl Output {
         written.map_err(self.failed("write"))
     }
 
-    /// Fills `buf` with bytes that were written at `at`.
-    pub(super) fn read_at(&self, at: u64, buf: &mut [u8]) -> Result<(), Error> {
-        let read = |file: &File, buf: &mut [u8]| {
-            let filled = read_full_of(|at, buf| read_file_at(file, at, buf), at, buf)?;
-            if filled < buf.len() { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(()) }
-        };
-        let done = match &self.place {
-            Place::Named(file) => read(file.file(), buf),
-            Place::Unnamed(file) => read(file, buf),
-            Place::Memory(memory) => {
-                let start = usize::try_from(at).unwrap_or(usize::MAX);
-                let bytes = memory.get(start..start.saturating_add(buf.len()));
-                bytes
-                    .map(|bytes| buf.copy_from_slice(bytes))
-                    .ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
-            }
-        };
-        done.map_err(self.failed("read"))
-    }
-
     fn set_len(&mut self, len: u64) -> Result<(), Error> {
         let set = match &mut self.place {
             Place::Named(file) => file.file().set_len(len),

@@ -6,7 +6,7 @@ use super::equal::Equals;
 use super::input::Input;
 use dacti_index::IdRange;
 use dacti_seal::SEALS_MAX;
-use foldhash::HashMap;
+use foldhash::{HashMap, HashSet};
 use uuid::Uuid;
 
 /// A group, in this module: regions with the same stored bytes. It is not a group of the index.
@@ -23,9 +23,8 @@ pub(crate) struct Group {
 pub(crate) struct Shared {
     /// The groups. Each is found by the id of its first input.
     groups: HashMap<Uuid, Group>,
-    /// The number of seals between the stored bytes and an input's own seal. The first input of a
-    /// group has no entry here.
-    seals_before: HashMap<usize, u64>,
+    /// The numbers of the inputs that share the stored bytes of an earlier input.
+    others: HashSet<usize>,
     /// The number of regions of the largest group; 0 without groups.
     count_max: u32,
 }
@@ -68,7 +67,7 @@ impl Shared {
         };
         let Some(first) = inputs.get(*first) else { return };
         self.groups.insert(first.id, Group { hash, others: others.to_vec() });
-        self.seals_before.extend(others.iter().copied().zip(1..));
+        self.others.extend(others);
         let count = u32::try_from(group.len()).unwrap_or(u32::MAX);
         self.count_max = self.count_max.max(count);
     }
@@ -80,12 +79,7 @@ impl Shared {
 
     /// Returns whether an input shares the stored bytes of an earlier input in data order.
     pub(super) fn is_other(&self, input: usize) -> bool {
-        self.seals_before(input) > 0
-    }
-
-    /// Returns how many seals lie between an input's stored bytes and its own seal.
-    pub(super) fn seals_before(&self, input: usize) -> u64 {
-        self.seals_before.get(&input).copied().unwrap_or(0)
+        self.others.contains(&input)
     }
 
     /// Returns the numbers of the other inputs of a group, whose first input has this id.

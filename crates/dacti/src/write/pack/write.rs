@@ -24,6 +24,9 @@ pub(super) struct Written {
     /// Digests of the stored bytes. Those of hot regions are first, followed by the others in data
     /// order. If the encoder does not hash, they are zeros.
     pub(super) digests: Vec<[u8; 32]>,
+    /// The first 16 bytes of each input's seal, by the input's number, for the digest list. Empty if
+    /// no list is written.
+    pub(super) seal_starts: Vec<[u8; 16]>,
     /// The length of the stored dictionary, and its BLAKE3.
     pub(super) dictionary: Option<(u64, [u8; 32])>,
     /// One digest of all stored bytes together, in a package that has a file id but no seals.
@@ -50,6 +53,9 @@ pub(super) fn data(
     let threads = crate::threads::count(options.threads);
     let mut writer = DataWriter::new(&in_order, plan, options, output, progress);
     writer.seal_len = Sealing::len_of(encoder.sealing);
+    if !plan.digest_list.is_empty() {
+        writer.written.seal_starts.resize(inputs.len(), [0; 16]);
+    }
     let is_whole = encoder.sealing.is_none() && options.layout == LayoutChoice::Cdn;
     writer.whole = is_whole.then(blake3::Hasher::new);
     writer.take_hot(inputs);
@@ -127,6 +133,7 @@ impl<'w> DataWriter<'w> {
             spans: vec![Span::default(); regions],
             bases: Vec::with_capacity(plan.ranges.len()),
             digests: Vec::with_capacity(regions),
+            seal_starts: Vec::new(),
             dictionary: None,
             whole: None,
             stored_len: 0,
@@ -207,7 +214,7 @@ impl<'w> DataWriter<'w> {
                 if first_at.is_some() {
                     self.output.truncate(self.region_at)?;
                 }
-                self.end_region(*encoded, first_at);
+                self.end_region(*encoded, first_at, &piece.bytes);
             }
             ends => self.take_whole(&piece.bytes, ends)?,
         }
@@ -232,7 +239,7 @@ impl<'w> DataWriter<'w> {
             if self.shared.is_some() && first_at.is_none() {
                 self.output.append(stored)?;
             }
-            self.end_region(*encoded, first_at);
+            self.end_region(*encoded, first_at, stored);
         }
         Ok(())
     }
@@ -254,8 +261,8 @@ impl<'w> DataWriter<'w> {
         self.shared.as_ref()?.get(encoded).copied()
     }
 
-    /// Records the position of a region that is now complete.
-    fn end_region(&mut self, encoded: Encoded, first_at: Option<u64>) {
+    /// Records the position of a region that is now complete. `bytes` end with its seals.
+    fn end_region(&mut self, encoded: Encoded, first_at: Option<u64>, bytes: &[u8]) {
         let at = first_at.unwrap_or(self.region_at);
         if first_at.is_some() {
             let shared_len = self.written.shared_len.saturating_add(encoded.stored_len);
@@ -270,9 +277,14 @@ impl<'w> DataWriter<'w> {
         let input = self.in_order.get(self.count).copied();
         let others = input.map_or(&[][..], |input| self.plan.shared.others(input.id));
         let first = self.plan.data_order.get(self.count);
+        let mut seal_starts = seal_starts(bytes, encoded.seals_len, self.seal_len);
         for i in first.into_iter().chain(others) {
             if let Some(slot) = self.written.spans.get_mut(*i) {
                 *slot = span;
+            }
+            let slot = self.written.seal_starts.get_mut(*i);
+            if let Some((slot, seal_start)) = slot.zip(seal_starts.next()) {
+                *slot = *seal_start;
             }
         }
         self.written.digests.push(encoded.digest);
@@ -287,4 +299,12 @@ impl<'w> DataWriter<'w> {
         self.told.regions = self.told.regions.saturating_add(regions);
         self.count = self.count.saturating_add(1);
     }
+}
+
+/// Returns the first 16 bytes of each seal. The seals take the last `all_len` bytes, and each of
+/// them has `each_len` bytes.
+fn seal_starts(bytes: &[u8], all_len: u64, each_len: u64) -> impl Iterator<Item = &[u8; 16]> {
+    let len = |len: u64| usize::try_from(len).unwrap_or(usize::MAX);
+    let seals = bytes.get(bytes.len().saturating_sub(len(all_len))..).unwrap_or_default();
+    seals.chunks(len(each_len).max(1)).filter_map(<[u8]>::first_chunk)
 }
