@@ -116,7 +116,7 @@ fn get(url: &str, environment: &[(&str, &str)]) -> Output {
             command.env_remove(name);
         }
     }
-    command.args(["get", url, "0.bin", "--timeout", "1"]);
+    command.args(["get", url, "0.bin", "--timeout", "10"]);
     command.envs(environment.iter().copied()).output().expect("it runs")
 }
 
