@@ -165,7 +165,8 @@ struct Batch<T> {
     /// The values by which inputs are compared, each with the input's number. Inputs that cannot be
     /// read are left out.
     keys: Vec<(usize, T)>,
-    /// The contents that stay in memory, one after the other, and the range of each input's content.
+    /// The contents that stay in memory, one after the other, and the range of each input's
+    /// content.
     held: Vec<u8>,
     ranges: Vec<(usize, Range<usize>)>,
 }

@@ -24,8 +24,8 @@ pub(super) struct Written {
     /// Digests of the stored bytes. Those of hot regions are first, followed by the others in data
     /// order. If the encoder does not hash, they are zeros.
     pub(super) digests: Vec<[u8; 32]>,
-    /// The first 16 bytes of each input's seal, by the input's number, for the digest list. Empty if
-    /// no list is written.
+    /// The first 16 bytes of each input's seal, by the input's number, for the digest list. It is
+    /// empty if no list is written.
     pub(super) seal_starts: Vec<[u8; 16]>,
     /// The length of the stored dictionary, and its BLAKE3.
     pub(super) dictionary: Option<(u64, [u8; 32])>,
