@@ -5,6 +5,7 @@ use crate::debian::need;
 use crate::metadata::Metadata;
 use crate::page::{Begun, Page};
 use crate::run::{Context, Outcome, Result, output, run};
+use crate::tiles;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -26,13 +27,16 @@ const PAGE: Page<'_> = Page { path: "docs/performance.md", verb: "bench archives
 /// The name of each folder that is packed, and its description in the tables.
 const DOCUMENTATION: (&str, &str) = ("doc", "the documentation");
 const SMALL: (&str, &str) = ("small", "20,000 files of 4 KiB");
+const TILES: (&str, &str) = ("tiles", "synthetic vector tiles");
 
 /// Commands that pack a folder into the file `out`. `D` stands for the program, and `F` for the
 /// folder.
 const PACKERS: &[&str] = &[
     "tar -cf out F",
     "D -q pack F -o out --encoding none",
+    "D -q pack F -o out --dictionary none --no-share",
     "D -q pack F -o out --dictionary none",
+    "D -q pack F -o out --no-share",
     "D -q pack F -o out",
     "zip -q -r -9 out F",
     "7zz a -bso0 -bsp0 -t7z out F",
@@ -94,6 +98,8 @@ pub fn archives(context: &Context, args: &[String]) -> Result<Outcome> {
     let world = World { dir: scratch.path().to_path_buf(), program };
     run(Command::new("cp").arg("-r").arg(documentation).arg(world.dir.join(DOCUMENTATION.0)))?;
     world.write_small()?;
+    let tiles = world.dir.join(TILES.0);
+    tiles::write(&tiles).map_err(|error| format!("{}: {error}", tiles.display()))?;
     let found = format!("{}\n{}", world.lengths()?, world.pairs(rounds)?);
     print!("{found}");
     if write {
@@ -183,7 +189,7 @@ impl World {
     /// Packs each folder by each packer, once. Returns a table for each folder.
     fn lengths(&self) -> Result<String> {
         let mut table = String::new();
-        for (folder, name) in [DOCUMENTATION, SMALL] {
+        for (folder, name) in [DOCUMENTATION, SMALL, TILES] {
             let (files, bytes) = count(&self.dir.join(folder))?;
             let _ = writeln!(
                 table,

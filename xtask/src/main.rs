@@ -34,6 +34,7 @@ mod spec;
 mod subjects;
 mod test;
 mod tidy;
+mod tiles;
 mod tree;
 mod web;
 mod weight;

@@ -127,7 +127,7 @@ mod tests {
     #[test]
     fn a_program_that_is_longer_than_allowed_is_found() {
         assert_eq!(too_long("p", PROGRAM_LEN_MAX), [""; 0]);
-        let expected = ["p has 13000001 bytes, at most 13000000 are allowed"];
+        let expected = ["p has 12000001 bytes, at most 12000000 are allowed"];
         assert_eq!(too_long("p", PROGRAM_LEN_MAX + 1), expected);
     }
 }
