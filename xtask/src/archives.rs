@@ -103,7 +103,7 @@ pub fn archives(context: &Context, args: &[String]) -> Result<Outcome> {
     let found = format!("{}\n{}", world.lengths()?, world.pairs(rounds)?);
     print!("{found}");
     if write {
-        PAGE.write(context, &begun, &format!(" --dir {dir} --rounds {rounds}"), &found)?;
+        PAGE.write(context, &begun, &format!(" --rounds {rounds}"), &found)?;
     }
     Ok(Outcome::Done)
 }

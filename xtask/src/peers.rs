@@ -33,12 +33,28 @@ pub fn peers(context: &Context, name: &str, args: &[String]) -> Result<Outcome> 
     let found = output(&mut command)?;
     print!("{found}");
     if !write.is_empty() {
-        let flags: String = rest.iter().map(|arg| format!(" {arg}")).collect();
-        let verb = format!("bench {name}");
+        let (dir, flags) = split_dir(&rest);
+        let verb = format!("bench {name}{}", if dir { " --dir DIR" } else { "" });
         let page = Page { path: "docs/performance.md", verb: &verb };
         page.write(context, &begun, &flags, &found)?;
     }
     Ok(Outcome::Done)
+}
+
+/// Returns whether the arguments name a folder, and the other arguments as text. Runs in a folder
+/// of the caller have a section of their own in the page, which does not name the folder.
+fn split_dir(args: &[&String]) -> (bool, String) {
+    let (mut dir, mut flags, mut args) = (false, String::new(), args.iter());
+    while let Some(arg) = args.next() {
+        if *arg == "--dir" {
+            dir = true;
+            args.next();
+        } else {
+            flags.push(' ');
+            flags.push_str(arg);
+        }
+    }
+    (dir, flags)
 }
 
 /// Returns a cargo command that works on the workspace of these benches.
@@ -47,4 +63,22 @@ pub fn cargo(context: &Context, verb: &str) -> Result<Command> {
     let mut command = context.cargo([verb, "--manifest-path", "benches/peers/Cargo.toml"]);
     command.env("CARGO_TARGET_DIR", target);
     Ok(command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::split_dir;
+
+    #[test]
+    fn the_folder_of_a_run_is_not_written_into_the_page() {
+        for (args, expected) in [
+            (&["--quick"][..], (false, " --quick")),
+            (&["--dir", "/x", "--quick"][..], (true, " --quick")),
+            (&["--regions", "5", "--dir", "/x"][..], (true, " --regions 5")),
+        ] {
+            let args: Vec<String> = args.iter().map(|&arg| arg.to_owned()).collect();
+            let (dir, flags) = split_dir(&args.iter().collect::<Vec<_>>());
+            assert_eq!((dir, &flags[..]), expected);
+        }
+    }
 }
