@@ -134,7 +134,7 @@ impl Options {
     }
 }
 
-/// The measurements of a process and its children.
+/// The measurements of a command line. The memory is that of its largest process.
 #[derive(Clone, Copy)]
 struct Measured {
     seconds: f64,
@@ -163,14 +163,14 @@ impl World {
 
     /// Runs a command line in the folder and measures it.
     fn measure(&self, line: &str) -> Result<Measured> {
-        let words = line.replace("D ", &format!("{} ", self.program.display()));
+        let words = line.replace("D ", &format!("'{}' ", self.program.display()));
         let times = self.dir.join("times");
         let begun = Instant::now();
         let status = Command::new("/usr/bin/time")
             .current_dir(&self.dir)
             .args(["-q", "-f", "%U %S %M", "-o"])
             .arg(&times)
-            .args(["sh", "-c", &words])
+            .args(["bash", "-o", "pipefail", "-c", &words])
             .stdout(Stdio::null())
             .status()
             .map_err(|error| format!("cannot start `time`: {error}"))?;
@@ -203,8 +203,8 @@ impl World {
                     continue;
                 }
                 let found = self.measure(&packer.replace('F', folder))?;
-                // `zip` appends `.zip` to the name.
-                let out = ["out", "out.zip"].map(|name| self.dir.join(name));
+                // `zip` and `7zz` append an extension to the name.
+                let out = ["out", "out.zip", "out.7z"].map(|name| self.dir.join(name));
                 let out = out.iter().find(|out| out.exists()).ok_or("a packer wrote no file")?;
                 let len = fs::metadata(out).map_err(|error| error.to_string())?.len();
                 fs::remove_file(out).map_err(|error| error.to_string())?;
@@ -259,9 +259,12 @@ impl World {
                 }
             }
             let ratios = |of: fn(&Measured) -> f64| {
-                let ratios =
-                    own.iter().zip(&other).map(|(own, other)| of(own) / of(other).max(1e-3));
-                spread(ratios.collect())
+                let pairs = own.iter().zip(&other).map(|(own, other)| (of(own), of(other)));
+                // `time` counts the processor time in steps of 10 ms.
+                if pairs.clone().any(|(_, other)| other < 0.1) {
+                    return "-".to_owned();
+                }
+                spread(pairs.map(|(own, other)| own / other).collect())
             };
             let median = |all: &[Measured]| middle(all.iter().map(|one| one.seconds).collect());
             let theirs = theirs.split_whitespace().next().unwrap_or_default();

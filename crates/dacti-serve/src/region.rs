@@ -28,19 +28,37 @@ pub(crate) enum Prepared {
     Needs(Load),
 }
 
-/// Finds the region at `path`, and reads it if it is short. The permit moves to the thread of the
-/// work, and is returned with the result. So the permit stays in use until the work ends, even if
-/// the client leaves earlier.
+/// What a request needs of a region.
+#[derive(Debug, Clone)]
+pub(crate) enum Needs {
+    /// Its content, unless the client has it. `brotli` tells whether the client decodes Brotli, and
+    /// `known` lists the tags of the contents that the client has.
+    Content { brotli: bool, known: Option<HeaderValue> },
+    /// Only whether it exists.
+    Existence,
+}
+
+impl Needs {
+    /// Returns the needs of a request for a region.
+    pub(crate) fn content(request: &Request<'_>) -> Self {
+        let known = request.field(&IF_NONE_MATCH).cloned();
+        Self::Content { brotli: request.accepts_brotli(), known }
+    }
+}
+
+/// Finds the region at `path`, and reads it if it is short and needed. The permit moves to the
+/// thread of the work, and is returned with the result. So the permit stays in use until the work
+/// ends, even if the client leaves earlier.
 pub(crate) async fn prepare(
     served: Arc<Served>,
     path: String,
-    brotli: bool,
+    needs: Needs,
     turn: OwnedSemaphorePermit,
 ) -> (Result<Prepared, String>, Option<OwnedSemaphorePermit>) {
     // If the client leaves, this future is dropped, and the work ends at its next read.
     let (work, client) = region_work();
     let prepared = spawn_blocking(move || {
-        let (prepared, _) = work.run(|| find_and_read(&served, &path, brotli));
+        let (prepared, _) = work.run(|| find_and_read(&served, &path, &needs));
         (prepared, turn)
     });
     let done = prepared.await;
@@ -51,16 +69,17 @@ pub(crate) async fn prepare(
     }
 }
 
-fn find_and_read(served: &Served, path: &str, brotli: bool) -> Result<Prepared, String> {
+fn find_and_read(served: &Served, path: &str, needs: &Needs) -> Result<Prepared, String> {
     let located = match served.find(path).map_err(|fault| fault.to_string())? {
         Found::Region(located) => located,
         Found::Absent => return Ok(Prepared::Absent),
         Found::Needs(load) => return Ok(Prepared::Needs(load)),
     };
     let package = served.package();
-    // The content is read a second time if its decoded bytes do not fit into memory. So an entry of
-    // the index can make the server read the bytes of the file at most twice.
-    work::allow(located.span.len().saturating_mul(2));
+    let (brotli, known) = match needs {
+        Needs::Content { brotli, known } => (*brotli, known.as_ref()),
+        Needs::Existence => (false, None),
+    };
     let encoded = brotli && located.encoding == Encoding::BROTLI;
     let tag = package.view().layout().and_then(|layout| {
         let id = u128::from_be_bytes(layout.file_id);
@@ -68,7 +87,14 @@ fn find_and_read(served: &Served, path: &str, brotli: bool) -> Result<Prepared, 
         HeaderValue::try_from(format!("\"{id:032x}-{:x}{form}\"", located.span.start)).ok()
     });
     let page = Page { located, encoded, tag };
-    let content = page.content(package).map_err(|error| error.to_string())?;
+    let content = if matches!(needs, Needs::Existence) || page.is_known(known) {
+        Content::Unread
+    } else {
+        // A long region is read once. A short region is read once more if its content, which is
+        // then decoded, does not fit into memory.
+        work::allow(located.span.len().saturating_mul(2));
+        page.content(package).map_err(|error| error.to_string())?
+    };
     Ok(Prepared::Page(Box::new((page, content))))
 }
 
@@ -97,6 +123,8 @@ pub(crate) struct Page {
 
 /// The content, or its source.
 pub(crate) enum Content {
+    /// The client has the content, or needs none.
+    Unread,
     Whole(Bytes),
     /// The stored bytes of a long region, which were verified.
     Seek(Box<dacti::RegionSeeker>),
@@ -142,12 +170,10 @@ impl Page {
         turn: OwnedSemaphorePermit,
     ) -> Answer {
         let lifetimes = request.lifetimes();
-        if self.is_known_by(request) {
-            return answer::unchanged(lifetimes.short());
-        }
         let kind = answer::content_type(path);
         let tag = self.tag.as_ref();
         match content {
+            Content::Unread => answer::unchanged(lifetimes.short()),
             Content::Whole(bytes) => {
                 let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
                 let asked = asked(request.range(tag), len);
@@ -179,8 +205,9 @@ impl Page {
         }
     }
 
-    fn is_known_by(&self, request: &Request<'_>) -> bool {
-        let known = request.field(&IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
+    /// Returns whether the tag of this region is among the tags of an `If-None-Match` field.
+    fn is_known(&self, known: Option<&HeaderValue>) -> bool {
+        let known = known.and_then(|tags| tags.to_str().ok());
         let tag = self.tag.as_ref().and_then(|tag| tag.to_str().ok());
         known.zip(tag).is_some_and(|(known, tag)| {
             let mut known = known.split(',').map(str::trim);

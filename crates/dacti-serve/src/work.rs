@@ -61,11 +61,16 @@ impl Work {
     }
 }
 
-/// Allows the work on this thread to read `len` bytes more.
+/// The number of bytes for which work that may read more gets another second.
+const SECOND_LEN: u64 = 32 << 20;
+
+/// Allows the work on this thread to read `len` bytes more, and gives it the time for them.
 pub(crate) fn allow(len: u64) {
     CURRENT.with_borrow_mut(|work| {
         if let Some(work) = work {
             work.bytes_left = work.bytes_left.saturating_add(len);
+            let time = Duration::from_secs(len / SECOND_LEN);
+            work.end = work.end.checked_add(time).unwrap_or(work.end);
         }
     });
 }

@@ -22,6 +22,8 @@ use std::sync::Arc;
 const START_LEN: u64 = 64 * 1024;
 /// The number of bytes that are hashed at once.
 const PIECE_LEN: usize = 256 * 1024;
+/// The number of bytes that a content in memory takes besides its own, at most.
+const HELD_EXTRA: u64 = 128;
 /// The number of inputs that a thread takes at once.
 const BATCH: usize = 256;
 
@@ -60,15 +62,11 @@ pub(super) fn find(
         let key = |input: &Input, start: &[u8]| state.hash_one((input.len, tag_of(input), start));
         batch.read_starts(inputs, numbers, hold_end, key);
     })?;
-    let mut keys = Vec::with_capacity(candidates.len());
-    for batch in starts {
-        let held = Arc::new(batch.held);
-        for (i, range) in batch.ranges {
-            if let Some(input) = inputs.get_mut(i) {
-                input.hold_content(&held, range);
-            }
+    let Found { keys, held } = starts;
+    for (i, whole, range) in held {
+        if let Some(input) = inputs.get_mut(i) {
+            input.hold_content(&whole, range);
         }
-        keys.extend(batch.keys);
     }
     let mut search = Search { inputs, threads, tell };
     let hashes = search.batches(&repeated(keys), |numbers, batch| {
@@ -79,7 +77,7 @@ pub(super) fn find(
         };
         batch.keys.extend(numbers.iter().filter_map(|i| key(*i)));
     })?;
-    let mut hashes: Vec<_> = hashes.into_iter().flat_map(|batch| batch.keys).collect();
+    let mut hashes = hashes.keys;
     hashes.sort_unstable_by_key(|(i, key)| (*key, *i));
     let equals = hashes.chunk_by(|(_, a), (_, b)| a == b).filter(|equal| equal.len() > 1);
     let mut equals: Vec<Equals> = equals
@@ -103,7 +101,7 @@ fn hold_end(inputs: &[Input], candidates: &[usize], held_max: usize) -> usize {
     let mut left = to_u64(held_max);
     for i in candidates {
         let Some(input) = inputs.get(*i).filter(|input| is_held(input)) else { continue };
-        match left.checked_sub(input.len) {
+        match left.checked_sub(input.len.saturating_add(HELD_EXTRA)) {
             Some(rest) => left = rest,
             None => return *i,
         }
@@ -212,6 +210,14 @@ impl<T> Weigh for Batch<T> {
     }
 }
 
+/// The results for all inputs of a pass.
+struct Found<T> {
+    /// The keys, each with the input's number.
+    keys: Vec<(usize, T)>,
+    /// The numbers of the inputs whose contents stay in memory, and their contents.
+    held: Vec<(usize, Arc<Vec<u8>>, Range<usize>)>,
+}
+
 /// The search for equal contents among the inputs of a build.
 struct Search<'s, 't> {
     inputs: &'s [Input],
@@ -220,13 +226,13 @@ struct Search<'s, 't> {
 }
 
 impl Search<'_, '_> {
-    /// Runs `read` on batches of these inputs, on several threads. Returns the batches in the order
+    /// Runs `read` on batches of these inputs, on several threads. Returns the results in the order
     /// of `numbers`.
     fn batches<T: Send>(
         &mut self,
         numbers: &[usize],
         read: impl Fn(&[usize], &mut Batch<T>) + Sync,
-    ) -> Result<Vec<Batch<T>>, Error> {
+    ) -> Result<Found<T>, Error> {
         let Self { inputs, threads, tell } = self;
         let told = Progress {
             regions_total: to_u64(inputs.len()),
@@ -234,7 +240,7 @@ impl Search<'_, '_> {
             ..Progress::default()
         };
         let batches: Vec<&[usize]> = numbers.chunks(BATCH).collect();
-        let mut made = Vec::with_capacity(batches.len());
+        let mut found = Found { keys: Vec::with_capacity(numbers.len()), held: Vec::new() };
         run(
             batches.len(),
             *threads,
@@ -246,11 +252,14 @@ impl Search<'_, '_> {
                 lane.put(batch).map(Ok)
             },
             |batch| {
-                made.push(batch);
+                let held = Arc::new(batch.held);
+                let ranges = batch.ranges.into_iter();
+                found.held.extend(ranges.map(|(i, range)| (i, Arc::clone(&held), range)));
+                found.keys.extend(batch.keys);
                 if tell(told).is_break() { Err(Error::Stopped) } else { Ok(None) }
             },
         )?;
-        Ok(made)
+        Ok(found)
     }
 }
 
@@ -356,9 +365,9 @@ mod tests {
             input(4, file("e", b"same")),
             input(5, file("f", &long)),
         ];
-        // Two contents of 4 bytes fit into 11 bytes. The third one does not.
+        // Two contents of 4 bytes and 128 more each fit into this limit. The third one does not.
         let tell = &mut |_| ControlFlow::Continue(());
-        let found = find(&mut inputs, NonZeroUsize::MIN, 11, tell).unwrap();
+        let found = find(&mut inputs, NonZeroUsize::MIN, 395, tell).unwrap();
         let numbers: Vec<_> = found.into_iter().map(|equal| equal.inputs).collect();
         assert_eq!(numbers, [[0, 4], [2, 5]]);
         let held = |inputs: &[Input]| -> Vec<_> {

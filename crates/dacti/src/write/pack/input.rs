@@ -388,7 +388,12 @@ impl Input {
     /// Returns the whole content if it lies in memory and contains no private key.
     fn checked_in_memory(&self) -> Result<Option<&[u8]>, Error> {
         let bytes = self.in_memory();
-        if bytes.is_some_and(KeySearch::finds_in) { Err(self.private_key()) } else { Ok(bytes) }
+        // The content of a held file was searched when it was read.
+        let is_searched = matches!(self.source, Source::HeldFile(_));
+        if !is_searched && bytes.is_some_and(KeySearch::finds_in) {
+            return Err(self.private_key());
+        }
+        Ok(bytes)
     }
 
     /// Appends the whole content to `out`. The content must be short.

@@ -91,9 +91,9 @@ pub struct BuildOptions {
     pub seals: bool,
     /// For the `cdn` layout with seals: whether equal contents are stored once for up to 16
     /// regions. A reader then fetches up to 15 more seals with each region. To compare contents of
-    /// equal length, the packer reads them twice. If equal contents are found, older readers, which
-    /// do not know this format, refuse the package. The `compact` layout always stores equal
-    /// contents once.
+    /// equal length, the packer reads them twice, except short files that stay in memory. If equal
+    /// contents are found, older readers, which do not know this format, refuse the package. The
+    /// `compact` layout always stores equal contents once.
     pub share: bool,
     /// For the `cdn` layout with seals: whether the package lists its digests in one place. With
     /// this list, a client that has an earlier version finds the regions that changed.
