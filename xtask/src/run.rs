@@ -56,9 +56,19 @@ impl Context {
     }
 
     /// Returns a cargo command that runs in the root of the workspace.
+    ///
+    /// The command does not inherit the variables that describe this package. The build script of
+    /// `ring` reads them. So a verb that builds after a build without xtask would compile `ring`
+    /// and its users again.
     pub fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(&self.cargo);
         command.current_dir(&self.root).args(args);
+        for (name, _) in std::env::vars_os() {
+            let of_package = ["CARGO_PKG_", "CARGO_MANIFEST_"];
+            if name.to_str().is_some_and(|name| of_package.iter().any(|p| name.starts_with(p))) {
+                command.env_remove(name);
+            }
+        }
         command
     }
 
