@@ -41,8 +41,8 @@ const PACKERS: &[&str] = &[
     "zip -q -r -9 out F",
     "7zz a -bso0 -bsp0 -t7z out F",
     "mksquashfs F out -comp zstd -quiet -no-progress",
-    "tar -c F | zstd -q -19 -o out",
     "zimwriterfs -j -w index.html -I zim.png -l eng -t t -d d -c c -p p F out",
+    "tar -c F | zstd -q -19 -T0 -o out",
 ];
 
 /// Pairs of commands that take turns: a name, a command of our program, and a command of another
@@ -210,14 +210,15 @@ impl World {
                 fs::remove_file(out).map_err(|error| error.to_string())?;
                 let command =
                     packer.replace('D', "dacti").replace('F', "FOLDER").replace('|', "\\|");
-                let _ = writeln!(
-                    table,
+                let row = format!(
                     "| `{command}` | {} | {:.1} | {:.1} | {} MiB |",
                     grouped(len),
                     found.seconds,
                     found.processor_seconds,
                     found.memory_kib.div_ceil(1024)
                 );
+                eprintln!("{row}");
+                let _ = writeln!(table, "{row}");
             }
             table.push('\n');
         }
