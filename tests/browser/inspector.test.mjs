@@ -149,7 +149,9 @@ test("a signed file is shown with its seals, and of another one the way to its m
   const input = await page.$("#file");
   await input.uploadFile(file);
   const told = () =>
-    /only the map of its own file: run it with this file/.test(document.getElementById("status").innerText);
+    /only the map of its own file: run it with this file/.test(
+      document.getElementById("status").innerText,
+    );
   await until(() => page.evaluate(told));
 });
 

@@ -242,7 +242,7 @@ pub fn remote(script: &[u8]) {
     let (fetches, doubts) = (AtomicU64::new(0), AtomicU64::new(0));
     let remote = Arc::new(Scripted { file, script: script.to_vec(), fetches, doubts });
     // After a wrong digest, a reader can search the index for the region that has this digest.
-    // These limits forbid the search, as the default limits over HTTP do.
+    // These limits forbid the search. The default limits over HTTP forbid it, too.
     let limits = Limits { explained_entries_max: 0, ..Limits::default() };
     let opened = ready(AsyncPackage::from_remote(Arc::clone(&remote) as _, limits));
     let package = opened.expect("the head is right");

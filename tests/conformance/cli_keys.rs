@@ -210,8 +210,8 @@ fn the_server_refuses_every_form_of_a_key() {
     }
 }
 
-/// Makes a [`Content`] of these bytes. It may read them from a file in the folder, where they
-/// already are.
+/// Makes a [`Content`] of these bytes. The folder has a file with the same bytes, and the content
+/// may be that file.
 type ContentOf = fn(&Place, &[u8]) -> Content<'static>;
 
 #[test]

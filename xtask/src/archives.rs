@@ -149,7 +149,7 @@ struct World {
 }
 
 impl World {
-    /// Writes the small files, in 100 folders. Each content is text that no other file has.
+    /// Writes the small files, in 100 folders. Their contents are texts, and no two are equal.
     fn write_small(&self) -> Result {
         for file in 0..20_000_u32 {
             let folder = self.dir.join(SMALL.0).join(format!("{:02}", file % 100));
@@ -290,7 +290,7 @@ impl World {
     }
 }
 
-/// A picture of 48 times 48 pixels, which a ZIM file must have.
+/// A picture of 48 times 48 pixels. Each ZIM file needs one.
 const ZIM_PICTURE: &[u8] = include_bytes!("../zim.png");
 
 /// Returns the number of files under a folder, and the number of their bytes.

@@ -316,7 +316,7 @@ impl Collector {
         verdict.or_else(|| ignores.verdict(path, is_dir)).unwrap_or_default()
     }
 
-    /// Returns whether a path is included. Without --include, all paths are.
+    /// Returns whether a path is included. Without --include, every path is included.
     fn includes(&self, relative: &Path) -> bool {
         self.include.is_empty() || self.include.takes_file(relative)
     }

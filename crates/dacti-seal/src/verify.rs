@@ -37,8 +37,8 @@ pub enum Verdict {
 
 /// The verification of one region whose stored bytes are given in pieces.
 ///
-/// If the policy refuses the region whatever its stored bytes are, [`new`](Self::new) returns the
-/// error.
+/// A policy may refuse a region before its stored bytes are known. Then [`new`](Self::new) returns
+/// the error.
 #[derive(Debug, Clone)]
 pub struct Verifier<'p> {
     located: Located,

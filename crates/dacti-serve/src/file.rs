@@ -8,7 +8,7 @@ use crate::opened::Opened;
 use crate::options::Options;
 use crate::packages::{Known, Packages, growth};
 use crate::page;
-use crate::region::{self, Needs, Prepared};
+use crate::region::{self, Prepared, Purpose};
 use crate::site::{Found, Site};
 use crate::target::Target;
 use core::time::Duration;
@@ -212,8 +212,8 @@ impl Origin {
         path: &str,
         request: &Request<'_>,
     ) -> io::Result<Answer> {
-        let needs = Needs::content(request);
-        let (prepared, turn) = self.prepare(served, region.clone(), needs).await?;
+        let purpose = Purpose::of(request);
+        let (prepared, turn) = self.prepare(served, region.clone(), purpose).await?;
         match (prepared, turn) {
             (Ok(Prepared::Page(page)), Some(turn)) => {
                 return Ok(region::answer(*page, file, &region, request, turn));
@@ -230,7 +230,7 @@ impl Origin {
         }
         // If there is a folder of this name, the answer redirects to the folder.
         let index = format!("{region}/index.html");
-        let (prepared, _) = self.prepare(served, index, Needs::Existence).await?;
+        let (prepared, _) = self.prepare(served, index, Purpose::Redirect).await?;
         if matches!(prepared, Ok(Prepared::Page(_))) {
             return Ok(answer::moved(&format!("{path}/")));
         }
@@ -243,13 +243,13 @@ impl Origin {
         &self,
         served: &Arc<Served>,
         region: String,
-        needs: Needs,
+        purpose: Purpose,
     ) -> io::Result<(Result<Prepared, String>, Option<OwnedSemaphorePermit>)> {
         // There are at most three rounds: load the names list, load the index, and look up.
         for _ in 0..3 {
             let Some(turn) = self.turn().await else { break };
             let (prepared, turn) =
-                region::prepare(Arc::clone(served), region.clone(), needs.clone(), turn).await;
+                region::prepare(Arc::clone(served), region.clone(), purpose.clone(), turn).await;
             let Ok(Prepared::Needs(load)) = prepared else { return Ok((prepared, turn)) };
             // A request that waits for a load holds no permit.
             drop(turn);
@@ -326,7 +326,7 @@ mod tests {
     use super::Origin;
     use crate::lookup::Served;
     use crate::options::Options;
-    use crate::region::{Needs, Prepared, prepare};
+    use crate::region::{Prepared, Purpose, prepare};
     use crate::site::Site;
     use crate::work;
     use core::future::Future;
@@ -456,8 +456,8 @@ mod tests {
         block_on(async {
             let turn = Arc::clone(&turns).acquire_owned().await.unwrap();
             let request = tokio::spawn(async move {
-                let needs = Needs::Content { brotli: false, known: None };
-                let (prepared, _turn) = prepare(served, "a.bin".into(), needs, turn).await;
+                let purpose = Purpose::Answer { brotli: false, copies: None };
+                let (prepared, _turn) = prepare(served, "a.bin".into(), purpose, turn).await;
                 matches!(prepared, Ok(Prepared::Page(_)))
             });
             tokio::task::block_in_place(|| tells.recv().unwrap());

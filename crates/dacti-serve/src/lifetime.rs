@@ -48,8 +48,8 @@ impl Lifetimes {
     pub(crate) fn new(head_max_age: u32, data_max_age: u32) -> Self {
         let immutable = |age| format!("public, max-age={age}, immutable, no-transform");
         let field = |text: String| {
-            // This always succeeds, because the texts have only ASCII characters that a field may
-            // have.
+            // This always succeeds, because the texts have only ASCII characters that are allowed
+            // in a field.
             HeaderValue::from_maybe_shared(text).unwrap_or(HeaderValue::from_static("no-store"))
         };
         Self {

@@ -28,37 +28,37 @@ pub(crate) enum Prepared {
     Needs(Load),
 }
 
-/// What a request needs of a region.
+/// Why a region is looked up.
 #[derive(Debug, Clone)]
-pub(crate) enum Needs {
-    /// Its content, unless the client has it. `brotli` tells whether the client decodes Brotli, and
-    /// `known` lists the tags of the contents that the client has.
-    Content { brotli: bool, known: Option<HeaderValue> },
-    /// Only whether it exists.
-    Existence,
+pub(crate) enum Purpose {
+    /// The content is sent, unless the client has a copy. `brotli` tells whether the client decodes
+    /// Brotli. `copies` is the field `If-None-Match`: the `ETag` values of the client's copies.
+    Answer { brotli: bool, copies: Option<HeaderValue> },
+    /// An answer redirects to the region if the region exists.
+    Redirect,
 }
 
-impl Needs {
-    /// Returns the needs of a request for a region.
-    pub(crate) fn content(request: &Request<'_>) -> Self {
-        let known = request.field(&IF_NONE_MATCH).cloned();
-        Self::Content { brotli: request.accepts_brotli(), known }
+impl Purpose {
+    /// Returns the purpose of a request for a region.
+    pub(crate) fn of(request: &Request<'_>) -> Self {
+        let copies = request.field(&IF_NONE_MATCH).cloned();
+        Self::Answer { brotli: request.accepts_brotli(), copies }
     }
 }
 
-/// Finds the region at `path`, and reads it if it is short and needed. The permit moves to the
+/// Finds the region at `path`, and reads it if it is short and is sent. The permit moves to the
 /// thread of the work, and is returned with the result. So the permit stays in use until the work
 /// ends, even if the client leaves earlier.
 pub(crate) async fn prepare(
     served: Arc<Served>,
     path: String,
-    needs: Needs,
+    purpose: Purpose,
     turn: OwnedSemaphorePermit,
 ) -> (Result<Prepared, String>, Option<OwnedSemaphorePermit>) {
     // If the client leaves, this future is dropped, and the work ends at its next read.
     let (work, client) = region_work();
     let prepared = spawn_blocking(move || {
-        let (prepared, _) = work.run(|| find_and_read(&served, &path, &needs));
+        let (prepared, _) = work.run(|| find_and_read(&served, &path, &purpose));
         (prepared, turn)
     });
     let done = prepared.await;
@@ -69,17 +69,14 @@ pub(crate) async fn prepare(
     }
 }
 
-fn find_and_read(served: &Served, path: &str, needs: &Needs) -> Result<Prepared, String> {
+fn find_and_read(served: &Served, path: &str, purpose: &Purpose) -> Result<Prepared, String> {
     let located = match served.find(path).map_err(|fault| fault.to_string())? {
         Found::Region(located) => located,
         Found::Absent => return Ok(Prepared::Absent),
         Found::Needs(load) => return Ok(Prepared::Needs(load)),
     };
     let package = served.package();
-    let (brotli, known) = match needs {
-        Needs::Content { brotli, known } => (*brotli, known.as_ref()),
-        Needs::Existence => (false, None),
-    };
+    let brotli = matches!(purpose, Purpose::Answer { brotli: true, .. });
     let encoded = brotli && located.encoding == Encoding::BROTLI;
     let tag = package.view().layout().and_then(|layout| {
         let id = u128::from_be_bytes(layout.file_id);
@@ -87,13 +84,14 @@ fn find_and_read(served: &Served, path: &str, needs: &Needs) -> Result<Prepared,
         HeaderValue::try_from(format!("\"{id:032x}-{:x}{form}\"", located.span.start)).ok()
     });
     let page = Page { located, encoded, tag };
-    let content = if matches!(needs, Needs::Existence) || page.is_known(known) {
-        Content::Unread
-    } else {
-        // A long region is read once. A short region is read once more if its content, which is
-        // then decoded, does not fit into memory.
-        work::allow(located.span.len().saturating_mul(2));
-        page.content(package).map_err(|error| error.to_string())?
+    let content = match purpose {
+        Purpose::Answer { copies, .. } if !page.is_among(copies.as_ref()) => {
+            // A long region is read once here. A short region that is encoded is read twice: first
+            // to verify it, and then to decode it.
+            work::allow(located.span.len().saturating_mul(2));
+            page.content(package).map_err(|error| error.to_string())?
+        }
+        _ => Content::Unread,
     };
     Ok(Prepared::Page(Box::new((page, content))))
 }
@@ -123,7 +121,7 @@ pub(crate) struct Page {
 
 /// The content, or its source.
 pub(crate) enum Content {
-    /// The client has the content, or needs none.
+    /// The content was not read, because the client has a copy, or no content is sent.
     Unread,
     Whole(Bytes),
     /// The stored bytes of a long region, which were verified.
@@ -206,12 +204,12 @@ impl Page {
     }
 
     /// Returns whether the tag of this region is among the tags of an `If-None-Match` field.
-    fn is_known(&self, known: Option<&HeaderValue>) -> bool {
-        let known = known.and_then(|tags| tags.to_str().ok());
+    fn is_among(&self, copies: Option<&HeaderValue>) -> bool {
+        let copies = copies.and_then(|tags| tags.to_str().ok());
         let tag = self.tag.as_ref().and_then(|tag| tag.to_str().ok());
-        known.zip(tag).is_some_and(|(known, tag)| {
-            let mut known = known.split(',').map(str::trim);
-            known.any(|known| known.strip_prefix("W/").unwrap_or(known) == tag)
+        copies.zip(tag).is_some_and(|(copies, tag)| {
+            let mut copies = copies.split(',').map(str::trim);
+            copies.any(|copy| copy.strip_prefix("W/").unwrap_or(copy) == tag)
         })
     }
 

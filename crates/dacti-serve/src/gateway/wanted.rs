@@ -190,8 +190,8 @@ impl Wanted {
     }
 }
 
-/// Returns the format of the answer. If the query does not name the format, also returns the path
-/// with a query that does.
+/// Returns the format of the answer. If the query does not name the format, this also returns the
+/// path with a query that names it.
 fn format(
     path: &str,
     query: &str,

@@ -150,8 +150,8 @@ impl Judged<'_> {
             Some(len) => format!("200 with all {len} bytes"),
             None => "200 with a file of unknown length".into(),
         };
-        // The requested range is as long as a head. So the answer for a head in parts does not show
-        // whether the host supports ranges, but the answers for a part do.
+        // The requested range is as long as a head. The head of a package in parts has no more
+        // bytes, so only the answer for a part shows whether the host supports ranges.
         let part = self.seen.part.as_ref();
         let verdict = match part {
             Some(part) if len == Some(HEAD_LEN) && part.first.1.is_range(part.first.0) => Good,

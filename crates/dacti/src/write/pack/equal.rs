@@ -206,7 +206,9 @@ impl<T> Batch<T> {
 
 impl<T> Weigh for Batch<T> {
     fn weight(&self) -> usize {
-        self.keys.capacity().saturating_mul(size_of::<(usize, T)>())
+        let keys = self.keys.capacity().saturating_mul(size_of::<(usize, T)>());
+        let ranges = self.ranges.capacity().saturating_mul(size_of::<(usize, Range<usize>)>());
+        keys.saturating_add(ranges).saturating_add(self.held.capacity())
     }
 }
 
