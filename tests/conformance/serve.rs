@@ -289,8 +289,16 @@ fn regions_are_pages() {
     brotli::Decompressor::new(&packed.body[..], 4096).read_to_end(&mut content).unwrap();
     assert_eq!(content, page());
     assert_ne!(plain.field("etag"), packed.field("etag"), "other bytes, another tag");
-    let known = format!("If-None-Match: {}\r\n", plain.field("etag"));
-    assert_eq!(server.get("/p.dacti-pack/-/a/page.html", &known).status, 304);
+    let tag = plain.field("etag");
+    for (tags, status) in [
+        (tag.to_owned(), 304),
+        (format!("\"x\", W/{tag}"), 304),
+        ("*".to_owned(), 304),
+        ("\"x\"".to_owned(), 200),
+    ] {
+        let known = format!("If-None-Match: {tags}\r\n");
+        assert_eq!(server.get("/p.dacti-pack/-/a/page.html", &known).status, status, "{tags}");
+    }
     let part = server.get("/p.dacti-pack/-/a/page.html", "Range: bytes=3-5\r\n");
     assert_eq!((part.status, &part.body[..]), (206, &page()[3..6]));
     assert_eq!(server.get("/p.dacti-pack/-/a/", "").body, b"<p>in a");

@@ -39,6 +39,19 @@ const SOON: HeaderValue = HeaderValue::from_static("1");
 const ORIGINS: HeaderValue = HeaderValue::from_static("*");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
+/// Returns whether a field `If-None-Match` names the tag of an answer. `*` names each tag, and weak
+/// tags equal strong ones.
+pub(crate) fn names(if_none_match: Option<&HeaderValue>, tag: Option<&HeaderValue>) -> bool {
+    fn opaque(tag: &str) -> &str {
+        tag.strip_prefix("W/").unwrap_or(tag)
+    }
+    let tags = if_none_match.and_then(|tags| tags.to_str().ok());
+    let tag = tag.and_then(|tag| tag.to_str().ok()).map(opaque);
+    tags.zip(tag).is_some_and(|(tags, tag)| {
+        tags.split(',').map(str::trim).any(|known| known == "*" || opaque(known) == tag)
+    })
+}
+
 /// The request's header fields that the server reads.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Request<'r> {

@@ -85,7 +85,7 @@ fn find_and_read(served: &Served, path: &str, purpose: &Purpose) -> Result<Prepa
     });
     let page = Page { located, encoded, tag };
     let content = match purpose {
-        Purpose::Answer { copies, .. } if !page.is_among(copies.as_ref()) => {
+        Purpose::Answer { copies, .. } if !answer::names(copies.as_ref(), page.tag.as_ref()) => {
             // A long region is read once here. A short region that is encoded is read twice: first
             // to verify it, and then to decode it.
             work::allow(located.span.len().saturating_mul(2));
@@ -201,16 +201,6 @@ impl Page {
                 answer::stream(kind, lifetimes.short(), stream(content, turn))
             }
         }
-    }
-
-    /// Returns whether the tag of this region is among the tags of an `If-None-Match` field.
-    fn is_among(&self, copies: Option<&HeaderValue>) -> bool {
-        let copies = copies.and_then(|tags| tags.to_str().ok());
-        let tag = self.tag.as_ref().and_then(|tag| tag.to_str().ok());
-        copies.zip(tag).is_some_and(|(copies, tag)| {
-            let mut copies = copies.split(',').map(str::trim);
-            copies.any(|copy| copy.strip_prefix("W/").unwrap_or(copy) == tag)
-        })
     }
 
     fn describe(&self, answer: &mut Answer) {

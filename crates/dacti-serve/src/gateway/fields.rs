@@ -3,7 +3,7 @@
 use super::accept::{CBOR, DAG_CBOR, DAG_JSON, Format, JSON};
 use super::prepared::{Content, Prepared};
 use super::wanted::{Scope, Wanted};
-use crate::answer::{Answer, Request};
+use crate::answer::{self, Answer, Request};
 use core::fmt::Write;
 use hyper::header::{
     CONTENT_DISPOSITION, CONTENT_LOCATION, ETAG, HeaderName, HeaderValue, IF_NONE_MATCH, VARY,
@@ -84,15 +84,7 @@ impl Fields {
 
     /// Returns whether the client has the answer already.
     pub(super) fn are_known_by(&self, request: &Request<'_>) -> bool {
-        let known = request.field(&IF_NONE_MATCH).and_then(|tags| tags.to_str().ok());
-        let tag = self.tag.as_ref().and_then(|tag| tag.to_str().ok());
-        let opaque = |tag: &str| String::from(tag.strip_prefix("W/").unwrap_or(tag));
-        known.zip(tag).is_some_and(|(known, tag)| {
-            known
-                .split(',')
-                .map(str::trim)
-                .any(|known| known == "*" || opaque(known) == opaque(tag))
-        })
+        answer::names(request.field(&IF_NONE_MATCH), self.tag.as_ref())
     }
 
     pub(super) fn describe(&self, answer: &mut Answer) {
