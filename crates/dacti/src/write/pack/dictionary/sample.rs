@@ -12,7 +12,7 @@ use daicon_core::to_u64;
 
 /// A dictionary is trained on one of every `TRAINED_PART` bytes of all contents, but on at least
 /// `TRAINED_LEN_MIN` and at most `TRAINED_LEN_MAX` bytes.
-const TRAINED_LEN_MAX: u64 = 8 << 20;
+const TRAINED_LEN_MAX: u64 = 32 << 20;
 const TRAINED_LEN_MIN: u64 = 512 << 10;
 const TRAINED_PART: u64 = 16;
 /// To judge a dictionary, one of every `JUDGED_PART` bytes of all contents is compressed, but at
@@ -24,7 +24,8 @@ const JUDGED_PART: u64 = 128;
 const PIECE_LEN_MAX: u64 = 64 << 10;
 /// The minimum number of bytes of content for which a dictionary is trained.
 const CONTENT_LEN_MIN: u64 = 128 << 10;
-/// The lengths of dictionaries that are tried.
+/// The lengths of dictionaries that are tried. A longer one would make the package smaller by a few
+/// bytes for each region, but each session fetches it whole.
 const LENS: [usize; 3] = [8 << 10, 32 << 10, 96 << 10];
 /// A longer dictionary replaces a shorter one if it makes the package smaller by at least
 /// 1/`LONGER_PART`.

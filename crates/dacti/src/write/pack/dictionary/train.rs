@@ -13,7 +13,7 @@ const STRING_LEN: usize = 8;
 /// share one.
 const TABLE_BITS: u32 = 20;
 /// The length of the segments that are chosen.
-const SEGMENT_LEN: usize = 512;
+const SEGMENT_LEN: usize = 1024;
 /// The minimum length of an epoch. An epoch is a part of the samples, and each segment is chosen
 /// from one epoch.
 const EPOCH_LEN_MIN: usize = 10 * SEGMENT_LEN;
@@ -22,17 +22,16 @@ const EPOCH_LEN_MIN: usize = 10 * SEGMENT_LEN;
 /// each sample. The segments that are chosen first lie at the dictionary's end, where references to
 /// them are shortest.
 ///
-/// Memory: 8 MiB for the counts, and four bytes for each byte of the samples.
+/// Memory: 8 MiB for the counts.
 pub(super) fn train(samples: &[u8], ends: &[usize], len: usize) -> Vec<u8> {
-    let slots = slots(samples);
-    let mut counts = counts(&slots, ends);
-    let epochs = epochs(slots.len(), len);
+    let mut counts = counts(samples, ends);
+    let epochs = epochs(samples.len().saturating_sub(STRING_LEN.saturating_sub(1)), len);
     let mut window = Window { in_window: vec![0; 1 << TABLE_BITS] };
     let mut chosen: Vec<&[u8]> = Vec::new();
     let (mut left, mut idle) = (len, 0_usize);
     for (start, end) in epochs.iter().copied().cycle() {
-        let found = window.best(&slots, &counts, start..end.min(slots.len()));
-        let Some((start, end)) = found else {
+        let epoch = strings_at(samples, start, end);
+        let Some(segment) = window.best(epoch, &counts) else {
             idle = idle.saturating_add(1);
             // No epoch has a segment left that is worth adding.
             if idle >= epochs.len() {
@@ -41,13 +40,11 @@ pub(super) fn train(samples: &[u8], ends: &[usize], len: usize) -> Vec<u8> {
             continue;
         };
         idle = 0;
-        for slot in slots.get(start..end).unwrap_or_default() {
-            if let Some(count) = counts.get_mut(to_index(*slot)) {
+        for slot in slots(segment) {
+            if let Some(count) = counts.get_mut(slot) {
                 *count = 0;
             }
         }
-        let end = end.saturating_add(STRING_LEN.saturating_sub(1));
-        let segment = samples.get(start..end).unwrap_or_default();
         let segment = segment.get(segment.len().saturating_sub(left)..).unwrap_or_default();
         left = left.saturating_sub(segment.len());
         chosen.push(segment);
@@ -59,28 +56,31 @@ pub(super) fn train(samples: &[u8], ends: &[usize], len: usize) -> Vec<u8> {
     chosen.concat()
 }
 
+/// Returns the bytes of the strings that begin at the positions from `start` to `end`.
+fn strings_at(bytes: &[u8], start: usize, end: usize) -> &[u8] {
+    let end = end.saturating_add(STRING_LEN.saturating_sub(1)).min(bytes.len());
+    bytes.get(start..end).unwrap_or_default()
+}
+
 /// Returns the slot of the string at each position.
-fn slots(samples: &[u8]) -> Vec<u32> {
+fn slots(bytes: &[u8]) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
     let slot = |string: &[u8]| {
         let string: [u8; STRING_LEN] = string.try_into().unwrap_or_default();
         // The multiplier of zstd's hash of eight bytes.
         let hash = u64::from_le_bytes(string).wrapping_mul(0xcf1b_bcdc_b7a5_6463);
-        u32::try_from(hash >> (64 - TABLE_BITS)).unwrap_or_default()
+        usize::try_from(hash >> (64 - TABLE_BITS)).unwrap_or_default()
     };
-    samples.windows(STRING_LEN).map(slot).collect()
+    bytes.windows(STRING_LEN).map(slot)
 }
 
 /// Returns, for each slot, the number of samples with a string of that slot, minus one. One is
 /// subtracted because a string that occurs in only one sample has no value in a dictionary.
-fn counts(slots: &[u32], ends: &[usize]) -> Vec<u32> {
+fn counts(samples: &[u8], ends: &[usize]) -> Vec<u32> {
     let mut counts = vec![0_u32; 1 << TABLE_BITS];
     let mut seen = vec![0_u32; 1 << TABLE_BITS];
     let mut start = 0;
     for (number, end) in (1_u32..).zip(ends) {
-        // Strings that extend into the next sample are left out.
-        let whole = end.saturating_sub(STRING_LEN.saturating_sub(1)).max(start);
-        for slot in slots.get(start..whole).unwrap_or_default() {
-            let slot = to_index(*slot);
+        for slot in slots(samples.get(start..*end).unwrap_or_default()) {
             if let (Some(seen), Some(count)) = (seen.get_mut(slot), counts.get_mut(slot))
                 && *seen != number
             {
@@ -110,67 +110,55 @@ struct Window {
 }
 
 impl Window {
-    /// Returns the part of an epoch whose distinct strings have the largest sum of counts. Strings
-    /// of count 0 at its ends are cut off. `None` if all counts are 0.
-    fn best(
-        &mut self,
-        slots: &[u32],
-        counts: &[u32],
-        epoch: core::ops::Range<usize>,
-    ) -> Option<(usize, usize)> {
-        let count = |slot: u32| counts.get(to_index(slot)).copied().unwrap_or_default();
+    /// Returns the segment of an epoch whose distinct strings have the largest sum of counts.
+    /// Strings of count 0 at its ends are cut off. `None` if all counts are 0.
+    fn best<'a>(&mut self, epoch: &'a [u8], counts: &[u32]) -> Option<&'a [u8]> {
+        let count = |slot: usize| counts.get(slot).copied().unwrap_or_default();
         let strings = SEGMENT_LEN.saturating_sub(STRING_LEN.saturating_sub(1));
-        let in_epoch = slots.get(epoch.clone()).unwrap_or_default();
-        let (mut score, mut best, mut best_at) = (0_u64, 0, 0);
-        for (i, slot) in in_epoch.iter().enumerate() {
-            if self.enter(*slot) {
-                score = score.saturating_add(u64::from(count(*slot)));
+        // The slots that leave the window; there are none until it has its length.
+        let mut leaving = slots(epoch);
+        let (mut score, mut best, mut best_end) = (0_u64, 0, 0);
+        for (end, slot) in (1_usize..).zip(slots(epoch)) {
+            if self.enter(slot) {
+                score = score.saturating_add(u64::from(count(slot)));
             }
-            if let Some(old) = i.checked_sub(strings).and_then(|old| in_epoch.get(old))
-                && self.leave(*old)
+            if end > strings
+                && let Some(old) = leaving.next()
+                && self.leave(old)
             {
-                score = score.saturating_sub(u64::from(count(*old)));
+                score = score.saturating_sub(u64::from(count(old)));
             }
             if score > best {
-                (best, best_at) = (score, i);
+                (best, best_end) = (score, end);
             }
         }
-        for slot in in_epoch {
-            if let Some(times) = self.in_window.get_mut(to_index(*slot)) {
+        for slot in leaving {
+            if let Some(times) = self.in_window.get_mut(slot) {
                 *times = 0;
             }
         }
-        if best == 0 {
-            return None;
-        }
-        let start = best_at.saturating_sub(strings.saturating_sub(1));
-        let part = in_epoch.get(start..=best_at).unwrap_or_default();
-        let is_worth = |slot: &u32| count(*slot) > 0;
-        let first = part.iter().position(is_worth)?;
-        let last = part.iter().rposition(is_worth)?;
-        let at = epoch.start.saturating_add(start);
-        Some((at.saturating_add(first), at.saturating_add(last).saturating_add(1)))
+        let segment = strings_at(epoch, best_end.saturating_sub(strings), best_end);
+        let is_worth = |slot: usize| count(slot) > 0;
+        let first = slots(segment).position(is_worth)?;
+        let last = slots(segment).rposition(is_worth)?;
+        Some(strings_at(segment, first, last.saturating_add(1)))
     }
 
     /// Counts a string that enters the window. Returns whether it is the only one of its slot in
     /// the window.
-    fn enter(&mut self, slot: u32) -> bool {
-        let Some(times) = self.in_window.get_mut(to_index(slot)) else { return false };
+    fn enter(&mut self, slot: usize) -> bool {
+        let Some(times) = self.in_window.get_mut(slot) else { return false };
         *times = times.saturating_add(1);
         *times == 1
     }
 
     /// Removes a string that leaves the window. Returns whether it was the last of its slot in the
     /// window.
-    fn leave(&mut self, slot: u32) -> bool {
-        let Some(times) = self.in_window.get_mut(to_index(slot)) else { return false };
+    fn leave(&mut self, slot: usize) -> bool {
+        let Some(times) = self.in_window.get_mut(slot) else { return false };
         *times = times.saturating_sub(1);
         *times == 0
     }
-}
-
-fn to_index(slot: u32) -> usize {
-    usize::try_from(slot).unwrap_or(usize::MAX)
 }
 
 #[cfg(test)]
@@ -196,8 +184,8 @@ mod tests {
     #[test]
     fn the_text_that_samples_share_is_chosen_once() {
         let shared = b"<html><head><title>The same beginning of each page</title></head>";
-        let samples: Vec<Vec<u8>> = (0..40)
-            .map(|i| [noise(i, 900), shared.to_vec(), noise(i + 100, 900)].concat())
+        let samples: Vec<Vec<u8>> = (0..10)
+            .map(|i| [noise(i, 6000), shared.to_vec(), noise(i + 100, 6000)].concat())
             .collect();
         let (samples, ends) = joined(&samples);
         let dictionary = train(&samples, &ends, 4096);
