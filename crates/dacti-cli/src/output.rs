@@ -102,7 +102,8 @@ fn line(prefix: &str, message: &dyn Display) {
 ///
 /// A text that was made safe once stays the same if it is made safe again.
 pub(crate) fn printable(text: &str) -> String {
-    if text.chars().all(is_plain) {
+    // Most texts are ASCII, and bytes are checked faster than characters.
+    if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.chars().all(is_plain) {
         return text.into();
     }
     text.chars().fold(String::new(), |mut shown, c| {

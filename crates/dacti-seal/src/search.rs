@@ -8,6 +8,10 @@ const MARKER: &[u8; 21] = b"dacti-ed25519-private";
 /// The eighth byte of the marker is `d`, like its first byte. So if a mismatch follows 8 matched
 /// bytes, the last of them may be the first byte of a new match.
 const REPEATED: (usize, usize) = (8, 1);
+/// Number of characters of the marker before `55`. The search looks for `55` first, because two
+/// fives in a row are rarer than any letter.
+const BEFORE_FIVES: usize = 9;
+const FIVES: u64 = u64::from_ne_bytes([b'5'; 8]);
 /// Number of hexadecimal digits of a private key.
 const DIGITS: u32 = 64;
 /// Number of bytes after a marker in which the search counts digits.
@@ -53,22 +57,40 @@ impl KeySearch {
 
     /// Takes the next piece.
     pub fn feed(&mut self, piece: &[u8]) {
-        let mut rest = piece;
-        while let [byte, behind @ ..] = rest {
-            if self.found {
-                return;
+        let mut taken = self.follow(piece, 0);
+        let mut tried = taken;
+        while let Some(fives) = first_fives(piece, tried) {
+            tried = fives.saturating_add(1);
+            let before = piece.get(taken..fives).unwrap_or_default();
+            let start = last_characters(before, BEFORE_FIVES);
+            if start.first().copied().is_some_and(is_first_of_marker) {
+                self.matched = 1;
+                taken = self.follow(piece, fives.saturating_sub(start.len()).saturating_add(1));
+                tried = tried.max(taken);
             }
-            if self.matched == 0 && self.window == 0 {
-                // No marker has begun, so the search can skip all bytes before the next `d` or `D`.
-                let Some(start) = first_of_marker(rest) else { return };
-                rest = rest.get(start..).unwrap_or_default().get(1..).unwrap_or_default();
-                self.matched =
-                    usize::from(rest.first().is_none_or(|byte| is_second_of_marker(*byte)));
-                continue;
-            }
+        }
+        // A marker may begin in the last bytes, and continue in the next piece.
+        let mut rest = piece.get(taken..).unwrap_or_default();
+        rest = last_characters(rest, MARKER.len().saturating_sub(1));
+        while let Some(first) = rest.iter().copied().position(is_first_of_marker) {
+            self.matched = 1;
+            let taken = self.follow(rest, first.saturating_add(1));
+            rest = rest.get(taken..).unwrap_or_default();
+        }
+    }
+
+    /// Takes the bytes from `at` on, until they neither continue a marker nor are in the window
+    /// after one. Returns the position of the first byte that was not taken.
+    fn follow(&mut self, piece: &[u8], at: usize) -> usize {
+        let mut rest = piece.get(at..).unwrap_or_default();
+        while let [byte, behind @ ..] = rest
+            && !self.found
+            && (self.matched > 0 || self.window > 0)
+        {
             self.take(*byte);
             rest = behind;
         }
+        piece.len().saturating_sub(rest.len())
     }
 
     /// Returns whether a private key was found in the bytes so far.
@@ -103,22 +125,42 @@ impl KeySearch {
     }
 }
 
-/// Returns the position of the marker's first letter, in upper or lower case. Blocks without that
-/// letter are checked fast: the checks of their bytes do not depend on each other, so one
-/// instruction can check many bytes.
-fn first_of_marker(bytes: &[u8]) -> Option<usize> {
-    let is_first = |byte: &u8| byte | 0x20 == MARKER[0];
-    let (blocks, _) = bytes.as_chunks::<32>();
-    let is_in = |block: &[u8; 32]| block.iter().fold(false, |any, byte| any | is_first(byte));
-    let passed = blocks.iter().position(is_in).unwrap_or(blocks.len()).saturating_mul(32);
-    let rest = bytes.get(passed..).unwrap_or_default();
-    rest.iter().position(is_first).map(|i| passed.saturating_add(i))
+/// Returns the position, at or after `from`, of a `5` that another one or a zero byte follows. It
+/// looks at eight bytes at once, because the release build of the program vectorises no loop.
+fn first_fives(bytes: &[u8], from: usize) -> Option<usize> {
+    let bytes = bytes.get(from..)?;
+    let behind = bytes.get(1..)?;
+    let in_word = |at: usize| {
+        let mut pairs = bytes.iter().zip(behind).skip(at).take(8);
+        let found = pairs.position(|(five, next)| *five == b'5' && matches!(next, b'5' | 0));
+        found.map(|i| from.saturating_add(at).saturating_add(i))
+    };
+    let words = bytes.as_chunks::<8>().0.iter().zip(behind.as_chunks::<8>().0);
+    let whole = words.len().saturating_mul(8);
+    let may_be_in = |(word, next): (&[u8; 8], &[u8; 8])| {
+        let [word, next] = [word, next].map(|bytes| u64::from_le_bytes(*bytes));
+        zeros(word ^ FIVES) & (zeros(next ^ FIVES) | zeros(next)) != 0
+    };
+    let candidates = words.zip((0..).step_by(8)).filter(|(pair, _)| may_be_in(*pair));
+    candidates.map(|(_, at)| at).chain([whole]).find_map(in_word)
 }
 
-/// Returns whether a byte is the marker's second letter, or the zero byte that precedes it in
-/// UTF-16.
-const fn is_second_of_marker(byte: u8) -> bool {
-    byte == 0 || byte | 0x20 == MARKER[1]
+/// Returns the high bit of each zero byte of a word. Bits of bytes above a zero byte may be set too.
+const fn zeros(word: u64) -> u64 {
+    word.wrapping_sub(u64::from_ne_bytes([1; 8])) & !word & u64::from_ne_bytes([0x80; 8])
+}
+
+/// Returns the end of `bytes` that has `count` characters. Zero bytes do not count. Returns all
+/// bytes if they have fewer characters.
+fn last_characters(bytes: &[u8], count: usize) -> &[u8] {
+    let mut characters = bytes.iter().enumerate().rev().filter(|(_, byte)| **byte != 0);
+    let start = characters.nth(count.saturating_sub(1)).map_or(0, |(start, _)| start);
+    bytes.get(start..).unwrap_or_default()
+}
+
+/// Returns whether a byte is the marker's first letter, in upper or lower case.
+const fn is_first_of_marker(byte: u8) -> bool {
+    byte | 0x20 == MARKER[0]
 }
 
 #[cfg(test)]
@@ -126,6 +168,9 @@ mod tests {
     use super::{KeySearch, MARKER, REPEATED};
     use crate::SecretKey;
     use crate::test_data::key;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
     use std::format;
     use std::string::String;
     use std::vec::Vec;
@@ -232,6 +277,52 @@ mod tests {
         for len in 1..MARKER.len() {
             let again = (1..len).rev().find(|n| MARKER[..*n] == MARKER[len - n..len]);
             assert_eq!(again, (len == REPEATED.0).then_some(REPEATED.1), "{len}");
+        }
+    }
+
+    /// Searches as `docs/spec/dacti-seal.md` says, in all bytes at once.
+    fn contains_key(bytes: &[u8]) -> bool {
+        let text: Vec<u8> =
+            bytes.iter().filter(|byte| **byte != 0).map(u8::to_ascii_lowercase).collect();
+        let markers = (0..text.len()).filter(|at| text[*at..].starts_with(MARKER));
+        markers.map(|at| &text[at + MARKER.len()..]).any(|behind| {
+            let mut digits = 0;
+            behind[..behind.len().min(512)].iter().any(|byte| {
+                digits = match byte {
+                    b'0'..=b'9' | b'a'..=b'f' => digits + 1,
+                    b'g'..=b'z' => 0,
+                    _ => digits,
+                };
+                digits == 64
+            })
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..<_>::default() })]
+
+        #[test]
+        fn parts_of_markers_in_pieces_are_found_like_whole_ones(
+            parts in vec(
+                prop_oneof![
+                    4 => select(&["dacti-ed25519-private", "dacti-", "ed25519", "-private"][..]),
+                    2 => select(&["d", "D", "2", "5", "55", "\0", "\0\0\0", ".", "x"][..]),
+                    2 => Just(DIGITS),
+                    1 => Just("................................................................"),
+                ],
+                0..30,
+            ),
+            is_wide in any::<bool>(),
+            piece_len in 1_usize..100,
+        ) {
+            let mut bytes = parts.concat().into_bytes();
+            if is_wide {
+                bytes = bytes.into_iter().flat_map(|byte| [0, byte]).collect();
+            }
+            let mut search = KeySearch::default();
+            bytes.chunks(piece_len).for_each(|piece| search.feed(piece));
+            prop_assert_eq!(search.has_found(), contains_key(&bytes), "{}", bytes.escape_ascii());
+            prop_assert_eq!(KeySearch::finds_in(&bytes), contains_key(&bytes));
         }
     }
 }

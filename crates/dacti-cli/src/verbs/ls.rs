@@ -103,24 +103,21 @@ impl Args {
     }
 
     fn print(&self, out: &mut impl Write, listed: &Listed, keeps: bool) -> std::io::Result<()> {
-        let line = Line::from(listed);
         if self.json {
-            return output::json(out, &line);
+            return output::json(out, &Line::from(listed));
         }
         let name = output::printable(&listed.name());
-        if !self.long {
-            return writeln!(out, "{name}");
-        }
-        let decoded = line.decoded_len.map_or_else(|| "-".into(), |len| len.to_string());
-        let Line { id, encoding, .. } = line;
-        let kept = match (line.executable, line.modified) {
-            _ if !keeps => String::new(),
-            (executable, modified) => {
+        if self.long {
+            let Line { id, encoding, decoded_len, executable, modified, .. } = Line::from(listed);
+            let decoded = decoded_len.map_or_else(|| "-".into(), |len| len.to_string());
+            let (at, stored_len) = (listed.located.span.start, listed.located.span.len());
+            write!(out, "{id} {at:#012x} {stored_len:>12} {decoded:>12} {encoding:4} ")?;
+            if keeps {
                 let x = if executable == Some(true) { "x" } else { "-" };
-                format!(" {x} {:20}", modified.unwrap_or_else(|| "-".into()))
+                write!(out, "{x} {:20} ", modified.unwrap_or_else(|| "-".into()))?;
             }
-        };
-        let (at, stored_len) = (listed.located.span.start, listed.located.span.len());
-        writeln!(out, "{id} {at:#012x} {stored_len:>12} {decoded:>12} {encoding:4}{kept} {name}")
+        }
+        out.write_all(name.as_bytes())?;
+        out.write_all(b"\n")
     }
 }
