@@ -15,6 +15,7 @@ use crate::total::MaxTotal;
 use crate::{Talk, files, interrupt, output, overlap, threads};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 use dacti::{Limits, Listed, Located, Package, Readers, UnverifiedReader};
 use names::{FolderLimits, Portability, TooManyFolders};
 use place::{Place, Recorded, Refusal};
@@ -23,7 +24,11 @@ use serde::Serialize;
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Instant;
 use uuid::Uuid;
+
+/// The time for which a thread collects its messages.
+const TOLD_EVERY: Duration = Duration::from_millis(50);
 
 /// Write regions to files below a folder.
 ///
@@ -308,7 +313,7 @@ impl Args {
                 failure = Some(Failure::Failed(message));
             }
             let mut done = 0_u64;
-            for told in told {
+            for told in told.iter().flatten() {
                 match told {
                     Told::Written { index, stored_len, len } => {
                         if let Some(job) = jobs.get(index).filter(|_| talk == Talk::Verbose) {
@@ -359,18 +364,20 @@ fn refuse(jobs: &mut [Job], place: &Place) {
     }
 }
 
-/// Writes regions one by one until none is left.
+/// Writes regions one by one until none is left. Tells of many files at once, because each message
+/// wakes the thread that receives it.
 fn write_some<'j>(
     readers: &Readers<'_, UnverifiedReader>,
     job: &dyn Fn(usize) -> Option<(usize, &'j Job)>,
     place: &Place,
     stop: &AtomicBool,
-    tell: &Sender<Told>,
+    tell: &Sender<Vec<Told>>,
 ) {
     let mut writer = place.writer();
+    let (mut untold, mut last_told) = (Vec::new(), Instant::now());
     while !stop.load(Ordering::Relaxed) && !interrupt::asked() {
-        let Some((n, reader)) = readers.next() else { return };
-        let Some((index, job)) = job(n) else { return };
+        let Some((n, reader)) = readers.next() else { break };
+        let Some((index, job)) = job(n) else { break };
         let written = reader
             .map_err(|error| Refusal::Refused(Reason::new("content", region_fault(&error))))
             .and_then(|mut content| writer.write(&job.name, &mut content, &job.recorded));
@@ -379,8 +386,15 @@ fn write_some<'j>(
             Err(Refusal::Refused(reason)) => Told::Refused { index, reason },
             Err(Refusal::Failed(cause)) => Told::Failed(cause),
         };
-        if tell.send(told).is_err() {
-            return;
+        let is_urgent = matches!(told, Told::Failed(_));
+        untold.push(told);
+        if is_urgent || last_told.elapsed() >= TOLD_EVERY {
+            if tell.send(core::mem::take(&mut untold)).is_err() {
+                return;
+            }
+            last_told = Instant::now();
         }
     }
+    // If nobody receives it, the run has failed, and reports that.
+    let _ = tell.send(untold);
 }

@@ -8,7 +8,7 @@ use super::reason::Reason;
 use crate::outcome::{Failure, content_fault, is_total};
 use crate::output;
 use cap_std::ambient_authority;
-use cap_std::fs::Dir;
+use cap_std::fs::{Dir, File};
 use cap_tempfile::TempFile;
 use std::ffi::OsStr;
 use std::io::{self, Read, Write};
@@ -85,6 +85,17 @@ impl Place {
         }
     }
 
+    /// Gives a written file its name in a folder.
+    fn name_file(&self, file: TempFile<'_>, folder: &Dir, name: &OsStr) -> Result<(), Refusal> {
+        // A link replaces nothing, so it needs no check. It fails if the name is taken, and where
+        // open files cannot get names.
+        if !self.overwrite && link(file.as_file(), folder, name).is_ok() {
+            return Ok(());
+        }
+        self.check_free(folder, name)?;
+        file.replace(name).map_err(|error| refusal(&error))
+    }
+
     /// Opens the folder at `path` without following links. It is made if it does not exist.
     fn folder(&self, path: &Path) -> io::Result<Dir> {
         path.iter().try_fold(self.dir.try_clone()?, |dir, part| enter(&dir, Path::new(part)))
@@ -116,11 +127,10 @@ impl Writer<'_> {
         let folder = path.parent().unwrap_or(Path::new(""));
         let last = self.folder(folder).map_err(|error| refusal(&error))?;
         let folder = &self.last.insert(last).1;
-        self.place.check_free(folder, name)?;
         let mut file = TempFile::new(folder).map_err(|error| refusal(&error))?;
         let len = copy(content, &mut file, &mut self.buf)?;
         recorded.apply(file.as_file()).map_err(|error| refusal(&error))?;
-        file.replace(name).map_err(|error| refusal(&error))?;
+        self.place.name_file(file, folder, name)?;
         Ok(len)
     }
 
@@ -170,6 +180,20 @@ fn open_nofollow(dir: &Dir, part: &Path) -> io::Result<Dir> {
     dir.open_dir(part)
 }
 
+/// Gives an open file a name in a folder. Fails if the folder has an entry of this name.
+#[cfg(target_os = "linux")]
+fn link(file: &File, folder: &Dir, name: &OsStr) -> io::Result<()> {
+    let open_files = rustix_linux_procfs::proc_self_fd()?;
+    let number = rustix::path::DecInt::from_fd(file);
+    let flags = rustix::fs::AtFlags::SYMLINK_FOLLOW;
+    Ok(rustix::fs::linkat(open_files, number.as_c_str(), folder, name, flags)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_: &File, _: &Dir, _: &OsStr) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 fn copy(content: &mut dyn Read, file: &mut TempFile<'_>, buf: &mut [u8]) -> Result<u64, Refusal> {
     let mut len = 0_u64;
     loop {
@@ -178,19 +202,32 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>, buf: &mut [u8]) -> Resu
         }
         // A fault of reading concerns only this region; a fault of writing may concern the whole
         // disk.
-        let read = content.read(buf).map_err(|error| match content_fault(&error) {
+        let read = fill(content, buf).map_err(|error| match content_fault(&error) {
             // The regions have reached their total limit, so no other region would be written
             // either.
             fault if is_total(&error) => Refusal::Failed(Failure::Failed(fault)),
             fault => Refusal::Refused(Reason::new("content", fault)),
         })?;
-        if read == 0 {
-            return Ok(len);
-        }
         let bytes = buf.get(..read).unwrap_or_default();
         file.write_all(bytes).map_err(|error| refusal(&error))?;
         len = len.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
+        if read < buf.len() {
+            return Ok(len);
+        }
     }
+}
+
+/// Reads until the buffer is full or the content ends. A reader hands out its last byte alone, and
+/// a file takes fewer writes this way.
+fn fill(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0_usize;
+    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match content.read(rest)? {
+            0 => break,
+            read => filled = filled.saturating_add(read),
+        }
+    }
+    Ok(filled)
 }
 
 /// Returns `Failed` if no file can be written after this error, for example because the disk is
@@ -203,5 +240,71 @@ fn refusal(error: &io::Error) -> Refusal {
             Refusal::Failed(Failure::Failed(format!("cannot write: {error}")))
         }
         _ => Refusal::Refused(Reason::new("write", error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{COPY_LEN, Place, Recorded, Refusal, fill};
+    use std::io::{self, Read};
+    use std::path::PathBuf;
+
+    /// A content that makes a file while it is read.
+    struct MakesFile {
+        file: PathBuf,
+        content: &'static [u8],
+    }
+
+    impl Read for MakesFile {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            std::fs::write(&self.file, "of somebody else")?;
+            self.content.read(buf)
+        }
+    }
+
+    #[test]
+    fn a_file_that_appears_during_the_write_stays() {
+        for overwrite in [false, true] {
+            let folder = tempfile::tempdir().unwrap();
+            let place = Place::open(folder.path(), overwrite).unwrap();
+            let file = folder.path().join("file");
+            let mut content = MakesFile { file: file.clone(), content: b"ours" };
+            let written = place.writer().write("file", &mut content, &Recorded::default());
+            let found = std::fs::read(&file).unwrap();
+            if overwrite {
+                assert!(matches!(written, Ok(4)), "{written:?}");
+                assert_eq!(found, b"ours");
+            } else {
+                let Err(Refusal::Refused(reason)) = written else { panic!("{written:?}") };
+                assert_eq!(reason.kind, "exists");
+                assert_eq!(found, b"of somebody else");
+            }
+            // No temporary file stays.
+            assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_filled_from_many_reads() {
+        let mut content = b"abc".chain(&b"d"[..]).chain(&b"ef"[..]);
+        let mut buf = [0; 4];
+        assert_eq!(fill(&mut content, &mut buf).unwrap(), 4);
+        assert_eq!(&buf, b"abcd");
+        assert_eq!(fill(&mut content, &mut buf).unwrap(), 2);
+        assert_eq!(fill(&mut content, &mut buf).unwrap(), 0);
+    }
+
+    #[test]
+    fn contents_of_all_lengths_around_the_buffer_are_written_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let place = Place::open(folder.path(), false).unwrap();
+        let mut writer = place.writer();
+        for len in [0, 1, COPY_LEN - 1, COPY_LEN, COPY_LEN + 1, 2 * COPY_LEN] {
+            let content = vec![7; len];
+            let path = format!("folder/{len}");
+            let written = writer.write(&path, &mut &content[..], &Recorded::default());
+            assert!(matches!(written, Ok(n) if n == len as u64), "{written:?}");
+            assert_eq!(std::fs::read(folder.path().join(path)).unwrap(), content);
+        }
     }
 }
