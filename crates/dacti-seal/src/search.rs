@@ -145,7 +145,8 @@ fn first_fives(bytes: &[u8], from: usize) -> Option<usize> {
     candidates.map(|(_, at)| at).chain([whole]).find_map(in_word)
 }
 
-/// Returns the high bit of each zero byte of a word. Bits of bytes above a zero byte may be set too.
+/// Returns the high bit of each zero byte of a word. Bits of bytes above a zero byte may be set,
+/// too.
 const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(u64::from_ne_bytes([1; 8])) & !word & u64::from_ne_bytes([0x80; 8])
 }

@@ -87,8 +87,8 @@ impl Place {
 
     /// Gives a written file its name in a folder.
     fn name_file(&self, file: TempFile<'_>, folder: &Dir, name: &OsStr) -> Result<(), Refusal> {
-        // A link replaces nothing, so it needs no check. It fails if the name is taken, and where
-        // open files cannot get names.
+        // A link replaces nothing, so it needs no check. It fails if the name is taken, or if the
+        // system cannot name open files.
         if !self.overwrite && link(file.as_file(), folder, name).is_ok() {
             return Ok(());
         }
