@@ -23,14 +23,10 @@ impl Digests {
         sealed: impl IntoIterator<Item = &'l Located>,
         max: u32,
     ) -> Self {
-        let (len, trust, view) = (to_u64(DIGEST_LEN), package.trust(), package.view());
-        let span = |located: &Located| trust.seal_starts(located, len, max.into(), view);
-        let within = |span: &Span| span.end <= view.bound();
-        let mut spans: Vec<Span> = sealed.into_iter().map(span).filter(within).collect();
-        spans.sort_unstable();
-        spans.dedup();
+        let mut spans = spans(package, sealed, max);
         let mut found = HashMap::new();
-        let step = usize::try_from(trust.seal_len().max(len)).unwrap_or(usize::MAX);
+        let seal_len = package.trust().seal_len().max(to_u64(DIGEST_LEN));
+        let step = usize::try_from(seal_len).unwrap_or(usize::MAX);
         let mut take = |span: Span, bytes: &[u8]| {
             let digests = bytes.chunks(step).filter_map(|seal| seal.first_chunk().copied());
             let digests: Box<[[u8; DIGEST_LEN]]> = digests.collect();
@@ -57,8 +53,38 @@ impl Digests {
         Self(found)
     }
 
+    /// Returns the number of requests of [`read`](Self::read), and the number of bytes that they
+    /// fetch.
+    pub(crate) fn cost<'l>(
+        package: &Package,
+        sealed: impl IntoIterator<Item = &'l Located>,
+        max: u32,
+    ) -> (usize, u64) {
+        let mut spans = spans(package, sealed, max);
+        spans.retain(|span| package.lent(*span).is_none());
+        let reads = coalesce(&spans, joining(package));
+        reads.fold((0, 0), |(count, bytes): (usize, u64), read| {
+            (count.saturating_add(1), bytes.saturating_add(read.span.len()))
+        })
+    }
+
     /// Returns the digests after the stored bytes that end at position `end`.
     pub(crate) fn get(&self, end: u64) -> Option<&[[u8; DIGEST_LEN]]> {
         self.0.get(&end).map(|digests| &**digests)
     }
+}
+
+/// Returns the places of the digests after regions, ascending.
+fn spans<'l>(
+    package: &Package,
+    sealed: impl IntoIterator<Item = &'l Located>,
+    max: u32,
+) -> Vec<Span> {
+    let (len, trust, view) = (to_u64(DIGEST_LEN), package.trust(), package.view());
+    let span = |located: &Located| trust.seal_starts(located, len, max.into(), view);
+    let within = |span: &Span| span.end <= view.bound();
+    let mut spans: Vec<Span> = sealed.into_iter().map(span).filter(within).collect();
+    spans.sort_unstable();
+    spans.dedup();
+    spans
 }

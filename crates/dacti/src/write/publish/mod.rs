@@ -10,6 +10,7 @@ mod archive;
 mod background;
 mod folder;
 mod head;
+mod kept_objects;
 #[cfg(feature = "store")]
 mod objects;
 mod package;

@@ -5,6 +5,7 @@
 //! Specification: `docs/spec/dacti-parts.md`, "Publishing", "The plan".
 
 use super::head::{PublishedHead, check_key, emit, replace};
+use super::kept_objects::KeptObjects;
 use super::upload::{confirm, hashed, upload};
 use super::{Condition, Place, PublishFault, PublishOptions};
 use crate::Error;
@@ -27,8 +28,9 @@ use std::time::SystemTime;
 const POSITION_MAX: u64 = 1 << 56;
 
 impl Update {
-    /// Opens the package that is published at `place` for an update. No local copy is needed: only
-    /// the head and the index blocks that the plan needs are read.
+    /// Opens the package that is published at `place` for an update. No local copy is needed. A
+    /// plan reads the head, the objects of at most 2 MiB that it needs (up to 8 MiB together), and
+    /// of longer objects the index blocks, names and digests that it needs.
     ///
     /// # Errors
     /// [`PublishFault::NoHead`]; faults of the package; errors of the store.
@@ -86,7 +88,7 @@ impl PartsFile {
     fn open(place: &Place, options: PublishOptions) -> Result<Self, Error> {
         let no_head = || PublishFault::NoHead { place: place.shown() };
         let published = PublishedHead::read(place)?.ok_or_else(no_head)?;
-        let objects = Arc::new(PlaceObjects(place.clone()));
+        let objects = Arc::new(KeptObjects::new(place.clone()));
         let parts = PartsSource::new(published.bytes.to_vec().into(), objects)?;
         let head = one_file_head(&published.bytes, published.parsed.region_at);
         let head = head.map_err(dacti_cdn::Error::from)?;

@@ -10,12 +10,22 @@ use crate::write::pack::pipeline::{Weigh, run};
 use crate::write::pack::write::batches;
 use crate::{Encoding, Error, Located, Package};
 use dacti_index::IdRange;
-use dacti_seal::{Hashes, SEALS_MAX, digest_of_hash};
+use dacti_seal::{DIGEST_LEN, Hashes, LISTED_LEN, SEALS_MAX, digest_of_hash};
 use daicon_core::to_u64;
+use std::collections::HashMap;
 use std::io::{self, Read};
+use uuid::Uuid;
 
 /// The number of bytes of content that are compared at once.
 const BUF_LEN: usize = 64 * 1024;
+/// The maximum length of an index that is read together with the digest list.
+const LISTED_INDEX_MAX: u64 = 2 << 20;
+/// This many requests for seals are made in any case.
+const REQUESTS_MAX: usize = 4;
+/// A request takes as long as about this many bytes.
+const REQUEST_COST: u64 = 64 << 10;
+/// An upload is taken to have this part of the inputs' bytes.
+const STORED_PART: u64 = 4;
 
 /// How an update encodes its regions.
 #[derive(Debug, Clone, Copy)]
@@ -38,7 +48,9 @@ impl Weigh for Verdicts {
 /// cores.
 ///
 /// If the package is in parts and has seals, no region is fetched. Only the seals are fetched, and
-/// one request takes adjacent seals. Each input is encoded, and its digest is compared with its
+/// one request takes adjacent seals. If that takes more than four requests, the digest list is
+/// fetched instead. If there is no list, and the requests cost more than an upload of the inputs
+/// would, all inputs count as changed. Each input is encoded, and its digest is compared with its
 /// region's digest.
 pub(super) fn unchanged(
     package: &Package,
@@ -48,8 +60,9 @@ pub(super) fn unchanged(
 ) -> Result<Vec<bool>, Error> {
     let is_sealed = package.view().seals().is_some();
     let found = || inputs.iter().filter_map(|(_, found)| found.as_ref());
+    let content_len = inputs.iter().fold(0_u64, |sum, (input, _)| sum.saturating_add(input.len));
     let digests = (package.source().is_in_parts() && is_sealed)
-        .then(|| Digests::read(package, found(), SEALS_MAX));
+        .then(|| OldDigests::read(package, found().collect(), content_len));
     let lens: Vec<&Input> = inputs.iter().map(|(input, _)| input).collect();
     let batches = batches(&lens, &[IdRange { first: 0, count: inputs.len(), stored_len_max: 0 }]);
     let mut unchanged = Vec::with_capacity(inputs.len());
@@ -79,16 +92,62 @@ pub(super) fn unchanged(
     Ok(unchanged)
 }
 
+/// The digests of the regions that an update may replace.
+#[derive(Debug, Default)]
+struct OldDigests {
+    /// The first bytes of digests, from the digest list.
+    listed: HashMap<Uuid, [u8; LISTED_LEN]>,
+    /// The digests after the other regions.
+    sealed: Digests,
+}
+
+impl OldDigests {
+    /// Reads the digests of regions whose new contents have `content_len` bytes in total. A failed
+    /// read leaves its digests out.
+    fn read(package: &Package, mut regions: Vec<&Located>, content_len: u64) -> Self {
+        let mut digests = Self::default();
+        let (requests, bytes) = Digests::cost(package, regions.iter().copied(), SEALS_MAX);
+        if requests > REQUESTS_MAX {
+            let has_list = package.digest_list_span().is_some();
+            let cost = bytes.saturating_add(REQUEST_COST.saturating_mul(to_u64(requests)));
+            if has_list && package.view().index().len() <= LISTED_INDEX_MAX {
+                let listed = package.scan_index().and_then(|scan| package.listed_digests(&scan));
+                digests.listed = listed.unwrap_or_default();
+            } else if cost > content_len / STORED_PART {
+                return digests;
+            }
+        }
+        regions.retain(|region| !digests.listed.contains_key(&region.id));
+        digests.sealed = Digests::read(package, regions, SEALS_MAX);
+        digests
+    }
+
+    /// Returns whether the digest of a region is known.
+    fn knows(&self, region: &Located) -> bool {
+        self.listed.contains_key(&region.id) || self.sealed.get(region.span.end).is_some()
+    }
+
+    /// Returns whether a region may have this digest.
+    fn has(&self, region: &Located, digest: &[u8; DIGEST_LEN]) -> bool {
+        match self.listed.get(&region.id) {
+            Some(listed) => digest.starts_with(listed),
+            None => self.sealed.get(region.span.end).is_some_and(|seals| seals.contains(digest)),
+        }
+    }
+}
+
 /// Returns whether the stored bytes of an input would have the digest of its region. If regions
 /// share stored bytes, any digest after these bytes may match. A long input that would be
 /// compressed counts as changed.
 fn has_digest(
     input: &Input,
     found: Located,
-    digests: &Digests,
+    digests: &OldDigests,
     encoded: Encoded<'_>,
 ) -> Result<bool, Error> {
-    let Some(digests) = digests.get(found.span.end) else { return Ok(false) };
+    if !digests.knows(&found) {
+        return Ok(false);
+    }
     if found.encoding == Encoding::NONE {
         if found.span.len() != input.len {
             return Ok(false);
@@ -99,7 +158,7 @@ fn has_digest(
         let hash = hasher.finalize();
         let ours = digest_of_hash(found.id, found.encoding, input.len, hash.as_bytes());
         input.check_unchanged(hasher.count())?;
-        return Ok(digests.contains(&ours));
+        return Ok(digests.has(&found, &ours));
     }
     if input.len > PIECE_LEN {
         return Ok(false);
@@ -122,7 +181,8 @@ fn has_digest(
     let stored = again.stored(input)?;
     let dictionary = dictionary.map(|new| new.dictionary.hash);
     let hashes = Hashes { stored: *blake3::hash(&stored).as_bytes(), dictionary };
-    Ok(digests.contains(&digest_of_hash(found.id, encoding, to_u64(stored.len()), hashes)))
+    let ours = digest_of_hash(found.id, encoding, to_u64(stored.len()), hashes);
+    Ok(digests.has(&found, &ours))
 }
 
 /// Returns whether a region has the content of an input. A region that cannot be read counts as
