@@ -22,8 +22,8 @@ const BUF_LEN: usize = 64 * 1024;
 const LISTED_INDEX_MAX: u64 = 2 << 20;
 /// This many requests for seals are made in any case.
 const REQUESTS_MAX: usize = 4;
-/// A request takes as long as about this many bytes.
-const REQUEST_COST: u64 = 64 << 10;
+/// A request takes as long as about this many bytes, because one request follows the other.
+const REQUEST_COST: u64 = 256 << 10;
 /// An upload is taken to have this part of the inputs' bytes.
 const STORED_PART: u64 = 4;
 
