@@ -53,19 +53,15 @@ impl Digests {
         Self(found)
     }
 
-    /// Returns the number of requests of [`read`](Self::read), and the number of bytes that they
-    /// fetch.
-    pub(crate) fn cost<'l>(
+    /// Returns the number of reads that [`read`](Self::read) makes.
+    pub(crate) fn reads<'l>(
         package: &Package,
         sealed: impl IntoIterator<Item = &'l Located>,
         max: u32,
-    ) -> (usize, u64) {
+    ) -> usize {
         let mut spans = spans(package, sealed, max);
         spans.retain(|span| package.lent(*span).is_none());
-        let reads = coalesce(&spans, joining(package));
-        reads.fold((0, 0), |(count, bytes): (usize, u64), read| {
-            (count.saturating_add(1), bytes.saturating_add(read.span.len()))
-        })
+        coalesce(&spans, joining(package)).count()
     }
 
     /// Returns the digests after the stored bytes that end at position `end`.

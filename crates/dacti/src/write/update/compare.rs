@@ -20,12 +20,6 @@ use uuid::Uuid;
 const BUF_LEN: usize = 64 * 1024;
 /// The maximum length of an index that is read together with the digest list.
 const LISTED_INDEX_MAX: u64 = 2 << 20;
-/// This many requests for seals are made in any case.
-const REQUESTS_MAX: usize = 4;
-/// A request takes as long as about this many bytes, because one request follows the other.
-const REQUEST_COST: u64 = 256 << 10;
-/// An upload is taken to have this part of the inputs' bytes.
-const STORED_PART: u64 = 4;
 
 /// How an update encodes its regions.
 #[derive(Debug, Clone, Copy)]
@@ -34,66 +28,76 @@ pub(super) struct Encoded<'e> {
     pub(super) dictionary: Option<&'e NewDictionary>,
 }
 
-/// The results for a batch of inputs: one value for each input, true if it is unchanged.
+/// The results for a batch of inputs.
 #[derive(Debug)]
-struct Verdicts(Vec<bool>);
+struct Results<T>(Vec<T>);
 
-impl Weigh for Verdicts {
+impl<T> Weigh for Results<T> {
     fn weight(&self) -> usize {
-        self.0.capacity()
+        self.0.capacity().saturating_mul(size_of::<T>())
     }
 }
 
 /// Returns, for each input, whether its region has the same content. The inputs are compared on all
 /// cores.
 ///
-/// If the package is in parts and has seals, no region is fetched. Only the seals are fetched, and
-/// one request takes adjacent seals. If that takes more than four requests, the digest list is
-/// fetched instead. If there is no list, and the requests cost more than an upload of the inputs
-/// would, all inputs count as changed. Each input is encoded, and its digest is compared with its
-/// region's digest.
+/// If the package is in parts and has seals, no region is fetched. Each input is encoded. If its
+/// length is that of the stored region, their digests are compared. Only the seals of such regions
+/// are fetched, and one request takes adjacent seals. If that takes more than one request, the
+/// digest list is fetched instead.
 pub(super) fn unchanged(
     package: &Package,
     inputs: &[(Input, Option<Located>)],
     encoded: Encoded<'_>,
     effort: Effort,
 ) -> Result<Vec<bool>, Error> {
-    let is_sealed = package.view().seals().is_some();
-    let found = || inputs.iter().filter_map(|(_, found)| found.as_ref());
-    let content_len = inputs.iter().fold(0_u64, |sum, (input, _)| sum.saturating_add(input.len));
-    let digests = (package.source().is_in_parts() && is_sealed)
-        .then(|| OldDigests::read(package, found().collect(), content_len));
-    let lens: Vec<&Input> = inputs.iter().map(|(input, _)| input).collect();
-    let batches = batches(&lens, &[IdRange { first: 0, count: inputs.len(), stored_len_max: 0 }]);
-    let mut unchanged = Vec::with_capacity(inputs.len());
+    if !package.source().is_in_parts() || package.view().seals().is_none() {
+        return each(inputs, effort, |input, found| is_unchanged(package, input, found))
+            .map(|unchanged| unchanged.into_iter().map(|found| found == Some(true)).collect());
+    }
+    let digests = each(inputs, effort, |input, found| digest(input, found, encoded))?;
+    let digests: Vec<_> = digests.into_iter().map(Option::flatten).collect();
+    let same_len = inputs.iter().zip(&digests).filter(|(_, digest)| digest.is_some());
+    let old = same_len.filter_map(|((_, found), _)| found.as_ref());
+    let old = OldDigests::read(package, old.collect());
+    let is_unchanged = |((_, found), digest): (&(Input, Option<Located>), Option<_>)| {
+        found.as_ref().zip(digest).is_some_and(|(found, digest)| old.has(found, &digest))
+    };
+    Ok(inputs.iter().zip(digests).map(is_unchanged).collect())
+}
+
+/// Calls `job` on all cores for each input that has a region. Returns the results in the order of
+/// the inputs, `None` for an input without a region.
+fn each<T: Send>(
+    inputs: &[(Input, Option<Located>)],
+    effort: Effort,
+    job: impl Fn(&Input, Located) -> Result<T, Error> + Sync,
+) -> Result<Vec<Option<T>>, Error> {
+    let alone: Vec<&Input> = inputs.iter().map(|(input, _)| input).collect();
+    let batches = batches(&alone, &[IdRange { first: 0, count: inputs.len(), stored_len_max: 0 }]);
+    let mut results = Vec::with_capacity(inputs.len());
     run(
         batches.len(),
         effort.threads,
         effort.in_flight_max,
-        |job, lane| {
-            let batch = batches.get(job).and_then(|batch| inputs.get(batch.clone()));
-            let verdicts = batch.unwrap_or_default().iter().map(|(input, found)| match found {
-                Some(found) => match &digests {
-                    Some(digests) => has_digest(input, *found, digests, encoded),
-                    None => is_unchanged(package, input, *found),
-                },
-                None => Ok(false),
-            });
-            match verdicts.collect() {
-                Ok(verdicts) => lane.put(Verdicts(verdicts)).map(Ok),
+        |number, lane| {
+            let batch = batches.get(number).and_then(|batch| inputs.get(batch.clone()));
+            let batch = batch.unwrap_or_default().iter();
+            let done = batch.map(|(input, found)| found.map(|found| job(input, found)).transpose());
+            match done.collect() {
+                Ok(done) => lane.put(Results(done)).map(Ok),
                 Err(error) => Ok(Err(error)),
             }
         },
-        |Verdicts(verdicts)| {
-            unchanged.extend(verdicts);
+        |Results(done)| {
+            results.extend(done);
             Ok(None)
         },
     )?;
-    Ok(unchanged)
+    Ok(results)
 }
 
-/// The digests of the regions that an update may replace.
-#[derive(Debug, Default)]
+/// The digests of regions.
 struct OldDigests {
     /// The first bytes of digests, from the digest list.
     listed: HashMap<Uuid, [u8; LISTED_LEN]>,
@@ -102,32 +106,20 @@ struct OldDigests {
 }
 
 impl OldDigests {
-    /// Reads the digests of regions whose new contents have `content_len` bytes in total. A failed
-    /// read leaves its digests out.
-    fn read(package: &Package, mut regions: Vec<&Located>, content_len: u64) -> Self {
-        let mut digests = Self::default();
-        let (requests, bytes) = Digests::cost(package, regions.iter().copied(), SEALS_MAX);
-        if requests > REQUESTS_MAX {
-            let has_list = package.digest_list_span().is_some();
-            let cost = bytes.saturating_add(REQUEST_COST.saturating_mul(to_u64(requests)));
-            if has_list && package.view().index().len() <= LISTED_INDEX_MAX {
-                let listed = package.scan_index().and_then(|scan| package.listed_digests(&scan));
-                digests.listed = listed.unwrap_or_default();
-            } else if cost > content_len / STORED_PART {
-                return digests;
-            }
-        }
-        regions.retain(|region| !digests.listed.contains_key(&region.id));
-        digests.sealed = Digests::read(package, regions, SEALS_MAX);
-        digests
+    /// A failed read leaves its digests out.
+    fn read(package: &Package, mut regions: Vec<&Located>) -> Self {
+        let is_listed = package.digest_list_span().is_some()
+            && package.view().index().len() <= LISTED_INDEX_MAX
+            && Digests::reads(package, regions.iter().copied(), SEALS_MAX) > 1;
+        let listed = is_listed
+            .then(|| package.scan_index().and_then(|scan| package.listed_digests(&scan)).ok());
+        let listed = listed.flatten().unwrap_or_default();
+        regions.retain(|region| !listed.contains_key(&region.id));
+        Self { listed, sealed: Digests::read(package, regions, SEALS_MAX) }
     }
 
-    /// Returns whether the digest of a region is known.
-    fn knows(&self, region: &Located) -> bool {
-        self.listed.contains_key(&region.id) || self.sealed.get(region.span.end).is_some()
-    }
-
-    /// Returns whether a region may have this digest.
+    /// Returns whether a region has this digest. If regions share stored bytes, any digest after
+    /// these bytes may match.
     fn has(&self, region: &Located, digest: &[u8; DIGEST_LEN]) -> bool {
         match self.listed.get(&region.id) {
             Some(listed) => digest.starts_with(listed),
@@ -136,21 +128,16 @@ impl OldDigests {
     }
 }
 
-/// Returns whether the stored bytes of an input would have the digest of its region. If regions
-/// share stored bytes, any digest after these bytes may match. A long input that would be
-/// compressed counts as changed.
-fn has_digest(
+/// Returns the digest that the region `found` would have with the content of an input. `None` if
+/// its stored bytes would have another length, or if the input is long and would be compressed.
+fn digest(
     input: &Input,
     found: Located,
-    digests: &OldDigests,
     encoded: Encoded<'_>,
-) -> Result<bool, Error> {
-    if !digests.knows(&found) {
-        return Ok(false);
-    }
+) -> Result<Option<[u8; DIGEST_LEN]>, Error> {
     if found.encoding == Encoding::NONE {
         if found.span.len() != input.len {
-            return Ok(false);
+            return Ok(None);
         }
         let mut hasher = blake3::Hasher::new();
         let read = hasher.update_reader(&mut *input.open()?).map(drop);
@@ -158,16 +145,16 @@ fn has_digest(
         let hash = hasher.finalize();
         let ours = digest_of_hash(found.id, found.encoding, input.len, hash.as_bytes());
         input.check_unchanged(hasher.count())?;
-        return Ok(digests.has(&found, &ours));
+        return Ok(Some(ours));
     }
     if input.len > PIECE_LEN {
-        return Ok(false);
+        return Ok(None);
     }
     let hash_pool = &HashPool::new(None);
     let encoding = found.encoding;
     let dictionary = encoded.dictionary.filter(|_| encoding.needs_dictionary());
     if encoding.needs_dictionary() && dictionary.is_none() {
-        return Ok(false);
+        return Ok(None);
     }
     let again = Encoder {
         encoding,
@@ -179,10 +166,12 @@ fn has_digest(
         sharing: None,
     };
     let stored = again.stored(input)?;
+    if to_u64(stored.len()) != found.span.len() {
+        return Ok(None);
+    }
     let dictionary = dictionary.map(|new| new.dictionary.hash);
     let hashes = Hashes { stored: *blake3::hash(&stored).as_bytes(), dictionary };
-    let ours = digest_of_hash(found.id, encoding, to_u64(stored.len()), hashes);
-    Ok(digests.has(&found, &ours))
+    Ok(Some(digest_of_hash(found.id, encoding, found.span.len(), hashes)))
 }
 
 /// Returns whether a region has the content of an input. A region that cannot be read counts as
