@@ -131,7 +131,7 @@ fn first_fives(bytes: &[u8], from: usize) -> Option<usize> {
     let bytes = bytes.get(from..)?;
     let behind = bytes.get(1..)?;
     let in_word = |at: usize| {
-        let mut pairs = bytes.iter().zip(behind).skip(at).take(8);
+        let mut pairs = bytes.get(at..)?.iter().zip(behind.get(at..)?).take(8);
         let found = pairs.position(|(five, next)| *five == b'5' && matches!(next, b'5' | 0));
         found.map(|i| from.saturating_add(at).saturating_add(i))
     };
