@@ -286,7 +286,7 @@ fn every_operation_fails_once_and_the_same_command_ends_well() {
             assert_eq!(head(&store).region.sequence, 2, "it is published once");
         }
     }
-    assert!(failures >= 10);
+    assert_eq!(failures, 10, "an update has five operations");
 }
 
 #[test]
@@ -574,7 +574,7 @@ fn an_update_of_many_files_takes_as_few_requests_as_one_of_a_single_file() {
     publish(&Package::open(path).unwrap(), &store.place(), &PublishOptions::default()).unwrap();
     for count in [1, 100, 255] {
         store.fates(|_, _| Fate::Works);
-        // The files lie all over the package. The content of every tenth is the one that it has.
+        // The files lie all over the package. Every tenth has the content of its region.
         let files: Vec<_> = (0..count)
             .map(|i| {
                 let n = i * 7919 % 12_000;

@@ -2,6 +2,7 @@
 
 mod terminal;
 
+use super::unpack::place::fill;
 use crate::dry_run::{self, DryRun};
 use crate::files::Output;
 use crate::json::Place;
@@ -178,8 +179,8 @@ impl Args {
         // The start is decoded before anything is created or printed, so that most errors leave
         // nothing behind.
         let mut first = vec![0; 64 * 1024];
-        let read = read_start(content, &mut first)
-            .map_err(|error| self.unreadable(&content_fault(&error)))?;
+        let read =
+            fill(content, &mut first).map_err(|error| self.unreadable(&content_fault(&error)))?;
         first.truncate(read);
         if let Some(path) = self.output.as_deref().filter(|path| path.as_os_str() != "-") {
             let mut file = AtomicFile::create(path)?;
@@ -235,16 +236,4 @@ impl Args {
             output::quoted(&self.region)
         ))
     }
-}
-
-/// Reads until `buf` is full or the content ends. Returns the number of bytes.
-fn read_start(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0_usize;
-    while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match content.read(rest)? {
-            0 => break,
-            read => filled = filled.saturating_add(read),
-        }
-    }
-    Ok(filled)
 }

@@ -217,9 +217,9 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>, buf: &mut [u8]) -> Resu
     }
 }
 
-/// Reads until the buffer is full or the content ends. A reader hands out its last byte alone, and
-/// a file takes fewer writes this way.
-fn fill(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
+/// Reads until the buffer is full or the content ends. Returns the number of bytes. A reader hands
+/// out its last byte alone, so a file takes fewer writes this way.
+pub(in crate::verbs) fn fill(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
         match content.read(rest)? {
