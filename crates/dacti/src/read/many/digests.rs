@@ -54,6 +54,7 @@ impl Digests {
     }
 
     /// Returns the number of reads that [`read`](Self::read) makes.
+    #[cfg(feature = "write")]
     pub(crate) fn reads<'l>(
         package: &Package,
         sealed: impl IntoIterator<Item = &'l Located>,
