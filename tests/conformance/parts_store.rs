@@ -8,9 +8,11 @@ use dacti::publish::{
 use dacti::{Error, ErrorKind, Span};
 use dacti_tests::reference::parts;
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime};
 
+/// The length of a digest in bytes.
+const DIGEST_LEN: u64 = 32;
 /// The name of the head in all tests.
 pub const NAME: &str = "p.dacti-pack";
 
@@ -227,6 +229,69 @@ impl PartStore for Memory {
             state.objects.remove(name);
             Ok(())
         })
+    }
+}
+
+/// A store in memory that counts how many reads of one digest are in progress at once.
+#[derive(Debug, Clone, Default)]
+pub struct Meeting(pub Memory, Arc<(Mutex<Met>, Condvar)>);
+
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Met {
+    /// The number of reads in progress now.
+    now: usize,
+    /// The maximum of this number so far.
+    pub max: usize,
+    /// The number of all reads.
+    pub reads: usize,
+}
+
+impl Meeting {
+    /// Returns the numbers since the last call of this.
+    pub fn take(&self) -> Met {
+        std::mem::take(&mut *self.1.0.lock().expect("no thread panicked"))
+    }
+
+    /// Waits until `number` reads were in progress at once, but at most for a second.
+    fn meet(&self, number: usize) {
+        let (met, change) = &*self.1;
+        let mut now = met.lock().expect("no thread panicked");
+        now.now += 1;
+        now.reads += 1;
+        now.max = now.max.max(now.now);
+        change.notify_all();
+        let limit = Duration::from_secs(1);
+        let waited = change.wait_timeout_while(now, limit, |met| met.max < number);
+        waited.expect("no thread panicked").0.now -= 1;
+    }
+}
+
+impl PartStore for Meeting {
+    fn shown(&self, name: &str) -> String {
+        self.0.shown(name)
+    }
+
+    fn get(&self, name: &str, range: Option<Span>) -> Result<Option<StoredBytes>, Error> {
+        if range.is_some_and(|range| range.len() == DIGEST_LEN) {
+            self.meet(2);
+        }
+        self.0.get(name, range)
+    }
+
+    fn put(&self, name: &str, bytes: Bytes) -> Result<(), Error> {
+        self.0.put(name, bytes)
+    }
+
+    fn replace(&self, name: &str, bytes: Bytes, condition: &Condition) -> Result<(), Error> {
+        self.0.replace(name, bytes, condition)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<StoredObject>, Error> {
+        self.0.list(folder)
+    }
+
+    fn delete(&self, name: &str) -> Result<(), Error> {
+        self.0.delete(name)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Publications and updates one after the other, with failures at every operation of the store.
 
-use crate::store::{Fate, Memory, NAME, Op};
+use crate::store::{Fate, Meeting, Memory, NAME, Op};
 use dacti::publish::{
     CopyState, Place, PublishFault, PublishOptions, Standing, collect, history, open_version,
     publish, pull, tag,
@@ -599,5 +599,44 @@ fn an_update_of_many_files_takes_as_few_requests_as_one_of_a_single_file() {
         assert!(gets <= 6, "{count} files: {ops:?}");
         assert_eq!(puts, 2);
         assert_eq!(unchanged, count / 10, "{count}");
+    }
+}
+
+#[test]
+fn reads_that_an_update_knows_in_advance_are_made_at_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("one.dacti-pack");
+    let mut builder = PackageBuilder::new(BuildOptions {
+        seals: true,
+        encoding: EncodingChoice::None,
+        digest_list: DigestListChoice::Never,
+        ..BuildOptions::default()
+    });
+    // The seal of each region lies 100 kB from the next, so no read has two of them. The object has
+    // more than 2 MiB, so it is not read whole.
+    let region = |n: u8| vec![n; 100_000];
+    for n in 0..40 {
+        builder.add(format!("file/{n}").as_str(), region(n)).unwrap();
+    }
+    builder.build(&path).unwrap();
+    let store = Meeting::default();
+    let place = Place::new(Arc::new(store.clone()), NAME).unwrap();
+    publish(&Package::open(path).unwrap(), &place, &PublishOptions::default()).unwrap();
+    for force in [false, true] {
+        let options = UpdateOptions { force, ..UpdateOptions::default() };
+        let mut update = Update::at_place(&place, options, PublishOptions::default()).unwrap();
+        store.take();
+        for n in 0..40 {
+            update.put(format!("file/{n}").as_str(), region(n)).unwrap();
+        }
+        let planned = update.plan().unwrap();
+        let met = store.take();
+        if force {
+            assert_eq!(met.reads, 0, "no digest is needed");
+        } else {
+            assert!(planned.is_empty());
+            assert!((2..=16).contains(&met.max), "{met:?}");
+            assert_eq!(met.reads, 40, "no digest is read twice");
+        }
     }
 }

@@ -18,6 +18,7 @@ mod partial;
 mod passing;
 mod place;
 mod pull;
+mod read_ahead;
 mod reuse;
 mod store;
 mod update;

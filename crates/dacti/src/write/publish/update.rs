@@ -6,6 +6,7 @@
 
 use super::head::{PublishedHead, check_key, emit, replace};
 use super::kept_objects::KeptObjects;
+use super::read_ahead::ReadAhead;
 use super::upload::{confirm, hashed, upload};
 use super::{Condition, Place, PublishFault, PublishOptions};
 use crate::Error;
@@ -18,7 +19,7 @@ use dacti_cdn::HEAD_LEN;
 use dacti_cdn::parts::{
     ListChange, PartEntry, PartList, PartsError, PartsFault, PartsRegion, name_hash, one_file_head,
 };
-use daicon_core::Span;
+use daicon_core::{Span, to_u64};
 use std::fs::File;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -69,6 +70,7 @@ struct PartsFile {
     options: PublishOptions,
     published: PublishedHead,
     parts: PartsSource,
+    ahead: ReadAhead,
     /// The start of the block, absolute.
     block_at: u64,
     state: Mutex<State>,
@@ -96,7 +98,8 @@ impl PartsFile {
         let block_at = block_at.ok_or(dacti_cdn::Error::PastLastPosition)?;
         let block = tempfile::tempfile().map_err(|e| Error::io("create", "".as_ref(), e))?;
         let state = Mutex::new(State { head, block, block_len: 0 });
-        Ok(Self { place: place.clone(), options, published, parts, block_at, state })
+        let ahead = ReadAhead::default();
+        Ok(Self { place: place.clone(), options, published, parts, ahead, block_at, state })
     }
 
     /// Returns the end of the bytes that the update has written.
@@ -166,7 +169,13 @@ impl ReadAt for PartsFile {
             buf.fill(0);
             return Ok(len);
         }
-        self.parts.read_at(at, buf)
+        let span = Span { start: at, end: at.saturating_add(to_u64(buf.len())) };
+        let ahead = self.ahead.take(span, |span| self.parts.read(span));
+        let Some(bytes) = ahead.filter(|bytes| bytes.len() == buf.len()) else {
+            return self.parts.read_at(at, buf);
+        };
+        buf.copy_from_slice(&bytes);
+        Ok(bytes.len())
     }
 }
 
@@ -220,6 +229,14 @@ impl UpdateFile for PartsFile {
 
     fn is_in_place(&self) -> io::Result<bool> {
         Ok(true)
+    }
+
+    fn will_read(&self, spans: &[Span]) {
+        self.ahead.tell(spans);
+    }
+
+    fn will_not_read(&self, spans: &[Span]) {
+        self.ahead.withdraw(spans);
     }
 
     fn list(&self) -> Option<&PartList> {

@@ -125,6 +125,17 @@ pub trait UpdateFile: core::fmt::Debug + Send + Sync {
         self.len()
     }
 
+    /// Announces the spans that will be read next, each by one read. A remote file can read several
+    /// of them at once.
+    fn will_read(&self, spans: &[Span]) {
+        let _ = spans;
+    }
+
+    /// Withdraws spans that [`will_read`](Self::will_read) announced and that were not read.
+    fn will_not_read(&self, spans: &[Span]) {
+        let _ = spans;
+    }
+
     /// Returns the list of parts if the file represents a package in parts. In this case a block
     /// begins at the next multiple of 8, and needs no padding.
     fn list(&self) -> Option<&PartList> {
@@ -306,6 +317,14 @@ impl ReadAt for Reading {
 
     fn read_at(&self, at: u64, buf: &mut [u8]) -> io::Result<usize> {
         self.file.read_at(at, buf)
+    }
+
+    fn will_read(&self, spans: &[Span]) {
+        self.file.will_read(spans);
+    }
+
+    fn will_not_read(&self, spans: &[Span]) {
+        self.file.will_not_read(spans);
     }
 }
 
