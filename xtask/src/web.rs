@@ -146,7 +146,11 @@ fn build(context: &Context) -> Result<Outcome> {
                 .into(),
         ));
     };
-    if !succeeds(Command::new("wasm-opt").arg("--version")) {
+    let has_optimizer = || succeeds(Command::new("wasm-opt").arg("--version"));
+    if !has_optimizer() {
+        install_under_ci(&["binaryen"])?;
+    }
+    if !has_optimizer() {
         return Ok(Outcome::Skipped("no wasm-opt: on Debian, `apt-get install binaryen`".into()));
     }
     let npm = context.root.join(NPM);
@@ -186,7 +190,7 @@ impl Toolchain {
         }
         let sources = Path::new("/usr/lib/rustlib/src/rust/library/std/Cargo.toml");
         if !Path::new(DEBIAN_RUSTC).exists() || !sources.exists() {
-            install_under_ci(&["rustc-web", "rust-web-src", "binaryen"])?;
+            install_under_ci(&["rustc-web", "rust-web-src"])?;
         }
         if !Path::new(DEBIAN_RUSTC).exists() || !sources.exists() {
             return Ok(None);
