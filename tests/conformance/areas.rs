@@ -306,7 +306,7 @@ fn compacted(file: &[u8], key: Option<&SecretKey>) -> Result<String, String> {
     }
     for name in new.names().map_err(told)?.all() {
         let hint = name.decoded_len.unwrap_or(dacti_tests::reference::UNKNOWN);
-        out += &dump::name(name.path, &id_of(name.id), hint);
+        out += &dump::name(name.path, &id_of(name.id()), hint);
     }
     Ok(out)
 }

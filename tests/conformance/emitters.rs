@@ -200,7 +200,7 @@ proptest! {
             .zip(&ids)
             .map(|(path, id)| Name {
                 path,
-                id: Uuid::from_u128(*id),
+                explicit_id: Some(Uuid::from_u128(*id)),
                 decoded_len: None,
                 attributes: Default::default(),
             })

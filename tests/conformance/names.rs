@@ -19,7 +19,7 @@ pub fn ours(content: &[u8]) -> Result<String, String> {
     }
     let line = |name: Name<'_>| {
         let time = name.attributes.modified.map(|time| (time.secs(), time.nanos()));
-        dump::name(name.path, &id_of(name.id), name.decoded_len.unwrap_or(UNKNOWN))
+        dump::name(name.path, &id_of(name.id()), name.decoded_len.unwrap_or(UNKNOWN))
             + &dump::kept(time, name.attributes.executable)
     };
     Ok(segment.names().map(line).collect())
@@ -90,7 +90,7 @@ fn a_path_of_a_segment_is_found_and_no_other() {
         assert_eq!(segment.len(), expected.names.len(), "{}", fixture.name);
         for name in &expected.names {
             let found = segment.find(&name.path).expect("it is listed");
-            assert_eq!((found.path, id_of(found.id)), (&name.path[..], name.id));
+            assert_eq!((found.path, id_of(found.id())), (&name.path[..], name.id));
         }
         assert_eq!(segment.find("no such path"), None);
     }
@@ -121,8 +121,8 @@ fn reserved_ids_are_not_given_to_paths() {
     // spec: R-NAME-09
     let name = Name::hashed("a").expect("a good path");
     for reserved in [uuid_of([0; 16]), NAMES_ID] {
-        let error =
-            emit_segment(&[Name { id: reserved, ..name }], None).expect_err("it is reserved");
+        let error = emit_segment(&[Name { explicit_id: Some(reserved), ..name }], None)
+            .expect_err("it is reserved");
         assert_eq!(names_verdict(&error), "error misuse names record at 0x0");
     }
     assert_eq!(id_of(NAMES_ID), by::NAMES);
@@ -205,10 +205,11 @@ proptest! {
         };
         let ours: Vec<_> = names.iter().zip(&kept).map(|((path, (chosen, length, ..)), kept)| Name {
             path,
-            id: match chosen.filter(|id| *id != 0) {
+            // An explicit id that equals the hashed id is stored like a hashed id.
+            explicit_id: Some(match chosen.filter(|id| *id != 0) {
                 Some(id) => uuid_of(id.to_be_bytes()),
                 None => uuid_of(by::path_id(path)),
-            },
+            }),
             decoded_len: length.map(u64::from),
             attributes: Attributes {
                 modified: kept.time.and_then(|(secs, nanos)| Time::new(secs, nanos)),

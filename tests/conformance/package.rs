@@ -47,9 +47,9 @@ pub fn dump_of(file: &[u8]) -> Result<String, String> {
     }
     out += &index_lines;
     for name in package.names().map_err(told)?.all() {
-        if package.find(name.id).map_err(told)?.is_some() {
+        if package.find(name.id()).map_err(told)?.is_some() {
             let hint = name.decoded_len.unwrap_or(by::UNKNOWN);
-            out += &dump::name(name.path, &id_of(name.id), hint);
+            out += &dump::name(name.path, &id_of(name.id()), hint);
         }
     }
     Ok(out)

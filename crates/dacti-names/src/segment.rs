@@ -17,12 +17,12 @@ use uuid::Uuid;
 pub const SEGMENTS_MAX: usize = 64;
 
 /// A path with the id of its region.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Name<'b> {
     /// The path.
     pub path: &'b str,
-    /// The region's id.
-    pub id: Uuid,
+    /// The region's id, if the record stores one. If not, the region has the hashed id of the path.
+    pub explicit_id: Option<Uuid>,
     /// Expected length of the region's content in bytes. It is only a hint; nothing may depend on
     /// it.
     pub decoded_len: Option<u64>,
@@ -36,16 +36,35 @@ impl<'b> Name<'b> {
     /// # Errors
     /// `Path`, if [`check_path`] refuses the path.
     pub fn hashed(path: &'b str) -> Result<Self, Error> {
-        let (id, attributes) = (hashed_id(check_path(path)?), Attributes::default());
-        Ok(Self { path, id, decoded_len: None, attributes })
+        let (path, attributes) = (check_path(path)?, Attributes::default());
+        Ok(Self { path, explicit_id: None, decoded_len: None, attributes })
+    }
+
+    /// Returns the region's id. Unless the id is explicit, this hashes the path.
+    #[must_use]
+    pub fn id(&self) -> Uuid {
+        self.explicit_id.unwrap_or_else(|| hashed_id(self.path))
     }
 
     /// Returns whether the id differs from the hashed id of the path.
     #[must_use]
     pub fn is_explicit(&self) -> bool {
-        self.id != hashed_id(self.path)
+        self.explicit_id.is_some_and(|id| id != hashed_id(self.path))
     }
 }
+
+/// Names are equal if they have equal ids, whether a record stores the id or not.
+impl PartialEq for Name<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        let has_same_id = self.explicit_id == other.explicit_id || self.id() == other.id();
+        self.path == other.path
+            && self.decoded_len == other.decoded_len
+            && self.attributes == other.attributes
+            && has_same_id
+    }
+}
+
+impl Eq for Name<'_> {}
 
 /// The place of the earlier segment to which a segment links.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,11 +217,11 @@ pub fn emit_segment(names: &[Name<'_>], link: Option<Link>) -> Result<Vec<u8>, E
             return Err(Error::Unsorted { at });
         }
         last = name.path;
-        if name.id.is_nil() || name.id == NAMES_ID {
-            return Err(Error::ReservedId { id: name.id });
+        if let Some(id) = name.explicit_id.filter(|id| id.is_nil() || *id == NAMES_ID) {
+            return Err(Error::ReservedId { id });
         }
         let path_len = u32::try_from(name.path.len()).map_err(|_| too_large())?;
-        let id = if name.is_explicit() { name.id } else { Uuid::nil() };
+        let id = name.explicit_id.filter(|_| name.is_explicit()).unwrap_or_default();
         out.extend_from_slice(bytes_of(&NamesRecord {
             id: id.into(),
             decoded_len: name.decoded_len.unwrap_or(u64::MAX).into(),
@@ -318,11 +337,10 @@ fn name_of<'b>(
     heap: &'b [u8],
 ) -> Name<'b> {
     let path = path_of(record, heap);
-    let id = record.id.get();
-    let id = if id.is_nil() { hashed_id(path) } else { id };
+    let explicit_id = Some(record.id.get()).filter(|id| !id.is_nil());
     let decoded_len = Some(record.decoded_len.get()).filter(|len| *len != u64::MAX);
     let attributes = attributes.and_then(|stored| Attributes::from_wire(stored).ok());
-    Name { path, id, decoded_len, attributes: attributes.unwrap_or_default() }
+    Name { path, explicit_id, decoded_len, attributes: attributes.unwrap_or_default() }
 }
 
 #[cfg(test)]
@@ -335,7 +353,7 @@ mod tests {
 
     fn two() -> Vec<u8> {
         let id = Uuid::from_u128(0x0102);
-        let explicit = Name { id, ..Name::hashed("b").unwrap() };
+        let explicit = Name { explicit_id: Some(id), ..Name::hashed("b").unwrap() };
         let hashed = Name { decoded_len: Some(7), ..Name::hashed("a.txt").unwrap() };
         emit_segment(&[hashed, explicit], None).unwrap()
     }
@@ -390,8 +408,8 @@ mod tests {
         let segment = Segment::parse(&content).unwrap();
         let names: Vec<_> = segment.names().map(|name| (name.path, name.decoded_len)).collect();
         assert_eq!(names, [("a.txt", Some(7)), ("b", None)]);
-        assert_eq!(segment.find("a.txt").unwrap().id, crate::region_id("a.txt").unwrap());
-        assert_eq!(segment.find("b").unwrap().id, Uuid::from_u128(0x0102));
+        assert_eq!(segment.find("a.txt").unwrap().id(), crate::region_id("a.txt").unwrap());
+        assert_eq!(segment.find("b").unwrap().id(), Uuid::from_u128(0x0102));
         assert_eq!(segment.find("c"), None);
     }
 
@@ -443,7 +461,7 @@ mod tests {
         assert_eq!(emit_segment(&[a, a], None), Err(Error::Unsorted { at: 64 }));
         for id in [Uuid::nil(), NAMES_ID] {
             let expected = Error::ReservedId { id };
-            assert_eq!(emit_segment(&[Name { id, ..a }], None), Err(expected));
+            assert_eq!(emit_segment(&[Name { explicit_id: Some(id), ..a }], None), Err(expected));
         }
     }
 }

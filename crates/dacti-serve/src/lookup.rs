@@ -91,7 +91,7 @@ impl Served {
         }
         let names = self.package.names().map_err(Fault::new)?;
         match names.find(path) {
-            Some(name) if explicit || name.id != hashed => self.find_id(name.id),
+            Some(name) if explicit || name.id() != hashed => self.find_id(name.id()),
             None if explicit => self.find_id(hashed),
             _ => Ok(Found::Absent),
         }

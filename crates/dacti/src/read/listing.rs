@@ -1,8 +1,10 @@
 //! The list of a package's regions, with their paths.
 
-use crate::Names;
+use crate::{Names, threads};
 use dacti_index::{Encoding, Located};
 use dacti_names::{Attributes, NAMES_ID, Name};
+use std::sync::{Mutex, PoisonError};
+use uuid::Uuid;
 
 /// A region in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,12 +93,11 @@ pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl F
 /// there is none. The names are sorted by id and then merged with the regions. A binary search for
 /// each name would be slower, because each of its steps would wait for memory.
 fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
-    // The first eight bytes of two ids nearly always differ. Sorting them takes less memory than
+    let ids = ids(names);
+    let id = |n: u32| ids.get(usize::try_from(n).unwrap_or(usize::MAX)).copied();
+    // The first half of two ids nearly always differs. Sorting the halves takes less memory than
     // sorting whole ids.
-    let id = |n: u32| names.get(usize::try_from(n).unwrap_or(usize::MAX)).map(|name| name.id);
-    let lead = |name: &Name<'_>| name.id.as_bytes().first_chunk::<8>().copied();
-    let mut by_id: Vec<([u8; 8], u32)> =
-        names.iter().map(|name| lead(name).unwrap_or_default()).zip(0..).collect();
+    let mut by_id: Vec<(u64, u32)> = ids.iter().map(|id| id.as_u64_pair().0).zip(0..).collect();
     by_id.sort_unstable_by(|(a, n), (b, m)| a.cmp(b).then_with(|| id(*n).cmp(&id(*m))));
     let mut places = vec![u32::MAX; names.len()];
     let mut regions = regions.iter().zip(0_u32..).peekable();
@@ -111,4 +112,28 @@ fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
         }
     }
     places
+}
+
+/// The number of names that a thread takes at once.
+const CHUNK: usize = 4096;
+
+/// Returns the ids of all names. Several threads hash the paths of a long list.
+fn ids(names: &[Name<'_>]) -> Vec<Uuid> {
+    let mut ids = vec![Uuid::nil(); names.len()];
+    let chunks = Mutex::new(names.chunks(CHUNK).zip(ids.chunks_mut(CHUNK)));
+    let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((names, ids)) = next() {
+            for (name, id) in names.iter().zip(ids) {
+                *id = name.id();
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        let others = threads::count(None).get().min(names.len().div_ceil(CHUNK)).saturating_sub(1);
+        // If the system starts no thread, this thread hashes all paths.
+        let _ = threads::start(scope, others, || &work);
+        work();
+    });
+    ids
 }

@@ -67,7 +67,7 @@ impl Package {
     fn overlap_error(&self, pair: [Located; 2]) -> Error {
         let names = self.names().ok();
         let name = |of: &Located| {
-            let path = names.and_then(|names| names.all().into_iter().find(|n| n.id == of.id));
+            let path = names.and_then(|names| names.all().into_iter().find(|n| n.id() == of.id));
             path.map_or_else(|| of.id.to_string(), |name| format!("{:?}", name.path))
         };
         let [first, second] = pair;

@@ -350,16 +350,17 @@ impl Package {
         let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
         match self.view().name_flags() {
             Some(flags) if flags.explicit_ids => {
-                let id = self.names()?.find(path).map_or(hashed, |name| name.id);
-                self.finder.find(id)
+                let explicit = self.names()?.find(path).and_then(|name| name.explicit_id);
+                self.finder.find(explicit.unwrap_or(hashed))
             }
             Some(_) => self.finder.find(hashed),
             None => {
                 if let Some(found) = self.finder.find(hashed)? {
                     return Ok(Some(found));
                 }
-                match self.names()?.find(path).filter(|name| name.id != hashed) {
-                    Some(name) => self.finder.find(name.id),
+                let explicit = self.names()?.find(path).and_then(|name| name.explicit_id);
+                match explicit.filter(|id| *id != hashed) {
+                    Some(id) => self.finder.find(id),
                     None => Ok(None),
                 }
             }

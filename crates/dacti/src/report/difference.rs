@@ -352,7 +352,7 @@ impl<'p> Listing<'p> {
     ) -> Result<Self, DiffError> {
         let failed = |error| DiffError { side, region: None, error };
         let names = package.names().map_err(failed)?.all();
-        let mut paths: Vec<_> = names.iter().map(|name| (name.id, name.path)).collect();
+        let mut paths: Vec<_> = names.iter().map(|name| (name.id(), name.path)).collect();
         paths.sort_unstable();
         let sealed = SealedSpans::of(package, &scan.found);
         Ok(Self { package, side, scan, paths, listed, sealed, is_index_unread })

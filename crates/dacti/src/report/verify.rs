@@ -308,7 +308,7 @@ fn judge_names(package: &Package, all: &[Name<'_>], regions: &[Located]) -> Vec<
     let hidden = all.iter().filter(|name| hashed_alone && name.is_explicit()).count();
     let lost = all
         .iter()
-        .filter(|name| regions.binary_search_by_key(&name.id, |located| located.id).is_err());
+        .filter(|name| regions.binary_search_by_key(&name.id(), |located| located.id).is_err());
     let mut findings: Vec<_> =
         lost.map(|name| Finding::NameWithoutRegion { path: name.path.into() }).collect();
     if hidden > 0 {

@@ -160,7 +160,9 @@ pub(super) fn id_of(
     };
     let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
     if package.view().name_flags().is_some_and(|flags| flags.explicit_ids) {
-        return Ok(list.map(|list| list.find(path).map_or(hashed, |named| named.id)));
+        return Ok(
+            list.map(|list| list.find(path).and_then(|named| named.explicit_id).unwrap_or(hashed))
+        );
     }
     Ok(Some(hashed))
 }
@@ -169,7 +171,7 @@ pub(super) fn id_of(
 pub(super) fn other_id(name: RegionName<'_>, list: &Names) -> Option<Uuid> {
     let RegionName::Path(path) = name else { return None };
     let hashed = region_id(path).ok()?;
-    list.find(path).map(|named| named.id).filter(|id| *id != hashed)
+    list.find(path).and_then(|named| named.explicit_id).filter(|id| *id != hashed)
 }
 
 /// Returns whether a name must be looked up in the names list if its hashed id was not found. This

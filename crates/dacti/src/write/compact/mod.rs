@@ -274,8 +274,9 @@ impl<'n> LiveNames<'n> {
         let mut alive = names.all();
         let all = alive.len();
         alive.retain(|name| {
-            let listed = scan.found.binary_search_by_key(&name.id, |found| found.id).is_ok();
-            listed && name.id != NAMES_ID && !name.id.is_nil()
+            let id = name.id();
+            let listed = scan.found.binary_search_by_key(&id, |found| found.id).is_ok();
+            listed && id != NAMES_ID && !id.is_nil()
         });
         let dropped = u64::try_from(all.saturating_sub(alive.len())).unwrap_or(u64::MAX);
         let newest = names.places().first().copied();
@@ -307,7 +308,8 @@ struct FirstPaths<'n>(Vec<(Uuid, &'n str, Option<u64>)>);
 impl<'n> FirstPaths<'n> {
     fn of(names: &LiveNames<'n>) -> Self {
         let alive = names.alive.iter();
-        let mut paths: Vec<_> = alive.map(|name| (name.id, name.path, name.decoded_len)).collect();
+        let mut paths: Vec<_> =
+            alive.map(|name| (name.id(), name.path, name.decoded_len)).collect();
         paths.sort_unstable();
         Self(paths)
     }

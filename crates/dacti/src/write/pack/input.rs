@@ -170,7 +170,11 @@ impl Taken {
     /// `DuplicatePath` if one of `inputs` has the path.
     pub(crate) fn take_path(&mut self, input: &Input, inputs: &[Input]) -> Result<(), Error> {
         let Some(path) = &input.path else { return Ok(()) };
-        let hashed = region_id(path).map_err(|error| Error::with_path(error, path))?;
+        let hashed = if input.explicit {
+            region_id(path).map_err(|error| Error::with_path(error, path))?
+        } else {
+            input.id
+        };
         let same = |i: &usize| inputs.get(*i).filter(|other| other.path.as_ref() == Some(path));
         let by_path = || self.paths.get(&hashed).and_then(same);
         if let Some(first) = self.ids.get(&hashed).and_then(same).or_else(by_path) {
@@ -210,6 +214,8 @@ pub(crate) struct Spool {
 pub(crate) struct Input {
     pub(crate) path: Option<String>,
     pub(crate) id: Uuid,
+    /// Whether the id may differ from the hashed id of the path.
+    explicit: bool,
     /// The length of its content in bytes. For a copied region, the length of its stored bytes.
     pub(crate) len: u64,
     /// The length of its content for the names list, if this length is known.
@@ -258,11 +264,9 @@ impl Input {
         spool: &mut Spool,
     ) -> Result<Self, Error> {
         let hashed = |path: &String| region_id(path).map_err(|error| Error::with_path(error, path));
-        let id = match (&name.path, name.id) {
-            (Some(path), explicit) => hashed(path).map(|hashed| explicit.unwrap_or(hashed))?,
-            (None, Some(id)) => id,
-            (None, None) => return Err(Error::Unnamed),
-        };
+        let hashed = name.path.as_ref().map(hashed).transpose()?;
+        let id = name.id.or(hashed).ok_or(Error::Unnamed)?;
+        let explicit = Some(id) != hashed;
         if id.is_nil() || id == NAMES_ID {
             return Err(Error::ReservedId { id });
         }
@@ -277,15 +281,17 @@ impl Input {
         };
         let (path, attributes, decoded_len) = (name.path, name.attributes, Some(len));
         let (hot, has_dictionary) = (false, false);
-        Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }.checked()
+        Self { path, id, explicit, len, decoded_len, attributes, hot, has_dictionary, source }
+            .checked()
     }
 
     /// Creates the names list of a package as an input.
     pub(crate) fn names_list(segment: Vec<u8>) -> Result<Self, Error> {
         let (source, len) = Source::bytes(segment);
         let (attributes, hot, has_dictionary) = (Attributes::default(), false, false);
-        let (path, id, decoded_len) = (None, NAMES_ID, None);
-        Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }.checked()
+        let (path, id, explicit, decoded_len) = (None, NAMES_ID, true, None);
+        Self { path, id, explicit, len, decoded_len, attributes, hot, has_dictionary, source }
+            .checked()
     }
 
     /// Creates an input that copies a region of another package. The input's `len` is the length of
@@ -293,16 +299,17 @@ impl Input {
     pub(crate) fn kept(path: Option<String>, kept: Kept) -> Self {
         let (id, len) = (kept.located.id, kept.located.span.len());
         let (source, attributes) = (Source::Kept(Box::new(kept)), Attributes::default());
-        let (decoded_len, hot, has_dictionary) = (None, false, false);
-        Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }
+        let (explicit, decoded_len, hot, has_dictionary) = (true, None, false, false);
+        Self { path, id, explicit, len, decoded_len, attributes, hot, has_dictionary, source }
     }
 
     /// Creates an input from the content of a region of another package, of `len` bytes.
     pub(crate) fn decoded(path: Option<String>, decoded: Decoded, len: u64) -> Result<Self, Error> {
         let (id, attributes) = (decoded.located.id, Attributes::default());
-        let (decoded_len, hot, has_dictionary) = (Some(len), false, false);
+        let (explicit, decoded_len, hot, has_dictionary) = (true, Some(len), false, false);
         let source = Source::Decoded(Box::new(decoded));
-        Self { path, id, len, decoded_len, attributes, hot, has_dictionary, source }.checked()
+        Self { path, id, explicit, len, decoded_len, attributes, hot, has_dictionary, source }
+            .checked()
     }
 
     /// Returns the region of another package that this input copies; `None` for other inputs.
@@ -344,8 +351,15 @@ impl Input {
 
     pub(crate) fn to_name(&self) -> Option<Name<'_>> {
         let path = self.path.as_deref()?;
-        let Self { id, decoded_len, attributes, .. } = *self;
-        Some(Name { path, id, decoded_len, attributes })
+        let Self { id, explicit, decoded_len, attributes, .. } = *self;
+        let explicit_id = explicit.then_some(id);
+        Some(Name { path, explicit_id, decoded_len, attributes })
+    }
+
+    /// Gives this input the id that the names list has for its path.
+    pub(crate) fn set_id(&mut self, listed: &Name<'_>) {
+        self.id = listed.id();
+        self.explicit = listed.explicit_id.is_some();
     }
 
     /// Returns the whole content if it is in memory.

@@ -137,7 +137,7 @@ impl<'p> Passing<'p> {
     /// Returns the path of a region, or its id.
     fn name(&self, located: &Located) -> String {
         let names = self.package.names().ok();
-        let name = names.and_then(|names| names.iter().find(|name| name.id == located.id));
+        let name = names.and_then(|names| names.iter().find(|name| name.id() == located.id));
         name.map_or_else(|| located.id.to_string(), |name| name.path.to_owned())
     }
 }

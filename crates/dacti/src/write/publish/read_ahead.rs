@@ -3,10 +3,10 @@
 //! once, because each takes a request.
 
 use crate::threads::start;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use daicon_core::{Span, to_u64};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The maximum number of reads that are made at once.

@@ -281,7 +281,7 @@ fn resolve_ids(
     for input in inputs {
         let Some(name) = input.to_name().filter(|name| !name.is_explicit()) else { continue };
         if !hashed_only && let Some(listed) = chain.find(name.path) {
-            input.id = listed.id;
+            input.set_id(&listed);
         }
     }
     Ok(has_explicit)
@@ -351,7 +351,7 @@ fn names_to_write<'i>(
             // stay.
             let attributes_are_right =
                 listed.attributes == name.attributes || (*unchanged && name.attributes.is_empty());
-            listed.id == name.id && len_is_right && attributes_are_right
+            listed.id() == name.id() && len_is_right && attributes_are_right
         } else {
             // Some segments were not read. If the package has the region, one of them most likely
             // lists its name.
