@@ -15,6 +15,7 @@ const SERVERS: &[(&str, &str)] = &[
     ("/usr/sbin/squid", "squid"),
     ("/usr/lib/trafficserver/modules/slice.so", "trafficserver-experimental-plugins"),
     ("/usr/bin/wrk", "wrk"),
+    ("/usr/bin/rsync", "rsync"),
     ("/usr/bin/node", "nodejs"),
     ("/usr/bin/npm", "npm"),
 ];

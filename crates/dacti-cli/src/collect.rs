@@ -513,6 +513,6 @@ fn walk_failed(root: &Path, error: &walkdir::Error) -> Failure {
             ))
         }
         (Some(error), None) => cannot_read(path, error),
-        (None, None) => Failure::Failed(printable(&error.to_string())),
+        (None, None) => Failure::Failed(printable(&error.to_string()).into_owned()),
     }
 }

@@ -58,7 +58,8 @@ impl Input {
     fn parse_with(text: &str, exists: &dyn Fn(&str) -> bool) -> Result<Self, Failure> {
         let location = Location::from(text);
         if location.is_url() {
-            let location = output::printable(&location.to_string());
+            let location = location.to_string();
+            let location = output::printable(&location);
             return Err(Failure::Usage(format!("{location}: give a file or folder, not a URL")));
         }
         // The text may be a mistyped URL with secrets, such as its query. The message shows the URL
@@ -87,7 +88,8 @@ impl Input {
         match dacti_names::check_path(&path) {
             Ok(_) => Ok(Self { prefix: Some(path.into_owned()), source }),
             Err(dacti_names::Error::Path { fault, .. }) => {
-                let shown = output::printable(&format!("{path}={}", Location::from(from)));
+                let shown = format!("{path}={}", Location::from(from));
+                let shown = output::printable(&shown);
                 let what = format!("{path:?} cannot be the path of a region: it {fault}");
                 Err(Failure::Usage(format!("{shown}: there is no file of this name, and {what}")))
             }

@@ -32,7 +32,7 @@ impl Found {
         Self {
             kind: "overlap",
             loss: false,
-            path: region.path.clone(),
+            path: region.path.map(Into::into),
             id: Some(region.located.id),
             place: Some(region.located.span.into()),
             message: message.clone(),

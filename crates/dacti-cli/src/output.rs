@@ -6,6 +6,7 @@ use dacti::Package;
 use dacti::fetch::Location;
 use serde::Serialize;
 use serde_json::ser::Formatter;
+use std::borrow::Cow;
 use std::io::{self, BufWriter, StdoutLock, Write};
 use std::path::Path;
 
@@ -92,7 +93,8 @@ pub(crate) fn note(message: &dyn Display) {
 
 fn line(prefix: &str, message: &dyn Display) {
     // If standard error is closed, the message is lost.
-    let message = printable(&message.to_string());
+    let message = message.to_string();
+    let message = printable(&message);
     let _ = writeln!(io::stderr().lock(), "dacti: {prefix}{message}");
 }
 
@@ -101,24 +103,25 @@ fn line(prefix: &str, message: &dyn Display) {
 /// names look the same.
 ///
 /// A text that was made safe once stays the same if it is made safe again.
-pub(crate) fn printable(text: &str) -> String {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     // Most texts are ASCII, and bytes are checked faster than characters.
     if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) || text.chars().all(is_plain) {
-        return text.into();
+        return Cow::Borrowed(text);
     }
-    text.chars().fold(String::new(), |mut shown, c| {
+    let escaped = text.chars().fold(String::new(), |mut shown, c| {
         if is_plain(c) && c != '\\' {
             shown.push(c);
         } else {
             shown.extend(c.escape_default());
         }
         shown
-    })
+    });
+    Cow::Owned(escaped)
 }
 
 /// Returns the name of a file, or a URL without its secrets, safe to print on a terminal.
 pub(crate) fn shown(path: &Path) -> String {
-    printable(&place(path))
+    printable(&place(path)).into_owned()
 }
 
 /// Returns the name of a file, or a URL without its secrets, with no character escaped.

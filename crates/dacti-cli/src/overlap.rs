@@ -1,21 +1,21 @@
 //! Warns about regions that share some, but not all, of their stored bytes.
 
 use crate::{Talk, output};
-use dacti::{Listed, Package};
+use dacti::{ListedRef, Listing, Package};
 
 /// A warning about regions that overlap in a part of their bytes.
 #[derive(Debug)]
 pub(crate) struct Overlapping<'l> {
     /// The second region of the first pair that overlaps.
-    pub(crate) region: &'l Listed,
+    pub(crate) region: ListedRef<'l>,
     pub(crate) message: String,
 }
 
 /// Returns a warning if listed regions overlap in a part of their bytes.
-pub(crate) fn find<'l>(package: &Package, listed: &'l [Listed]) -> Option<Overlapping<'l>> {
-    let found = package.part_overlaps(listed.iter().map(|listed| listed.located));
+pub(crate) fn find<'l>(package: &Package, listing: &'l Listing<'_>) -> Option<Overlapping<'l>> {
+    let found = package.part_overlaps(listing.regions());
     let [first, second] = found.first?;
-    let of = |id| listed.iter().find(|listed| listed.located.id == id);
+    let of = |id| listing.iter().find(|listed| listed.located.id == id);
     let (first, region) = (of(first.id)?, of(second.id)?);
     let count = output::counted(found.count, "region shares", "regions share");
     let message = format!(

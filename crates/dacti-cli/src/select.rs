@@ -5,10 +5,11 @@
 
 use crate::outcome::Failure;
 use crate::output::{quoted, shown};
-use dacti::{Listed, Located, Package, RegionName};
+use dacti::{ListedRef, Listing, Located, Package, RegionName};
 use globset::{GlobBuilder, GlobMatcher};
 use std::borrow::Cow;
 use std::path::Path;
+use std::rc::Rc;
 use uuid::Uuid;
 
 /// A path or pattern of the command line.
@@ -64,17 +65,16 @@ pub(crate) fn path(text: &str) -> Cow<'_, str> {
     dacti_names::normalize(text)
 }
 
-/// Removes the regions that a pattern means from `listed`, and returns them. Without a pattern,
-/// returns all regions.
-///
-/// The other regions stay in `listed`. A message about a pattern that matches nothing needs them.
-pub(crate) fn take(text: Option<&str>, listed: &mut Vec<Listed>) -> Result<Vec<Listed>, Failure> {
-    let Some(text) = text else { return Ok(core::mem::take(listed)) };
-    let pattern = Pattern::new(text, listed.iter().map(Listed::name))?;
-    let all = core::mem::take(listed);
-    let (wanted, others) = all.into_iter().partition(|region| pattern.matches(&region.name()));
-    *listed = others;
-    Ok(wanted)
+/// Returns the regions that a pattern means. Without a pattern, returns all regions.
+pub(crate) fn matching<'l>(
+    text: Option<&str>,
+    listing: &'l Listing<'_>,
+) -> Result<impl Iterator<Item = ListedRef<'l>> + Clone, Failure> {
+    let names = || listing.iter().map(|region| region.name());
+    let pattern = text.map(|text| Pattern::new(text, names())).transpose()?.map(Rc::new);
+    Ok(listing.iter().filter(move |region| {
+        pattern.as_ref().is_none_or(|pattern| pattern.matches(&region.name()))
+    }))
 }
 
 /// Reads an id that is written with hyphens.
@@ -118,8 +118,12 @@ pub(crate) fn find_all<'k>(
 }
 
 /// Returns the failure of a pattern that matches none of these regions.
-pub(crate) fn nothing_matches(package: &Path, text: &str, listed: &[Listed]) -> Failure {
-    let paths = listed.iter().filter_map(|listed| listed.path.as_deref());
+pub(crate) fn nothing_matches<'l>(
+    package: &Path,
+    text: &str,
+    listed: impl Iterator<Item = ListedRef<'l>> + Clone,
+) -> Failure {
+    let paths = listed.filter_map(|listed| listed.path);
     let what = meant(text, paths).unwrap_or_else(|| LIST.into());
     Failure::Failed(format!("{}: nothing matches {}: {what}", shown(package), quoted(text)))
 }

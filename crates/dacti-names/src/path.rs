@@ -5,6 +5,7 @@
 use crate::{Error, PathFault, Structure};
 use alloc::borrow::Cow;
 use alloc::string::String;
+use sha1::{Digest, Sha1};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
@@ -48,7 +49,10 @@ pub fn normalize(path: &str) -> Cow<'_, str> {
 
 /// Returns the hashed id of a valid path.
 pub(crate) fn hashed_id(path: &str) -> Uuid {
-    Uuid::new_v5(&NAMESPACE, path.as_bytes())
+    // The crate `sha1` uses the processor's instructions for SHA-1, which `Uuid::new_v5` does not.
+    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(path).finalize();
+    let start = hash.first_chunk().copied().unwrap_or_default();
+    uuid::Builder::from_sha1_bytes(start).into_uuid()
 }
 
 /// Returns the first rule that a path breaks, if any.
@@ -62,10 +66,10 @@ pub(crate) fn fault(path: &str) -> Option<PathFault> {
     if path.contains('\0') {
         return Some(PathFault::Nul);
     }
-    for part in path.split('/') {
+    for part in path.as_bytes().split(|byte| *byte == b'/') {
         match part {
-            "" => return Some(PathFault::EmptyPart),
-            "." | ".." => return Some(PathFault::DotPart),
+            b"" => return Some(PathFault::EmptyPart),
+            b"." | b".." => return Some(PathFault::DotPart),
             _ => {}
         }
     }

@@ -182,12 +182,17 @@ impl<'b> Segment<'b> {
         self.records.iter().enumerate().map(record)
     }
 
+    /// Returns a name by its number in the order of the paths, from 0.
+    #[must_use]
+    pub fn name(&self, i: usize) -> Option<Name<'b>> {
+        self.records.get(i).map(|record| name_of(record, self.attributes.get(i), self.heap))
+    }
+
     /// Finds the name of `path` by a binary search.
     #[must_use]
     pub fn find(&self, path: &str) -> Option<Name<'b>> {
         let by_path = |record: &NamesRecord| path_of(record, self.heap).cmp(path);
-        let i = self.records.binary_search_by(by_path).ok()?;
-        self.records.get(i).map(|record| name_of(record, self.attributes.get(i), self.heap))
+        self.name(self.records.binary_search_by(by_path).ok()?)
     }
 }
 

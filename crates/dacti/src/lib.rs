@@ -30,7 +30,7 @@ mod write;
 
 pub use error::{Error, ErrorKind};
 pub use read::limits::Limits;
-pub use read::listing::Listed;
+pub use read::listing::{Listed, ListedRef, Listing};
 pub use read::many::{GetPlan, Readers};
 pub use read::names::Names;
 pub use read::package::Package;

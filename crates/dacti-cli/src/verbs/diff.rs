@@ -154,7 +154,7 @@ fn print_regions(out: &mut impl Write, found: &Difference) -> io::Result<()> {
     }
     for Renamed { id, old_id, old, new } in &found.renamed {
         let shown = |path: &Option<String>, id: &Uuid| {
-            path.as_deref().map_or_else(|| id.to_string(), printable)
+            path.as_deref().map_or_else(|| id.to_string(), |path| printable(path).into_owned())
         };
         writeln!(out, "> {} to {}", shown(old, old_id), shown(new, id))?;
     }

@@ -8,7 +8,7 @@ use crate::outcome::{Failure, Outcome};
 use crate::remote::Remote;
 use crate::select;
 use crate::{Talk, output, overlap};
-use dacti::{Limits, Listed};
+use dacti::{Limits, ListedRef};
 use serde::Serialize;
 use std::io::Write;
 use std::path::PathBuf;
@@ -54,14 +54,14 @@ struct Line<'l> {
     executable: Option<bool>,
 }
 
-impl<'l> From<&'l Listed> for Line<'l> {
-    fn from(listed: &'l Listed) -> Self {
+impl<'l> From<&ListedRef<'l>> for Line<'l> {
+    fn from(listed: &ListedRef<'l>) -> Self {
         Self {
-            path: listed.path.as_deref(),
+            path: listed.path,
             id: listed.located.id,
             kind: "region",
             place: listed.located.span.into(),
-            decoded_len: listed.decoded_len,
+            decoded_len: listed.decoded_len(),
             encoding: listed.located.encoding.to_string(),
             modified: listed.attributes.modified.map(keep::text),
             executable: listed.attributes.executable,
@@ -82,31 +82,41 @@ impl Args {
         }
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
-        let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
-        if let Some(found) = overlap::find(&package, &listed) {
+        let listing = package.listing(&mut faults).map_err(failed)?;
+        if let Some(found) = overlap::find(&package, &listing) {
             found.tell(talk);
         }
         let mut out = output::stdout();
-        let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
-        let keeps = wanted.iter().any(|listed| !listed.attributes.is_empty());
-        wanted.iter().try_for_each(|listed| self.print(&mut out, listed, keeps))?;
+        let wanted = select::matching(self.pattern.as_deref(), &listing)?;
+        let keeps = self.long && wanted.clone().any(|listed| !listed.attributes.is_empty());
+        let mut has_match = false;
+        for listed in wanted {
+            has_match = true;
+            self.print(&mut out, &listed, keeps)?;
+        }
         out.flush()?;
         output::errors(faults.iter(), "");
         output::fences_fault(&package, talk);
         costs.tell(&self.remote);
         // If no region matches, the command fails, unless a segment of the names list is lost: the
         // pattern may match a path of the lost segment.
-        if let Some(pattern) = self.pattern.filter(|_| wanted.is_empty() && faults.is_empty()) {
-            return Err(select::nothing_matches(&self.package, &pattern, &listed));
+        if let Some(pattern) = self.pattern.filter(|_| !has_match && faults.is_empty()) {
+            return Err(select::nothing_matches(&self.package, &pattern, listing.iter()));
         }
         Ok(Outcome::with_loss(!faults.is_empty()))
     }
 
-    fn print(&self, out: &mut impl Write, listed: &Listed, keeps: bool) -> std::io::Result<()> {
+    fn print(
+        &self,
+        out: &mut impl Write,
+        listed: &ListedRef<'_>,
+        keeps: bool,
+    ) -> std::io::Result<()> {
         if self.json {
             return output::json(out, &Line::from(listed));
         }
-        let name = output::printable(&listed.name());
+        let name = listed.name();
+        let name = output::printable(&name);
         if self.long {
             let Line { id, encoding, decoded_len, executable, modified, .. } = Line::from(listed);
             let decoded = decoded_len.map_or_else(|| "-".into(), |len| len.to_string());

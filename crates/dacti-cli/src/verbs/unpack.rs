@@ -16,7 +16,7 @@ use crate::{Talk, files, interrupt, output, overlap, threads};
 use core::num::NonZeroUsize;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use dacti::{Limits, Listed, Located, Package, Readers, UnverifiedReader};
+use dacti::{Limits, ListedRef, Located, Package, Readers, UnverifiedReader};
 use names::{FolderLimits, Portability, TooManyFolders};
 use place::{Place, Recorded, Refusal};
 use reason::Reason;
@@ -151,14 +151,14 @@ impl Args {
             self.remote.open(&self.package, limits, self.dry_run.dry_run, talk)?;
         let package = self.trust.applied(package)?;
         let mut faults = Vec::new();
-        let mut listed = package.list_lossy(&mut faults).map_err(failed)?;
-        let overlapping = overlap::find(&package, &listed);
+        let listing = package.listing(&mut faults).map_err(failed)?;
+        let overlapping = overlap::find(&package, &listing);
         if let Some(found) = &overlapping {
             found.tell(talk);
         }
         let findings: Vec<Found> = overlapping.iter().map(Found::of_overlap).collect();
-        let wanted = select::take(self.pattern.as_deref(), &mut listed)?;
-        if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.is_empty()) {
+        let wanted = select::matching(self.pattern.as_deref(), &listing)?;
+        if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.clone().next().is_none()) {
             output::errors(faults.iter(), "");
             // If names are lost, the wanted region may have lost its name with them.
             if !faults.is_empty() {
@@ -169,7 +169,7 @@ impl Args {
                     output::quoted(pattern)
                 )));
             }
-            return Err(select::nothing_matches(&self.package, pattern, &listed));
+            return Err(select::nothing_matches(&self.package, pattern, listing.iter()));
         }
         let shown = output::shown(&self.directory);
         let mut jobs = self.jobs(wanted, package.view().len())?;
@@ -213,13 +213,18 @@ impl Args {
     /// Returns the regions to write, in the order of their stored bytes, so that the package is
     /// read from front to back. Names are checked in the order of the listing, which has paths
     /// before ids.
-    fn jobs(&self, listed: Vec<Listed>, package_len: u64) -> Result<Vec<Job>, Failure> {
-        self.check_count(u64::try_from(listed.len()).unwrap_or(u64::MAX), package_len)?;
+    fn jobs<'l>(
+        &self,
+        listed: impl Iterator<Item = ListedRef<'l>> + Clone,
+        package_len: u64,
+    ) -> Result<Vec<Job>, Failure> {
+        let count = listed.clone().count();
+        self.check_count(u64::try_from(count).unwrap_or(u64::MAX), package_len)?;
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
             case: self.portable || cfg!(any(windows, target_os = "macos")),
         };
-        let names: Vec<String> = listed.iter().map(Listed::name).collect();
+        let names: Vec<String> = listed.clone().map(|listed| listed.name().into_owned()).collect();
         let refusals = names::refusals(&names, portability, self.folder_limits(names.len()));
         let refusals = refusals.map_err(|TooManyFolders(count)| {
             Failure::Failed(format!(
@@ -230,14 +235,14 @@ impl Args {
             ))
         })?;
         let own = self.own_name();
-        let jobs = listed.into_iter().zip(names).zip(refusals);
+        let jobs = listed.zip(names).zip(refusals);
         let mut jobs: Vec<Job> = jobs
             .map(|((listed, name), refusal)| {
                 let is_own = own.as_ref().is_some_and(|own| *own == name);
                 let refusal = refusal
                     .or_else(|| is_own.then(|| Reason::new("package", "is the package itself")));
                 let recorded = Recorded::of(listed.attributes);
-                Job { name, located: listed.located, recorded, refusal }
+                Job { name, located: *listed.located, recorded, refusal }
             })
             .collect();
         jobs.sort_by_key(|job| job.located.span.start);

@@ -353,7 +353,7 @@ mod tests {
     use uuid::Uuid;
 
     fn id(n: u32) -> Uuid {
-        Uuid::new_v5(&Uuid::nil(), &n.to_le_bytes())
+        dacti_names::region_id(&n.to_string()).unwrap()
     }
 
     fn package_of(count: u32) -> Package {

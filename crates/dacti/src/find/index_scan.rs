@@ -6,6 +6,7 @@
 use dacti_index::{Encoding, Group, Located};
 use daicon_core::Span;
 use std::collections::BTreeMap;
+use uuid::Uuid;
 
 /// The groups of an index, and all regions. If an id has several entries, its newest entry counts.
 ///
@@ -82,17 +83,27 @@ impl Collected {
         let length = u8::try_from(group.entries().len()).unwrap_or(u8::MAX);
         let (at, base, encoding) = (group.at(), group.base(), group.encoding());
         self.scan.groups.push(GroupSummary { at, length, base, encoding });
-        // The newest entry of a group is stored last, so the entries are visited in reverse. Then
-        // the first entry of each id counts.
-        for (entry, located) in group.entries().iter().zip(group.regions()).rev() {
-            self.scan.found.push(located.unwrap_or_else(|fault| {
-                // A faulty entry is kept with the other entries of its id, because its fault
-                // matters only if the entry counts.
-                let at = fault.at().unwrap_or_default();
-                self.wrong.insert(at, fault);
-                Located { id: entry.id.get(), span: Span::default(), encoding, at }
-            }));
+        let entries = group.entries().iter().zip(group.regions());
+        let is_sorted = group.entries().is_sorted_by(|a, b| a.id.get() < b.id.get());
+        if is_sorted {
+            // No id occurs twice. Ascending groups of a run make one ascending list, so the sort of
+            // all entries takes one pass.
+            entries.for_each(|(entry, located)| self.take_entry(entry.id.get(), located));
+        } else {
+            // The newest entry of a group is stored last, so the entries are visited in reverse.
+            // Then the first entry of each id counts.
+            entries.rev().for_each(|(entry, located)| self.take_entry(entry.id.get(), located));
         }
+    }
+
+    fn take_entry(&mut self, id: Uuid, located: Result<Located, dacti_index::Error>) {
+        self.scan.found.push(located.unwrap_or_else(|fault| {
+            // A faulty entry is kept with the other entries of its id, because its fault matters
+            // only if the entry counts.
+            let at = fault.at().unwrap_or_default();
+            self.wrong.insert(at, fault);
+            Located { id, span: Span::default(), encoding: Encoding::NONE, at }
+        }));
     }
 
     /// Chooses the entries that count, after all groups were taken.

@@ -1,8 +1,10 @@
 //! The list of a package's regions, with their paths.
 
+use crate::read::names::SortedNames;
 use crate::{Names, threads};
 use dacti_index::{Encoding, Located};
 use dacti_names::{Attributes, NAMES_ID, Name};
+use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
@@ -24,77 +26,133 @@ impl Listed {
     /// Returns the path, or the id if the region has no path.
     #[must_use]
     pub fn name(&self) -> String {
-        self.path.clone().unwrap_or_else(|| self.located.id.to_string())
+        self.borrowed().name().into_owned()
     }
 
-    fn of(listing: Listing<'_>) -> Self {
-        let Listing { path, located, decoded_len, attributes } = listing;
-        Self { path: path.map(Into::into), located, decoded_len, attributes }
+    /// Returns the same without a copy of the path.
+    #[must_use]
+    pub fn borrowed(&self) -> ListedRef<'_> {
+        let Self { path, located, decoded_len: hint, attributes } = self;
+        ListedRef { path: path.as_deref(), located, hint: *hint, attributes: *attributes }
     }
 }
 
-/// A region in a listing. It borrows its path.
+/// A region in a listing. It borrows its path from the names list, or from a [`Listed`].
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Listing<'n> {
-    pub(crate) path: Option<&'n str>,
-    pub(crate) located: Located,
-    pub(crate) decoded_len: Option<u64>,
-    attributes: Attributes,
+pub struct ListedRef<'l> {
+    /// Its path, if the names list has one.
+    pub path: Option<&'l str>,
+    /// Its stored bytes. This is a reference, because the regions are not in the order of the
+    /// paths: each access to a region may wait for memory.
+    pub located: &'l Located,
+    /// The length of its content, if the names list has it.
+    hint: Option<u64>,
+    /// The attributes of the file in the names list.
+    pub attributes: Attributes,
 }
 
-impl<'n> Listing<'n> {
-    fn new(name: Option<&Name<'n>>, located: Located) -> Self {
-        let stored = (located.encoding == Encoding::NONE).then(|| located.span.len());
-        let hint = name.and_then(|name| name.decoded_len);
-        let attributes = name.map(|name| name.attributes).unwrap_or_default();
-        let path = name.map(|name| name.path);
-        Self { path, located, decoded_len: stored.or(hint), attributes }
+impl<'l> ListedRef<'l> {
+    fn new(name: Name<'l>, located: &'l Located) -> Self {
+        let Name { path, decoded_len: hint, attributes, .. } = name;
+        Self { path: Some(path), located, hint, attributes }
     }
 
-    /// Returns a region without a path, whose decoded length is unknown.
-    pub(crate) fn unnamed(located: Located) -> Self {
-        let attributes = Attributes::default();
-        Self { path: None, located, decoded_len: None, attributes }
+    /// Returns a region without a path.
+    pub(crate) fn unnamed(located: &'l Located) -> Self {
+        Self { path: None, located, hint: None, attributes: Attributes::default() }
     }
 
-    /// Returns its path, or its id if it has no path.
-    pub(crate) fn name(&self) -> String {
-        self.path.map_or_else(|| self.located.id.to_string(), Into::into)
+    /// Returns the path, or the id if the region has no path.
+    #[must_use]
+    pub fn name(&self) -> Cow<'l, str> {
+        self.path.map_or_else(|| self.located.id.to_string().into(), Into::into)
     }
-}
 
-/// Joins `regions` with `names`. The regions must ascend by id. Returns the named regions by path,
-/// then the others by id.
-///
-/// Leaves out names without a region, and the region of the names list itself.
-pub(crate) fn join(regions: &[Located], names: &Names) -> Vec<Listed> {
-    let mut listed = Vec::with_capacity(regions.len());
-    each(regions, &names.all(), |listing| listed.push(Listed::of(listing)));
-    listed
-}
-
-/// Hands out each region once for each of its paths, in the order of [`join`]. A region without a
-/// path is handed out once.
-pub(crate) fn each<'n>(regions: &[Located], names: &[Name<'n>], mut take: impl FnMut(Listing<'n>)) {
-    let mut shown = vec![false; regions.len()];
-    for (name, i) in names.iter().zip(places(regions, names)) {
-        let i = usize::try_from(i).unwrap_or(usize::MAX);
-        if let (Some(located), Some(shown)) = (regions.get(i), shown.get_mut(i)) {
-            *shown = true;
-            take(Listing::new(Some(name), *located));
+    /// Returns the length of its content in bytes: see [`Listed::decoded_len`].
+    #[must_use]
+    pub fn decoded_len(&self) -> Option<u64> {
+        if self.located.encoding == Encoding::NONE {
+            return Some(self.located.span.len());
         }
+        self.hint
     }
-    let unnamed =
-        regions.iter().zip(shown).filter(|(located, shown)| !shown && located.id != NAMES_ID);
-    unnamed.for_each(|(located, _)| take(Listing::new(None, *located)));
+
+    /// Returns the same with a copy of the path.
+    #[must_use]
+    pub fn to_listed(&self) -> Listed {
+        let Self { path, located, attributes, .. } = *self;
+        let (located, decoded_len) = (*located, self.decoded_len());
+        Listed { path: path.map(Into::into), located, decoded_len, attributes }
+    }
 }
 
-/// Returns for each name the index of its region in `regions`, which ascend by id; `u32::MAX` if
-/// there is none. The names are sorted by id and then merged with the regions. A binary search for
+/// The regions of a package with their paths. It borrows the names list, so it takes only 30 bytes
+/// for each name in addition to the regions.
+#[derive(Debug, Clone)]
+pub struct Listing<'p> {
+    /// Ascending by id.
+    regions: Cow<'p, [Located]>,
+    names: SortedNames<'p>,
+    /// For each name, the index of its region in `regions`; `u32::MAX` if there is none.
+    places: Vec<u32>,
+    /// The indices of the regions without a path. The names list itself is left out.
+    unnamed: Vec<u32>,
+}
+
+impl<'p> Listing<'p> {
+    /// Joins `regions` with `names`. The regions must ascend by id.
+    pub(crate) fn new(regions: impl Into<Cow<'p, [Located]>>, names: &'p Names) -> Self {
+        let (regions, names) = (regions.into(), names.sorted());
+        let places = places(&regions, &names);
+        let mut has_path = vec![false; regions.len()];
+        for i in &places {
+            if let Some(has_path) = has_path.get_mut(index(*i)) {
+                *has_path = true;
+            }
+        }
+        let unnamed = regions.iter().zip(has_path).zip(0..);
+        let unnamed = unnamed.filter(|((located, named), _)| !named && located.id != NAMES_ID);
+        let unnamed = unnamed.map(|(_, i)| i).collect();
+        Self { regions, names, places, unnamed }
+    }
+
+    /// Returns the named regions by path, then the others by id. A region with several paths is
+    /// returned once for each of them. Names without a region are left out, and so is the region of
+    /// the names list itself.
+    pub fn iter(&self) -> impl Iterator<Item = ListedRef<'_>> + Clone {
+        let named = self.names.iter().zip(&self.places).filter_map(|(name, place)| {
+            self.regions.get(index(*place)).map(|located| ListedRef::new(name, located))
+        });
+        let unnamed = self.unnamed.iter().filter_map(|i| self.regions.get(index(*i)));
+        named.chain(unnamed.map(ListedRef::unnamed))
+    }
+
+    /// Returns all regions but that of the names list, ascending by id. A region with several paths
+    /// is returned once.
+    pub fn regions(&self) -> impl Iterator<Item = Located> + Clone {
+        self.regions.iter().filter(|located| located.id != NAMES_ID).copied()
+    }
+
+    /// Returns the names without a region.
+    pub(crate) fn lost(&self) -> impl Iterator<Item = Name<'p>> {
+        let names = self.names.iter().zip(&self.places);
+        names.filter(|(_, place)| index(**place) >= self.regions.len()).map(|(name, _)| name)
+    }
+
+    pub(crate) const fn names(&self) -> &SortedNames<'p> {
+        &self.names
+    }
+}
+
+fn index(i: u32) -> usize {
+    usize::try_from(i).unwrap_or(usize::MAX)
+}
+
+/// Returns [`Listing::places`]. The names are sorted by id and then merged with the regions. A binary search for
 /// each name would be slower, because each of its steps would wait for memory.
-fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
+fn places(regions: &[Located], names: &SortedNames<'_>) -> Vec<u32> {
     let ids = ids(names);
-    let id = |n: u32| ids.get(usize::try_from(n).unwrap_or(usize::MAX)).copied();
+    let id = |n: u32| ids.get(index(n)).copied();
     // The first half of two ids nearly always differs. Sorting the halves takes less memory than
     // sorting whole ids.
     let mut by_id: Vec<(u64, u32)> = ids.iter().map(|id| id.as_u64_pair().0).zip(0..).collect();
@@ -106,7 +164,7 @@ fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
         while regions.next_if(|(located, _)| located.id < wanted).is_some() {}
         if let Some((located, i)) = regions.peek()
             && located.id == wanted
-            && let Some(place) = places.get_mut(usize::try_from(n).unwrap_or(usize::MAX))
+            && let Some(place) = places.get_mut(index(n))
         {
             *place = *i;
         }
@@ -118,14 +176,14 @@ fn places(regions: &[Located], names: &[Name<'_>]) -> Vec<u32> {
 const CHUNK: usize = 4096;
 
 /// Returns the ids of all names. Several threads hash the paths of a long list.
-fn ids(names: &[Name<'_>]) -> Vec<Uuid> {
+fn ids(names: &SortedNames<'_>) -> Vec<Uuid> {
     let mut ids = vec![Uuid::nil(); names.len()];
-    let chunks = Mutex::new(names.chunks(CHUNK).zip(ids.chunks_mut(CHUNK)));
+    let chunks = Mutex::new(ids.chunks_mut(CHUNK).zip((0..).step_by(CHUNK)));
     let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
     let work = || {
-        while let Some((names, ids)) = next() {
-            for (name, id) in names.iter().zip(ids) {
-                *id = name.id();
+        while let Some((ids, first)) = next() {
+            for (id, i) in ids.iter_mut().zip(first..) {
+                *id = names.get(i).map(|name| name.id()).unwrap_or_default();
             }
         }
     };

@@ -19,6 +19,9 @@ pub struct Names {
 }
 
 impl Names {
+    /// The names of a package without names.
+    pub(crate) const NONE: &Self = &Self { segments: Vec::new(), places: Vec::new() };
+
     /// Reads the segment at `located` and its older ones.
     pub(crate) fn read(package: &Package, located: Located) -> Result<Self, Error> {
         let (mut segments, mut places) = (Vec::new(), Vec::new());
@@ -57,13 +60,20 @@ impl Names {
     /// Returns every name, ascending by path, each from the newest segment that has it.
     #[must_use]
     pub fn all(&self) -> Vec<Name<'_>> {
-        let mut segments = self.parsed();
-        if let (Some(newest), None) = (segments.next(), segments.next()) {
+        match self.sorted() {
             // The number of names is known, so the list takes no more memory than it needs.
-            return newest.names().collect();
+            SortedNames::One(only) => only.names().collect(),
+            SortedNames::Merged(names) => names,
         }
-        drop(segments);
-        self.iter().collect()
+    }
+
+    /// Returns every name by its number in the order of the paths.
+    pub(crate) fn sorted(&self) -> SortedNames<'_> {
+        let mut segments = self.parsed();
+        match (segments.next(), segments.next()) {
+            (Some(only), None) => SortedNames::One(only),
+            _ => SortedNames::Merged(self.iter().collect()),
+        }
     }
 
     /// Iterates over every name, ascending by path, each from the newest segment that has it. The
@@ -114,6 +124,34 @@ impl Names {
 
     fn parsed(&self) -> impl Iterator<Item = Segment<'_>> {
         self.segments.iter().filter_map(|content| Segment::reopen(content).ok())
+    }
+}
+
+/// The names of a package, ascending by path. Those of a single segment are not copied.
+#[derive(Debug, Clone)]
+pub(crate) enum SortedNames<'n> {
+    One(Segment<'n>),
+    Merged(Vec<Name<'n>>),
+}
+
+impl<'n> SortedNames<'n> {
+    /// The number of names.
+    pub(crate) const fn len(&self) -> usize {
+        match self {
+            Self::One(segment) => segment.len(),
+            Self::Merged(names) => names.len(),
+        }
+    }
+
+    pub(crate) fn get(&self, i: usize) -> Option<Name<'n>> {
+        match self {
+            Self::One(segment) => segment.name(i),
+            Self::Merged(names) => names.get(i).copied(),
+        }
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Name<'n>> + Clone {
+        (0..self.len()).filter_map(|i| self.get(i))
     }
 }
 

@@ -7,7 +7,7 @@
 #[cfg(feature = "write")]
 use crate::Error;
 use crate::{Located, Package};
-use daicon_core::to_u64;
+use daicon_core::{Span, to_u64};
 
 /// The regions that share some of their stored bytes with another region, but not all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,27 +22,34 @@ pub struct PartOverlaps {
 impl PartOverlaps {
     /// Finds overlaps. A region ends with its seals. If several regions have the same stored bytes,
     /// one seal for each of them follows these bytes, up to `seals_max` seals.
-    fn of(mut regions: Vec<Located>, seal_len: u64, seals_max: u64) -> Self {
-        regions.retain(|found| !found.span.is_empty());
-        regions.sort_unstable_by_key(|found| (found.span, found.id));
-        let mut overlaps = Self::default();
-        // The region with the highest end so far, and the end of its seals.
-        let mut longest: Option<(Located, u64)> = None;
-        for alike in regions.chunk_by(|a, b| a.span == b.span) {
-            let (Some(found), count) = (alike.first(), to_u64(alike.len())) else { continue };
-            if let Some((first, end)) = longest
-                && end > found.span.start
+    fn of(
+        regions: &(impl Iterator<Item = Located> + Clone),
+        seal_len: u64,
+        seals_max: u64,
+    ) -> Self {
+        let mut spans: Vec<Span> = regions.clone().map(|found| found.span).collect();
+        spans.retain(|span| !span.is_empty());
+        spans.sort_unstable();
+        let (mut count, mut first) = (0_u64, None);
+        // The span with the highest end so far, and the end of its seals.
+        let mut longest: Option<(Span, u64)> = None;
+        for alike in spans.chunk_by(|a, b| a == b) {
+            let (Some(span), alike) = (alike.first(), to_u64(alike.len())) else { continue };
+            if let Some((before, end)) = longest
+                && end > span.start
             {
-                overlaps.count = overlaps.count.saturating_add(count);
-                overlaps.first = overlaps.first.or(Some([first, *found]));
+                count = count.saturating_add(alike);
+                first = first.or(Some([before, *span]));
             }
-            let seals = count.min(seals_max);
-            let end = found.span.end.saturating_add(seal_len.saturating_mul(seals));
+            let seals = alike.min(seals_max);
+            let end = span.end.saturating_add(seal_len.saturating_mul(seals));
             if longest.is_none_or(|(_, longest)| end >= longest) {
-                longest = Some((*found, end));
+                longest = Some((*span, end));
             }
         }
-        overlaps
+        let located = |span| regions.clone().filter(|r| r.span == span).min_by_key(|r| r.id);
+        let first = first.and_then(|[a, b]| Some([located(a)?, located(b)?]));
+        Self { count, first }
     }
 }
 
@@ -50,9 +57,12 @@ impl Package {
     /// Finds regions that share some of their stored bytes with another of `regions`, but not all.
     /// Reading such a package is safe, but writers refuse it.
     #[must_use]
-    pub fn part_overlaps(&self, regions: impl IntoIterator<Item = Located>) -> PartOverlaps {
+    pub fn part_overlaps(
+        &self,
+        regions: impl IntoIterator<Item = Located, IntoIter: Clone>,
+    ) -> PartOverlaps {
         let (seal_len, seals_max) = (self.trust().seal_len(), self.trust().seals_max());
-        PartOverlaps::of(regions.into_iter().collect(), seal_len, seals_max)
+        PartOverlaps::of(&regions.into_iter(), seal_len, seals_max)
     }
 
     /// Returns the first overlap as an error.
@@ -103,7 +113,7 @@ mod tests {
         count: u64,
         first: Option<[usize; 2]>,
     ) {
-        let found = PartOverlaps::of(regions.to_vec(), seal_len, seals_max);
+        let found = PartOverlaps::of(&regions.iter().copied(), seal_len, seals_max);
         let first = first.map(|pair| pair.map(|i| regions[i]));
         assert_eq!(found, PartOverlaps { count, first });
     }

@@ -9,12 +9,11 @@ use crate::hash::HashPool;
 use crate::index::{GroupSummary, IndexScan};
 use crate::read::dictionary::PackageDictionary;
 use crate::read::explain::Explainer;
-use crate::read::listing;
 use crate::read::region::{region, stored};
 use crate::read::seals::Trust;
 use crate::read::stream::Proofs;
 use crate::read::view::read_failed;
-use crate::{Error, Limits, Listed, Names, Region, RegionName, View};
+use crate::{Error, Limits, Listed, Listing, Names, Region, RegionName, View};
 use dacti_cdn::parts::PARTS_FORMAT_VERSION;
 use dacti_index::{Located, OpenBrotli};
 use dacti_names::{NAMES_ID, region_id};
@@ -502,7 +501,9 @@ impl Package {
     /// # Errors
     /// Faults of the index or the names list.
     pub fn list(&self) -> Result<Vec<Listed>, Error> {
-        Ok(listing::join(&self.regions()?, self.names()?))
+        let regions = self.regions()?;
+        let listing = Listing::new(regions, self.names()?);
+        Ok(listing.iter().map(|listed| listed.to_listed()).collect())
     }
 
     /// Lists the readable part of a damaged package, and adds the faults of the rest to `faults`.
@@ -512,14 +513,21 @@ impl Package {
     /// # Errors
     /// An index that cannot be read at all.
     pub fn list_lossy(&self, faults: &mut Vec<Error>) -> Result<Vec<Listed>, Error> {
+        Ok(self.listing(faults)?.iter().map(|listed| listed.to_listed()).collect())
+    }
+
+    /// Does the same as [`list_lossy`](Self::list_lossy), but copies no path.
+    ///
+    /// # Errors
+    /// The errors of [`list_lossy`](Self::list_lossy).
+    pub fn listing(&self, faults: &mut Vec<Error>) -> Result<Listing<'_>, Error> {
         let scan = self.scan_index()?;
         faults.extend(scan.faults.into_iter().map(Error::from));
-        let none = Names::default();
         let names = self.names().unwrap_or_else(|fault| {
             faults.push(fault);
-            &none
+            Names::NONE
         });
-        Ok(listing::join(&scan.found, names))
+        Ok(Listing::new(scan.found, names))
     }
 }
 

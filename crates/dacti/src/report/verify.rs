@@ -3,7 +3,7 @@
 use crate::find::scan;
 use crate::hash::HashPool;
 use crate::index::IndexScan;
-use crate::read::listing::{self, Listing};
+use crate::read::listing::{ListedRef, Listing};
 use crate::report::FileMap;
 use crate::report::fences_check::FencesCheck;
 use crate::report::map::Overlap;
@@ -15,7 +15,7 @@ use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use dacti_index::Located;
-use dacti_names::{NAMES_ID, Name};
+use dacti_names::NAMES_ID;
 use daicon_core::Diagnostic;
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -218,36 +218,32 @@ impl Package {
         report.findings.extend(self.dictionary().get().err().map(Finding::Dictionary));
         let overlaps = FileMap::claims_of(self, &scan)?.overlaps;
         report.findings.extend(overlaps.into_iter().map(Finding::Overlap));
-        let none = Names::default();
         let (names, names_lost) = match self.names() {
             Ok(names) => (names, false),
             Err(error) => {
                 report.findings.push(Finding::Names(error));
-                (&none, true)
+                (Names::NONE, true)
             }
         };
-        let all = names.all();
-        report.findings.extend(judge_names(self, &all, &scan.found));
+        let listing = Listing::new(&scan.found[..], names);
+        report.findings.extend(judge_names(self, &listing));
         let seal_len = self.trust().seal_len();
         let own = scan.found.iter().filter(|found| found.id == NAMES_ID && !names_lost);
         // spec: R-GONE-04
         let removals = scan.removals.iter().filter(|_| seal_len > 0);
-        let count = all.len().saturating_add(scan.found.len());
-        let mut listed: Vec<Listing<'_>> =
-            Vec::with_capacity(count.saturating_add(scan.removals.len()));
-        listed.extend(own.chain(removals).map(|located| Listing::unnamed(*located)));
-        listing::each(&scan.found, &all, |listing| listed.push(listing));
+        let own = own.chain(removals).map(ListedRef::unnamed);
+        let mut listed: Vec<ListedRef<'_>> = own.chain(listing.iter()).collect();
         // The regions are sorted in the order of the file, so that disks and caches read ahead.
         // Regions that share their bytes are adjacent, and are decoded once.
-        listed.sort_unstable_by_key(|listing| {
-            let Located { span, encoding, id, .. } = listing.located;
-            (span, encoding.tag(), id, listing.path)
+        listed.sort_unstable_by_key(|listed| {
+            let Located { span, encoding, id, .. } = *listed.located;
+            (span, encoding.tag(), id, listed.path)
         });
         report.regions = u64::try_from(scan.found.len()).unwrap_or(u64::MAX);
         if scan.found.is_empty() && view.seals_fault().is_none() {
             report.findings.extend(self.trust().lacking().map(Finding::Seals));
         }
-        let jobs: Vec<&[Listing<'_>]> = listed
+        let jobs: Vec<&[ListedRef<'_>]> = listed
             .chunk_by(|a, b| {
                 // A seal covers one id. So if two regions share bytes, the seal after these bytes
                 // matches at most one of the regions.
@@ -303,14 +299,12 @@ fn decode(
     Err(Error::Stopped)
 }
 
-fn judge_names(package: &Package, all: &[Name<'_>], regions: &[Located]) -> Vec<Finding> {
+fn judge_names(package: &Package, listing: &Listing<'_>) -> Vec<Finding> {
     let hashed_alone = package.view().name_flags().is_some_and(|flags| !flags.explicit_ids);
-    let hidden = all.iter().filter(|name| hashed_alone && name.is_explicit()).count();
-    let lost = all
-        .iter()
-        .filter(|name| regions.binary_search_by_key(&name.id(), |located| located.id).is_err());
+    let names = listing.names().iter();
+    let hidden = names.filter(|name| hashed_alone && name.is_explicit()).count();
     let mut findings: Vec<_> =
-        lost.map(|name| Finding::NameWithoutRegion { path: name.path.into() }).collect();
+        listing.lost().map(|name| Finding::NameWithoutRegion { path: name.path.into() }).collect();
     if hidden > 0 {
         let count = u64::try_from(hidden).unwrap_or(u64::MAX);
         findings.push(Finding::HiddenIds { count });
@@ -322,7 +316,7 @@ fn judge_names(package: &Package, all: &[Name<'_>], regions: &[Located]) -> Vec<
 /// in the order of `jobs`.
 fn decode_all(
     package: &Package,
-    jobs: &[&[Listing<'_>]],
+    jobs: &[&[ListedRef<'_>]],
     threads: Option<NonZeroUsize>,
     progress: &mut dyn FnMut(VerifyProgress) -> ControlFlow<()>,
     report: &mut Report,
@@ -330,13 +324,14 @@ fn decode_all(
     let stop = &AtomicBool::new(false);
     let hash_pool = &Arc::new(HashPool::new(threads));
     let (done, results) = std::sync::mpsc::channel();
-    let stored_len = |job: &[Listing<'_>]| job.first().map_or(0, |first| first.located.span.len());
+    let stored_len =
+        |job: &[ListedRef<'_>]| job.first().map_or(0, |first| first.located.span.len());
     let bytes_total = jobs.iter().fold(0_u64, |sum, job| sum.saturating_add(stored_len(job)));
     let mut findings: Vec<(usize, Finding)> = Vec::new();
     let wanted = crate::threads::count(threads).get().min(jobs.len());
     // Each job has at least one region, so this leaves out no job.
     let readers =
-        package.unverified_readers_at(jobs.iter().filter_map(|job| Some(job.first()?.located)));
+        package.unverified_readers_at(jobs.iter().filter_map(|job| Some(*job.first()?.located)));
     let stopped = std::thread::scope(|scope| {
         crate::threads::start(scope, wanted, || {
             let (done, readers) = (done.clone(), &readers);
@@ -383,10 +378,10 @@ fn decode_all(
 }
 
 /// Adds a job to the report, and returns the findings for all regions that share its bytes.
-fn judge(job: &[Listing<'_>], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
-    let name = |listed: &Listing<'_>| match (listed.path, listed.located.id) {
+fn judge(job: &[ListedRef<'_>], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
+    let name = |listed: &ListedRef<'_>| match (listed.path, listed.located.id) {
         (None, NAMES_ID) => "names list".into(),
-        _ => listed.name(),
+        _ => listed.name().into_owned(),
     };
     if let Some(removal) = job.first().filter(|first| first.located.is_removal()) {
         let id = removal.located.id;
@@ -410,7 +405,7 @@ fn judge(job: &[Listing<'_>], decoded: Result<u64, Error>, report: &mut Report) 
         Ok(found) => {
             report.decoded_len = report.decoded_len.saturating_add(found.saturating_mul(regions));
             let wrong = job.iter().filter_map(|listed| {
-                let hint = listed.decoded_len.filter(|hint| *hint != found)?;
+                let hint = listed.decoded_len().filter(|hint| *hint != found)?;
                 Some(Finding::Length { name: name(listed), hint, found })
             });
             wrong.collect()
