@@ -10,7 +10,7 @@ use core::cell::OnceCell;
 use ignore::gitignore::Gitignore;
 use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 /// The name of a file of patterns. They leave out files of the folder in which this file lies.
@@ -471,15 +471,14 @@ impl Folders {
 /// Returns a relative file name as a path in a package: UTF-8, in normalisation form C, with
 /// slashes.
 fn path_of(relative: &Path, file: &Path) -> Result<String, Failure> {
-    let parts: Option<Vec<&str>> = relative.iter().map(OsStr::to_str).collect();
-    let Some(parts) = parts else {
+    let Some(path) = relative.to_str() else {
         return Err(Failure::Failed(format!(
             "{}: the name is not UTF-8: rename the file, or leave it out with --exclude",
             shown(file)
         )));
     };
-    let path = parts.join("/");
-    let path = dacti_names::normalize(&path);
+    let with_slashes = (MAIN_SEPARATOR != '/').then(|| path.replace(MAIN_SEPARATOR, "/"));
+    let path = dacti_names::normalize(with_slashes.as_deref().unwrap_or(path));
     match dacti_names::check_path(&path) {
         Ok(_) => Ok(path.into_owned()),
         Err(error) => Err(Failure::Failed(format!("{}: {error}", printable(&path)))),

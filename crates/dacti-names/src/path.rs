@@ -40,7 +40,7 @@ pub fn region_id(path: &str) -> Result<Uuid, Error> {
 /// form. Checks no other rule.
 #[must_use]
 pub fn normalize(path: &str) -> Cow<'_, str> {
-    if unicode_normalization::is_nfc(path) {
+    if path.is_ascii() || unicode_normalization::is_nfc(path) {
         Cow::Borrowed(path)
     } else {
         Cow::Owned(path.nfc().collect::<String>())

@@ -154,28 +154,34 @@ impl Args {
             builder.sign(self.key(path)?);
         }
         let hot = self.hot(&collected.files)?;
+        let mut files = Vec::new();
         for (path, file) in collected.files {
             if talk == Talk::Verbose {
                 output::note(&output::printable(&path));
             }
             let is_hot = hot.iter().any(|pattern| pattern.matches(&path));
             let attributes = self.keep.attributes(&file)?;
-            let add = |name: InputName| {
-                let name = name.with_attributes(attributes);
-                let content = Content::file(file);
-                if is_hot { builder.add_hot(name, content) } else { builder.add(name, content) }
-                    .map(|_| ())
+            let id = ids.take(&path);
+            let name = match id {
+                Some((id, _)) => InputName::path_with_id(path, id),
+                None => path.into(),
             };
-            match ids.take(&path) {
-                Some((id, line)) => {
-                    add(InputName::path_with_id(path, id)).map_err(|error| match error {
-                        dacti::Error::ReservedId { .. } => ids.wrong(line, &error.to_string()),
-                        error => error.into(),
-                    })?;
-                }
-                None => add(path.into())?,
+            let name = name.with_attributes(attributes);
+            if id.is_none() && !is_hot {
+                files.push((name, file));
+                continue;
             }
+            let content = Content::file(file);
+            let added =
+                if is_hot { builder.add_hot(name, content) } else { builder.add(name, content) };
+            added.map_err(|error| match (&error, id) {
+                (dacti::Error::ReservedId { .. }, Some((_, line))) => {
+                    ids.wrong(line, &error.to_string())
+                }
+                _ => error.into(),
+            })?;
         }
+        builder.add_files(files)?;
         ids.end()?;
         interrupt::listen();
         let built = {

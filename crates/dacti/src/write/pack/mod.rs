@@ -4,6 +4,7 @@
 //! The same input gives the same bytes, on any number of cores. Specification:
 //! `docs/spec/dacti-package.md`.
 
+mod add_files;
 mod brotli;
 mod decoded;
 pub(crate) mod dictionary;
@@ -274,10 +275,15 @@ impl PackageBuilder {
         content: impl Into<Content<'c>>,
     ) -> Result<&mut Self, Error> {
         let input = Input::new(name.into(), content.into(), &mut self.spool)?;
+        self.take(input)?;
+        Ok(self)
+    }
+
+    fn take(&mut self, input: Input) -> Result<(), Error> {
         self.taken.take_path(&input, &self.inputs)?;
         self.taken.take_id(&input, &self.inputs)?;
         self.inputs.push(input);
-        Ok(self)
+        Ok(())
     }
 
     /// Adds a region that lies in the head, so that the request that opens the package also fetches
