@@ -148,8 +148,8 @@ fn index(i: u32) -> usize {
     usize::try_from(i).unwrap_or(usize::MAX)
 }
 
-/// Returns [`Listing::places`]. The names are sorted by id and then merged with the regions. A binary search for
-/// each name would be slower, because each of its steps would wait for memory.
+/// Returns [`Listing::places`]. The names are sorted by id and then merged with the regions. A
+/// binary search for each name would be slower, because each of its steps would wait for memory.
 fn places(regions: &[Located], names: &SortedNames<'_>) -> Vec<u32> {
     let ids = ids(names);
     let id = |n: u32| ids.get(index(n)).copied();
