@@ -50,7 +50,7 @@ fn regions_that_decode_to_far_too_much_together_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Limit);
     let expected = format!(
         "all regions together take more than {limit} bytes, far more than usual for a package of \
-         this size: if you trust the package, allow more"
+         this size: if you trust the package, raise the limit"
     );
     assert_eq!(error.to_string(), expected);
     // Each stream alone exceeds no limit. Reading all streams ends with the same error.

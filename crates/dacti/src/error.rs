@@ -152,7 +152,8 @@ pub enum Error {
     Lookup(#[from] dacti_lookup::Error),
     /// The fences belong to an index other than the current one.
     #[error(
-        "lookup header at {at:#x}: its fences belong to the index at {index_at:#x}, not to this one"
+        "lookup header at {at:#x}: its fences belong to the index at {index_at:#x}, not to the \
+         current index"
     )]
     OtherIndex {
         /// Where the lookup region starts, absolute.
@@ -243,8 +244,8 @@ pub enum Error {
     /// [`Limits::spool_len_max`](crate::Limits::spool_len_max).
     #[error(
         "stored region at {at:#x}: {len} bytes must be kept in memory until they are verified, but \
-         the limit is {limit}: write the region to a file, which is verified before it gets its \
-         name, or allow more"
+         the limit is {limit}: raise the limit, or write the region to a file, which gets its name \
+         only after the bytes are verified"
     )]
     TooLongToVerify {
         /// Where the stored bytes start, absolute.
@@ -258,7 +259,7 @@ pub enum Error {
     /// [`Limits::total_len_max`](crate::Limits::total_len_max) allows.
     #[error(
         "all regions together take more than {limit} bytes, far more than usual for a package of \
-         this size: if you trust the package, allow more"
+         this size: if you trust the package, raise the limit"
     )]
     TotalTooLong {
         /// The number of bytes that are allowed.
@@ -443,16 +444,17 @@ pub enum CompactionFault {
         /// The number of keys that a new package has room for.
         limit: usize,
     },
-    /// The new file differs from the old one: a fault of this crate or of the machine.
+    /// The new file differs from the old one. The cause is a fault of this crate or of the
+    /// computer.
     #[error(
-        "the new file differs from the old one ({0}), so it was not kept: this is a fault of the \
-         program or of the machine: please report it"
+        "the new file differs from the old one ({0}), so it was not kept. The program or the \
+         computer is at fault: please report it"
     )]
     Unproven(String),
 }
 
-/// Returns a path as messages show it: quoted and escaped, and a URL without its secrets. An empty
-/// path is shown as "the package".
+/// Returns a path as messages show it: quoted and escaped. A URL is shown without its secrets, and
+/// an empty path as "the package".
 pub(crate) fn shown(path: &Path) -> String {
     if path.as_os_str().is_empty() {
         return "the package".into();

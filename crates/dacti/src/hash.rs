@@ -18,8 +18,8 @@ use {
 /// gain does not justify a second core, which may have other work.
 pub(crate) const PARALLEL_LEN_MIN: usize = 1 << 20;
 
-/// Threads that hash. They are started when long bytes are hashed for the first time. WebAssembly
-/// has no threads.
+/// Threads that hash. They are started when [`PARALLEL_LEN_MIN`] bytes or more are hashed at once
+/// for the first time. WebAssembly has no threads.
 #[derive(Debug)]
 pub(crate) struct HashPool {
     #[cfg(not(target_family = "wasm"))]
@@ -52,8 +52,8 @@ impl HashPool {
 
 #[cfg(not(target_family = "wasm"))]
 impl HashPool {
-    /// Creates a pool that has no threads yet. When long bytes are hashed for the first time, it
-    /// starts `asked` threads, or one for each core.
+    /// Creates a pool that has no threads yet. Later it starts `asked` threads, or one for each
+    /// core.
     pub(crate) const fn new(asked: Option<NonZeroUsize>) -> Self {
         Self { asked, pool: OnceLock::new() }
     }

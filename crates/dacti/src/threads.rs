@@ -9,7 +9,7 @@ use std::thread::{Builder, Scope};
 /// The maximum number of threads. More threads do not help, and a system may refuse to start them.
 const THREADS_MAX: NonZeroUsize = NonZeroUsize::new(256).expect("it is not 0");
 
-/// Returns the wanted number of threads, or one for each core, but at most [`THREADS_MAX`].
+/// Returns `asked`, or the number of cores if `asked` is `None`, but at most [`THREADS_MAX`].
 pub(crate) fn count(asked: Option<NonZeroUsize>) -> NonZeroUsize {
     asked
         .or_else(|| std::thread::available_parallelism().ok())

@@ -85,7 +85,7 @@ impl AsyncArchive {
         Self::from_remote(remote, &ReadOptions::default()).await
     }
 
-    /// Returns the requests, bytes and events so far.
+    /// Returns the numbers of requests, bytes and events so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.gathered.remote().stats()

@@ -36,8 +36,8 @@ const DAG_PB: u64 = 0x70;
 /// A block that has a private key: anybody who reads the archive could sign with that key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "block {0} contains a private key, and the new archive or CAR would publish this key: make it \
-     without the file that contains the key"
+    "block {0} contains a private key, and the new archive or CAR would publish this key: leave \
+     out the file that contains it"
 )]
 pub struct KeyInBlock(pub Cid);
 

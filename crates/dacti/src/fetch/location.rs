@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 ///
 /// A URL may have a password before its host, and a signature in its query. `Display` and `Debug`
 /// never show either of them: they print `https://host/path?...`. This also holds for a mistyped
-/// URL, such as `http:/user:password@host`, which is a path. Only
+/// URL, such as `http:/user:password@host`, which counts as a path. Only
 /// [`secret_url`](Self::secret_url) and [`path`](Self::path) return the text as it was given.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Location {

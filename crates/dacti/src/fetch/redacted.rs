@@ -1,7 +1,7 @@
 //! The text of a location as messages show it: without credentials and queries.
 //!
-//! A caller takes a mistyped URL for a path, but it has the same secrets as a URL. So each text is
-//! searched for parts that look like those of a URL.
+//! A mistyped URL counts as a path, but it has the same secrets as a URL. So each text is searched
+//! for parts that look like those of a URL.
 
 /// Characters, besides blanks, that people type before a URL: quotes, brackets, a byte order mark.
 const BEFORE: &[char] = &['"', '\'', '`', '<', '(', '[', '\u{feff}'];
@@ -23,8 +23,8 @@ pub(super) fn redacted(text: &str) -> String {
     let has_host = !before.ends_with("///");
     let hidden = match authority.rfind('@') {
         Some(at) if has_host || authority.contains(':') => at.saturating_add(1),
-        // A slash, `?` or `#` in a password ends the authority too early. Such a password looks
-        // like a port that is not a number.
+        // A slash, `?` or `#` in a password ends the authority too early. Then the start of the
+        // password looks like a port that is not a number.
         None if has_odd_port(authority) => rest.rfind('@').map_or(0, |at| at.saturating_add(1)),
         _ => 0,
     };

@@ -1,9 +1,9 @@
 //! The blocks of an index that look-ups have read: a cache of their bytes, and a record of which
 //! blocks were checked.
 //!
-//! This module reads nothing. All look-ups of an open package share it, and no look-up waits for
-//! another: atomic bits record which blocks were checked. If two look-ups want the same position of
-//! the cache at once, one of them goes on without the cache. Specification:
+//! This module reads nothing. All look-ups of an open package share the cache and the record, and
+//! no look-up waits for another: atomic bits record which blocks were checked. If two look-ups want
+//! the same position of the cache at once, one of them goes on without the cache. Specification:
 //! `docs/spec/dacti-lookup.md`, "When a miss counts".
 
 use crate::Error;
@@ -28,8 +28,9 @@ pub(crate) struct Blocks {
     count: usize,
     /// The maximum number of blocks that are kept.
     places: usize,
-    /// One bit for each block. It is set when lent bytes of the block have answered a miss. Such an
-    /// answer needs a check of the whole block, which is not made again.
+    /// One bit for each block. It is set after a search in lent bytes of the block was a miss: the
+    /// id is absent. Such a search checks the whole block, and later searches do not check it
+    /// again.
     checked: OnceLock<Box<[AtomicU64]>>,
     /// Blocks that were read. A block's position in this cache is the block's number modulo the
     /// length of the cache.
@@ -48,7 +49,7 @@ type Place = Mutex<Option<Arc<Kept>>>;
 struct Kept {
     block: usize,
     bytes: Vec<u8>,
-    /// Whether these bytes have answered a miss, so that the whole block was checked.
+    /// Whether a search in these bytes was a miss, so that the whole block was checked.
     checked: AtomicBool,
 }
 
@@ -206,7 +207,7 @@ fn tried<'s>(
     Ok(())
 }
 
-/// Returns whether this answer is a miss. Before a search answers a miss, it checks the whole
+/// Returns whether this answer is a miss. Before a search reports a miss, it checks the whole
 /// block.
 const fn is_miss(answer: Option<SearchOutcome>) -> bool {
     !matches!(answer, Some(SearchOutcome::Found(_)))

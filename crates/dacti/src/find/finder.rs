@@ -133,8 +133,8 @@ impl Finder {
         self.told(found)
     }
 
-    /// Returns whether the fences contradicted the groups. Then each look-up that uses them may
-    /// scan the whole index.
+    /// Returns whether the fences contradicted the groups. Then each look-up by fences may scan the
+    /// whole index.
     pub(crate) fn must_scan(&self) -> bool {
         let index = self.view.index_region();
         index.has_fences() && index.fences_fault().is_some()
@@ -376,7 +376,7 @@ mod tests {
     fn enough_look_ups_build_a_guide_whatever_their_threads() {
         let package = package_of(3000);
         // The names list is a region, too. So the index has 3,001 entries in 12 groups, which have
-        // 12 * 255 places. The number of searches before the guide is one sixteenth of this number.
+        // 12 * 255 places. The guide is built after one search for every 16 places.
         let searches = 12 * 255 / 16;
         for round in 0..20 {
             let finder = finder(&package, &Limits::default());

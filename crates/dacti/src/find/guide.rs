@@ -1,5 +1,5 @@
-//! A guide to a sorted run in memory: a table that leads from the leading bits of an id to the
-//! entries that begin with them.
+//! A guide to a sorted run in memory: a table with one slot for each value of the leading bits of
+//! an id. A slot leads to the entries whose ids begin with these bits.
 //!
 //! One pass over the run builds the guide. This pass also checks the whole run, which is required
 //! before a look-up may report that an id is missing. So a guide also answers misses. No guide is
@@ -21,9 +21,9 @@ const AT_ONCE: u32 = 4;
 /// The maximum number of entries that a slot may have for a look-up by the guide. In a slot with
 /// more entries, a search by fences is faster.
 const COMPARED_MAX: u32 = 16;
-/// The number of places of the run for each search that precedes the guide. For example, a run of
-/// 1,600 places gets its guide after 100 searches. By then, the searches together have taken about
-/// as much time as it takes to build the guide.
+/// The number of searches before a guide is built is the number of the run's places divided by this
+/// number. For example, a run of 1,600 places gets its guide after 100 searches. By then, the
+/// searches together have taken about as much time as it takes to build the guide.
 const ENTRIES_PER_SEARCH: u32 = 16;
 /// The number of places in a group. A place has room for one entry, and is used or free.
 const PLACES: u32 = 255;
@@ -118,8 +118,8 @@ impl Guide {
     }
 
     /// Records the next entry of the run. Its place becomes the start of its own slot, and of the
-    /// empty slots before that. `slot` is the first slot that has no start yet. Returns the first
-    /// slot that has no start after this call.
+    /// empty slots before its own. `slot` is the first slot that has no start yet. Returns the
+    /// first slot that has no start after this call.
     fn take(&mut self, id: Uuid, place: u32, slot: usize) -> Option<usize> {
         let (own, bit) = (self.slot_of(id), self.filter_bit(id));
         // If the previous entry is in the same slot, the slot has its start, and this range is

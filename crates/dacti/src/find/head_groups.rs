@@ -117,7 +117,7 @@ impl Sorted {
     }
 }
 
-/// Sorts the entries that count by id. Returns `None` if a group is truncated.
+/// Sorts by id all entries that count. Returns `None` if a group is truncated.
 fn sort(groups: Groups<'_>) -> Option<Sorted> {
     let mut found = Vec::new();
     for g in 0..groups.count {

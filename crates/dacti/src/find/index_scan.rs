@@ -86,8 +86,9 @@ impl Collected {
         let entries = group.entries().iter().zip(group.regions());
         let is_sorted = group.entries().is_sorted_by(|a, b| a.id.get() < b.id.get());
         if is_sorted {
-            // No id occurs twice. Ascending groups of a run make one ascending list, so the sort of
-            // all entries takes one pass.
+            // No id occurs twice in this group, so the entries need not be reversed. Then the
+            // ascending groups of a run make one ascending list, and the sort of all entries takes
+            // one pass.
             entries.for_each(|(entry, located)| self.take_entry(entry.id.get(), located));
         } else {
             // The newest entry of a group is stored last, so the entries are visited in reverse.

@@ -35,7 +35,8 @@ impl Package {
         &self,
     ) -> Result<Option<Result<DigestList, DigestListFault>>, Error> {
         let Some(span) = self.digest_list_span() else { return Ok(None) };
-        // A list has at most one digest for each entry of the index. Bytes after that are not read.
+        // A list has at most one digest for each entry of the index. Bytes after this many digests
+        // are not read.
         let entries = self.view().index().len() / 24;
         let end = span.end.min(span.start.saturating_add(DigestList::len_of(entries)));
         let bytes = read_span(&**self.source(), Span { start: span.start, end });

@@ -15,7 +15,8 @@ use daicon_core::{HEAD_LEN, Span, Window};
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
-/// The maximum length of a lookup region. Such a region has the maximum numbers of runs and fences.
+/// The maximum length of a lookup region. A region of this length has the maximum numbers of runs
+/// and fences.
 const LOOKUP_LEN_MAX: u64 = {
     let runs = RUN_LEN.saturating_mul(RUNS_MAX as u64);
     let fences = FENCE_LEN.saturating_mul(GROUPS_MAX as u64);
@@ -134,7 +135,7 @@ impl IndexRegion {
     pub(crate) fn first_groups_in<'h>(&self, head: &Window<'h>, count: u32) -> Option<Groups<'h>> {
         let at = self.span.start.saturating_add(INDEX_HEADER_LEN);
         let len = GROUP_LEN.saturating_mul(u64::from(count));
-        // If no groups are wanted, `at` may lie outside the head, which then has no answer.
+        // If no groups are wanted, `at` may lie outside the head, and `answer` would return `None`.
         let bytes = if count == 0 { &[] } else { head.answer(Span::new(at, len)?)? };
         Some(Groups { at, count, bytes })
     }
@@ -229,8 +230,8 @@ impl IndexRegion {
     }
 
     /// Returns the number of groups, computed from the region's length; `None` if groups need not
-    /// fill the region. In a package in parts, this saves a read of the index header if the head
-    /// has the fences.
+    /// fill the region, or if no number of groups does. In a package in parts, this saves a read of
+    /// the index header if the head has the fences.
     fn groups_by_len(&self) -> Option<u32> {
         // spec: R-PART-38
         let groups = self.span.len().checked_sub(INDEX_HEADER_LEN)?.checked_div(GROUP_LEN)?;

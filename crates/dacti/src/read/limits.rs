@@ -30,8 +30,8 @@ pub struct Limits {
     pub names_len_max: u64,
     /// The maximum number of index entries that an open package tries in all to tell swapped bytes
     /// from altered ones. It tries them after a digest did not match. 4,000,000 by default, which
-    /// is 96 MB of index and half a second. With 0, the index is not read for this, and all wrong
-    /// bytes are reported as altered.
+    /// is 96 MB of index and half a second. With 0, no entry is tried, and all wrong bytes are
+    /// reported as altered.
     pub explained_entries_max: u64,
     /// The maximum number of bytes of index blocks that look-ups keep in memory. 4 MiB by default;
     /// 0 keeps none. If all blocks of a remote package together are within this limit, look-ups

@@ -29,7 +29,7 @@ impl Listed {
         self.borrowed().name().into_owned()
     }
 
-    /// Returns the same without a copy of the path.
+    /// Returns this region with a borrowed path.
     #[must_use]
     pub fn borrowed(&self) -> ListedRef<'_> {
         let Self { path, located, decoded_len: hint, attributes } = self;
@@ -42,8 +42,9 @@ impl Listed {
 pub struct ListedRef<'l> {
     /// Its path, if the names list has one.
     pub path: Option<&'l str>,
-    /// Its stored bytes. This is a reference, because the regions are not in the order of the
-    /// paths: each access to a region may wait for memory.
+    /// Its stored bytes. This is a reference, so that code which uses only the paths does not
+    /// access the regions. Regions are not in the order of the paths, so each access may wait for
+    /// memory.
     pub located: &'l Located,
     /// The length of its content, if the names list has it.
     hint: Option<u64>,
@@ -77,7 +78,7 @@ impl<'l> ListedRef<'l> {
         self.hint
     }
 
-    /// Returns the same with a copy of the path.
+    /// Returns this region with a copy of its path.
     #[must_use]
     pub fn to_listed(&self) -> Listed {
         let Self { path, located, attributes, .. } = *self;
@@ -127,8 +128,8 @@ impl<'p> Listing<'p> {
         named.chain(unnamed.map(ListedRef::unnamed))
     }
 
-    /// Returns all regions but that of the names list, ascending by id. A region with several paths
-    /// is returned once.
+    /// Returns all regions except the names list, ascending by id. A region with several paths is
+    /// returned once.
     pub fn regions(&self) -> impl Iterator<Item = Located> + Clone {
         self.regions.iter().filter(|located| located.id != NAMES_ID).copied()
     }
@@ -153,7 +154,7 @@ fn index(i: u32) -> usize {
 fn places(regions: &[Located], names: &SortedNames<'_>) -> Vec<u32> {
     let ids = ids(names);
     let id = |n: u32| ids.get(index(n)).copied();
-    // The first half of two ids nearly always differs. Sorting the halves takes less memory than
+    // The first halves of two ids nearly always differ. Sorting these halves takes less memory than
     // sorting whole ids.
     let mut by_id: Vec<(u64, u32)> = ids.iter().map(|id| id.as_u64_pair().0).zip(0..).collect();
     by_id.sort_unstable_by(|(a, n), (b, m)| a.cmp(b).then_with(|| id(*n).cmp(&id(*m))));

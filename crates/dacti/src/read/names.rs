@@ -22,7 +22,7 @@ impl Names {
     /// The names of a package without names.
     pub(crate) const NONE: &Self = &Self { segments: Vec::new(), places: Vec::new() };
 
-    /// Reads the segment at `located` and its older ones.
+    /// Reads the segment at `located` and all older segments.
     pub(crate) fn read(package: &Package, located: Located) -> Result<Self, Error> {
         let (mut segments, mut places) = (Vec::new(), Vec::new());
         // One limit holds for the whole chain: the bytes of each segment reduce it for the older
@@ -67,7 +67,7 @@ impl Names {
         }
     }
 
-    /// Returns every name by its number in the order of the paths.
+    /// Returns all names, numbered in the order of their paths.
     pub(crate) fn sorted(&self) -> SortedNames<'_> {
         let mut segments = self.parsed();
         match (segments.next(), segments.next()) {

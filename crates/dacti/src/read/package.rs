@@ -167,7 +167,7 @@ impl Package {
     }
 
     /// Does the same as [`require`](Self::require), at the time `now`, in seconds since 1970.
-    /// WebAssembly needs this, because it has no clock in a browser.
+    /// WebAssembly in a browser needs this function, because it has no clock.
     #[must_use]
     pub fn require_at(mut self, policy: SealPolicy, now: u64) -> Self {
         self.refused = self.head_refused_by(&policy, now);
@@ -286,10 +286,11 @@ impl Package {
     /// Checks once more that the source is still the file that was opened.
     ///
     /// Digests bind a region's bytes to its id, but not to a package. If another package with the
-    /// same paths and lengths replaces this one at its URL, its regions can pass all checks. Calls
-    /// that read many regions end with this check. Call it yourself after you have read many
-    /// regions one by one, and before you use them together. Cost: nothing for files and memory;
-    /// over HTTP one request, if anything was fetched since the last check.
+    /// same paths and lengths replaces this one at the URL, the regions of the other package can
+    /// pass all checks of digests. Calls that read many regions end with a call of `confirm`. Call
+    /// it yourself after you have read many regions one by one, and before you use them together.
+    /// Cost: nothing for files and memory; over HTTP one request, if anything was fetched since the
+    /// last check.
     ///
     /// # Errors
     /// `Remote` of the kind `Replaced`, or the reason why the file cannot be checked.
@@ -449,7 +450,7 @@ impl Package {
         Ok(scan)
     }
 
-    /// Records the place of the names list that a scan without faults has found.
+    /// Records the place of the names list that the scan found. A scan with faults records nothing.
     pub(crate) fn note_names(&self, scan: &IndexScan) {
         if scan.faults.is_empty() {
             let place = scan.found.binary_search_by_key(&NAMES_ID, |located| located.id);
@@ -506,9 +507,9 @@ impl Package {
         Ok(listing.iter().map(|listed| listed.to_listed()).collect())
     }
 
-    /// Lists the readable part of a damaged package, and adds the faults of the rest to `faults`.
-    /// If the names list cannot be read, the regions are listed by id. A region whose entry has an
-    /// invalid span is left out.
+    /// Lists the readable regions of a damaged package, and adds all faults that it finds to
+    /// `faults`. If the names list cannot be read, the regions are listed by id. A region whose
+    /// entry has an invalid span is left out.
     ///
     /// # Errors
     /// An index that cannot be read at all.

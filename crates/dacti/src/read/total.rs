@@ -86,7 +86,7 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// Returns a budget for all regions together.
+    /// Sets the limit for all `regions` together. No byte is counted yet.
     pub(crate) fn of(package: &Package, regions: &[Located]) -> Self {
         let limit = limit(package, regions, DECODED_RATIO);
         Self { left: limit.into(), limit }
@@ -99,8 +99,8 @@ impl Total {
         let spent = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         let limit = self.limit;
         spent.map(drop).map_err(|_| {
-            // The rest of the limit might be enough for a shorter region. It is dropped, so that
-            // the result does not depend on the order of the regions.
+            // The bytes that are left might be enough for a shorter region. They are dropped, so
+            // that the result does not depend on the order of the regions.
             self.left.store(0, Ordering::Relaxed);
             io::Error::new(io::ErrorKind::QuotaExceeded, Error::TotalTooLong { limit })
         })

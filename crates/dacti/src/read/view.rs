@@ -38,7 +38,7 @@ const SEALS: Requirement<'static> = Requirement::new(SEAL_ID, SEAL_VERSION);
 const NAMES: Requirement<'static> = Requirement::new(NAMES_ID, NAMES_VERSION);
 const DICTIONARY: Requirement<'static> = Requirement::new(DICTIONARY_ID, DICTIONARY_VERSION);
 
-/// The format of a package in parts: see [`parts`](crate::publish).
+/// The format of a package in parts: see [`publish`](crate::publish).
 const PARTS_FORMAT: Format<'static> =
     Format { version: PARTS_FORMAT_VERSION, minors: &[], ..PACKAGE_FORMAT };
 
@@ -104,7 +104,8 @@ impl View {
         Ok(Self { head, parts, ..self })
     }
 
-    /// Returns the view, whose head is still empty.
+    /// Walks the tables, and returns the view with an empty head. [`with_head`](Self::with_head)
+    /// sets the head.
     fn walked<const TABLES: usize, const COMPONENTS: usize>(
         source: &dyn ReadAt,
         head: &[u8],
@@ -210,7 +211,7 @@ impl View {
         &self.tables
     }
 
-    /// Returns the components in chain order. Of duplicates, it has only the first.
+    /// Returns the components in chain order. Of duplicate components, only the first is included.
     #[must_use]
     pub fn components(&self) -> &[Component] {
         &self.components
@@ -293,7 +294,8 @@ impl View {
         self.index.fences_fault()
     }
 
-    /// Returns the content of the seal component, or its fault; `None` if there is none.
+    /// Returns the content of the seal component, or its fault; `None` if the package has no seal
+    /// component.
     pub(crate) const fn seals_read(&self) -> Option<&Result<Seals, dacti_seal::Error>> {
         self.seals.as_ref()
     }
@@ -322,7 +324,8 @@ impl View {
     /// no dictionary.
     ///
     /// # Errors
-    /// A component region outside the file. Regions of other encodings can still be read.
+    /// A component region outside the file. Regions that do not need the dictionary can still be
+    /// read.
     #[must_use]
     pub fn dictionary(&self) -> Option<Result<Span, daicon_core::Error>> {
         self.dictionary

@@ -53,8 +53,8 @@ impl Driver {
     }
 }
 
-/// Returns the error of a task that gave no result, because its runtime ended, or because it
-/// panicked for lack of IO or time in its runtime. Any other panic is raised again.
+/// Returns the error of a task that gave no result. Either its runtime ended, or the task panicked
+/// because its runtime was built without IO or without time. Any other panic is raised again.
 fn failed(error: JoinError) -> Error {
     let Ok(panic) = error.try_into_panic() else {
         // The runtime was shut down while the package was read.

@@ -1,5 +1,5 @@
-//! A source of the bytes that were fetched so far. A read of other bytes fails. After these bytes
-//! were fetched, the read is repeated.
+//! A source of the bytes that were fetched so far. A read of missing bytes fails. After the missing
+//! bytes were fetched, the read is repeated.
 //!
 //! An *operation* is work that reads from this source. Each time new bytes were fetched, it runs
 //! again from its start. If a run lacked bytes, its result is dropped. When the operation is done,

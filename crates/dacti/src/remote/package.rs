@@ -143,8 +143,8 @@ impl AsyncPackage {
         self.package.view()
     }
 
-    /// Returns whether this package is a later state than `earlier`, which was read from the same
-    /// place: a later version of the same file, or another file.
+    /// Returns whether this package is later than `earlier`: a later state of the same file, or
+    /// another file. Both packages must be read from the same place.
     #[cfg(any(feature = "http-client", feature = "store"))]
     #[must_use]
     pub fn is_later_than(&self, earlier: &Self) -> bool {

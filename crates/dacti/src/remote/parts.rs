@@ -132,8 +132,8 @@ impl<T: PartTransport + 'static> PartsRemote<T> {
     }
 
     /// Fetches `span`. If a part is missing, looks for the same bytes in the list of the current
-    /// head, which may name another part. If this does not help, the part may not be uploaded yet,
-    /// so waits and tries again.
+    /// head, which may name another part. If this does not help, waits and tries again, because the
+    /// part may not be uploaded yet.
     async fn fetch_patiently(&self, span: Span) -> Result<Vec<u8>, Error> {
         // spec: R-PART-13
         let mut waits = 0_u32;

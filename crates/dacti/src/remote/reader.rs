@@ -26,8 +26,8 @@ pub type AsyncVerifiedReader = AsyncReader<VerifiedReader>;
 /// A region's content, decoded while it is fetched.
 ///
 /// A caller can read the content with [`chunk`](Self::chunk), as a `Stream` of [`Bytes`], or as an
-/// `AsyncRead` of `futures` or, with the features `http` and `store`, of `tokio`. These ways can be
-/// mixed. A stream ends after its first error.
+/// `AsyncRead` of `futures`. With the feature `http` or `store`, the reader is also an `AsyncRead`
+/// of `tokio`. These ways can be mixed. A stream ends after its first error.
 ///
 /// The bytes, checks, errors and cost are those of the wrapped reader. If the future of a call is
 /// dropped before it is complete, no bytes are lost: the next call continues.

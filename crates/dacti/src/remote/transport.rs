@@ -13,7 +13,7 @@ use std::sync::Arc;
 /// A fetch in progress.
 pub type Fetching<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
-/// A file that is fetched range by range: its head, and the best way to read the rest.
+/// A file that is fetched range by range: its head, and the best way to read the rest of the file.
 #[non_exhaustive]
 pub struct RemoteFile {
     /// The first 65,536 bytes, or all of a shorter file.
@@ -56,8 +56,8 @@ impl fmt::Debug for RemoteFile {
 /// A transport: it fetches ranges of one file. The file's head was fetched before.
 ///
 /// [`AsyncPackage::from_remote`](crate::AsyncPackage::from_remote) opens the package that a
-/// transport fetches. Two methods are enough. The others are for transports that count, or that
-/// read through caches, which may be stale. A future is polled on the executor that polls the
+/// transport fetches. Two methods are enough. The others are for transports that count requests, or
+/// that read through caches, which may be stale. A future is polled on the executor that polls the
 /// package's future; dropping it ends the fetch.
 ///
 /// ```
@@ -156,8 +156,8 @@ pub trait Remote: fmt::Debug + Send + Sync {
         None
     }
 
-    /// Checks once more that the file is the one that was opened, unless nothing was fetched since
-    /// the last check.
+    /// Checks once more that the file is the one that was opened, if anything was fetched since the
+    /// last check.
     fn confirmed(self: Arc<Self>) -> Fetching<()> {
         Box::pin(ready(Ok(())))
     }

@@ -680,8 +680,8 @@ impl<'c> Comparison<'c, '_> {
     fn is_same(&mut self, old: &Located, new: &Located) -> Result<bool, DiffError> {
         let (how, piece_len) = (self.how(old, new), self.piece_len());
         // If several seals follow the stored bytes, the first seal may belong to another region. If
-        // the first seals of two regions are equal, their bytes are equal. If they differ, the
-        // bytes may still be equal.
+        // the first seals of two regions are equal, the stored bytes are equal. If the first seals
+        // differ, the stored bytes may still be equal.
         let may_differ = how == How::Digest && self.has_shared();
         let is_same_dictionary = !may_differ
             || !old.encoding.needs_dictionary()

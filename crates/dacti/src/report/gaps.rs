@@ -1,5 +1,5 @@
-//! Classifies the bytes between the claims of a package: as padding, as remains of updates, or as
-//! unclaimed bytes.
+//! Classifies the bytes between the claims of a package (see [`Claim`]): as padding, as remains of
+//! updates, or as unclaimed bytes.
 //!
 //! This module knows the gaps between the claims, but not the claims. Specification:
 //! `docs/spec/dacti-package.md`, "The cdn layout".

@@ -26,8 +26,8 @@ pub enum Claimant {
     Start,
     /// A component table: its header and its entries in use.
     Table,
-    /// Room for later components: free slots after a table's entries, or a place for a table that
-    /// is not in use.
+    /// Room for later components: free slots after a table's entries, or the place of T2 that is
+    /// not in use.
     TableRoom,
     /// The region of a component.
     Component(Uuid),
@@ -380,8 +380,8 @@ fn second_starts(package: &Package) -> impl Iterator<Item = Span> {
     list.into_iter().flat_map(PartList::second_starts).map(|(entry, _)| entry.span)
 }
 
-/// Returns the position of the byte at `at` where its part starts first. In a package of one file,
-/// this is `at`.
+/// Converts `at` to the position of the same byte in the first start of its part. In a package of
+/// one file, returns `at`.
 fn first_start(package: &Package, at: u64) -> u64 {
     let byte = Span { start: at, end: at.saturating_add(1) };
     let list = package.view().parts().map(|parts| &parts.region.list);
@@ -425,8 +425,8 @@ fn region(located: &Located, seal_len: u64, claimant: Claimant) -> Claim {
 /// Returns the bytes that replaced entries name, within the file.
 fn replaced(package: &Package, scan: &IndexScan) -> Vec<Span> {
     let len = package.view().len();
-    // If one of several regions that share stored bytes is replaced, the seals of all stay in the
-    // file.
+    // If one of several regions that share stored bytes is replaced, the seals of all these regions
+    // stay in the file.
     let sealed = SealedSpans::of(package, scan.found.iter().chain(&scan.replaced));
     let within = scan.replaced.iter().filter(|located| located.within(len).is_ok());
     within.map(|located| sealed.span(located)).collect()

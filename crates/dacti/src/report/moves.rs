@@ -50,9 +50,9 @@ impl<'a> Alone<'a> {
 /// Pairs regions of the old package with regions of the new one that have the same encoding and
 /// stored bytes. Each region is in at most one pair, and pairs keep the order of both lists.
 ///
-/// A region is read, once, only if the other list has a region of the same encoding and length. If
-/// a package is remote, no regions are read, and there are no pairs. A region that cannot be read
-/// is in no pair; other calls report its fault.
+/// A region is read only if the other list has a region of the same encoding and length. It is read
+/// once. If a package is remote, no regions are read, and there are no pairs. A region that cannot
+/// be read is in no pair; other calls report its fault.
 pub(super) fn find(
     old: &Alone<'_>,
     new: &Alone<'_>,

@@ -103,7 +103,7 @@ impl Finding {
         view.diagnostics().iter().copied().map(Self::Container).chain(more)
     }
 
-    /// Returns whether the finding means that a part of the package cannot be read.
+    /// Returns whether the finding means that some content of the package cannot be read or found.
     #[must_use]
     pub const fn is_loss(&self) -> bool {
         matches!(
@@ -149,7 +149,9 @@ impl fmt::Display for Finding {
                 "names list: {count} paths have explicit ids, but the package says that it has \
                  none: readers find these regions only by id"
             ),
-            Self::NameWithoutRegion { path } => write!(f, "{path:?}: has a name, but no region"),
+            Self::NameWithoutRegion { path } => {
+                write!(f, "{path:?}: is in the names list, but has no region")
+            }
         }
     }
 }
@@ -192,8 +194,8 @@ impl Package {
     ///
     /// The verification stops if `progress` returns `Break`. Cost: every byte is read, and regions
     /// near each other share a read. In a package in parts, every byte is read a second time to
-    /// hash the parts. Memory: the sum of what [`list`](Self::list) and [`Readers`](crate::Readers)
-    /// take.
+    /// hash the parts. Memory: as much as [`list`](Self::list) and [`Readers`](crate::Readers) take
+    /// together.
     ///
     /// # Errors
     /// An index that cannot be read at all; `TotalTooLong` if all regions together decode to more
@@ -258,8 +260,8 @@ impl Package {
         Ok(report)
     }
 
-    /// Reads the index once. Returns its scan, and the fault of the fences or the first place at
-    /// which they contradict the index.
+    /// Reads the index once. Returns its scan, and the fault of the fences or the first
+    /// contradiction between fences and index, if there is one.
     pub(crate) fn scan_with_fences(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
         let (mut fault, mut check) = (None, None);
@@ -312,8 +314,8 @@ fn judge_names(package: &Package, listing: &Listing<'_>) -> Vec<Finding> {
     findings
 }
 
-/// Decodes on several threads. A job has all regions that share the same bytes. Findings are added
-/// in the order of `jobs`.
+/// Decodes on several threads. All regions of a job share the same bytes, which are decoded once.
+/// Findings are added in the order of `jobs`.
 fn decode_all(
     package: &Package,
     jobs: &[&[ListedRef<'_>]],

@@ -56,7 +56,7 @@ impl PlainAnswer {
         self.fields.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns whether the answer has exactly the bytes of `span`, by its status, its
+    /// Returns whether the answer has exactly the bytes of `span`, according to its status, its
     /// `Content-Range` and the length of its body.
     #[must_use]
     pub fn is_range(&self, span: Span) -> bool {
@@ -89,7 +89,7 @@ impl HttpAsker {
             shown = Location::from(*url);
             let parsed = parse(url)?;
             if !matches!(parsed.scheme(), "http" | "https") {
-                return Err(misuse(shown, "this is not an http or https URL: give one"));
+                return Err(misuse(shown, "this is no http or https URL: give such a URL"));
             }
             header_origins.push(origin(&parsed));
         }

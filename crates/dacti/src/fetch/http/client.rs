@@ -69,10 +69,9 @@ impl Client {
     /// Returns the place of an object beside this file.
     pub(super) fn object(&self, name: &str, keeps_query: bool) -> Result<Place, Error> {
         // spec: R-PART-09
-        let url = self
-            .http
-            .beside(self.place.given(), name, keeps_query)
-            .ok_or_else(|| misuse(self.shown().clone(), "this URL has no path, and so no parts"))?;
+        let url = self.http.beside(self.place.given(), name, keeps_query).ok_or_else(|| {
+            misuse(self.shown().clone(), "this URL has no path, so no parts can lie beside it")
+        })?;
         let shown = Location::from(&*url);
         Ok(Place::new(url, shown))
     }
@@ -195,8 +194,8 @@ impl Client {
             Ok(sent) => sent,
             Err(ended) => return Ok(Err(ended)),
         };
-        // The server may redirect only requests with this tag to this target. So the target is kept
-        // for later requests only if the request had no tag.
+        // A server can redirect a tagged request to a target that is right only for this tag. So
+        // the target is kept for later requests only if the request had no tag.
         if let Some(url) = redirected.filter(|_| request.tag == Tag::None)
             && !(300..400).contains(&answer.status())
         {

@@ -63,8 +63,8 @@ pub trait HttpAnswer: fmt::Debug + Send {
     /// The way in which the answer ended too early.
     fn next(&mut self) -> Exchange<'_, Result<Option<Bytes>, HttpEnd>>;
 
-    /// Drops an answer that is not needed. A client may read a short rest of the body, so that it
-    /// can use the connection again.
+    /// Drops an answer that is not needed. If the unread body is short, a client may first read it,
+    /// so that it can use the connection again.
     #[must_use]
     fn refuse(self: Box<Self>) -> Exchange<'static, ()> {
         Box::pin(ready(()))

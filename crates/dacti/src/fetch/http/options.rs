@@ -28,8 +28,8 @@ pub struct HttpOptions {
     pub connect_timeout: Duration,
     /// The URL of a copy of the head. All other bytes are still fetched from the package's URL. A
     /// cache that holds only whole objects can keep such a small copy for a shorter time than the
-    /// package. An object store can replace the copy at once, but it cannot replace a part of the
-    /// package.
+    /// package. An object store can replace the copy at once, but it cannot overwrite only the head
+    /// of the package.
     pub head_url: Option<String>,
     /// Whether the query of the package's URL is also added to the URLs of parts. By default, the
     /// URLs of parts have no query.

@@ -23,7 +23,7 @@ use std::sync::{Arc, OnceLock};
 #[derive(Debug)]
 pub(super) struct HttpRemote {
     client: Arc<Client>,
-    /// The client for the head's URL, if the head has its own.
+    /// The client for the head's URL, if the head has a URL of its own.
     head_client: Option<Arc<Client>>,
     file: RemoteFile,
     /// The whole file, if the server does not support ranges.

@@ -1,4 +1,4 @@
-//! A package in parts on this machine: a head in a file, and its parts in files beside it.
+//! A package in parts on this computer: a head in a file, and its parts in files beside it.
 
 use super::{PartObjects, PartsSource};
 use crate::Error;
@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The maximum number of files that are kept open.
 const OPEN_MAX: usize = 32;
 
-/// The folder of a head on this machine.
+/// The folder of a head on this computer.
 #[derive(Debug)]
 struct Folder {
     folder: PathBuf,

@@ -15,13 +15,14 @@ pub struct FileSource {
     file: File,
     /// The length at the time when the file was opened.
     opened_len: u64,
-    /// The length at the time of the first request for it. For a file that grows, this is after the
-    /// head was read. So all bytes that the head names lie within this length.
+    /// The length when [`len`](ReadAt::len) is called first. If the file grows while a package is
+    /// opened, all bytes that the head names lie within this length, because the head is read
+    /// before that call.
     len: OnceLock<u64>,
 }
 
 impl FileSource {
-    /// Opens the file at `path`. Its length is determined at the first request for it.
+    /// Opens the file at `path`. The first call of [`len`](ReadAt::len) determines its length.
     ///
     /// # Errors
     /// `Io`; `NotAFile` for a directory, a device, a pipe or a socket, because these are not

@@ -73,7 +73,10 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     fn read(&self, span: Span) -> io::Result<Vec<u8>> {
         let end = span.end.min(self.len());
         let len = usize::try_from(end.saturating_sub(span.start)).map_err(|_| {
-            io::Error::new(io::ErrorKind::OutOfMemory, "the bytes do not fit this machine's memory")
+            io::Error::new(
+                io::ErrorKind::OutOfMemory,
+                "the bytes do not fit into the memory of this computer",
+            )
         })?;
         self.read_up_to(span.start, len)
     }
@@ -121,7 +124,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
 
     /// Announces the spans that will be read next, so that the source can read ahead. The caller
     /// reads each span by one read, in this order. The spans are queued after spans that were
-    /// announced before. A caller that does not read all of them withdraws the rest with
+    /// announced before. A caller that does not read all of them withdraws the unread spans with
     /// [`will_not_read`](Self::will_not_read).
     fn will_read(&self, spans: &[Span]) {
         let _ = spans;

@@ -83,7 +83,7 @@ impl Client {
         &self.shown
     }
 
-    /// Returns whether the store is a folder of this machine.
+    /// Returns whether the store is a folder of this computer.
     pub(crate) fn is_local(&self) -> bool {
         self.shown.secret_url().is_some_and(|url| url.starts_with("file:"))
     }
@@ -158,7 +158,8 @@ impl Client {
         let meta = result.meta.clone();
         if result.range.start != span.start || result.range.end > span.end {
             let GetResult { range, .. } = result;
-            let told = format!("asked for {span}, it sent {}..{}", range.start, range.end);
+            let told =
+                format!("the store sent bytes {}..{} instead of {span}", range.start, range.end);
             return Err(self.error(ErrorKind::Unsupported, told));
         }
         let bytes = result.bytes().await.map_err(|error| self.failed(&error))?;

@@ -26,14 +26,14 @@ pub(super) const ALLOW_HTTP: [&str; 2] = ["scheme is not allowed", "URL scheme"]
 pub(super) const LOCAL: Hints = Hints {
     credentials: "check the permissions of the file",
     plain_http: "write file:///PATH",
-    silence: "check the path: such a URL is file:///PATH",
+    silence: "check the path: write the URL as file:///PATH",
     signs: &[],
 };
 
 pub(super) const S3: Hints = Hints {
     credentials: "set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION, or \
         AWS_SKIP_SIGNATURE=true for a public bucket; profiles of ~/.aws are not read: \
-        `aws configure export-credentials --format env` prints them as such settings",
+        `aws configure export-credentials --format env` prints a profile as these variables",
     plain_http: "set AWS_ALLOW_HTTP=true for an endpoint without TLS",
     silence: "check the network, and AWS_ENDPOINT for a store that is not Amazon's",
     signs: &["169.254.", "latest/api/token", "security-credentials", "fd00:ec2"],

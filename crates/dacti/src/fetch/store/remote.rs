@@ -23,7 +23,7 @@ const HEAD: Span = Span { start: 0, end: HEAD_LEN };
 #[derive(Debug)]
 pub(super) struct StoreRemote {
     client: Client,
-    /// The client for the head's URL, if the head has its own.
+    /// The client for the head's URL, if the head has a URL of its own.
     head_client: Option<Client>,
     spending: Arc<Spending>,
     file: RemoteFile,
@@ -78,8 +78,8 @@ impl StoreRemote {
     async fn fetch_head(&self) -> Result<(Vec<u8>, Option<ObjectMeta>), Error> {
         let client = self.head_client.as_ref().unwrap_or(&self.client);
         let fetched = client.fetch(HEAD).await;
-        // A request for a range of an empty object returns an error, so this may be an empty
-        // object.
+        // A request for a range of an empty object returns an error. So after an error, the object
+        // may be empty.
         match fetched {
             Err(error) if error.kind() == ErrorKind::Unavailable => match client.len().await {
                 Some(0) => Ok((Vec::new(), None)),
@@ -107,7 +107,7 @@ impl StoreRemote {
     }
 
     fn replaced(&self) -> Error {
-        let told = "another package is at this place now: open it anew".into();
+        let told = "another package is at this place now: open the package again".into();
         self.client.error(ErrorKind::Replaced, told)
     }
 
@@ -132,8 +132,8 @@ impl StoreRemote {
     }
 }
 
-/// Returns the tag of an object. If the store has no tags, returns the object's time and length
-/// instead.
+/// Returns the `ETag` of an object. If the store sends none, returns the object's modification time
+/// and length instead.
 fn tag_of(meta: &ObjectMeta) -> String {
     let instead = || format!("{} {}", meta.last_modified.timestamp_millis(), meta.size);
     meta.e_tag.clone().unwrap_or_else(instead)
@@ -209,7 +209,7 @@ impl PartTransport for StoreRemote {
             let object = self.client.object(&part.name);
             let (bytes, meta) = object.fetch(part.span).await?;
             if meta.size != part.len {
-                let told = format!("the object has {} bytes in place of {}", meta.size, part.len);
+                let told = format!("the object has {} bytes instead of {}", meta.size, part.len);
                 return Err(object.error(ErrorKind::Stale, told));
             }
             Ok(bytes)

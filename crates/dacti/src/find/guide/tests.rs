@@ -205,7 +205,7 @@ fn a_run_that_is_not_in_order_has_no_guide() {
     ids.swap(1700, 1701);
     assert!(World::new(&full_groups(50, &ids)).guide(u64::MAX, LEN_MAX).is_none());
     let mut world = World::new(&full_groups(50, &spread(3000)));
-    // This changes the second fence, after a header and one record.
+    // This changes the second fence. The header and the description of the run precede the fences.
     world.region[16 + 16 + 8] ^= 1;
     assert!(world.guide(u64::MAX, LEN_MAX).is_none());
 }

@@ -8,8 +8,8 @@ use dacti_seal::DIGEST_LEN;
 use daicon_core::{Joined, Span, coalesce, to_u64};
 use std::collections::HashMap;
 
-/// The digests of regions, found by the position at which a region's stored bytes end. A failed
-/// read leaves its digests out.
+/// The digests of regions, found by the position at which a region's stored bytes end. If a read
+/// failed, the digests that it would have fetched are missing.
 #[derive(Debug, Default)]
 pub(crate) struct Digests(HashMap<u64, Box<[[u8; DIGEST_LEN]]>>);
 

@@ -97,9 +97,10 @@ struct Shared {
     bytes: Vec<u8>,
 }
 
-/// The source of the bytes of one region. A shared read may have fetched them together with the
-/// bytes of other regions. If they are wrong, they are read again for this region alone. If no
-/// shared read fetched them, dropping this value withdraws the announced read.
+/// The source of the bytes of one region. A shared read may have fetched these bytes together with
+/// those of other regions. If the region's bytes are wrong, they are read again for this region
+/// alone. If no shared read fetched the region's bytes, dropping this value withdraws the announced
+/// read.
 #[derive(Debug)]
 struct Part {
     source: Arc<dyn ReadAt>,

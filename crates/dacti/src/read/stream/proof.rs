@@ -113,8 +113,8 @@ impl Proven {
         self.stored.start.saturating_add(before).min(self.stored.end)
     }
 
-    /// Returns the span of the whole pieces that contain the `len` bytes after `at`. If these bytes
-    /// are more than one read of the source, the span has fewer pieces.
+    /// Returns the span of the whole pieces that contain the `len` bytes after `at`. If `len` is
+    /// longer than one read of the source, the span has only the first of these pieces.
     fn pieces_of(&self, at: u64, len: usize) -> Span {
         let len = u64::try_from(len.min(self.bytes.read_len())).unwrap_or(u64::MAX);
         let last = at.saturating_add(len.saturating_sub(1)).min(self.stored.end.saturating_sub(1));

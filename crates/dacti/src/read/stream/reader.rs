@@ -110,8 +110,8 @@ impl RegionReader {
         self.inner.located()
     }
 
-    /// Returns the number of decoded bytes so far. A region of one piece may hold its last byte
-    /// back. Then this is one more than the number of bytes handed out.
+    /// Returns the number of decoded bytes so far. In a region of one piece, the reader may hold
+    /// the last byte back. Then this number is one more than the number of bytes handed out.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.inner.decoded_len()

@@ -1,5 +1,5 @@
-//! Reads a part of a region's content. Without an encoding, it is read by position. Otherwise the
-//! region is decoded from its start.
+//! Reads a part of a region's content. If the region has no encoding, the part is read by position.
+//! Otherwise the region is decoded from its start.
 
 use super::reader::RegionReader;
 use crate::{Error, Package, RegionName};
@@ -69,7 +69,7 @@ impl RegionSeeker {
 
     /// Returns the number of bytes from the position to the next multiple of [`PIECE_LEN`];
     /// `usize::MAX` if no seal is checked. One read of the source fetches all these bytes. So a
-    /// caller that fetches missing bytes and then tries again gets further with each fetch.
+    /// caller that fetches missing bytes and then calls again makes progress with each fetch.
     fn left_in_piece(&self) -> usize {
         if !self.reader.is_judged() {
             return usize::MAX;

@@ -218,8 +218,8 @@ impl UnverifiedReader {
         self.total = Some(Arc::clone(total));
     }
 
-    /// Returns the number of decoded bytes so far. While the stream holds a byte back, this is one
-    /// more than the number of bytes handed out.
+    /// Returns the number of decoded bytes so far. While the stream holds a byte back, this number
+    /// is one more than the number of bytes handed out.
     #[must_use]
     pub const fn decoded_len(&self) -> u64 {
         self.decoder.decoded_len()

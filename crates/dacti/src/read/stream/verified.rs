@@ -8,8 +8,9 @@ use std::io::{self, Read};
 /// A region's content as a stream whose seal is always checked. A caller that has read to the end
 /// has verified content.
 ///
-/// A [`RegionReader`] checks the seal only if there is one and the policy needs it. Its verdict
-/// tells at run time whether it did. Use a `VerifiedReader` if a stream must never be unchecked.
+/// A [`RegionReader`] checks the seal only if the region has one and the policy needs it. Its
+/// verdict tells at run time whether the seal was checked. Use a `VerifiedReader` if a stream must
+/// never be unchecked.
 #[derive(Debug)]
 pub struct VerifiedReader(RegionReader);
 

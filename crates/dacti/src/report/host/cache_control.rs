@@ -64,7 +64,8 @@ pub(super) fn is_hit(answer: &PlainAnswer) -> Option<bool> {
     if let Some(said) = said {
         return Some(said.contains("hit") && !said.starts_with("miss"));
     }
-    // After a hit, Varnish adds a second number to this field: the request that filled its cache.
+    // After a hit, Varnish adds a second number to this field. It names the request that filled the
+    // cache.
     let ids = answer.field("x-varnish").map(|ids| ids.split_ascii_whitespace().count());
     ids.map(|ids| ids > 1).or_else(|| age.map(|_| false))
 }

@@ -31,9 +31,9 @@ pub fn judge(seen: &HostSeen, first: Option<&HostSeen>) -> Vec<HostFinding> {
     judged.all(first)
 }
 
-/// Returns the form to publish in, by the findings for all places. A package of one file keeps this
-/// form if the form works. Otherwise the form in parts is recommended if it works, and else the
-/// form of one file if that works.
+/// Returns the form to publish in, according to the findings for all places. A package that is
+/// served as one file keeps this form if it works. Otherwise the form in parts comes first, and the
+/// form of one file second. If neither form works, returns `Neither`.
 #[must_use]
 pub fn recommend(served: PublishedForm, findings: &[HostFinding]) -> PublishedForm {
     let works = |verdict: fn(&HostFinding) -> HostVerdict| {
@@ -159,14 +159,14 @@ impl Judged<'_> {
             _ if len.is_some_and(|len| len <= WHOLE_LEN_MAX) => Fair,
             _ => Bad,
         };
-        let set =
-            "answer ranges (`bytes=A-B`) with 206; otherwise readers take files of 1 MiB at most";
+        let set = "answer ranges (`bytes=A-B`) with 206; otherwise readers can read only files of \
+                   at most 1 MiB";
         self.add(HostCheck::WholeFile, text, (verdict, verdict), Some(set));
     }
 
     /// Judges the answer for a range past the end of the file. A cache that keeps a 416 hides bytes
-    /// that are appended later. If the place is an edge, only the caches that ask this edge may
-    /// keep its answer.
+    /// that are appended later. If the place is an edge of a CDN, a kept 416 does less harm,
+    /// because only the caches that ask this edge keep its answer.
     fn past_the_end(&mut self, is_edge: bool) {
         let Some(past) = &self.seen.past else { return };
         let lifetime = Lifetime::of(past);
@@ -220,8 +220,8 @@ impl Judged<'_> {
             (false, true) => ("Last-Modified", Fair),
             (false, false) => ("none", Good),
         };
-        let set = "send neither ETag nor Last-Modified for a file that grows: caches that compare \
-                   them break off between its slices";
+        let set = "send neither ETag nor Last-Modified for a file that grows: a cache that \
+                   compares them can end an answer between two slices";
         self.add(HostCheck::Validators, text, (verdict, Good), Some(set));
     }
 
@@ -235,7 +235,7 @@ impl Judged<'_> {
             Lifetime::Seconds(_) => Bad,
         };
         let set = "send `Cache-Control: public, max-age=60` with the head, its first 65,536 bytes: \
-                   readers see an update at most this late";
+                   readers then see an update after at most 60 seconds";
         self.add(HostCheck::HeadLifetime, lifetime.text(), (verdict, verdict), Some(set));
     }
 
@@ -254,7 +254,8 @@ impl Judged<'_> {
         let set = match part {
             Some(_) => "send `Cache-Control: public, max-age=31536000, immutable` with each part",
             None => {
-                "send `max-age=31536000, immutable` with ranges after the head: they never change"
+                "send `max-age=31536000, immutable` with ranges after the head, because these \
+                 bytes never change"
             }
         };
         self.add(HostCheck::DataLifetime, lifetime.text(), (verdict, verdict), Some(set));
@@ -395,7 +396,8 @@ mod tests {
         }
     }
 
-    /// Checks the verdicts of one check, and that the verdicts of all others are good.
+    /// Compares the verdicts of one check with `expected`. The verdicts of all other checks must be
+    /// good.
     #[track_caller]
     fn check(seen: &HostSeen, check: HostCheck, expected: (HostVerdict, HostVerdict)) {
         let findings = judge(seen, None);

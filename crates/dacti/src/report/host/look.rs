@@ -24,7 +24,8 @@ pub struct HostSeen {
     pub again: PlainAnswer,
     /// The answer for the head's range under a query that was never used before.
     pub nonce: PlainAnswer,
-    /// The answer for the head's range, requested like a browser that accepts compressed answers.
+    /// The answer for the head's range to a request like that of a browser that accepts compressed
+    /// answers.
     pub coded: PlainAnswer,
     /// A range in the middle of the file, and the answer for it.
     pub middle: Option<(Span, PlainAnswer)>,

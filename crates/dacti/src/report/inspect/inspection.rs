@@ -152,7 +152,7 @@ impl Inspection {
         }
     }
 
-    /// Reads the index of a package and the gaps between its parts, and describes it.
+    /// Reads the index and the unclaimed bytes of a package, and describes the package.
     ///
     /// # Errors
     /// A wrong index; an error of the source.

@@ -1,4 +1,4 @@
-//! The parts that every daicon file has: format, tables and components.
+//! The structures that every daicon file has: format, tables and components.
 //!
 //! For an open package, they are copied from its view. For any other file, this module reads them.
 //! Specification: `docs/spec/daicon.md`.
@@ -107,7 +107,7 @@ pub fn is_other_format(head: &[u8]) -> bool {
 /// Returns the region that a component's data names; `None` if the data does not name a region.
 ///
 /// Only a component's own specification says whether its data names a region. The data of an
-/// unknown component counts as a region if it names bytes of the file.
+/// unknown component is taken to name a region if the named bytes lie within the file.
 #[must_use]
 pub fn named_region(component: &Component, len: u64) -> Option<Span> {
     match name_of(component.id) {
@@ -168,7 +168,8 @@ struct Map<'s> {
 }
 
 impl Map<'_> {
-    /// Adds the bytes between two claims: runs of zeros, and runs of other bytes.
+    /// Adds the bytes between two claims, piece by piece. A piece counts as zeros if all its bytes
+    /// are zero, otherwise as unclaimed.
     fn fill(&mut self, gap: Span) -> io::Result<()> {
         let mut at = gap.start;
         while at < gap.end {

@@ -21,10 +21,10 @@ const PIECE_LEN: u64 = 1 << 18;
 /// Equal stored bytes at several places of a package, without their seals.
 ///
 /// Regions are equal if the length, the encoding and the BLAKE3 of their stored bytes are equal.
-/// Digests in seals cannot be compared, because each digest includes an id. A region is not read if
-/// its length or encoding is unique. Of all others, the first 4 KiB are read. Regions whose first
-/// bytes are equal are read whole. Equal contents are not found if their encodings differ or they
-/// were compressed in different ways.
+/// Digests in seals cannot be compared, because each digest includes an id. A region is read only
+/// if another region has the same length and encoding. Its first 4 KiB are read first. Regions
+/// whose first bytes are equal are read whole. Equal contents are not found if their encodings
+/// differ or they were compressed in different ways.
 ///
 /// In the compact layout, a packer stores equal contents once. In the cdn layout with seals, it
 /// stores them once for up to 16 regions. Without seals, it stores a copy for each region.

@@ -40,7 +40,7 @@ pub struct Usage {
     pub names: u64,
     /// The current index: its header, its groups in use and its fences.
     pub index: u64,
-    /// Signature, format header, tables, and the regions of all other components.
+    /// Signature, format header, tables, and all component regions that no other number counts.
     pub head: u64,
     /// Room for later entries, components and fences.
     pub reserve: u64,
@@ -90,8 +90,8 @@ pub struct ReserveLeft {
     pub t1_slots: u64,
     /// The number of free slots of the current second table.
     pub t2_slots: u64,
-    /// The absolute place where a fold may write the second table. `None` unless exactly one of its
-    /// two places is in use.
+    /// The absolute position at which a fold may write the second table. `None` if both places of
+    /// the second table are in use, or neither.
     pub t2_place: Option<u64>,
 }
 
@@ -257,7 +257,7 @@ fn delta_groups(package: &Package) -> u32 {
     view.layout().filter(|_| fresh).map_or(0, |layout| layout.delta_groups)
 }
 
-/// Returns the effect of a compaction. It is assumed that layout, regions and seals stay the same,
+/// Returns the effect of a compaction. This assumes that layout, regions and seals stay the same,
 /// and that the names list does not become longer.
 fn compaction(package: &Package, scan: &IndexScan, usage: &Usage) -> Compaction {
     let view = package.view();
