@@ -8,6 +8,7 @@ use crate::run::{Context, Outcome, Result, output, run};
 use crate::tiles;
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -41,7 +42,7 @@ const PACKERS: &[&str] = &[
     "zip -q -r -9 out F",
     "7zz a -bso0 -bsp0 -t7z out F",
     "mksquashfs F out -comp zstd -quiet -no-progress",
-    "zimwriterfs -j -w index.html -I zim.png -l eng -t t -d d -c c -p p F out",
+    "zimwriterfs -j -w index.html -I zim.png -l eng -t t -d d -c c -p p zim out",
     "tar -c F | zstd -q -19 -T0 -o out",
 ];
 
@@ -208,8 +209,8 @@ impl World {
                 let out = out.iter().find(|out| out.exists()).ok_or("a packer wrote no file")?;
                 let len = fs::metadata(out).map_err(|error| error.to_string())?.len();
                 fs::remove_file(out).map_err(|error| error.to_string())?;
-                let command =
-                    packer.replace('D', "dacti").replace('F', "FOLDER").replace('|', "\\|");
+                let command = packer.replace('D', "dacti").replace('F', "FOLDER");
+                let command = command.replace(" zim out", " FOLDER out").replace('|', "\\|");
                 let row = format!(
                     "| `{command}` | {} | {:.1} | {:.1} | {} MiB |",
                     grouped(len),
@@ -225,15 +226,18 @@ impl World {
         Ok(table)
     }
 
-    /// Writes the picture that a ZIM file needs. Returns whether the folder has a first page, which
-    /// a ZIM file needs too.
+    /// Makes the folder `zim` for `zimwriterfs`, which needs a picture, and which fails at a page
+    /// that redirects to a section of another page. So the pages in this folder redirect nowhere.
+    /// Returns whether the folder has a first page, which a ZIM file needs too.
     fn prepare_zim(&self, folder: &str) -> Result<bool> {
-        let folder = self.dir.join(folder);
-        if !folder.join("index.html").exists() {
+        if !self.dir.join(folder).join("index.html").exists() {
             return Ok(false);
         }
-        let written = fs::write(folder.join("zim.png"), ZIM_PICTURE);
-        written.map_err(|error| format!("{}: {error}", folder.display()))?;
+        let zim = self.dir.join("zim");
+        run(Command::new("cp").args(["-r", "--link"]).arg(self.dir.join(folder)).arg(&zim))?;
+        without_redirects(&zim)
+            .and_then(|()| fs::write(zim.join("zim.png"), ZIM_PICTURE))
+            .map_err(|error| format!("{}: {error}", zim.display()))?;
         Ok(true)
     }
 
@@ -292,6 +296,25 @@ impl World {
 
 /// A picture of 48 times 48 pixels. Each ZIM file needs one.
 const ZIM_PICTURE: &[u8] = include_bytes!("../zim.png");
+
+/// Replaces the pages under a folder that redirect to another page by pages that do not.
+fn without_redirects(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            without_redirects(&path)?;
+        } else if path.extension().is_some_and(|extension| extension == "html") {
+            let Ok(page) = String::from_utf8(fs::read(&path)?) else { continue };
+            let still = page.replace("http-equiv=\"refresh\"", "name=\"refresh\"");
+            if still != page {
+                // The file is a link to that of the measured folder, so it gets a new file.
+                fs::remove_file(&path)?;
+                fs::write(&path, still)?;
+            }
+        }
+    }
+    Ok(())
+}
 
 /// Returns the number of files under a folder, and the number of their bytes.
 fn count(folder: &Path) -> Result<(u64, u64)> {
