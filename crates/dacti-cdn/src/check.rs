@@ -192,10 +192,10 @@ impl<'p> Run<'p> {
         Ok(())
     }
 
-    /// Returns whether an append has the zeros for reads of seals. They must be an inline piece:
-    /// barriers prove inline pieces, but no pieces of zeros. Usually only padding follows these
-    /// zeros. In a package in parts, a new index may follow them, so they lie directly after the
-    /// edits.
+    /// Returns whether an append has the zeros that [`Snapshot::room_len`] describes. These zeros
+    /// must be an inline piece, because barriers prove inline pieces, but not
+    /// `PieceContent::Zeros`. Usually only padding follows these zeros. In a package in parts, a
+    /// new index may follow them, so they lie directly after the edits.
     fn has_room(&self, append: &Append) -> bool {
         // spec: R-CDN-19
         let len = self.snapshot.room_len;
@@ -705,8 +705,8 @@ mod tests {
                 _ => false,
             });
             assert!(is_proven);
-            // The plan itself has these zeros as bytes. The check refuses other bytes, and also
-            // fewer zeros.
+            // The plan holds these zeros as an inline piece. The check refuses a piece with a byte
+            // other than zero, and also a piece of fewer zeros.
             for (len, byte) in [(479, 0), (480, 1)] {
                 let mut other = with.clone();
                 let pieces = &mut append(&mut other).pieces;

@@ -55,9 +55,9 @@ pub(crate) struct NewIndex<'a> {
 }
 
 impl<'a> NewIndex<'a> {
-    /// Lays out the new index of a fold: `entries` with `changes` applied. If the index has fences
-    /// and they fit into the head of a package in parts, they lie in the head. Otherwise the fences
-    /// start at `at`, and the index follows them.
+    /// Lays out the new index of a fold: `entries` with `changes` applied. In a package in parts,
+    /// the fences lie in the head if they fit there, and the index starts at `at`. Otherwise the
+    /// fences start at `at`, and the index follows them.
     pub(crate) fn fold(
         snapshot: &Snapshot,
         entries: &'a IndexEntries,

@@ -419,8 +419,9 @@ mod tests {
     #[test]
     fn a_caller_may_choose_the_delta_groups() {
         // spec: R-LAY-20
-        // With 9 filled groups, one delta group fits the head. Five delta groups put the start of
-        // the index into the head and the rest after it: 65,536 - 8 - 5 * 6136 = 34,848.
+        // Beside 9 filled groups, only one delta group fits into the head. With five delta groups,
+        // the index starts at 65,536 - 8 - 5 * 6136 = 34,848, and the filled groups lie after the
+        // head.
         let place = IndexPlace::with_delta_groups(9, 5).unwrap();
         assert_eq!((place.span.start, place.groups, place.delta_groups), (34_848, 14, 5));
         assert_eq!(place.span.end, 34_848 + 8 + 14 * 6136);

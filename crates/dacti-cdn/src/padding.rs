@@ -42,7 +42,7 @@ pub struct Padding {
 }
 
 /// Returns the room that a new package of `entries` regions should leave. `stored_len_mean` is the
-/// mean number of stored bytes.
+/// mean number of stored bytes of a region.
 ///
 /// - An update takes `regions + 1` entries of one group; one of them is for the names list. So a
 ///   group takes `255 / (regions + 1)` updates. There are enough delta groups for the updates, but

@@ -45,7 +45,7 @@ pub enum Reason {
     #[error("the newest delta group has another encoding than the update")]
     OtherEncoding,
     /// No delta group reaches the block. The new regions lie 4 GiB or more after the base of the
-    /// newest group, or they alone have 4 GiB or more.
+    /// newest group, or the new regions together have 4 GiB or more.
     #[error("no delta group reaches the block: the block ends 4 GiB or more after the group base")]
     OutOfReach,
     /// The first table has too few free slots.

@@ -88,7 +88,7 @@ pub struct DeltaGroup {
 }
 
 impl Snapshot {
-    /// Returns the multiple at which a block begins and ends, if the plan has this slice length.
+    /// Returns the alignment of a block's start and end in a plan with this slice length.
     pub(crate) const fn block_align(&self, slice_len: u64) -> u64 {
         if self.is_in_parts { crate::parts::BLOCK_ALIGN } else { slice_len }
     }
@@ -100,7 +100,7 @@ impl Snapshot {
         self.len
     }
 
-    /// Returns whether the file is empty. A package never is.
+    /// Returns whether the file is empty. A package is never empty.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.len == 0
@@ -149,8 +149,8 @@ impl Snapshot {
     }
 
     /// Returns how many zeros each block must have for reads of seals; 0 if regions do not share
-    /// stored bytes. A reader reads a region with as many seals as may follow it. Because of the
-    /// zeros, this read ends in the block.
+    /// stored bytes. A reader reads a region together with the maximum number of seals that may
+    /// follow it. The zeros ensure that this read does not pass the end of the block.
     #[must_use]
     pub const fn room_len(&self) -> u64 {
         self.room_len
@@ -207,12 +207,12 @@ impl Snapshot {
         self.entries.as_ref()
     }
 
-    /// Takes the results of look-ups in the package. For each id, this is the number of stored
+    /// Takes the results of look-ups in the package. The result for an id is the number of stored
     /// bytes without the seal, or `None` if the package does not have the region.
     ///
-    /// [`plan`](crate::plan) uses them to set the lengths that edits replace, and
-    /// [`check`](crate::check) to prove these lengths. If the snapshot has all entries of the
-    /// index, look-ups are not needed.
+    /// [`plan`](crate::plan) uses the results to set the lengths of the regions that edits replace,
+    /// and [`check`](crate::check) uses them to prove these lengths. If the snapshot has all
+    /// entries of the index, look-ups are not needed.
     pub fn set_found(&mut self, found: impl IntoIterator<Item = (Uuid, Option<u64>)>) {
         self.looked_up = found.into_iter().collect();
         self.looked_up.sort_unstable();

@@ -99,7 +99,8 @@ pub enum PieceContent {
         /// Digest of the bytes.
         digest: Digest,
     },
-    /// Bytes that the plan itself has: an extension table, or the zeros for reads of seals.
+    /// Bytes that the plan itself has: an extension table, or the zeros that
+    /// [`Snapshot::room_len`](crate::Snapshot::room_len) describes.
     Inline(#[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))] Vec<u8>),
     /// Zeros for alignment. Barriers do not probe them.
     Zeros,

@@ -22,7 +22,8 @@ use uuid::Uuid;
 
 pub(crate) const NONE: Encoding = Encoding::NONE;
 
-/// A sparse file: it has pieces at their starts, and zeros at all other positions below `len`.
+/// A sparse file: it has `bytes` from position 0 on, and each `appended` piece at its start. All
+/// other positions below `len` are zeros.
 #[derive(Debug, Clone)]
 pub(crate) struct World {
     /// The list of parts, if the package is in parts. Its digests are not hashes of the parts.
@@ -280,13 +281,13 @@ pub(crate) fn put_long(n: u32, size: u64) -> Edit {
     Edit::Put(Put { id: id(n), encoding: NONE, size, seal_len: 32, digest, replaced_len: 0 })
 }
 
-/// A region of `size` zeros with a seal of 32 zeros.
+/// Returns an edit that puts a region of `size` zeros with a seal of 32 zeros.
 pub(crate) fn put(n: u32, size: u64) -> Edit {
     let digest = Digest::of(&vec![0; size as usize + 32]);
     Edit::Put(Put { id: id(n), encoding: NONE, size, seal_len: 32, digest, replaced_len: 0 })
 }
 
-/// The removal of a region, with a seal of 32 zeros.
+/// Returns an edit that removes a region, with a seal of 32 zeros.
 pub(crate) fn remove(n: u32) -> Edit {
     let digest = Digest::of(&[0; 32]);
     Edit::Remove(Remove { id: id(n), seal_len: 32, digest, replaced_len: 0 })

@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
-/// The name of a file of patterns. They leave out files of the folder in which this file lies.
+/// The name of a file of patterns. The patterns leave out files of the folder that has this file.
 const IGNORE_FILE: &str = ".dactiignore";
 
 /// Which files of a folder are taken.
@@ -213,9 +213,9 @@ impl Collector {
                 }
                 continue;
             }
-            // Only links that are not followed get here. A link to a folder counts even if
-            // --include does not match the link, because a pattern may match files in the folder
-            // that the link leads to.
+            // A link gets here only if links are not followed. A link to a folder is refused or
+            // counted even if --include does not match the link, because a pattern may match files
+            // in the folder that the link leads to.
             if self.includes(relative) || (kind.is_symlink() && entry.path().is_dir()) {
                 self.take_met(relative, &entry, collected)?;
             } else {
@@ -378,7 +378,7 @@ impl Names<'_> {
 struct Ignores(Vec<(usize, Gitignore)>);
 
 impl Ignores {
-    /// Reads the file of a folder, if it has one.
+    /// Reads the `.dactiignore` file of a folder, if the folder has one.
     fn enter(&mut self, depth: usize, folder: &Path) -> Result<(), Failure> {
         let file = folder.join(IGNORE_FILE);
         if file.is_file() {

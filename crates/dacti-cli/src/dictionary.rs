@@ -43,7 +43,7 @@ impl Dictionary {
         }
     }
 
-    /// Reads the dictionary from its file, if it has one.
+    /// Reads the dictionary from the file that the option names; `None` if it names no file.
     pub(crate) fn read(&self) -> Result<Option<Vec<u8>>, Failure> {
         let Some(path) = self.file() else { return Ok(None) };
         let failed = |error| Failure::Failed(format!("cannot read {}: {error}", shown(path)));

@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Keep {
     /// Keep the modification times of files in the names list, so that `unpack` sets them. Without
-    /// this option the same contents give the same package whenever they were written.
+    /// this option, the package does not depend on the times at which the files were written.
     #[arg(long)]
     keep_times: bool,
     /// Record which files their owner can execute, so that `unpack` makes them executable.

@@ -125,8 +125,8 @@ fn read_text(path: &Path, file: &File) -> Result<String, Failure> {
         .map_err(|_| Failure::Failed(format!("{}: is not text, so it has no key", shown(path))))
 }
 
-/// Refuses a private key that other users may read. Only regular files are checked, on systems
-/// whose files have such a mode.
+/// Refuses a private key that other users may read. Checks only regular files, and only on Unix,
+/// where a file has a mode.
 fn check_owner_only(path: &Path, file: &File) -> Result<(), Failure> {
     #[cfg(unix)]
     {

@@ -1,8 +1,8 @@
 //! The `dacti` program: packages from the command line.
 //!
-//! Each verb is one file in `verbs`, and no verb uses another. The modules beside that folder are
-//! shared: they open packages (`remote`), choose regions (`select`) and files (`collect`,
-//! `patterns`), check outputs (`files`), read keys (`keys`), and print (`output`, `progress`).
+//! Each verb is one module in `verbs`. Verbs share the modules beside that folder: these modules
+//! open packages (`remote`), choose regions (`select`) and files (`collect`, `patterns`), check
+//! outputs (`files`), read keys (`keys`), and print (`output`, `progress`).
 
 #![expect(
     clippy::std_instead_of_alloc,

@@ -49,8 +49,8 @@ impl Patterns {
         self.patterns.is_empty()
     }
 
-    /// Returns whether the patterns include a path. The last pattern that matches decides. Returns
-    /// `None` if no pattern matches.
+    /// Returns the verdict of the last pattern that matches a path: false if the pattern begins
+    /// with `!`, and true otherwise. Returns `None` if no pattern matches.
     pub(crate) fn verdict(&self, path: &Path, is_dir: bool) -> Option<bool> {
         let normal = dacti_names::normalize(&path.to_string_lossy()).into_owned();
         let mut verdict = None;

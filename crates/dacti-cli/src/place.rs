@@ -58,7 +58,7 @@ impl PublishArgs {
     }
 }
 
-/// Returns the place that `dest` names, for verbs that store no head.
+/// Returns the place that `dest` names, with the default lifetime of heads.
 pub(crate) fn of(dest: &Path) -> Result<Place, Failure> {
     place(dest, HEAD_MAX_AGE)
 }

@@ -98,7 +98,7 @@ enum Count {
 #[derive(Debug)]
 pub(crate) struct Costs(Count);
 
-/// Returns the URL of a package, if it is given by one.
+/// Returns the URL of a package on a server or in an object store; `None` for other packages.
 pub(crate) fn url(package: &Path) -> Option<String> {
     kind_and_url(package).map(|(_, url)| url)
 }

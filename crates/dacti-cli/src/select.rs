@@ -60,7 +60,8 @@ impl Pattern {
     }
 }
 
-/// Returns a path of the command line in Unicode normalisation form C, as packages have paths.
+/// Returns a path of the command line in Unicode normalisation form C, the form of all paths in
+/// packages.
 pub(crate) fn path(text: &str) -> Cow<'_, str> {
     dacti_names::normalize(text)
 }

@@ -137,15 +137,15 @@ fn system_way_out(package: &Path, error: &dacti::Error) -> Option<String> {
 }
 
 /// Returns how far a package's modification time is ahead of the clock, if it is more than a
-/// second. A shorter time is not worth a message, because it is over at once.
+/// second. A shorter time needs no message, because the clock soon passes the modification time.
 fn time_ahead(package: &Path) -> Option<Duration> {
     let modified = std::fs::metadata(package).and_then(|found| found.modified()).ok()?;
     let ahead = modified.duration_since(SystemTime::now()).ok()?;
     (ahead > Duration::from_secs(1)).then_some(ahead)
 }
 
-/// Tells that a package's modification time is in the future. The first of several updates in quick
-/// succession says so, and the others do not repeat it.
+/// Prints that a package's modification time is in the future. The caller calls this only for the
+/// first of several updates in quick succession.
 fn tell_time_ahead(ahead: Duration) {
     let secs = ahead.as_secs().saturating_add(u64::from(ahead.subsec_nanos() > 0));
     output::note(&format!(

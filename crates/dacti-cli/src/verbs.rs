@@ -1,4 +1,5 @@
-//! The verbs of the program, one file each. No verb uses another.
+//! The verbs of the program, one module each. Only the code of `unpack` that writes files is also
+//! used by other verbs: `get` and `dar`.
 
 mod apply;
 mod cdn_check;

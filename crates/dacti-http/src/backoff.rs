@@ -2,9 +2,9 @@
 
 use crate::Options;
 
-/// Returns the wait before retry number `n`, from 0. The wait doubles with each retry, up to the
-/// maximum. Its upper half is random, so that readers that failed at the same time do not retry at
-/// the same time.
+/// Returns the wait before retry number `n`, counted from 0. The wait doubles with each retry, up
+/// to the maximum. Half of each wait is random, so that readers that failed at the same time do not
+/// retry at the same time.
 pub(crate) fn backoff_millis(options: &Options, n: u32, random: u64) -> u64 {
     let full = options
         .backoff_millis

@@ -196,8 +196,8 @@ const fn advice(fault: Fault) -> &'static str {
         }
         Fault::NotSatisfiable { .. } | Fault::Short { .. } | Fault::Whole { .. } => {
             "the file is cut short there, a cache on the way is stale, or an upload is in \
-             progress: make the query string part of the cache's key, never cache a 416, and do \
-             not compare validators between slices"
+             progress: make the query string part of the cache's key, and configure the cache not \
+             to keep a 416 and not to compare validators between slices"
         }
         Fault::OtherTotal { .. } => {
             "another object, or an error page, is at the URL of a part: publish the part again, or \
@@ -216,8 +216,9 @@ const fn remedy(fault: Fault) -> &'static str {
         }
         Fault::Unreachable => "check the host name, the port and the network",
         Fault::Status(500..) | Fault::Reset => {
-            "try again later; if the fault stays, make the cache on the way not compare validators \
-             between slices: the comparison fails if slices come from two states of the file"
+            "try again later; if the fault stays, configure the cache on the way not to compare \
+             validators between slices: the comparison fails if slices come from two states of \
+             the file"
         }
         _ => "try again later, or allow more time",
     }
@@ -227,7 +228,7 @@ struct Length(Option<u64>);
 
 impl fmt::Display for Length {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.map_or(Ok(()), |len| write!(f, ", here {len} bytes"))
+        self.0.map_or(Ok(()), |len| write!(f, " (this file has {len} bytes)"))
     }
 }
 

@@ -165,7 +165,7 @@ impl fmt::Display for Fault {
                 write!(f, "answered with {found} bytes for a range of {expected}")
             }
             Self::OtherTotal { expected, found } => {
-                write!(f, "answered with an object of {found} bytes in place of {expected}")
+                write!(f, "answered with an object of {found} bytes instead of {expected} bytes")
             }
             Self::Short { at } => write!(f, "ended its answer early, at {at:#x}"),
             Self::Encoded(coding) => {

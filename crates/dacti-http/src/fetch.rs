@@ -1,7 +1,7 @@
 //! The fetch of one range: which request to send next, and what each answer means.
 //!
-//! The machine holds no bytes: deliveries borrow the slices that it is fed. It has no clock, no
-//! random numbers and no URL, and never asks what the bytes mean. Specification:
+//! The machine holds no bytes: deliveries borrow the bytes that the caller feeds. It has no clock,
+//! no random numbers and no URL, and does not interpret the bytes. Specification:
 //! `docs/spec/dacti-http.md`, "Answers", "Retry", "Escalation".
 
 mod follow;
@@ -67,7 +67,7 @@ enum Kind {
 
 impl Kind {
     /// Returns whether the bytes that arrived before a fault are kept, so that the next request
-    /// asks only for the rest.
+    /// asks only for the missing bytes.
     const fn resumes(self) -> bool {
         matches!(self, Self::Range | Self::Object { .. })
     }
@@ -104,8 +104,8 @@ struct Reading {
     end: u64,
     /// Whether the body may end anywhere, because the file's length is unknown.
     open: bool,
-    /// Whether a byte past `end` is a fault, because no `Content-Length` states that the body ends
-    /// there.
+    /// Whether a byte past `end` is a fault: the body must end at `end`, and no `Content-Length`
+    /// states its length.
     strict: bool,
 }
 
@@ -128,7 +128,7 @@ pub struct Fetch {
     short_end: Option<u64>,
     /// Bytes of the session's budget that are reserved for this fetch.
     held: u64,
-    /// Number of failed attempts in this step of the escalation since the last progress.
+    /// The number of retries after temporary faults in this step of the escalation.
     failures: u32,
     /// Number of retries after stale answers to the plain URL.
     stale_retries: u32,
@@ -426,8 +426,8 @@ impl Fetch {
             && self.mark.is_some_and(|mark| !states.knows(&mark))
     }
 
-    /// Records that the head was fetched after these bytes, and that it belongs to the session's
-    /// file. From then on, the state of these bytes counts as known.
+    /// Records that the head was fetched after the bytes of this fetch, and that the head belongs
+    /// to the session's file. From then on, the state of these bytes counts as known.
     pub fn looked(&self, session: &mut Session) {
         session.states_mut().count_look();
         if let Some(mark) = self.mark {

@@ -1,4 +1,4 @@
-//! The slices of a file: the pieces in which caches hold it.
+//! The slices of a file: the units in which caches hold the file.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Joining", "Tags".
 

@@ -30,7 +30,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Returns the sums of two sessions.
+    /// Returns the sums of the counts of two sessions.
     #[must_use]
     pub const fn and(self, other: Self) -> Self {
         Self {

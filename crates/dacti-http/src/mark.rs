@@ -25,8 +25,8 @@ impl Mark {
     }
 }
 
-/// The maximum number of remembered states. Each head adds at most one state, and so does each
-/// further look at the head.
+/// The maximum number of remembered states. Each judged head adds at most one state. So does each
+/// look: a fetch of the head that confirms the state of other bytes.
 const STATES_MAX: usize = 16;
 
 /// The states that are known to belong to the session's file.

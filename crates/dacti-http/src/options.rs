@@ -21,8 +21,8 @@ pub struct Options {
     /// The longest wait that a server may ask for by `Retry-After`, in seconds. If it asks for a
     /// longer wait, the fetch fails.
     pub retry_after_secs_max: u64,
-    /// The maximum number of waits for bytes that a newer head refers to and that no server or
-    /// cache has yet: an upload may be in progress.
+    /// The maximum number of waits for an upload in progress: a newer head refers to bytes that no
+    /// server or cache has yet.
     pub upload_waits_max: u32,
     /// The first of these waits, in milliseconds. Each further wait is twice as long.
     pub upload_wait_millis: u64,

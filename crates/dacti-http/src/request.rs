@@ -1,7 +1,7 @@
 //! A request to send: its range, its header fields, and the tag on its URL.
 //!
-//! It reads only the query and the fragment of a URL. Specification: `docs/spec/dacti-http.md`,
-//! "Requests", "Tags".
+//! This module reads only the query and the fragment of a URL. Specification:
+//! `docs/spec/dacti-http.md`, "Requests", "Tags".
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -83,7 +83,7 @@ pub struct Request {
     pub resolve: bool,
     /// The longest time until the answer begins, in milliseconds.
     pub first_byte_millis_max: u64,
-    /// The longest silence after that, in milliseconds.
+    /// The longest silence in the middle of the answer, in milliseconds.
     pub silence_millis_max: u64,
     /// The longest time for the whole answer, in milliseconds.
     pub millis_max: u64,

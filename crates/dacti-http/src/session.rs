@@ -27,7 +27,7 @@ pub enum News {
     Same,
     /// A later state: the session's state from now on.
     Grown,
-    /// An earlier state, from a stale edge: ignore it.
+    /// An earlier state, from a stale cache: ignore it.
     Older,
 }
 
@@ -175,9 +175,8 @@ impl Session {
         }
     }
 
-    /// Returns the start of the region that contains `span`. Such a region was noted because it is
-    /// read part by part, or is a larger range that was found wrong. Without such a region, returns
-    /// the start of `span`.
+    /// Returns the start of the region that contains `span`: a region that is read part by part, or
+    /// a range that was found wrong. If neither contains `span`, returns the start of `span`.
     pub(crate) fn region_start(&self, span: Span) -> u64 {
         let doubted = self.doubted.iter().map(|doubted| doubted.span);
         let whole = doubted.chain(self.regions.iter().copied());
@@ -262,7 +261,7 @@ impl Session {
         self.ranges > self.confirmed
     }
 
-    /// Answers whose validators change cause at most this many looks at the head.
+    /// The maximum number of looks: fetches of the head after answers whose validators changed.
     pub const LOOKS_MAX: u32 = 8;
 
     /// Returns the counts.

@@ -39,8 +39,8 @@ const SOON: HeaderValue = HeaderValue::from_static("1");
 const ORIGINS: HeaderValue = HeaderValue::from_static("*");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Returns whether a field `If-None-Match` names the tag of an answer. `*` names each tag, and weak
-/// tags equal strong ones.
+/// Returns whether a field `If-None-Match` names `tag`, the `ETag` of an answer. `*` names every
+/// `ETag`, and a weak `ETag` equals a strong one.
 pub(crate) fn names(if_none_match: Option<&HeaderValue>, tag: Option<&HeaderValue>) -> bool {
     fn opaque(tag: &str) -> &str {
         tag.strip_prefix("W/").unwrap_or(tag)

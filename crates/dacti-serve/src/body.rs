@@ -26,7 +26,8 @@ pub(crate) struct Body {
     source: Source,
     sent: u64,
     started: Instant,
-    /// A fault that the next call returns, so that the pieces before it are sent first.
+    /// A fault that the next `poll_frame` returns, so that the pieces before the fault are sent
+    /// first.
     fault: Option<io::Error>,
     /// The permit is released when the client has received the whole body, or leaves.
     _turn: Option<OwnedSemaphorePermit>,
@@ -61,7 +62,8 @@ impl Body {
         Self::new(Source::Whole(bytes), Some(turn))
     }
 
-    /// Returns a body of bytes of a file. Each chunk of a long file is searched before it is sent.
+    /// Returns a body of bytes of a file. If `searched` is given, each chunk is searched for
+    /// private keys before it is sent.
     pub(crate) fn file(file: Arc<File>, span: Range<u64>, searched: Option<Arc<Searched>>) -> Self {
         Self::new(Source::File(FileBody { file, left: span, searched, waiting: None }), None)
     }

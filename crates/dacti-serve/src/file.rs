@@ -21,8 +21,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-/// The suffix of the URL of a copy of a package's head. Caches that hold whole objects keep the
-/// copy for a shorter time than the package.
+/// The suffix of the URL of a copy of a package's head. A cache that holds whole objects can keep
+/// this copy for a shorter time than the whole package, so that readers see an update earlier.
 const SIDE_CAR: &str = ".head";
 /// The path of a site's own page for missing files. Most static hosts use this name.
 const MISSING: &str = "404.html";
@@ -237,8 +237,8 @@ impl Origin {
         Ok(answer::failed(StatusCode::NOT_FOUND, "no such region"))
     }
 
-    /// Finds a region, and reads it if it is short. Before that, it loads the parts of the package
-    /// that the look-up needs.
+    /// Finds a region, and reads it if it is short. Before the look-up, this loads the names list
+    /// and the index if the look-up needs them.
     async fn prepare(
         &self,
         served: &Arc<Served>,

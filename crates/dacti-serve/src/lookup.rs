@@ -30,7 +30,7 @@ pub(crate) struct Served {
     lookup_len_max: u64,
 }
 
-/// Why a package cannot be served, for as long as its file stays the same.
+/// Why a package cannot be served. The fault is remembered until the file changes.
 #[derive(Debug, Clone)]
 pub(crate) struct Fault(Arc<str>);
 

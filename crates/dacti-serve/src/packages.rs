@@ -46,9 +46,9 @@ impl State {
     }
 }
 
-/// Distinguishes a file from another file that replaced it with the same length and time. Lengths
-/// of packages are often equal, because packages are padded, and many tools copy the times of
-/// files.
+/// Distinguishes a file from another file that replaced it and has the same length and time.
+/// Lengths of packages are often equal, because packages are padded. Times are often equal, because
+/// many tools copy them.
 #[cfg(unix)]
 type Identity = (u64, u64, i64, i64);
 #[cfg(not(unix))]

@@ -95,9 +95,9 @@ impl Site {
         self.only.as_deref()
     }
 
-    /// Returns whether a path names something that may be sent. Each part is checked here, where
-    /// the file is opened, because a request's path can be read as a file or as a region of a
-    /// package.
+    /// Returns whether a path names something that may be sent. Each part of the path is checked
+    /// here, because `Target::parse` does not check the parts after `/-/`: these may be the path of
+    /// a region.
     fn is_served(&self, path: &str) -> bool {
         match &self.only {
             Some(only) if only == path => true,

@@ -61,7 +61,7 @@ impl Work {
     }
 }
 
-/// The number of bytes for which work that may read more gets another second.
+/// The number of additional bytes for which [`allow`] adds one second.
 const SECOND_LEN: u64 = 32 << 20;
 
 /// Allows the work on this thread to read `len` bytes more, and gives it the time for them.

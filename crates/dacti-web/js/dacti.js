@@ -104,7 +104,8 @@ class Client {
     return (this.#options.fetch ?? fetch)(url, init);
   }
 
-  /** Returns the caller's header fields for URLs of the package's origin. They may be secrets. */
+  /** Returns the caller's header fields for a URL of the package's origin. Other origins get none,
+   * because the fields may be secrets. */
   headersFor(url) {
     return new URL(url).origin === this.#origin ? this.#options.headers : undefined;
   }

@@ -23,8 +23,8 @@ const TIMER_MAX = 0x7fffffff;
 const CACHE_ORIGIN = "https://dacti.invalid/";
 
 /**
- * The functions that load the modules if the caller names none. Node and the service worker replace
- * these functions.
+ * The functions that load the modules if the caller gives no module. Node and the service worker
+ * replace these functions.
  */
 export const defaults = {
   load: () => fetched(new URL("./dacti.wasm", import.meta.url)),
@@ -81,7 +81,7 @@ async function fetched(url) {
 let tools;
 let loadingTools;
 
-/** Loads the second module once, for all engines. */
+/** Loads the second module, `codec.wasm`, once for all engines. */
 async function loadTools() {
   loadingTools ??= load(defaults.loadTools)
     .then((module) => WebAssembly.instantiate(module))
@@ -89,7 +89,7 @@ async function loadTools() {
   try {
     await loadingTools;
   } catch (error) {
-    // The next region that needs the module tries again.
+    // The next call tries again.
     loadingTools = undefined;
     throw error;
   }
@@ -361,7 +361,7 @@ class Exchange {
     }
     const response = await this.#client.fetch(url, {
       headers,
-      // The rules of dacti decide about freshness; the browser must not add conditions.
+      // The module decides whether bytes are fresh, so the browser must not add conditions.
       cache: "no-store",
       signal: this.#abort.signal,
     });

@@ -9,7 +9,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct HostCache {
     pub(crate) slots: Arc<Slots>,
-    /// The number under which the host keeps its options.
+    /// The host's number for the package and its options.
     pub(crate) client: u32,
 }
 

@@ -108,8 +108,8 @@ extern "C" fn close(number: u32) {
     with_state(|state| drop(state.streams.remove(&number)));
 }
 
-/// Returns a checker of signatures for the key in the first 32 bytes of the input; `None` if that
-/// is not a valid key.
+/// Returns a checker of signatures for the key in the first 32 bytes of the input; `None` if these
+/// bytes are not a valid key.
 fn checks(input: &[u8]) -> Option<Arc<dyn SignatureCheck>> {
     check_of_key(input.first_chunk()?)
 }

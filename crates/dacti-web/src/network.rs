@@ -12,7 +12,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) struct Network {
     pub(crate) slots: Arc<Slots>,
-    /// The number under which the host keeps its options.
+    /// The host's number for the package and its options.
     pub(crate) client: u32,
 }
 
@@ -40,7 +40,7 @@ impl Network {
         };
         let (redirected, _) = lines.split_once('\n').unwrap_or((&lines, ""));
         let redirected = (!redirected.is_empty()).then(|| redirected.to_owned());
-        // The browser follows redirects by itself, and only tells afterwards that it did.
+        // The browser follows redirects by itself, and reports a redirect only afterwards.
         if redirected.is_some() {
             hop()?;
         }

@@ -25,7 +25,7 @@ enum Place {
 /// How a package is opened.
 #[derive(Debug, Clone)]
 pub(crate) struct Opening {
-    /// The number under which the host keeps its own options.
+    /// The host's number for the package and its options.
     client: u32,
     place: Place,
     head_url: Option<String>,
@@ -210,7 +210,7 @@ impl Reader {
     pub(crate) async fn get_many(&self, slots: &Arc<Slots>, text: &str) -> Result<Vec<u8>, Error> {
         let names: Vec<&str> = text.split('\0').collect();
         // Nearly every package has encoded regions. Regions in the head need no fetch that could
-        // wait for the tools, so this function waits for them.
+        // wait for the tools, so this function waits for the tools.
         slots.want_tools();
         slots.tools_if_wanted().await;
         let regions = self.package.get_many(names.iter().map(|name| region_name(name))).await;

@@ -96,10 +96,11 @@ pub enum Breach {
     /// The slice length is invalid, or shorter than the package's slice length.
     #[error("the slice length is invalid, or shorter than the package's slice length")]
     SliceLen,
-    /// The package has shared stored bytes, but the append lacks the zeros for reads of seals after
-    /// its edits.
+    /// The package has shared stored bytes, but the append lacks the zeros that must follow its
+    /// edits; see [`Snapshot::room_len`](crate::Snapshot::room_len).
     #[error(
-        "the append must have zeros after its edits, because readers fetch room for seals there"
+        "the append must have zeros after its edits, because readers fetch as many bytes after a \
+         region as its seals may take"
     )]
     NoRoom,
     /// The plan does not begin with a barrier on the whole head.
@@ -112,7 +113,7 @@ pub enum Breach {
     #[error("a length, a digest or the old bytes in the plan do not match the file")]
     State,
     /// The digest of a probe does not match its bytes.
-    #[error("the digest of a probe does not match the bytes that it asks for")]
+    #[error("the digest of a probe does not match the bytes that the probe asks for")]
     ProbeDigest,
     /// The span of a probe is neither inside the head nor equal to the span of a piece.
     #[error("a probe must ask for bytes inside the head, or for exactly one piece of the append")]

@@ -284,9 +284,9 @@ impl Published<'_> {
         if same { Ok(()) } else { Err(Breach::Lost) }
     }
 
-    /// Checks that the index consists of the derived pieces, followed by the kept groups in a run
-    /// of changes. The fences must be derived pieces, lie in the head's room for fences, or be the
-    /// old fences.
+    /// Checks that the index consists of the derived pieces. In a run of changes, the kept groups
+    /// must follow these pieces. The fences must be derived pieces, lie in the head's room for
+    /// fences, or be the old fences.
     fn check_new_index(&self, components: &[Component]) -> Result<(), Breach> {
         let span_of = |id| {
             let found = components.iter().find(|found: &&Component| found.id == id);

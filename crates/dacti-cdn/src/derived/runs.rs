@@ -1,8 +1,8 @@
 //! The runs of a new index, chosen so that the index needs few groups.
 //!
-//! All regions of a group have one encoding, and lie within 4 GiB. If a region lies far from the
-//! regions with neighbouring ids, it would split their group. Such a region is put into another
-//! run. Specification: `docs/spec/dacti-cdn.md`, "Runs of a fold".
+//! All regions of a group have one encoding, and lie within 4 GiB. A region that lies far from the
+//! regions with neighbouring ids would split their group, so it is put into another run.
+//! Specification: `docs/spec/dacti-cdn.md`, "Runs of a fold".
 
 use super::merge::{Listed, Merged};
 use crate::snapshot::ENCODINGS_MAX;
@@ -114,8 +114,9 @@ impl Divided {
         }
     }
 
-    /// Returns the runs of the cut that needs the fewest groups. If several cuts need as few
-    /// groups, the first of them counts. Returns `None` if every cut makes too many runs.
+    /// Returns the runs of the cut that needs the fewest groups. If several cuts need this number
+    /// of groups, the first of these cuts is chosen. Returns `None` if every cut makes too many
+    /// runs.
     fn best(self) -> Option<Vec<Run>> {
         let one_window = self.high.saturating_sub(self.low) <= RANGE_LEN_MAX;
         let cuts = if one_window { 1 } else { CUTS.len() };

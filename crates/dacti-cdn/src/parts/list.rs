@@ -28,8 +28,8 @@ impl PartList {
     ///
     /// # Errors
     /// `EntryCount` if there are more than 34 entries; `EntryOrder` if entries overlap or do not
-    /// ascend. `at` is the start of the parts region, from which `EntryOrder` computes the place of
-    /// the entry.
+    /// ascend. `at` is the start of the parts region. The position in the error is computed from
+    /// it.
     pub fn new(entries: Vec<PartEntry>, at: u64) -> Result<Self, PartsError> {
         if entries.len() > PART_ENTRIES_MAX {
             let found = u32::try_from(entries.len()).unwrap_or(u32::MAX);
@@ -84,7 +84,7 @@ impl PartList {
         pairs.filter(|(entry, first)| entry.span != first.span)
     }
 
-    /// Returns the positions at which the bytes of `span` lie at the first starts of their parts,
+    /// Maps `span` to the first starts of its parts. Returns the positions of the same bytes there,
     /// in order.
     ///
     /// A later publication may put other bytes at the positions of a second start, but never at the

@@ -37,7 +37,7 @@ pub const PARTS_VERSION: Version = Version::new(0, 1);
 pub const PACKAGE_ID: Uuid = Uuid::from_u128(0x5f0f7929_7577_4be5_8bb5_4a63199b6722);
 /// The format version of a package in parts.
 pub const PARTS_FORMAT_VERSION: Version = Version::new(0, 2);
-/// The multiple at which the block of an update begins.
+/// The alignment of the start of an update's block in a package in parts.
 pub const BLOCK_ALIGN: u64 = 8;
 /// The maximum number of entries of a list.
 pub const PART_ENTRIES_MAX: usize = 34;

@@ -15,7 +15,7 @@ pub(crate) struct Block {
     pub(crate) end: u64,
     /// The alignment of the block's start and end.
     align: u64,
-    /// The number of zeros for reads of seals that the block still lacks.
+    /// The number of zeros of [`Snapshot::room_len`] that the block still lacks.
     room_len: u64,
     pieces: Vec<Piece>,
     /// The span of the stored bytes of each put, in order.
@@ -91,7 +91,7 @@ impl Block {
         Ok(())
     }
 
-    /// Adds the zeros for seals, unless the block already has them.
+    /// Adds the zeros of [`Snapshot::room_len`], unless the block already has them.
     pub(crate) fn push_room(&mut self) -> Result<(), Error> {
         // spec: R-CDN-19
         // Readers read these zeros together with a region, so the barrier proves them as well.

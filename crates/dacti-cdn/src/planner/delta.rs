@@ -23,8 +23,8 @@ pub(crate) struct Slot {
 }
 
 /// Returns the delta group for an update. This is the newest group in use that has the encoding of
-/// the update, has room for the whole update, and reaches its bytes. No newer group may list an id
-/// of the update. If there is no such group, the update gets the next unused group.
+/// the update, has room for the whole update, and reaches the update's bytes. No newer group may
+/// list an id of the update. If there is no such group, the update gets the next unused group.
 pub(crate) fn slot(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -260,8 +260,8 @@ mod tests {
         let some: Vec<_> = (0..5).map(|n| put(n, 1)).collect();
         switched(&fresh(5), &some, 8, Some(at));
         switched(&used(250, 65_536, *b"none"), &some, 8, None);
-        // The update does not fit into group 8: it has room for only four entries, or lists regions
-        // of another encoding.
+        // The update does not fit into group 8: the group has room for only four entries, or lists
+        // regions of another encoding.
         switched(&used(251, 65_536, *b"none"), &some, 7, Some(at));
         switched(&used(9, 65_536, *b"brot"), &some, 7, Some(at));
         // From the group base 65,536, a block at 4 GiB is in reach. A block that starts one slice

@@ -1,5 +1,5 @@
-//! The strategy of a new second table. It is written into the unused one of its two places.
-//! Extension tables take the components that it cannot hold.
+//! The strategy that writes a new second table into the unused one of its two places. Extension
+//! tables take the components that the second table cannot hold.
 //!
 //! The data of an unknown component may be a region. So unknown components keep their data and
 //! their region base. Specification: `docs/spec/dacti-cdn.md`, "Second table".
@@ -47,8 +47,8 @@ pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<()
 struct Second {
     base: u64,
     components: Vec<ComponentSpec>,
-    /// The components that find no slot in the table, or that need a different region base. Each of
-    /// them is paired with the region base that it needs.
+    /// The components for which the table has no free slot, or that need a different region base.
+    /// Each component is paired with the region base that it needs.
     rest: Vec<(u64, ComponentSpec)>,
     /// The number of extension tables that the block holds.
     tables: usize,
@@ -87,8 +87,8 @@ pub(crate) fn steps_of_index<'p>(
     }
     if new.ends_block() && block.end != new.written.end {
         // The extension tables lie before the index. They have moved the index to a position that a
-        // region base does not reach, and so the number of extension tables is not the computed
-        // one. A block of a different length does not have this problem.
+        // region base does not reach. So the number of extension tables differs from the number
+        // that was computed before. A block of a different length does not have this problem.
         return Err(Error::NoStrategy { reason: Reason::OutOfReach });
     }
     second.steps(snapshot, wanted, block, new.in_head()?, policy)
@@ -165,8 +165,8 @@ impl Second {
         Ok(second)
     }
 
-    /// Adds a component to the table if `here` is true and a slot is free. Otherwise adds it to the
-    /// rest, with this region base.
+    /// Adds a component to the table if `here` is true and a slot is free. Otherwise adds it to
+    /// `rest`, with this region base.
     fn take(&mut self, spec: ComponentSpec, here: bool, base: u64, slots: usize) {
         if here && self.components.len() < slots {
             self.components.push(spec);
@@ -175,7 +175,7 @@ impl Second {
         }
     }
 
-    /// Appends one table for each region base of the rest. The extension offset of each table leads
+    /// Appends one table for each region base in `rest`. The extension offset of each table leads
     /// to the table that was added before it.
     fn with_rest(mut self, block: &mut Block) -> Result<Self, Error> {
         let mut rest = core::mem::take(&mut self.rest);
@@ -247,8 +247,8 @@ impl NewIndex<'_> {
 }
 
 impl Snapshot {
-    /// Returns whether a table other than T2 names these fences: such a table stays in the chain.
-    /// In a package of 4 GiB or more, this can be an extension table after T2.
+    /// Returns whether a table other than T2 names these fences. Such a table stays in the chain.
+    /// In a package of 4 GiB or more, it can be an extension table after T2.
     fn names_elsewhere(&self, fences: Span) -> bool {
         let second = self.tables.get(1).map(|table| table.span).unwrap_or_default();
         let found = self.components.iter().find(|found| found.id == LOOKUP_ID);

@@ -1,5 +1,6 @@
 //! Reads a snapshot: first the head, then the tables, the layout, the seal component and the index
-//! header. Each of the last four needs a further read only if it lies outside the head.
+//! header. Each of these structures, except the head itself, needs a further read only if it lies
+//! outside the head.
 //!
 //! The reader also checks the room for updates: all of it must lie in the head and overlap no bytes
 //! in use. Specification: `docs/spec/dacti-cdn.md`, "What an updater reads".
@@ -187,8 +188,8 @@ impl SnapshotReader {
         Ok(reader.want().map_or(Stage::Ended, Stage::Index))
     }
 
-    /// Checks that the number of groups in the index header fills the index. If the file has zeros
-    /// in place of the header, the number is 0, and the check fails.
+    /// Checks that the index region has room for exactly as many groups as its header states. If
+    /// the file has zeros in place of the header, the header states 0 groups, and the check fails.
     fn check_filled(&self) -> Result<(), Error> {
         // spec: R-LAY-22
         let (index, groups) = (self.found.index, self.found.groups);
@@ -339,7 +340,7 @@ impl Snapshot {
     }
 }
 
-/// Returns the index component of a supported version.
+/// Returns whether a component is an index of a supported version.
 fn is_index(found: &Component) -> bool {
     let version = |minor: u16| found.version == Version::new(0, minor);
     found.id == INDEX_ID

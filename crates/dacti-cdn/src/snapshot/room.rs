@@ -72,7 +72,8 @@ impl Snapshot {
     }
 
     /// Returns whether readers search the names list if they do not find the hashed id of a path.
-    /// They do this if the names component has the flag for explicit ids, or if it is missing.
+    /// They do this if the names component has the flag for explicit ids, or if the component is
+    /// missing.
     pub(crate) fn explicit_ids(&self) -> bool {
         let names = self.components.iter().find(|found| found.id == NAMES_ID);
         names.is_none_or(|names| Flags::from_data(names.data).explicit_ids)

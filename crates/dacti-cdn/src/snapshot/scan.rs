@@ -73,8 +73,9 @@ pub struct IndexEntriesReader {
 }
 
 impl IndexEntriesReader {
-    /// Returns a walk over an index. If `groups` is given, it covers this number of groups from the
-    /// first on, and keeps removals. Otherwise it covers all groups, and drops removals.
+    /// Returns a walk over an index. If `groups` is given, the walk covers this number of groups
+    /// from the first on, and keeps removals. Otherwise the walk covers all groups, and drops
+    /// removals.
     pub(super) fn new(index: Span, file_len: u64, groups: Option<u32>) -> Result<Self, Error> {
         let found = IndexEntries { index, ..IndexEntries::default() };
         Ok(Self { reader: IndexReader::new(index)?, file_len, left: groups, found })

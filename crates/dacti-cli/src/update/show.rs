@@ -23,8 +23,8 @@ pub(crate) struct Summary {
     replaced: usize,
     removed: usize,
     unchanged: usize,
-    /// The number of bytes of the head. An update of a package in parts uploads the head in
-    /// addition to the block.
+    /// The number of bytes of the head that are uploaded in addition to the block; 0 if no head is
+    /// uploaded.
     head_uploaded: u64,
     changes: Vec<ChangeLine>,
     plans: Vec<PlanLine>,

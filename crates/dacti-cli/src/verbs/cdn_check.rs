@@ -19,7 +19,7 @@ use std::path::PathBuf;
 ///
 /// The command sends a few requests: for ranges, as readers do, and for answers that show how
 /// caches work. The table has a verdict for each form: one file, which `dacti put` updates in
-/// place, and parts. A row that is not good says what to set.
+/// place, and parts. A row with a fault names the setting to change.
 ///
 /// Nothing is written without --write. Exit code: 0 if the package can stay as it is, 3 if a
 /// setting or the form should change.

@@ -90,7 +90,8 @@ impl Args {
 
     /// Returns the file if it is a daicon file on disk that is not a package.
     ///
-    /// On any fault, the reader of packages opens the file again and reports it.
+    /// Returns `None` on any fault. Then the reader of packages opens the file and reports the
+    /// fault.
     fn other_format(&self) -> Option<FileSource> {
         if remote::url(&self.package).is_some() || self.dry_run.dry_run {
             return None;

@@ -227,7 +227,7 @@ impl Args {
         self.hot.iter().map(pattern).collect()
     }
 
-    /// Recommends shorter slices, if the expected updates fit in them.
+    /// Recommends shorter slices, if the bytes of an expected update fit in one shorter slice.
     fn shorter_slices(&self, built: &Built) -> Option<String> {
         let mean = built.stored_len.checked_div(built.regions).unwrap_or_default();
         let padding = dacti::layout::padding(&self.expect_updates?, built.regions, mean);

@@ -22,8 +22,8 @@ pub(crate) struct Args {
     package: PathBuf,
     /// What to put: PATH=FILE (FILE can be - for standard input); PATH=FOLDER for all files below a
     /// folder; a folder, whose files have paths relative to it; or a file, under its own name. If a
-    /// file has the whole text as its name, that file is put. To use = in PATH, write a backslash
-    /// before it.
+    /// file has the whole text as its name, including =, that file is put. To use = in PATH, write
+    /// a backslash before it.
     #[arg(required = true, value_name = "PATH=FILE|FOLDER")]
     inputs: Vec<String>,
     /// Put regions even if their content is unchanged.

@@ -30,8 +30,8 @@ const PACKAGE: &str = "site.dacti-pack";
 /// The script of the worker. It lies beside the pages, because a worker serves only its own folder.
 const WORKER: &str = "dacti-worker.js";
 
-/// The minimum length of slices. Caches hold parts as whole objects, so longer padding would be
-/// waste.
+/// The slice length of the package: the shortest allowed length. Caches hold parts as whole
+/// objects, so longer slices would only add padding.
 const SLICE_LEN: u64 = 4096;
 
 /// Make a site of a folder: one package, and a service worker that serves its pages.
@@ -169,7 +169,7 @@ impl Args {
         };
         if entries.next().is_some() && !out.join(FOLDER).is_dir() {
             return Err(Failure::Failed(format!(
-                "{} has files, and none of them is a site of this program: name a new folder \
+                "{} has files, but no site that this command has written: name a new folder \
                  with -o",
                 shown(out)
             )));

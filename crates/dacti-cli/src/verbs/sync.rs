@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 ///
 /// New and changed files are put, and one small write in the first 64 KiB publishes them all. With
 /// --delete, the same write removes regions that are not files of the folder. A file that --exclude
-/// or a .dactiignore leaves out counts as missing: the package holds what `dacti pack` would pack.
-/// Regions without a path stay.
+/// or a .dactiignore leaves out counts as missing: the package then has the files that `dacti pack`
+/// would pack. Regions without a path stay.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The package.

@@ -50,7 +50,7 @@ pub(crate) struct Args {
     /// Replace existing files. Without this option they stay as they are.
     #[arg(long)]
     overwrite: bool,
-    /// Refuse names that not every system can have: names that Windows reserves, and names that
+    /// Refuse names that some systems cannot have: names that Windows reserves, and names that
     /// only differ in case. Windows always applies both rules, and macOS the one about case.
     #[arg(long)]
     portable: bool,
@@ -160,7 +160,7 @@ impl Args {
         let wanted = select::matching(self.pattern.as_deref(), &listing)?;
         if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.clone().next().is_none()) {
             output::errors(faults.iter(), "");
-            // If names are lost, the wanted region may have lost its name with them.
+            // If names are lost, the name of the wanted region may be one of them.
             if !faults.is_empty() {
                 let shown = output::shown(&self.package);
                 let what = "some names cannot be read, and no other name matches";
@@ -400,6 +400,6 @@ fn write_some<'j>(
             last_told = Instant::now();
         }
     }
-    // If nobody receives it, the run has failed, and reports that.
+    // If the receiver is gone, the run has failed and reports its failure.
     let _ = tell.send(untold);
 }

@@ -100,7 +100,7 @@ impl Fetch {
         if self.step == Step::Plain && self.stale_retries < max {
             let n = self.stale_retries;
             self.stale_retries = n.saturating_add(1);
-            // If tags are allowed, retry without a wait: should the retry fail, the next request
+            // If tags are allowed, retry without a wait, because the request after a failed retry
             // has a tag.
             self.state = if options.tags {
                 State::Ready { resolve: false }
@@ -194,8 +194,8 @@ impl Fetch {
     fn final_error(&self, fault: Fault, tags: bool) -> Error {
         let span = self.span;
         match fault {
-            // A whole file that ends before the range is an old state of the file. It does not show
-            // that the server lacks ranges.
+            // A whole file that ends before the end of the range is an old state of the file. It
+            // does not show that the server lacks ranges.
             Fault::Whole { len } if len.is_none_or(|len| len >= span.end) => {
                 Error::NoRanges { span, len }
             }

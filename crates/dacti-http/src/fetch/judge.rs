@@ -118,9 +118,9 @@ impl Fetch {
 
     /// Notes the state of the file from which the bytes of an answer were read.
     ///
-    /// For a head, the fetch keeps the state until it ends or the head is judged. For a range, the
-    /// session takes the state as known if it knows no state yet, because it began with a cached
-    /// head.
+    /// For a head, the fetch keeps the state until the fetch finishes or the head is judged. Then
+    /// the session notes the state. For a range, the session notes the state at once if it knows no
+    /// state yet, because it began with a cached head.
     fn note(&mut self, session: &mut Session, mark: Mark) {
         if matches!(self.kind, Kind::Object { .. }) {
             // An immutable object has only one state.

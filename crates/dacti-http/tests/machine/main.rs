@@ -543,7 +543,7 @@ fn a_server_error_is_retried_and_then_escalated() {
         assert_eq!((stats.retries, stats.escalations), (9, 2));
         let text = error.to_string();
         assert!(text.contains("even with ?g= in the URL"), "{text}");
-        assert!(text.contains("not compare validators between slices"), "{text}");
+        assert!(text.contains("not to compare validators between slices"), "{text}");
         // If the server refuses the query, the error states the fault of the requests without the
         // query.
         let acts = [act, act, act, act, Status(404)];

@@ -29,7 +29,8 @@ impl Unsupported {
         Self(StatusCode::NOT_ACCEPTABLE, why)
     }
 
-    /// The answer that the specification demands if an IPNS record is asked for under `/ipfs/`.
+    /// Returns the answer that the specification demands for a request of an IPNS record under
+    /// `/ipfs/`.
     fn record() -> Self {
         let why = "an IPNS record belongs to a name under /ipns/, not to a CID under /ipfs/";
         Self(StatusCode::BAD_REQUEST, why.into())
@@ -165,8 +166,8 @@ pub(super) fn accepted(field: Option<&str>) -> Result<Accepted, Unsupported> {
         };
         takes_whole |= format == Format::Whole;
         takes_page |= kind == "text/html";
-        // At equal weights, a special format wins. `application/json` and `application/cbor` are
-        // not special, because they may ask for a file with such content.
+        // At equal weights, a special format is preferred. `application/json` and
+        // `application/cbor` are not special, because they may ask for a file of JSON or CBOR.
         let is_special = !matches!(format, Format::Whole | Format::Codec(JSON | CBOR));
         if best.is_none_or(|(best, other, _)| (best, other) < (weight, is_special)) {
             best = Some((weight, is_special, format));

@@ -33,7 +33,7 @@ impl fmt::Display for Fault {
                 "the blocks lie in too many places to send each block once: ask for dups=y",
             ),
             Self::Idle => {
-                f.write_str("the server read too many blocks in a row that it does not send")
+                f.write_str("the server read too many blocks in a row without sending one")
             }
             Self::Name(name) => {
                 write!(f, "the name {name:?} leads out of the tree or is too long: ask for a CAR")

@@ -112,9 +112,9 @@ impl Fields {
     }
 }
 
-/// Returns the tag of an answer. CARs, DARs and TARs have weak tags, because another version of
-/// this program may write different bytes for the same DAG. The tag of a page contains the version
-/// of this program.
+/// Returns the `ETag` of an answer. The `ETag` of a CAR, a DAR or a TAR is weak, because another
+/// version of this program may write different bytes for the same DAG. The `ETag` of a page
+/// contains the version of this program.
 fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
     let Prepared { end, content, .. } = prepared;
     let scope = match (wanted.scope, wanted.bytes) {
@@ -122,7 +122,7 @@ fn tag(wanted: &Wanted, prepared: &Prepared) -> String {
         (scope, None) => format!("{}.", scope.name()),
         (scope, Some(bytes)) => format!("{}.{bytes}.", scope.name()),
     };
-    // The tag of a CAR contains the path, because a CAR also holds the blocks of the path.
+    // The `ETag` of a CAR contains the path, because a CAR also holds the blocks of the path.
     let path = wanted.path.trim_start_matches("/ipfs/");
     match prepared.format {
         Format::Car { dups } => {

@@ -1,8 +1,8 @@
 //! The gateway answers requests for `/ipfs/CID[/PATH]` from the DAR archives of the site. It sends
-//! files, and blocks, CARs and DARs that clients verify.
+//! files. It also sends blocks, CARs and DARs, which clients verify.
 //!
 //! It follows the trustless gateway specification (`specs.ipfs.tech`), and for files the path
-//! gateway specification. `docs/gateway.md` lists what the gateway supports of both.
+//! gateway specification. `docs/gateway.md` lists the features of both that the gateway supports.
 
 mod accept;
 mod archives;

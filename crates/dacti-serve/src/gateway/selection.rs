@@ -13,14 +13,14 @@ use dacti_dar::unixfs::{FileWalk, Kind, Node, ShardWalk};
 use dacti_dar::{CarWriter, Cid, CidList};
 use std::io;
 
-/// The maximum number of blocks that are read in a row without sending a block. A hostile file can
-/// repeat one leaf without end.
+/// The maximum number of blocks that are read in a row without sending a block. Without this limit,
+/// a hostile file that repeats one leaf would keep the server reading.
 const IDLE_MAX: u32 = 1 << 16;
 
 const DAG_PB: u64 = 0x70;
 const RAW: u64 = 0x55;
 
-/// The blocks at the end of the path that a CAR holds.
+/// The blocks that a CAR holds after the blocks of the path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Part {
     Block,
@@ -32,8 +32,8 @@ pub(super) enum Part {
 }
 
 impl Part {
-    /// Returns the part that `scope` selects, if the path ends at `block`. If the range `bytes` is
-    /// outside of the file, the error is the file's length.
+    /// Returns the part that `scope` selects for `block`, the block at the end of the path. If the
+    /// range `bytes` is outside of the file, the error is the file's length.
     pub(super) fn of(
         scope: Scope,
         bytes: Option<&EntityBytes>,

@@ -1,7 +1,7 @@
 //! Writes the files, folders and symbolic links of a UnixFS DAG as a TAR.
 //!
 //! The TAR has the form `ustar` of POSIX.1. Extended headers hold the values that do not fit into
-//! it. The tree starts with the name at the end of the path. Specification: IPIP-0288.
+//! this form. The tree starts with the name at the end of the path. Specification: IPIP-0288.
 
 use super::fault::Fault;
 use super::file::FileNode;
@@ -42,8 +42,8 @@ struct Folder {
 }
 
 impl Tree {
-    /// `name` is the last name of the path. If it is missing or cannot be the name of a file, the
-    /// tree starts with the text of its CID.
+    /// Returns the tree below `top`. `name` is the last name of the path. If `name` is missing or
+    /// cannot be the name of a file, the tree starts with the text of the CID of `top`.
     pub(super) fn new(store: Store, top: FileNode, name: Option<&[u8]>) -> Self {
         let is_plain = |name: &&[u8]| !matches!(*name, b"" | b"." | b"..") && !name.contains(&b'/');
         let name = name.filter(is_plain).map(<[u8]>::to_vec);

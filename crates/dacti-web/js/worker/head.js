@@ -9,7 +9,7 @@ export class HeadFetch {
   #kept;
   head;
 
-  /** `kept` may be the bytes of a head. They then answer the requests for the package's URL. */
+  /** `kept` is undefined or the bytes of a head, which answer requests for the package's URL. */
   constructor(url, kept) {
     this.#url = new URL(url);
     this.#kept = kept;

@@ -1,4 +1,4 @@
-// The regions that the path of a URL may name: index pages and URLs without `.html`.
+// The regions that the path of a URL may name. A URL may leave out `index.html` or `.html`.
 
 /**
  * Returns the region paths to try for a URL path, or null if the path cannot name a region.

@@ -8,8 +8,8 @@ const AT_ONCE = 8;
 const STEP = 64;
 
 /**
- * Reads all regions of a view whose path has one of these prefixes. Continues where an earlier call
- * was stopped. Calls `tell(done, total)` after each step.
+ * Reads, from one view, all regions whose paths begin with one of `prefixes`. Continues where an
+ * earlier call was stopped. Calls `tell(done, total)` after each step.
  */
 export async function precache(view, prefixes, store, tell) {
   const name = `precached/${view.name}`;

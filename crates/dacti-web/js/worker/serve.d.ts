@@ -7,7 +7,7 @@ export interface ServeOptions {
   keys?: string[];
   /**
    * If true, all regions are fetched ahead of time. If prefixes are given, only regions whose paths
-   * begin with one of them.
+   * begin with one of them are fetched ahead of time.
    */
   precache?: boolean | string[];
   /** Prefixes of paths that the server answers instead of the worker, relative to the worker's scope; `["dacti-site/"]` by default. */
@@ -16,7 +16,10 @@ export interface ServeOptions {
   headers?: Record<string, string>;
   /** The minimum time between two checks for a later version, in milliseconds; 60,000 by default. */
   refreshMs?: number;
-  /** The maximum time that a navigation waits for such a check, in milliseconds; 1,000 by default. */
+  /**
+   * The maximum time that a navigation waits for a check for a later version, in milliseconds;
+   * 1,000 by default.
+   */
   patienceMs?: number;
   /** The maximum number of bytes that one version of the package may fetch. */
   maxBytes?: number;
@@ -26,7 +29,7 @@ export interface ServeOptions {
   cache?: string;
   /** The URL of `dacti.wasm`, and its digest in the form of a script's `integrity` attribute. */
   wasm?: { url: string; integrity?: string };
-  /** The same for `codec.wasm`. */
+  /** The URL of `codec.wasm`, and its digest in the same form. */
   tools?: { url: string; integrity?: string };
 }
 

@@ -31,9 +31,9 @@ const DEFAULTS = {
 /**
  * Serves the scope of this service worker out of a package.
  *
- * `options.package` is the URL of the package, relative to the worker's script. With `keys`, it
- * serves only regions that one of these public keys has signed. A package of another origin needs
- * keys.
+ * `options.package` is the URL of the package, relative to the worker's script. With `keys`, the
+ * worker serves only regions that one of these public keys has signed. A package of another origin
+ * needs keys.
  */
 export function serve(options) {
   const settings = { ...DEFAULTS, ...options };
@@ -82,8 +82,8 @@ class Site {
     if (opened.form !== "parts") {
       throw new TypeError(`${this.#url} is one file: a site needs a package in parts`);
     }
-    // Without this check, an unsigned head with a high sequence would prevent later heads of the
-    // publisher.
+    // Without this check, an unsigned head with a high sequence would make this worker ignore the
+    // publisher's later heads.
     if (keys.length > 0 && !opened.signer) {
       throw new DactiError("denied", `${this.#url.pathname}: no pinned key has signed the head`);
     }

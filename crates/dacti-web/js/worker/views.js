@@ -112,7 +112,7 @@ export class Views {
     const current = await this.current();
     const found = await this.#open();
     this.#checkedAt = performance.now();
-    // A publisher's sequence never falls: a head with a lower one is stale or replayed.
+    // A publisher's sequence never falls, so a head with a lower sequence is stale or replayed.
     if (current && BigInt(found.package.sequence) <= BigInt(current.package.sequence)) {
       return current;
     }
@@ -141,7 +141,7 @@ export class Views {
     return { name, package: (await this.#open(head)).package };
   }
 
-  /** Forgets closed pages, and views that no page uses. `open` holds the ids of the open clients. */
+  /** Forgets closed pages, and views that no page uses. `open` has the ids of the open clients. */
   async forgetClosed(open) {
     const used = new Set([(await this.current())?.name]);
     for (const [at, [id, page]] of (await this.#kept()).entries()) {

@@ -49,7 +49,7 @@ pub(crate) struct Runner(Option<Runtime>);
 impl Runner {
     pub(crate) fn new() -> Result<Self, Error> {
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build();
-        let failed = |error| Error::io("start threads for", "".as_ref(), error);
+        let failed = |error| Error::io("start", "a thread".as_ref(), error);
         Ok(Self(Some(runtime.map_err(failed)?)))
     }
 

@@ -80,7 +80,7 @@ impl AtomicFile {
 }
 
 /// Returns the system's error without the path of the temporary file. The caller does not know that
-/// path, and it may repeat a secret of the path that the caller gave.
+/// path. Its folder comes from the path that the caller gave, and may contain a secret.
 fn system_error(error: io::Error) -> io::Error {
     match error.to_string().split_once(" at path ") {
         Some((told, _)) => io::Error::new(error.kind(), told.to_owned()),

@@ -10,7 +10,8 @@ use dacti_dar::{CidList, LinkOrder, ReadAt, WriteOptions, copy, from_car, to_car
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Returns the options of a writer that copies. Archives are published, so it refuses private keys.
+/// Returns the options of a writer that copies. The writer refuses private keys, because archives
+/// are published.
 pub(super) fn write_options(reading: &Reading, index: bool) -> WriteOptions {
     let read = reading.options();
     WriteOptions {

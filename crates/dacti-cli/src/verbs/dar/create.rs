@@ -12,8 +12,8 @@ use dacti_dar::{WriteOptions, Writer, write_dag};
 use serde::Serialize;
 use std::path::PathBuf;
 
-/// Make an archive of files and folders as a UnixFS DAG. The DAG is the one that IPFS nodes make
-/// with raw leaves and CIDs of version 1, for folders of any size.
+/// Make an archive of files and folders as a UnixFS DAG. IPFS nodes make the same DAG of the same
+/// files, with raw leaves and CIDs of version 1, for folders of any size.
 ///
 /// The archive has one root for each argument. Private keys of dacti are refused, and temporary
 /// files of dacti and the output itself are left out.

@@ -63,9 +63,9 @@ pub(super) struct Files {
     max_files: usize,
 }
 
-/// The options that apply only if the output is an archive or a CAR. Each option about files
-/// conflicts with them explicitly. `requires = "files"` is not enough, because clap ignores a
-/// required option that conflicts with another.
+/// The options that apply only if the output is an archive or a CAR. Each option about files names
+/// them as conflicts. `requires = "files"` alone is not enough, because clap drops this requirement
+/// if `--files` conflicts with another given option.
 const NOT_FILES: [&str; 3] = ["output", "car", "no_index"];
 
 /// The maximum lengths of a path, and of each name in it.

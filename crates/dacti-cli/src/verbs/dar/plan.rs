@@ -101,7 +101,8 @@ pub(super) fn dag(
     plan.print(path, archive.source(), json)
 }
 
-/// Plans to read a block at its place in the index, or the whole archive if it has no index.
+/// Plans to read a block at the place that the index states. If the archive has no index, plans to
+/// read the whole archive.
 fn of_block(
     archive: &Archive<Source>,
     cid: &Cid,

@@ -6,8 +6,8 @@ use crate::{Talk, output};
 use dacti_dar::Summary;
 use std::path::PathBuf;
 
-/// Verify an archive: every block against its CID, and order, index, roots and digest against the
-/// blocks.
+/// Verify an archive: compare every block with its CID, and compare the order, the index, the roots
+/// and the digest with the blocks.
 ///
 /// Exit code 0: the archive is whole. 1: it is damaged, or cannot be read. 3: it is whole, but
 /// blocks are missing (with --complete) or could not be proved.

@@ -60,7 +60,7 @@ impl Place {
     pub(in crate::verbs) fn refuses(&self, path: &str) -> Option<Reason> {
         let path = Path::new(path);
         let folder = path.parent().unwrap_or(Path::new(""));
-        // If a folder is missing or is a link, the write itself reports it.
+        // If a folder is missing, the write makes it. If a folder is a link, the write refuses it.
         let folder = self.dir.open_dir_nofollow_all(folder).ok()?;
         match self.check_free(&folder, path.file_name()?) {
             Err(Refusal::Refused(reason)) => Some(reason),
@@ -87,8 +87,8 @@ impl Place {
 
     /// Gives a written file its name in a folder.
     fn name_file(&self, file: TempFile<'_>, folder: &Dir, name: &OsStr) -> Result<(), Refusal> {
-        // A link replaces nothing, so it needs no check. It fails if the name is taken, or if the
-        // system cannot name open files.
+        // A hard link replaces nothing, so it needs no check. It fails if the name is taken, or if
+        // the system cannot name open files.
         if !self.overwrite && link(file.as_file(), folder, name).is_ok() {
             return Ok(());
         }
@@ -217,8 +217,8 @@ fn copy(content: &mut dyn Read, file: &mut TempFile<'_>, buf: &mut [u8]) -> Resu
     }
 }
 
-/// Reads until the buffer is full or the content ends. Returns the number of bytes. A reader hands
-/// out its last byte alone, so a file takes fewer writes this way.
+/// Reads until the buffer is full or the content ends. Returns the number of bytes. A reader may
+/// return the last byte of a region in a read of its own, so a full buffer saves a write.
 pub(in crate::verbs) fn fill(content: &mut dyn Read, buf: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0_usize;
     while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {

@@ -49,7 +49,8 @@ pub struct CompactOptions {
     /// The layout. By default `cdn` if the package has the component `dacti-layout` or seals, and
     /// otherwise `compact`.
     pub layout: Option<LayoutChoice>,
-    /// For the `cdn` layout: the slice length. By default that of the package, or 64 KiB.
+    /// For the `cdn` layout: the slice length. By default the slice length of the package, or 64
+    /// KiB if the package has none.
     pub slice_len: Option<u64>,
     /// How seals are treated.
     pub seals: SealsChoice,

@@ -1,5 +1,5 @@
 //! The proof that a compacted file has the same content as the old one. The new file is read back
-//! for it.
+//! for this proof.
 //!
 //! The proof does not use the code that made the file. Specification: `docs/spec/dacti-package.md`,
 //! "Compaction".

@@ -1,4 +1,4 @@
-//! Compresses contents with Brotli. A short content is compressed at once, with the package's
+//! Compresses contents with Brotli. A short content is compressed in one call, with the package's
 //! dictionary if there is one. A long content is compressed as a stream.
 
 use super::sections::{self, SECTION_LEN};
@@ -61,8 +61,8 @@ impl Compressor {
         match shown(dictionary, content) {
             Some(shown) if !shown.is_empty() => encoder.set_custom_dictionary(shown.len(), &shown),
             Some(_) => {}
-            // `use_dictionary` also turns Brotli's own dictionary off. A stream that refers to no
-            // dictionary decodes to the same content with any dictionary.
+            // This also turns off Brotli's own dictionary. A stream that refers to no dictionary
+            // decodes to the same content with any dictionary.
             None => encoder.params.use_dictionary = false,
         }
         let room_len = BrotliEncoderMaxCompressedSize(content.len());
@@ -168,7 +168,7 @@ impl<T: Clone + Default + 'static> Allocator<T> for Memory {
 impl BrotliAlloc for Memory {}
 
 /// Removes and returns the shortest piece of memory that has room for `len` elements. If no piece
-/// has, this is the last piece.
+/// has enough room, returns the last piece.
 fn take_fitting<T: 'static>(cells: &mut Vec<Box<dyn Any>>, len: usize) -> Option<Vec<T>> {
     let room = |cell: &Box<dyn Any>| cell.downcast_ref::<Vec<T>>().map(Vec::capacity);
     let fitting = cells.iter().enumerate().filter(|(_, cell)| room(cell) >= Some(len));

@@ -12,7 +12,7 @@ use std::sync::Arc;
 pub(crate) struct Decoded {
     pub(crate) package: Arc<Package>,
     pub(crate) located: Located,
-    /// Its name in messages about damage.
+    /// The name of the region in messages about damage.
     pub(crate) name: String,
 }
 

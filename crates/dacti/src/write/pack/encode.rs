@@ -44,8 +44,8 @@ impl Encoded {
 #[derive(Debug, Default)]
 pub(crate) struct Piece {
     pub(crate) bytes: Vec<u8>,
-    /// The regions that end in these bytes, in order. If it is empty, the region continues in the
-    /// next piece.
+    /// The regions that end in these bytes, in order. If this list is empty, the region continues
+    /// in the next piece.
     pub(crate) ends: Vec<Encoded>,
 }
 
@@ -133,8 +133,8 @@ impl<'k> Encoder<'k> {
         Ok(piece.bytes)
     }
 
-    /// Fills a piece. First it gets all stored bytes, with room for the seals between them, and
-    /// then the seals. The piece's memory is reused. Copying waits for memory, and these waits
+    /// Fills a piece, and reuses its memory. The piece first gets all stored bytes, with room for
+    /// the seals between them, and then the seals. Copying waits for memory, and these waits
     /// overlap only if no hashing lies between the copies. So all seals are made after all copies.
     fn encode_short(self, inputs: &[&Input], mut piece: Piece) -> Result<Piece, Error> {
         piece.bytes.clear();

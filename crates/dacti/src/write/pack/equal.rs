@@ -22,7 +22,7 @@ use std::sync::Arc;
 const START_LEN: u64 = 64 * 1024;
 /// The number of bytes that are hashed at once.
 const PIECE_LEN: usize = 256 * 1024;
-/// The number of bytes that a content in memory takes besides its own, at most.
+/// The maximum overhead of a content in memory, in bytes.
 const HELD_EXTRA: u64 = 128;
 /// The number of inputs that a thread takes at once.
 const BATCH: usize = 256;
@@ -30,7 +30,7 @@ const BATCH: usize = 256;
 /// Inputs with the same content. Copied regions also have the same encoding.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Equals {
-    /// The BLAKE3 of their content. For copied regions, of their stored bytes.
+    /// The BLAKE3 of their content, or, for copied regions, of their stored bytes.
     pub(super) hash: [u8; 32],
     /// The numbers of these inputs, ascending. There are at least two.
     pub(super) inputs: Vec<usize>,
@@ -367,7 +367,8 @@ mod tests {
             input(4, file("e", b"same")),
             input(5, file("f", &long)),
         ];
-        // Two contents of 4 bytes and 128 more each fit into this limit. The third one does not.
+        // Each content takes 4 bytes and an overhead of 128 bytes. Two contents fit into the limit
+        // of 395 bytes, but a third one does not.
         let tell = &mut |_| ControlFlow::Continue(());
         let found = find(&mut inputs, NonZeroUsize::MIN, 395, tell).unwrap();
         let numbers: Vec<_> = found.into_iter().map(|equal| equal.inputs).collect();

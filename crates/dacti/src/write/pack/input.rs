@@ -102,8 +102,8 @@ impl<'c> Content<'c> {
     }
 
     /// Takes a range of bytes in memory. For example, one buffer or one mapped file may have the
-    /// contents of many regions. Nothing is copied until the package is built. `None` if the range
-    /// extends past the end of the bytes.
+    /// contents of many regions. Nothing is copied until the package is built. Returns `None` if
+    /// the range extends past the end of the bytes.
     #[must_use]
     pub fn shared<T>(bytes: &Arc<T>, range: Range<usize>) -> Option<Self>
     where
@@ -158,8 +158,8 @@ impl From<&Path> for Content<'_> {
 pub(crate) struct Taken {
     /// For each id, the number of the input that has it.
     ids: HashMap<Uuid, usize>,
-    /// For each input with a path and an explicit id, its number. It is found by the id to which
-    /// the path hashes.
+    /// For each input with a path and an explicit id, the input's number, by the id to which the
+    /// path hashes.
     paths: HashMap<Uuid, usize>,
 }
 
@@ -201,8 +201,8 @@ impl Taken {
     }
 }
 
-/// The temporary file that has the contents of all long readers. It is created for the first of
-/// them.
+/// The temporary file for the contents of all readers that give [`SPOOL_MIN`] bytes or more. It is
+/// created for the first such reader.
 #[derive(Debug, Default)]
 pub(crate) struct Spool {
     file: Option<Arc<File>>,
@@ -216,7 +216,7 @@ pub(crate) struct Input {
     pub(crate) id: Uuid,
     /// Whether the id may differ from the hashed id of the path.
     explicit: bool,
-    /// The length of its content in bytes. For a copied region, the length of its stored bytes.
+    /// The length of its content in bytes, or, for a copied region, of its stored bytes.
     pub(crate) len: u64,
     /// The length of its content for the names list, if this length is known.
     decoded_len: Option<u64>,
@@ -606,7 +606,8 @@ impl<R: Read> Read for Searched<R> {
 #[error("it contains a private key")]
 struct ShowsPrivateKey;
 
-/// Sorts inputs by path, then those without a path by id. A path that occurs twice is an error.
+/// Sorts inputs by path. Inputs without a path follow, sorted by id. A path that occurs twice is an
+/// error.
 pub(crate) fn sort(inputs: &mut [Input]) -> Result<(), Error> {
     if inputs.iter().all(|input| input.path.is_none()) {
         // The ids are sorted first, and then each input is moved only once.

@@ -65,9 +65,9 @@ impl KeptFrom {
 pub(crate) struct Kept {
     pub(crate) from: Arc<KeptFrom>,
     pub(crate) located: Located,
-    /// Its name in messages about damage.
+    /// The name of the region in messages about damage.
     pub(crate) name: String,
-    /// Whether it gets a new seal.
+    /// Whether the region gets a new seal.
     pub(crate) reseal: bool,
 }
 

@@ -110,8 +110,8 @@ pub struct BuildOptions {
     /// Threads that encode; by default one for each core. Their number does not change the package.
     pub threads: Option<NonZeroUsize>,
     /// The maximum number of bytes that are encoded but not yet written. The search for equal
-    /// contents may keep as many bytes of short files in memory, so that these files are not read
-    /// twice. The limit does not change the package.
+    /// contents may also keep up to this number of bytes of short files in memory, so that these
+    /// files are not read twice. The limit does not change the package.
     pub in_flight_max: usize,
 }
 

@@ -29,7 +29,7 @@ const BEFORE_LEN: usize = (1 << 22) - 16;
 /// many of its sections are ready, it waits for the earlier section.
 const READY_MAX: usize = 2;
 
-/// The number of bytes by which the compressed bytes of a section grow at once.
+/// The number of bytes by which the buffer for the compressed bytes of a section grows each time.
 const ROOM_LEN: usize = 1 << 20;
 
 /// The empty last meta-block (RFC 7932, section 9.2): the bits ISLAST and ISLASTEMPTY.

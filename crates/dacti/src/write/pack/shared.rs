@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// A group, in this module: regions with the same stored bytes. It is not a group of the index.
 #[derive(Debug)]
 pub(crate) struct Group {
-    /// The BLAKE3 of their content. For copied regions, of their stored bytes.
+    /// The BLAKE3 of their content, or, for copied regions, of their stored bytes.
     pub(crate) hash: [u8; 32],
     /// The numbers of the other inputs, ascending. The first input in data order is left out.
     pub(crate) others: Vec<usize>,

@@ -60,7 +60,7 @@ pub async fn in_background<T: Send + 'static>(
         // The send fails only if the caller has dropped the future.
         let _ = sender.send(work(&abandoned));
     });
-    thread.map_err(|error| Error::io("start a thread for", "".as_ref(), error))?;
+    thread.map_err(|error| Error::io("start", "a thread".as_ref(), error))?;
     let result = receiver.await;
     drop(waiting);
     result.unwrap_or_else(|_| Err(read_failed(io::ErrorKind::BrokenPipe.into())))

@@ -53,7 +53,7 @@ impl PublishedHead {
     }
 }
 
-/// Returns an error if the head is signed, the new head would not be, and the caller does not allow
+/// Returns an error if an unsigned head would replace a signed head, and the caller does not allow
 /// this.
 pub(super) fn check_key(
     place: &Place,

@@ -1,5 +1,5 @@
-//! The objects of a place, for a planner. It asks for many small ranges of a few short objects, so
-//! a short object is read whole at the first question, and kept.
+//! The objects of a place, for a planner. A planner asks for many small ranges of a few short
+//! objects. So a short object is read whole when its first range is asked for, and kept.
 
 use super::Place;
 use super::update::PlaceObjects;
@@ -9,7 +9,8 @@ use daicon_core::{Span, to_u64};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-/// The maximum length of an object that is read whole. It fits the index of 87,000 regions.
+/// The maximum length of an object that is read whole. The index of 87,000 regions has about this
+/// length.
 const KEPT_LEN_MAX: u64 = 2 << 20;
 /// The maximum length of all objects that are kept.
 const KEPT_TOTAL_MAX: u64 = 8 << 20;

@@ -104,9 +104,9 @@ pub fn publish(
 
 /// Publishes a package in parts, and calls `progress` with the progress of the upload.
 ///
-/// Cost: the bytes after the head that the place lacks are hashed and uploaded. All other bytes are
-/// only hashed, to prove that the place has the same bytes. Bytes that an earlier attempt uploaded
-/// within the last hour are not uploaded again.
+/// Cost: of the bytes after the head, those that the place lacks are hashed and uploaded. The
+/// others are only hashed, to prove that the place has the same bytes. Bytes that an earlier
+/// attempt uploaded within the last hour are not uploaded again.
 ///
 /// The regions that the place lacks are checked against their seals, and searched for
 /// private keys, while they are hashed.

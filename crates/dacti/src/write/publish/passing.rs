@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 /// A region is checked only if its first byte passes by. Of regions that overlap in part, only the
 /// first one is checked, so that the work stays in proportion to the bytes.
 ///
-/// Memory: 56 bytes for each region, and the seals of the regions that the last piece began.
+/// Memory: 56 bytes for each region, and the seals of the regions that begin in the last piece.
 pub(super) struct Passing<'p> {
     package: &'p Package,
     /// The regions that did not begin yet, by their positions.

@@ -46,11 +46,11 @@ pub enum CopyState {
 ///
 /// If `path` has an earlier state of the same package, only the bytes that it lacks are fetched. If
 /// `path` has another package, some regions may be in both packages. The digest list of the new
-/// package finds them, and they are not fetched.
+/// package shows which regions these are, and they are not fetched.
 ///
-/// After the digests of the finished copy were checked, it replaces the old copy. An interrupted
-/// pull leaves the old copy unchanged. Beside it, it leaves an
-/// [`unfinished_copy`](super::unfinished_copy), from which the next pull resumes.
+/// The finished copy replaces the old copy only after all digests were checked. An interrupted pull
+/// leaves the old copy unchanged. It also leaves an [`unfinished_copy`](super::unfinished_copy)
+/// beside the old copy, from which the next pull resumes.
 ///
 /// # Errors
 /// Errors of the source and of the system; bytes that do not match their digests; `TotalTooLong`
@@ -138,7 +138,7 @@ impl Pull<'_> {
         }
         let all = match &self.parts {
             // Positions that no part has are zeros in the file. Second starts are copied from the
-            // first ones.
+            // first starts.
             Some(parts) => parts.region.list.first_starts().map(|entry| entry.span).collect(),
             None => vec![Span { start: HEAD_LEN.min(self.len), end: self.len }],
         };
@@ -171,9 +171,9 @@ impl Pull<'_> {
 
     /// Returns the spans of the old copy whose bytes the new one has, too.
     ///
-    /// Published bytes never change, so these are all bytes of the old copy. The exception is an
-    /// index after the head that ends in second starts of parts. A later package may have other
-    /// bytes at these positions.
+    /// Published bytes never change, so these are all bytes of the old copy after its head. The
+    /// exception is an index after the head that ends in second starts of parts. A later package
+    /// may have other bytes at these positions.
     fn unchanged(&self, local: &Package) -> Vec<Span> {
         let end = local.view().len().min(self.len);
         let index = local.view().index();

@@ -1,6 +1,6 @@
 //! Announced reads of a published package. A planner announces the index blocks and the digests
-//! that it needs, and reads them one by one. At the first such read, several of them are made at
-//! once, because each takes a request.
+//! that it needs, and reads them one by one. At the first such read, several announced reads are
+//! made at the same time, because each read takes a request.
 
 use crate::threads::start;
 use core::sync::atomic::{AtomicUsize, Ordering};

@@ -29,9 +29,10 @@ use std::time::SystemTime;
 const POSITION_MAX: u64 = 1 << 56;
 
 impl Update {
-    /// Opens the package that is published at `place` for an update. No local copy is needed. A
-    /// plan reads the head, the objects of at most 2 MiB that it needs (up to 8 MiB together), and
-    /// of longer objects the index blocks, names and digests that it needs.
+    /// Opens the package that is published at `place` for an update. No local copy is needed.
+    /// Planning reads the head and the objects that it needs. Objects of at most 2 MiB are read
+    /// whole, up to 8 MiB together. Of all other objects, only the needed index blocks, names and
+    /// digests are read.
     ///
     /// # Errors
     /// [`PublishFault::NoHead`]; faults of the package; errors of the store.
@@ -132,9 +133,9 @@ impl PartsFile {
     }
 }
 
-/// Reads by position. Positions that no part has are read as zeros, and a part that is merged with
-/// its neighbors includes such zeros. At the end of the package, the block is written over second
-/// starts, which are then no longer read.
+/// Reads by position. Positions that no part has are read as zeros. A part that is merged from
+/// several parts includes the zeros between them. At the end of the package, the block is written
+/// over second starts, which are then no longer read.
 impl ReadAt for PartsFile {
     fn len(&self) -> u64 {
         self.block_end().max(self.published.parsed.len)

@@ -1,6 +1,6 @@
 //! A package that is published as one object. Each publication replaces the whole object.
 //!
-//! No reader sees half of a package, because stores and folders replace an object at once. Each
+//! No reader sees half of a package, because stores and folders replace an object as a whole. Each
 //! publication uploads all bytes.
 
 use super::head::other_package;
@@ -57,7 +57,7 @@ pub fn publish_whole(
 }
 
 /// Returns an error if the object is another package, the head of a package in parts, or no
-/// package, because its readers would lose it. The caller can allow the replacement.
+/// package, because readers of that object would lose it. The caller can allow the replacement.
 fn check_there(
     package: &Package,
     place: &Place,

@@ -41,10 +41,11 @@ impl<T> Weigh for Results<T> {
 /// Returns, for each input, whether its region has the same content. The inputs are compared on all
 /// cores.
 ///
-/// If the package is in parts and has seals, no region is fetched. Each input is encoded. If its
-/// length is that of the stored region, their digests are compared. Only the seals of such regions
-/// are fetched, and one request takes adjacent seals. If that takes more than one request, the
-/// digest list is fetched instead.
+/// If the package is in parts and has seals, no region is fetched. Each input is encoded. If the
+/// result is as long as the stored region, the digests of both are compared. Only the seals of such
+/// regions are fetched, and one request fetches adjacent seals. If more than one request is needed,
+/// the digest list is fetched instead, provided that the package has one and that the index is
+/// short.
 pub(super) fn unchanged(
     package: &Package,
     inputs: &[(Input, Option<Located>)],
@@ -106,7 +107,7 @@ struct OldDigests {
 }
 
 impl OldDigests {
-    /// A failed read leaves its digests out.
+    /// Reads the digests of these regions. If a read fails, its digests are left out.
     fn read(package: &Package, mut regions: Vec<&Located>) -> Self {
         let is_listed = package.digest_list_span().is_some()
             && package.view().index().len() <= LISTED_INDEX_MAX
@@ -128,8 +129,9 @@ impl OldDigests {
     }
 }
 
-/// Returns the digest that the region `found` would have with the content of an input. `None` if
-/// its stored bytes would have another length, or if the input is long and would be compressed.
+/// Returns the digest that the region `found` would have with the content of an input. Returns
+/// `None` if the stored bytes would have another length, or if the input is not compressed here: it
+/// is too long, or its dictionary was not read.
 fn digest(
     input: &Input,
     found: Located,

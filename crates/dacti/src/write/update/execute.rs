@@ -208,9 +208,9 @@ impl Execution<'_, '_> {
         self.tell()
     }
 
-    /// Compares the planned bytes with the bytes that the file already has in their place. An
-    /// earlier attempt of this plan must have written these: each must be the planned byte or a
-    /// zero.
+    /// Compares the planned bytes with the bytes that the file already has in their place. Only an
+    /// earlier attempt of this plan may have written there. So each byte must be the planned byte
+    /// or a zero.
     fn hold_against(&self, i: usize, planned: &mut Together, len: u64) -> Result<(), Error> {
         let Together { at, bytes, existing } = planned;
         let at = *at;

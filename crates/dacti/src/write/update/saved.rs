@@ -85,7 +85,7 @@ impl SavedPlan {
             not_a_plan(error.to_string()).into()
         })?;
         if plans.is_empty() {
-            return Err(not_a_plan("it has no plan in it".into()).into());
+            return Err(not_a_plan("the file has no plan".into()).into());
         }
         let data_path = data_path(path);
         let data = open(&data_path)?;

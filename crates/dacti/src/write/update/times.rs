@@ -24,8 +24,8 @@ impl Times {
         Ok(Self { last: seconds(found) })
     }
 
-    /// Corrects the modification time after a write past the head. The system has set it to the
-    /// current time, which is too early if the head's time was set forward before.
+    /// Corrects the modification time after a write that needs no second of its own. The system has
+    /// set it to the current time, which is too early if the head's time was set forward before.
     pub(super) fn keep(&mut self, file: &dyn UpdateFile) -> io::Result<()> {
         let found = seconds(file.modified()?);
         if found < self.last {

@@ -50,8 +50,8 @@ impl Sample {
         let piece_len = |input: &Input| input.len.min(PIECE_LEN_MAX);
         let all = inputs.iter().fold(0_u64, |sum, input| sum.saturating_add(piece_len(input)));
         // The inputs have about `step` times as many bytes as the sample. To spread the sample
-        // evenly, an input is taken when `step` times its length has passed since the input taken
-        // before.
+        // evenly, an input is taken when `step` times its length in bytes has passed since the
+        // previous taken input.
         let step = all.div_ceil(len.max(1)).max(1);
         let (mut passed, mut taken) = (0_u64, Vec::new());
         inputs.retain(|input| {

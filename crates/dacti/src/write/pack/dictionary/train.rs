@@ -10,7 +10,7 @@
 /// The length of the strings that are counted.
 const STRING_LEN: usize = 8;
 /// The table of counts has 2 to the power of this number slots. With this many slots, few strings
-/// share one.
+/// share a slot.
 const TABLE_BITS: u32 = 20;
 /// The length of the segments that are chosen.
 const SEGMENT_LEN: usize = 1024;
@@ -111,11 +111,11 @@ struct Window {
 
 impl Window {
     /// Returns the segment of an epoch whose distinct strings have the largest sum of counts.
-    /// Strings of count 0 at its ends are cut off. `None` if all counts are 0.
+    /// Strings of count 0 at its ends are cut off. Returns `None` if all counts are 0.
     fn best<'a>(&mut self, epoch: &'a [u8], counts: &[u32]) -> Option<&'a [u8]> {
         let count = |slot: usize| counts.get(slot).copied().unwrap_or_default();
         let strings = SEGMENT_LEN.saturating_sub(STRING_LEN.saturating_sub(1));
-        // The slots that leave the window; there are none until it has its length.
+        // The slots that leave the window; no slot leaves before the window has its full length.
         let mut leaving = slots(epoch);
         let (mut score, mut best, mut best_end) = (0_u64, 0, 0);
         for (end, slot) in (1_usize..).zip(slots(epoch)) {
