@@ -263,10 +263,9 @@ impl World {
                     }
                 }
             }
-            let ratios = |of: fn(&Measured) -> f64| {
+            let ratios = |of: fn(&Measured) -> f64, least: f64| {
                 let pairs = own.iter().zip(&other).map(|(own, other)| (of(own), of(other)));
-                // `time` counts the processor time in steps of 10 ms.
-                if pairs.clone().any(|(_, other)| other < 0.1) {
+                if pairs.clone().any(|(_, other)| other < least) {
                     return "-".to_owned();
                 }
                 spread(pairs.map(|(own, other)| own / other).collect())
@@ -275,11 +274,12 @@ impl World {
             let theirs = theirs.split_whitespace().next().unwrap_or_default();
             let _ = writeln!(
                 table,
-                "| {what}, beside `{theirs}` | {:.2} s | {:.2} s | {} | {} |",
+                "| {what}, beside `{theirs}` | {:.3} s | {:.3} s | {} | {} |",
                 median(&own),
                 median(&other),
-                ratios(|one| one.seconds),
-                ratios(|one| one.processor_seconds)
+                ratios(|one| one.seconds, 0.0),
+                // `time` counts the processor time in steps of 10 ms.
+                ratios(|one| one.processor_seconds, 0.1)
             );
         }
         Ok(table)
