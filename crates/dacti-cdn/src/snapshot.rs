@@ -210,9 +210,9 @@ impl Snapshot {
     /// Takes the results of look-ups in the package. The result for an id is the number of stored
     /// bytes without the seal, or `None` if the package does not have the region.
     ///
-    /// [`plan`](crate::plan) uses the results to set the lengths of the regions that edits replace,
-    /// and [`check`](crate::check) uses them to prove these lengths. If the snapshot has all
-    /// entries of the index, look-ups are not needed.
+    /// [`plan`](crate::plan) writes the results into the edits, as the length of the region that
+    /// each edit replaces or removes. [`check`](crate::check) compares these lengths with the
+    /// results. If the snapshot has all entries of the index, look-ups are not needed.
     pub fn set_found(&mut self, found: impl IntoIterator<Item = (Uuid, Option<u64>)>) {
         self.looked_up = found.into_iter().collect();
         self.looked_up.sort_unstable();

@@ -21,7 +21,7 @@ pub(crate) struct Trust {
     /// May be given several times: a signature by one of the keys is enough.
     #[arg(long = "key", value_name = "PUB")]
     keys: Vec<PathBuf>,
-    /// The publisher's package to accept, instead of the one that the key's file names.
+    /// The publisher's package to accept, instead of the package in the file of the key.
     #[arg(long, value_name = "UUID", requires = "keys", value_parser = package_id)]
     package_id: Option<Uuid>,
 }
@@ -73,7 +73,7 @@ pub(crate) fn read_private(path: &Path) -> Result<SecretKey, Failure> {
 }
 
 /// Reads the private key that a verb signs with. The key signs for `package`, or else for the
-/// package that the key's file names. Returns `None` if the caller gave no key.
+/// package in the file of the key. Returns `None` if the caller gave no key.
 pub(crate) fn signing(
     path: Option<&Path>,
     package: Option<Uuid>,

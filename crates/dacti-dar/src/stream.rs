@@ -1,10 +1,10 @@
 //! The machine of the streaming reader. It reads in one pass, proves every block by its CID, and at
 //! the end checks roots, digest and index against the blocks. It does no IO and owns no block.
 //!
-//! If the needed length is not known yet, [`StreamReader::want`] is an upper bound. A shorter slice
-//! means that the source ends there; the slice may still be long enough. A frame takes at most
-//! three feeds. No want is longer than the longest block, the header or 64 KiB, whichever is
-//! longest.
+//! The caller feeds slices of the length that [`StreamReader::want`] returns. If the needed length
+//! is not known yet, the want is an upper bound. If a slice is shorter than the want, the source
+//! ends after the slice; the slice may still have all needed bytes. A frame takes at most three
+//! feeds. A want is never longer than the largest of these: the longest block, the header, 64 KiB.
 
 use alloc::vec::Vec;
 use core::ops::Range;

@@ -119,7 +119,8 @@ impl Session {
     }
 
     /// Records that the fetched bytes of `span` are wrong. The next fetch that overlaps `span`
-    /// begins at the next step of the escalation.
+    /// begins with the next form of the URL, which avoids more caches: see "Escalation" in
+    /// `docs/spec/dacti-http.md`.
     ///
     /// # Errors
     /// `Stale` if no step is left. If the session has ended, the reason why it ended.

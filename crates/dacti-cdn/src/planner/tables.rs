@@ -236,8 +236,9 @@ impl Second {
 }
 
 impl NewIndex<'_> {
-    /// Returns the old region base, if it reaches the new index and its fences in the block.
-    /// Otherwise returns the start of the first of them.
+    /// Returns the old region base, if it reaches the new index and those fences that lie in the
+    /// block. Otherwise returns the start of these fences, or that of the index if no fences lie in
+    /// the block.
     fn base(&self, old: u64) -> u64 {
         let is_first = !self.fences_in_head && !self.fences.is_empty();
         let first = if is_first { self.fences } else { self.index };

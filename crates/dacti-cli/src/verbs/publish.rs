@@ -38,13 +38,14 @@ pub(crate) struct Args {
     /// has are lost. With --form parts, the replaced head is archived.
     #[arg(long)]
     replace: bool,
-    /// The folder of the parts, relative to DEST's; by default DEST's name and `.parts/`.
+    /// The folder of the parts, relative to the folder of DEST. By default, it is the name of DEST
+    /// followed by `.parts/`.
     #[arg(long, value_name = "FOLDER/")]
     prefix: Option<String>,
     /// Sign the head with the private key in this file.
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, instead of the one that the key's file names.
+    /// The publisher's package to sign for, instead of the package in the file of the key.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Print the result as one JSON object.

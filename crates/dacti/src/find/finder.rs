@@ -32,7 +32,7 @@ pub(crate) struct Finder {
     /// The bytes that the source lends.
     lent: Lent,
     head_groups: HeadGroups,
-    /// Whether the groups in the head are all groups of the index.
+    /// Whether the head has every group of the index.
     is_all_in_head: bool,
     blocks: Blocks,
     /// The number of searches by fences. Counting ends when the guide is built.

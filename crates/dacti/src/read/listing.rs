@@ -42,9 +42,9 @@ impl Listed {
 pub struct ListedRef<'l> {
     /// Its path, if the names list has one.
     pub path: Option<&'l str>,
-    /// Its stored bytes. This is a reference, so that code which uses only the paths does not
-    /// access the regions. Regions are not in the order of the paths, so each access may wait for
-    /// memory.
+    /// Where it is stored. This is a reference, so that code which uses only the paths does not
+    /// load this value. The values are not in the order of the paths, so each load may be a cache
+    /// miss of the processor.
     pub located: &'l Located,
     /// The length of its content, if the names list has it.
     hint: Option<u64>,

@@ -110,8 +110,8 @@ pub(crate) struct Extract {
     /// The file to write; - is standard output.
     #[arg(short, long, value_name = "OUT", required_unless_present = "files")]
     output: Option<PathBuf>,
-    /// A path from that block: names of UnixFS folders, keys of maps and numbers of lists, with
-    /// slashes between them.
+    /// A path that starts at this block: names in UnixFS folders, keys in maps and positions in
+    /// lists, with slashes between them.
     #[arg(long, value_name = "PATH")]
     path: Option<String>,
     #[command(flatten)]

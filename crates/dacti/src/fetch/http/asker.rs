@@ -89,7 +89,10 @@ impl HttpAsker {
             shown = Location::from(*url);
             let parsed = parse(url)?;
             if !matches!(parsed.scheme(), "http" | "https") {
-                return Err(misuse(shown, "this is no http or https URL: give such a URL"));
+                return Err(misuse(
+                    shown,
+                    "this is not an http or https URL: give an http or https URL",
+                ));
             }
             header_origins.push(origin(&parsed));
         }

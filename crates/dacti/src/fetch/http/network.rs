@@ -105,7 +105,7 @@ impl HttpClient for Network {
     fn check_url(&self, url: &str) -> Result<String, Error> {
         let parsed = parse(url)?;
         if !matches!(parsed.scheme(), "http" | "https") {
-            let why = "this is no http or https URL: give such a URL";
+            let why = "this is not an http or https URL: give an http or https URL";
             return Err(misuse(Location::from(url), why));
         }
         Ok(parsed.into())
