@@ -24,12 +24,10 @@ const PACKAGES: &[(&str, &[&str])] = &[
 
 const TARGET: &str = "x86_64-unknown-none";
 
-/// The target has no vector registers. Without these flags, curve25519-dalek and sha1 would use
-/// them on every x86-64.
-const RUSTFLAGS: (&str, &str) = (
-    "CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS",
-    "--cfg curve25519_dalek_backend=\"serial\" --cfg sha1_backend=\"soft\"",
-);
+/// The target has no vector registers. Without this flag, curve25519-dalek would use them on every
+/// x86-64.
+const RUSTFLAGS: (&str, &str) =
+    ("CARGO_TARGET_X86_64_UNKNOWN_NONE_RUSTFLAGS", "--cfg curve25519_dalek_backend=\"serial\"");
 
 /// The compiler of Debian, and the place where Debian installs the sources of its standard library.
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";

@@ -5,7 +5,6 @@
 use crate::{Error, PathFault, Structure};
 use alloc::borrow::Cow;
 use alloc::string::String;
-use sha1::{Digest, Sha1};
 use unicode_normalization::UnicodeNormalization;
 use uuid::Uuid;
 
@@ -49,10 +48,7 @@ pub fn normalize(path: &str) -> Cow<'_, str> {
 
 /// Returns the hashed id of a valid path.
 pub(crate) fn hashed_id(path: &str) -> Uuid {
-    // The crate `sha1` uses the processor's instructions for SHA-1, which `Uuid::new_v5` does not.
-    let hash = Sha1::new().chain_update(NAMESPACE).chain_update(path).finalize();
-    let start = hash.first_chunk().copied().unwrap_or_default();
-    uuid::Builder::from_sha1_bytes(start).into_uuid()
+    Uuid::new_v5(&NAMESPACE, path.as_bytes())
 }
 
 /// Returns the first rule that a path breaks, if any.

@@ -1,10 +1,13 @@
 //! The list of a package's regions, with their paths.
 
+use crate::Names;
 use crate::read::names::SortedNames;
-use crate::{Names, threads};
+#[cfg(not(target_family = "wasm"))]
+use crate::threads;
 use dacti_index::{Encoding, Located};
 use dacti_names::{Attributes, NAMES_ID, Name};
 use std::borrow::Cow;
+#[cfg(not(target_family = "wasm"))]
 use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
@@ -173,10 +176,18 @@ fn places(regions: &[Located], names: &SortedNames<'_>) -> Vec<u32> {
     places
 }
 
+/// Returns the ids of all names. WebAssembly has no threads.
+#[cfg(target_family = "wasm")]
+fn ids(names: &SortedNames<'_>) -> Vec<Uuid> {
+    names.iter().map(|name| name.id()).collect()
+}
+
 /// The number of names that a thread takes at once.
+#[cfg(not(target_family = "wasm"))]
 const CHUNK: usize = 4096;
 
 /// Returns the ids of all names. Several threads hash the paths of a long list.
+#[cfg(not(target_family = "wasm"))]
 fn ids(names: &SortedNames<'_>) -> Vec<Uuid> {
     let mut ids = vec![Uuid::nil(); names.len()];
     let chunks = Mutex::new(ids.chunks_mut(CHUNK).zip((0..).step_by(CHUNK)));
