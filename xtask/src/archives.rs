@@ -150,7 +150,7 @@ struct World {
 }
 
 impl World {
-    /// Writes the small files, in 100 folders. Their contents are texts, and no two are equal.
+    /// Writes the small files, in 100 folders. The files are texts, and no two files are equal.
     fn write_small(&self) -> Result {
         for file in 0..20_000_u32 {
             let folder = self.dir.join(SMALL.0).join(format!("{:02}", file % 100));
@@ -226,9 +226,10 @@ impl World {
         Ok(table)
     }
 
-    /// Makes the folder `zim` for `zimwriterfs`, which needs a picture, and which fails at a page
-    /// that redirects to a section of another page. So the pages in this folder redirect nowhere.
-    /// Returns whether the folder has a first page, which a ZIM file needs too.
+    /// Makes the folder `zim` for `zimwriterfs`: a copy of `folder`, and the picture that a ZIM
+    /// file needs. `zimwriterfs` fails at a page that redirects to a section of another page, so
+    /// the pages of the copy do not redirect. Returns false if `folder` has no first page, which a
+    /// ZIM file needs, too.
     fn prepare_zim(&self, folder: &str) -> Result<bool> {
         if !self.dir.join(folder).join("index.html").exists() {
             return Ok(false);
@@ -297,7 +298,8 @@ impl World {
 /// A picture of 48 times 48 pixels. Each ZIM file needs one.
 const ZIM_PICTURE: &[u8] = include_bytes!("../zim.png");
 
-/// Replaces the pages under a folder that redirect to another page by pages that do not.
+/// Replaces each page under a folder that redirects to another page by a page that does not
+/// redirect.
 fn without_redirects(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let path = entry?.path();
@@ -307,7 +309,8 @@ fn without_redirects(folder: &Path) -> io::Result<()> {
             let Ok(page) = String::from_utf8(fs::read(&path)?) else { continue };
             let still = page.replace("http-equiv=\"refresh\"", "name=\"refresh\"");
             if still != page {
-                // The file is a link to that of the measured folder, so it gets a new file.
+                // The file is a hard link to a file of the measured folder, so the link is removed
+                // before the new page is written.
                 fs::remove_file(&path)?;
                 fs::write(&path, still)?;
             }
@@ -335,7 +338,7 @@ fn count(folder: &Path) -> Result<(u64, u64)> {
     Ok((files, bytes))
 }
 
-/// Returns a number with a comma after each three digits.
+/// Returns a number with commas between groups of three digits.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();

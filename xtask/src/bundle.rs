@@ -8,8 +8,8 @@ use crate::run::Result;
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-/// Returns a script that defines the constant `name`. It is an object with the exports of the
-/// module `entry`.
+/// Returns a script that defines the constant `name`. The constant is an object with the exports of
+/// the module `entry`.
 ///
 /// `read` returns the text of the module at a path.
 pub fn bundle(

@@ -1,4 +1,4 @@
-//! `web --embed`: packs the files for browsers that the program contains into one package. The
+//! `web --embed`: makes one package of the files for browsers that the program contains. The
 //! package is committed, so users can build the program without a toolchain for WebAssembly.
 
 use crate::bundle::bundle;
@@ -15,12 +15,12 @@ const SITE: &str = "crates/dacti-web/js/site";
 /// The folder in which the files are collected before packing.
 const FOLDER: &str = "target/web/embed";
 
-/// The files of the npm package that the inspector loads. It needs no `inspect.wasm`, because the
-/// program makes the map.
+/// The files of the npm package that the inspector loads. The inspector needs no `inspect.wasm`,
+/// because the program makes the map.
 const MODULE: &[&str] =
     &["codec.wasm", "dacti.js", "dacti.wasm", "engine.js", "error.js", "media.js"];
 
-/// Collects the files, with those of the npm package at `npm`, and packs them.
+/// Collects the files, including the files of the npm package at `npm`, and packs them.
 pub fn embed(context: &Context, npm: &Path) -> Result {
     let folder = lay_out(context, npm)?;
     let asset = context.root.join(ASSET);

@@ -61,9 +61,9 @@ const TABLES: [Table; 4] = [
 ];
 
 /// Runs the tests of the lab. `--full` runs the whole matrix, which takes half an hour. `--write`
-/// puts its tables into their page. Four options choose tests: `--parts` those of packages in
-/// parts, `--stores` those of object stores, `--hosts` those of `dacti cdn-check`, and `--deploys`
-/// the comparison of ways to publish. All other arguments are passed to the tests.
+/// writes the measured tables into the pages. Four options choose tests: `--parts` those of
+/// packages in parts, `--stores` those of object stores, `--hosts` those of `dacti cdn-check`, and
+/// `--deploys` the comparison of ways to publish. All other arguments are passed to the tests.
 pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let full = args.iter().any(|arg| arg == "--full");
     let write = args.iter().any(|arg| arg == "--write");
@@ -139,7 +139,7 @@ fn tests(mut command: Command, threads: &[&str], rest: &[String]) -> Command {
     command
 }
 
-/// Sorts the rows. They are in the order in which the tests ended.
+/// Sorts the rows, which the tests have written in the order in which they ended.
 fn sorted(rows: &str) -> String {
     let mut rows: Vec<_> = rows.lines().map(|row| format!("{row}\n")).collect();
     rows.sort();

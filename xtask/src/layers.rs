@@ -8,8 +8,8 @@ use crate::tree::Tree;
 use crate::{weight, wings};
 use std::collections::BTreeSet;
 
-/// A crate, and the crates of this project that it may depend on. If you add one, give the reason
-/// in ARCHITECTURE.md.
+/// A crate, and the crates of this project that it may depend on. If you add a crate or a
+/// dependency, give the reason in ARCHITECTURE.md.
 struct Layer {
     name: &'static str,
     /// The names of the crates that it may depend on, also in its dev-dependencies and

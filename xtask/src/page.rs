@@ -1,7 +1,7 @@
 //! Pages with measurements. A program writes all their numbers.
 //!
-//! A page has two marks, and the results of a run lie between them. They include the command, the
-//! commit, the day and the machine. All verbs that measure use this module.
+//! A page has two marks, and the results of a run lie between the marks. The results include the
+//! command, the commit, the day and the machine. All verbs that measure use this module.
 
 use crate::run::{Context, Result, output};
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -41,8 +41,9 @@ pub fn peers(context: &Context, name: &str, args: &[String]) -> Result<Outcome> 
     Ok(Outcome::Done)
 }
 
-/// Returns whether the arguments name a folder, and the other arguments as text. Runs in a folder
-/// of the caller have a section of their own in the page, which does not name the folder.
+/// Returns whether the arguments name a folder, and the other arguments as text. The results of a
+/// run in a folder of the caller have their own section in the page. The page does not name this
+/// folder.
 fn split_dir(args: &[&String]) -> (bool, String) {
     let (mut dir, mut flags, mut args) = (false, String::new(), args.iter());
     while let Some(arg) = args.next() {

@@ -57,9 +57,9 @@ impl Context {
 
     /// Returns a cargo command that runs in the root of the workspace.
     ///
-    /// The command does not inherit the variables that describe this package. The build script of
-    /// `ring` reads them. So a verb that builds after a build without xtask would compile `ring`
-    /// and its users again.
+    /// The command does not inherit the variables that describe this package, because the build
+    /// script of `ring` reads them. With these variables, a verb that builds after a build without
+    /// xtask would compile `ring` and its users again.
     pub fn cargo<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
         let mut command = Command::new(&self.cargo);
         command.current_dir(&self.root).args(args);
@@ -80,7 +80,8 @@ impl Context {
     }
 }
 
-/// Returns whether this is a CI machine. There, a verb may install packages and change files.
+/// Returns whether this is a CI machine. On a CI machine, a verb may install packages and change
+/// files.
 pub fn under_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false"))
 }

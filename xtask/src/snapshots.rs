@@ -43,8 +43,8 @@ pub fn list_of(context: &Context) -> Result<PathBuf> {
     Ok(Metadata::load(context)?.target_directory.join("xtask-snapshots-asked-for"))
 }
 
-/// Sets an environment variable for the tests. It makes insta write the paths of all snapshots that
-/// assertions read into the file [`list_of`].
+/// Sets an environment variable for the tests. With this variable, insta writes to the file
+/// [`list_of`] the path of each snapshot that an assertion reads.
 pub fn record(tests: &mut Command, list: &Path) -> Result {
     let text = |error| format!("{}: {error}", list.display());
     if let Some(dir) = list.parent() {

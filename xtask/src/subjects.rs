@@ -7,7 +7,7 @@ const SUBJECT_CHARS_MAX: usize = 72;
 /// Commits before this time may have longer subjects.
 const SINCE: &str = "2026-11-29T00:00:00Z";
 
-/// Returns the commits since that time that have too long a subject.
+/// Returns the commits since `SINCE` whose subjects are too long.
 pub fn long(context: &Context) -> Result<Vec<String>> {
     let since = format!("--since={SINCE}");
     Ok(findings(&output(&mut context.git(["log", "--no-merges", "--format=%h %s", &since]))?))

@@ -119,7 +119,8 @@ fn package_dir<'p>(tree: &Tree, path: &'p str) -> Option<&'p str> {
     None
 }
 
-/// Returns the fixtures that have no bytes, and the fixtures that have no verdict.
+/// Returns the fixtures that lack one of their two files: `.bin` has the bytes, and `.expect` has
+/// the verdict.
 fn half_fixtures(tree: &Tree) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, _) in tree.files().filter(|(path, _)| path.starts_with(FIXTURES)) {
@@ -161,8 +162,8 @@ fn private(root: &Path) -> Vec<String> {
     PRIVATE.iter().map(|&path| path.to_owned()).chain(found).collect()
 }
 
-/// Searches all files of the repository. Binary files are included, because a fixture can contain a
-/// path.
+/// Searches all files of the repository for paths of one machine. Binary files are included,
+/// because a fixture can contain a path.
 fn private_paths(tree: &Tree, private: &[String]) -> Vec<String> {
     let mut findings = Vec::new();
     for (path, bytes) in tree.files() {

@@ -7,9 +7,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The zoom level. It has this many tiles in each direction, as a power of two.
+/// The zoom level. At zoom level n, a map has 2^n tiles in each direction.
 const ZOOM: u32 = 7;
-/// The tiles of a square with this many tiles in each direction are either sea or land.
+/// The number of tiles along each side of a square. The tiles of a square are all sea or all land.
 const SQUARE: u32 = 8;
 const LAYERS: [&str; 4] = ["transportation", "building", "poi", "landuse"];
 const KEYS: [&str; 4] = ["class", "name", "surface", "ref"];

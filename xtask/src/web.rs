@@ -41,7 +41,7 @@ const PROGRAMS: &[(&str, &str)] =
 /// explains why the limits are higher.
 const FIRST_LEN_MAX: u64 = 242_000;
 const READER_LEN_MAX: u64 = 315_000;
-/// The files that a page loads first. A page loads `codec.wasm` only if it needs it.
+/// The files that a page loads first. A page loads `codec.wasm` only if a region needs this module.
 const FIRST: &[&str] = &["dacti.js", "engine.js", "error.js", "media.js", "dacti.wasm"];
 const LATER: &[&str] = &["codec.wasm"];
 

@@ -1,6 +1,6 @@
 //! Checks which modules of a crate name which other modules. The checks cover the top-level modules
-//! of the facade ("wings"), the modules of other crates that write, and modules that name each
-//! other in a circle.
+//! of the facade ("wings"), the writing modules of other crates, and modules that name each other
+//! in a circle.
 
 use crate::imports::Imports;
 use crate::metadata::Metadata;
@@ -8,8 +8,8 @@ use crate::run::Result;
 use crate::tree::Tree;
 use std::collections::BTreeSet;
 
-/// A top-level module of the facade, and the modules that it may name. If you add one, give the
-/// reason in ARCHITECTURE.md.
+/// A top-level module of the facade, and the modules that it may name. If you add a module to this
+/// table, give the reason in ARCHITECTURE.md.
 const WINGS: &[(&str, &[&str])] = &[
     // An error names the place of a package. It uses a type of `fetch` for this name, because that
     // type hides secrets.
@@ -33,7 +33,8 @@ const WINGS: &[(&str, &[&str])] = &[
 
 const FACADE: &str = "dacti";
 
-/// The modules of other crates that write. Only the root file of their crate may name them.
+/// For each crate below the facade, the modules that write. Only the root file of the crate may
+/// name these modules.
 const WRITERS: &[(&str, &[&str])] = &[
     ("daicon-core", &["emit"]),
     ("dacti-index", &["emit", "ranges"]),

@@ -1,11 +1,11 @@
-//! Updates in place of 100,000 regions of 1 KiB. Compares a package with a ZIP archive (which has
-//! to write its central directory again), with redb and with SQLite.
+//! Updates of files with 100,000 regions of 1 KiB, in place. Compares a package with a ZIP archive
+//! (which has to write its central directory again), with redb and with SQLite.
 //!
-//! `cargo xtask bench update` runs it, and `--test` runs it once with a small work. Each update
-//! opens the file, replaces regions, and syncs the file to the disk. ZIP cannot replace files, so
-//! it adds them. The result is a table in Markdown. It has the median time, the bytes by which the
-//! file grows, and the number of slices of 64 KiB of the old file that change. A cache would have
-//! to fetch these slices again.
+//! `cargo xtask bench update` runs this bench, and `--test` runs it once with a small work. Each
+//! update opens the file, replaces regions, and syncs the file to the disk. ZIP cannot replace the
+//! files in an archive, so the update adds them. The result is a table in Markdown. It has the
+//! median time, the bytes by which the file grows, and the number of slices of 64 KiB of the old
+//! file that change. A cache would have to fetch these slices again.
 
 use dacti::update::{Update, UpdateOptions};
 use dacti::{BuildOptions, EncodingChoice, PackageBuilder};

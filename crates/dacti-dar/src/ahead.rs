@@ -1,9 +1,9 @@
 //! Cuts the bytes that the blocking reader has read into batches of whole frames. A thread hashes
 //! the blocks of a batch before the machine reaches them.
 //!
-//! The machine still judges each frame, and reuses only the hash of the block. At the first
-//! incomplete or unusual frame, this code stops cutting batches for good. From there on, the
-//! machine computes all hashes itself.
+//! The machine still judges each frame, and reuses only the hash of the block. If the next frame is
+//! incomplete, invalid, too long or an end mark, this code cuts no further batches. From that frame
+//! on, the machine computes all hashes itself.
 
 use alloc::collections::VecDeque;
 use core::mem;

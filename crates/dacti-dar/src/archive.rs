@@ -1,7 +1,7 @@
 //! Random access: the trailer, the roots, and one block by its CID through the index.
 //!
 //! Reads the end of the source, and then only the ranges that a caller needs. Proves every block
-//! that it returns. The rest of the archive is not proved, unless the caller reads all of it.
+//! that it returns. Other blocks are not proved, unless the caller reads the whole archive.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -56,8 +56,8 @@ impl<S: ReadAt> Archive<S> {
         let tail =
             read_exact(&source, ByteRange { start: tail_at, len: len.saturating_sub(tail_at) })?;
         let Some((trailer_at, index_at, digest)) = read_footer(&tail, len) else {
-            // If the source does not begin like an archive, this returns that fault. Otherwise the
-            // trailer is missing.
+            // If the source does not begin like an archive, this returns the fault of the first
+            // bytes. Otherwise the trailer is missing.
             let begin = read_up_to(&source, 0, MAGIC.len() as u64)?;
             header::read(&begin, &options.limits)?;
             return Err(Error::NoTrailer { end: len }.into());
@@ -417,7 +417,8 @@ impl<S: ReadAt> Archive<S> {
         }
     }
 
-    /// Reads the whole archive in order, with marks or without. Only this proves the whole archive.
+    /// Returns a reader of the whole archive in order. The archive may have marks or not. Only a
+    /// caller that reads to the end has proved the whole archive.
     ///
     /// # Errors
     /// A fault of the header or, without marks, of the list of roots.

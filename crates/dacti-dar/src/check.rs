@@ -1,5 +1,5 @@
-//! A caller's check of blocks before they are written. This crate has no opinion about content: the
-//! check is a function of the caller.
+//! A caller's check of blocks before they are written. This crate does not judge content: the check
+//! is a function of the caller.
 
 use crate::cid::Cid;
 use alloc::sync::Arc;

@@ -140,11 +140,11 @@ impl Digest {
 
 /// A CID, the name of a block.
 ///
-/// The [`cid`] crate's CIDs convert to this type and back. This type also holds identity CIDs of up
-/// to [`IDENTITY_LEN_MAX`] bytes, which archives and CARs have.
+/// The [`cid`] crate's CIDs convert to this type and back. This type also holds the long identity
+/// CIDs of archives and CARs, with content of up to [`IDENTITY_LEN_MAX`] bytes.
 ///
-/// Two CIDs are equal if all their parts are. A CID of version 0 and its form in version 1 name the
-/// same block, see [`Cid::is_same_block`].
+/// Two CIDs are equal if all their parts are equal. A CID of version 0 and its form in version 1
+/// name the same block, see [`Cid::is_same_block`].
 #[derive(Clone)]
 pub struct Cid {
     prefix: Prefix,

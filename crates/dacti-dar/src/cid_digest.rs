@@ -59,7 +59,7 @@ impl CidDigest {
         self.batch.clear();
     }
 
-    /// Returns the digest. Further CIDs begin a new one.
+    /// Returns the digest. Further CIDs begin a new digest.
     pub(crate) fn finish(&mut self) -> [u8; 64] {
         if let Some(Helper { batches, thread }) = self.helper.take() {
             drop(batches);

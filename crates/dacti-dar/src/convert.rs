@@ -185,8 +185,8 @@ fn write_roots<W: Write, S: ReadAt>(
             continue;
         }
         if cid.is_identity() && !sections.contains(&cid) {
-            // The CAR has no section for this root. The blocks that the root links to become roots
-            // instead.
+            // The CAR has no section for this root. Instead of the root, the blocks to which it
+            // links become roots.
             report.absent_roots.push(&cid);
             write_links(writer, store, &cid, report)?;
         } else if !write_dag(writer, &cid, store)? {
@@ -220,8 +220,9 @@ fn write_links<W: Write, S: ReadAt>(
     Ok(())
 }
 
-/// Writes the blocks that no root reached. First come those to which none of the others links. If
-/// blocks remain, they form loops, which are possible only with unchecked hashes.
+/// Writes the blocks that no root has reached. First come the blocks to which no other of these
+/// blocks links. If blocks then remain, they form loops, which are possible only with unchecked
+/// hashes.
 pub(crate) fn write_rest<W: Write, S: ReadAt>(
     writer: &mut Writer<W>,
     store: &mut PlacedStore<S>,
@@ -294,7 +295,7 @@ pub fn to_car<R: Read, W: Write>(
     while let Some(event) = reader.next_event()? {
         match event {
             StreamEvent::Block { cid, data, .. } => car.block(&cid, data)?,
-            // An identity CID is a root only if its CAR had it as a section.
+            // An identity CID is a root only if the original CAR had a section for it.
             StreamEvent::Root { cid, .. } if cid.is_identity() => {
                 car.block(&cid, cid.digest())?;
             }

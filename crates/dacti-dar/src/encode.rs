@@ -38,9 +38,9 @@ pub struct WriteOptions {
     /// The maximum number of missing blocks that the summary lists.
     pub missing_max: u32,
     /// Lets threads help: one computes the digest of all CIDs, and [`Writer`](crate::Writer) uses
-    /// another to check blocks against their CIDs. If a block does not match its CID, the writer
-    /// then reports this only on a later call, and has failed. Neither the block nor any later byte
-    /// reaches the sink. Archives below about 256 KiB start no thread.
+    /// another to check blocks against their CIDs. The writer then reports a block that does not
+    /// match its CID only on a later call, with which the writer has failed. Neither the block nor
+    /// any later byte reaches the sink. Archives below about 256 KiB start no thread.
     pub threads: bool,
     /// Sees each block before [`Writer`](crate::Writer) writes it, and may refuse it.
     pub check: Option<BlockCheck>,

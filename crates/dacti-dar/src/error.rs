@@ -1,5 +1,5 @@
 //! The error of this crate: the structure, its offset, the expected and the found value. Errors of
-//! sources and sinks stay with [`ReadError`](crate::ReadError).
+//! sources and sinks are in [`ReadError`](crate::ReadError).
 
 use thiserror::Error as ThisError;
 
@@ -15,7 +15,7 @@ pub enum Structure {
     Magic,
     /// The metadata list after the magic.
     Header,
-    /// The order of links in that list.
+    /// The order of links, as the header states it.
     LinkOrder,
     /// A length, a back-reference or a mark among the blocks.
     Frame,
@@ -169,8 +169,8 @@ pub enum Misuse {
     WrongCid,
     /// A root that was written before.
     DuplicateRoot,
-    /// A skipped link names the same bytes by another CID, and a reader could not tell the two
-    /// links apart. Write the block as a root of its own.
+    /// A skipped link names the bytes of this block by another CID, and a reader could not tell the
+    /// two links apart. Write the block as a root of its own.
     AmbiguousSkip,
     /// The block would contain itself, directly or through other blocks.
     Loop,

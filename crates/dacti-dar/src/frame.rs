@@ -13,8 +13,8 @@ pub(crate) const MARK_ROOT: i64 = -1;
 pub(crate) const MARK_END: i64 = -2;
 /// An index follows: its length, then the index.
 pub(crate) const MARK_INDEX: i64 = -3;
-/// The lowest mark. Read as back-references, the numbers of the marks would point into the magic,
-/// where no frame can be. So they are free for marks.
+/// The lowest mark. As back-references, the numbers of the marks would point into the magic, where
+/// no frame can be. So these numbers are free for marks.
 pub(crate) const MARK_LOWEST: i64 = -4;
 
 /// The length of a SHA3-512.

@@ -1,5 +1,5 @@
 //! A thread that hashes blocks while its caller does other work. It receives batches of bytes, and
-//! knows nothing about frames.
+//! the places of the blocks in these bytes.
 
 use alloc::vec::Vec;
 use core::ops::Range;

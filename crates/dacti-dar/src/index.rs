@@ -336,8 +336,8 @@ impl Search {
             self.high_head = first;
         } else if record > self.low {
             // All records of this read match, so there may be more matches before and after them.
-            // The search goes on with the records before them. A limit on candidates that is lower
-            // than the number of records in a read ends the search before this.
+            // The search goes on with the records before them. If the limit on candidates is lower
+            // than the number of records in a read, the search has failed before this point.
             self.high = record;
             self.high_head = first;
         } else {

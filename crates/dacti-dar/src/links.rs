@@ -38,7 +38,7 @@ pub enum LinkSource {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 #[non_exhaustive]
 pub enum LinkOrder {
-    /// The order of their bytes in the block.
+    /// The order in which the links lie in the block.
     #[default]
     Bytes,
     /// The same as `Bytes`, except that the links in a node of a Merkle search tree have the order

@@ -1,11 +1,11 @@
 //! The depth-first order that readers and writers share: the waiting links, the block that a frame
-//! may hold, the ends of subtrees, and the contents of the trailer. This code sees no bytes of
-//! frames and does no IO.
+//! may hold, the ends of subtrees, and the contents of the trailer. This code parses no frames and
+//! does no IO.
 //!
 //! The waiting links are on one stack: each is a digest and the number of its prefix. Each block
 //! that pushed links is a level of the stack. A block is assigned to the topmost waiting link whose
-//! digest matches the block's bytes. The links above that link are skipped for good. The stack is a
-//! vector, so a deep DAG costs memory but no call stack.
+//! digest matches the block's bytes. The links above that link are skipped: no later block is
+//! assigned to them. The stack is a vector, so a deep DAG costs memory but no call stack.
 
 use alloc::vec::Vec;
 
@@ -475,9 +475,10 @@ impl Order {
     /// Tells whether a back-reference for this link would name a block that contains the
     /// back-reference.
     pub(crate) fn loops(&self, taken: &Taken, id: Id) -> bool {
-        // An open block contains the back-reference if its level lies below the link. Levels above
-        // the link end here, so their blocks do not contain it. The search works because blocks are
-        // numbered in the order in which they are opened, so the levels are sorted.
+        // An open block contains the back-reference if the block's level lies below the link.
+        // Levels above the link end here, so their blocks do not contain the back-reference. The
+        // levels are sorted for the binary search, because blocks are numbered in the order in
+        // which they are opened.
         let level = self.levels.binary_search_by_key(&id, |level| level.id).ok();
         let level = level.and_then(|place| self.levels.get(place));
         let ends = level.is_some_and(|level| level.base > taken.height);
@@ -532,7 +533,7 @@ impl Order {
         self.roots.len()
     }
 
-    /// Returns a root by its number, in written order.
+    /// Returns a root by its number. Roots are numbered in the order in which they were written.
     pub(crate) fn root(&self, number: usize) -> Option<Root> {
         match self.roots.get(number)? {
             RootEntry::Block(id) => Some(Root {
@@ -554,7 +555,7 @@ impl Order {
         crate::varint::push_signed(out, offset.cast_signed());
     }
 
-    /// Counts the parts of the header that the blocks do not confirm.
+    /// Notes in the summary the parts of the header that the blocks do not confirm.
     pub(crate) fn judge_header(&mut self, header: &Header) {
         self.summary.unknown_elements = header.unknown_elements;
         self.summary.link_order = header.link_order;

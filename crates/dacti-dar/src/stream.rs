@@ -540,7 +540,8 @@ impl StreamReader {
         let Some(&first) = bytes.first() else {
             return Err(self.truncated(Structure::Trailer, self.pos, FOOTER_LEN + 1, bytes));
         };
-        // A trailer begins with a count, which is even in zigzag; an index begins with an odd mark.
+        // A trailer begins with a count, which is even in zigzag. An index begins with a mark,
+        // which is odd.
         if first & 1 == 0 {
             self.begin_trailer();
             return Ok(None);

@@ -270,8 +270,8 @@ impl BlockTable {
         u32::try_from(i).ok()
     }
 
-    /// Returns the buckets that hold blocks in the order of the index, each with its blocks sorted
-    /// by digest.
+    /// Returns the buckets that hold blocks. The buckets have the order of the index, and the
+    /// blocks of each bucket are sorted by digest.
     pub(crate) fn sorted(&self) -> Vec<(Prefix, Vec<Id>)> {
         let mut ids: Vec<Vec<Id>> = Vec::new();
         ids.resize_with(self.buckets.len(), Vec::new);

@@ -84,7 +84,7 @@ pub struct SubDag {
 
 /// A walk over the DAG under one block; [`Archive::dag`] begins one.
 ///
-/// Memory: 66 to 133 bytes for each distinct block and 16 more for its place, the waiting links,
+/// Memory: 66 to 133 bytes for each distinct block and 16 more for its place; the waiting links;
 /// and two buffers of at most [`Limits::read_len_max`](crate::Limits::read_len_max) for bytes that
 /// were read ahead.
 #[derive(Debug)]
@@ -94,9 +94,9 @@ pub struct Walk<'a, S> {
     order: Order,
     /// The top of the DAG, until the walk has read it. An identity CID has no place.
     start: Option<(Cid, Option<BlockPlace>)>,
-    /// Frames that follow a subtree and that the walk has checked already, by their offsets.
+    /// Whether `order` has the order of links that the header states.
     knows_link_order: bool,
-    /// The frames after subtrees that the walk has already checked.
+    /// The frames that the walk has checked as the frame after a subtree, by their offsets.
     after: HashMap<u64, After>,
     regions: Vec<Region>,
     by_offset: HashMap<u64, Id>,

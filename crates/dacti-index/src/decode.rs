@@ -476,7 +476,7 @@ mod tests {
         stored
     }
 
-    /// Decodes with every combination of piece sizes and compares the results.
+    /// Decodes the region whole and in pieces of several sizes, and compares the results.
     #[track_caller]
     fn check(encoding: Encoding, stored: &[u8], cap: u64, expected: Result<&[u8], Error>) {
         let located = located(encoding, stored);

@@ -13,8 +13,8 @@ pub const DICTIONARY_VERSION: Version = Version::new(0, 1);
 /// The maximum length of a decoded dictionary.
 pub const DICTIONARY_LEN_MAX: u64 = 1 << 20;
 
-/// Returns how far back the window of a stream reaches, in bytes. The first byte of the stream
-/// states it. Returns `None` if RFC 7932 does not define such a window.
+/// Returns how far back the window of a stream reaches, in bytes. `first` is the first byte of the
+/// stream, which states the window. Returns `None` if RFC 7932 does not define the stated window.
 ///
 /// A window of 2^n reaches back 2^n - 16 bytes.
 #[must_use]

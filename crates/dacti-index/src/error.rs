@@ -90,7 +90,7 @@ pub enum Misuse {
     FedAfterEnd,
 }
 
-/// The reason for which an index or a region cannot be read or written.
+/// The reason why an index or a region cannot be read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -13,11 +13,11 @@ use uuid::Uuid;
 pub struct Located {
     /// Id of the region.
     pub id: Uuid,
-    /// The stored bytes, absolute.
+    /// Span of the stored bytes, absolute.
     pub span: Span,
-    /// Their encoding.
+    /// Encoding of the stored bytes.
     pub encoding: Encoding,
-    /// Position of its entry, absolute.
+    /// Position of the region's entry, absolute.
     pub at: u64,
 }
 

@@ -33,9 +33,10 @@ enum State {
     Ended,
 }
 
-/// The walk over an index: a machine that names the bytes that it wants and is fed them.
+/// The walk over an index: a machine that says which span it wants next, and is fed the bytes of
+/// this span.
 ///
-/// It takes at most `1 + 2 * groups` feeds.
+/// A walk over `n` groups takes at most `1 + 2 * n` feeds.
 #[derive(Debug, Clone)]
 pub struct IndexReader {
     region: Span,
@@ -88,7 +89,7 @@ impl IndexReader {
         }
     }
 
-    /// Ends the walk, for a caller that has found what it needs.
+    /// Ends the walk, for a caller that needs no further groups.
     pub fn stop(&mut self) {
         self.state = State::Ended;
     }
@@ -195,8 +196,8 @@ mod tests {
     use std::{vec, vec::Vec};
     use uuid::Uuid;
 
-    /// Returns an index at 100. Each group has one entry, given as (id, offset); `None` is an empty
-    /// group.
+    /// Returns a file with an index at position 100. `Some((id, offset))` makes a group of one
+    /// entry, and `None` a group without entries.
     fn index(groups: &[Option<(u128, u32)>]) -> Vec<u8> {
         let mut file = vec![0xaa; 100 + index_len(groups.len() as u32) as usize];
         emit_header(groups.len() as u32, &mut file[100..]).unwrap();
@@ -218,7 +219,8 @@ mod tests {
         Span { start: 100, end: file.len() as u64 }
     }
 
-    /// Finds `id`. Returns its offset, the number of feeds, and the number of bytes fed.
+    /// Finds `id`. Returns the start of its stored bytes, the number of feeds, and the number of
+    /// bytes fed.
     fn find(file: &[u8], id: u128) -> (Option<u64>, usize, u64) {
         let mut finder = Finder::new(region(file), Uuid::from_u128(id)).unwrap();
         let (mut feeds, mut bytes) = (0, 0);

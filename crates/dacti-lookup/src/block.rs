@@ -1,7 +1,7 @@
 //! An index block: the groups from one fence to the next, searched by interpolation and checked for
 //! order.
 //!
-//! A block knows its own fence and the fence of the next block, but not the rest of its run.
+//! A block holds its own fence and the fence of the next block, but no other fence of its run.
 //! Specification: `docs/spec/dacti-lookup.md`, "Search", "When a miss counts".
 
 use crate::order::{RunOrder, first_id, prefix};
@@ -42,9 +42,11 @@ pub(crate) enum Place {
 
 impl Lookup<'_> {
     /// Checks block number `n`; the blocks of all runs are counted together. If the check succeeds
-    /// and a search does not find an id in this block, the block does not have the id. The block
-    /// must begin with its fence and ascend. It must end before the first entry of the next block,
-    /// which must have the next fence. `bytes` are the bytes of [`block_span`](Self::block_span).
+    /// and a search does not find an id in this block, the block does not have the id.
+    ///
+    /// The first id of the block must match the block's fence, and the ids must ascend. The first
+    /// id of the next block must be larger than all of them, and must match the next fence.
+    /// `bytes` are the bytes of [`block_span`](Self::block_span).
     ///
     /// # Errors
     /// `Contradiction`, and other faults of the block.
@@ -115,8 +117,9 @@ impl<'b> Block<'b> {
         }
     }
 
-    /// Checks that the block begins with its fence, ascends, and ends before the first entry of the
-    /// next block, which must have the next fence. Reads every entry.
+    /// Checks that the first id of the block matches the block's fence, and that the ids ascend.
+    /// The first id of the next block must be larger than all of them, and must match the next
+    /// fence. Reads every entry.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let mut order = RunOrder::default();
         for g in 0..self.groups {

@@ -1,8 +1,8 @@
 //! Writes a lookup region into a caller's buffer. Chooses the stride with which the region fits
 //! into a given room.
 //!
-//! The caller says which groups form runs, and returns the first id of each group that gets a
-//! fence. Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
+//! The caller says which groups form runs, and gives a function that returns the first id of each
+//! group that gets a fence. Specification: `docs/spec/dacti-lookup.md`, "The writer's duties".
 
 use crate::region::run_end;
 use crate::{
@@ -38,12 +38,12 @@ pub fn lookup_len(runs: &[RunSpec], stride: u32) -> u64 {
     LOOKUP_HEADER_LEN.saturating_add(records).saturating_add(FENCE_LEN.saturating_mul(fences))
 }
 
-/// Writes the lookup region of the index at `index_at` at the start of `out`. Returns the number of
-/// bytes written.
+/// Writes a lookup region at the start of `out`, for the index at file position `index_at`. Returns
+/// the number of bytes written.
 ///
 /// `runs` are ordered newest first, are consecutive, and end with the last group of the index.
-/// `first_id` takes the number of a group and returns the group's first id. It is called once for
-/// each fence, in ascending order of groups.
+/// `first_id` takes the number of a group and returns the group's first id. This function calls it
+/// once for each fence, in ascending order of groups.
 ///
 /// # Errors
 /// `Misuse` if `out` is too short, if readers would reject the runs or the stride, or if the first
@@ -93,7 +93,7 @@ impl<'b> KeptRun<'b> {
 }
 
 /// Returns the length of a lookup region that describes first the new `runs`, then the `kept` runs.
-/// The fences of the new runs have this stride. Each kept run has its own stride.
+/// The new runs have the stride `stride`. Each kept run has its own stride.
 #[must_use]
 pub fn lookup_len_with(runs: &[RunSpec], stride: u32, kept: &[KeptRun<'_>]) -> u64 {
     kept.iter().fold(lookup_len(runs, stride), |sum, kept| {

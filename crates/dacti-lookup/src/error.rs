@@ -131,7 +131,7 @@ pub enum Misuse {
     NoSuchFence(u64),
 }
 
-/// The reason for which fences cannot be used or written.
+/// The reason why fences cannot be used or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -193,7 +193,7 @@ pub enum Error {
     Contradiction {
         /// A fence, or the block of a fence.
         what: Structure,
-        /// The absolute offset of the fence, group or entry that contradicts.
+        /// The absolute offset of the fence, group or entry at fault.
         at: u64,
         /// The contradiction.
         fault: Contradiction,

@@ -57,7 +57,7 @@ pub(crate) fn first_id(bytes: &[u8], at: u64) -> Result<u128, Error> {
     Ok(order(entry))
 }
 
-/// Returns an entry's id as a number. These numbers have the same order as the ids as text.
+/// Returns an entry's id as a number. These numbers have the same order as the texts of the ids.
 pub(crate) fn order(entry: &Entry) -> u128 {
     entry.id.get().as_u128()
 }

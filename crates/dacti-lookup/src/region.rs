@@ -35,8 +35,8 @@ pub struct Run<'b> {
 }
 
 impl Run<'_> {
-    /// Returns two numbers: the number in the index of the first group of `block`, and the count of
-    /// the groups of the block.
+    /// Returns the number of the first group of `block`, counted in the whole index, and the count
+    /// of groups in the block.
     pub(crate) fn block_groups(&self, block: usize) -> (u32, u32) {
         let skipped = u32::try_from(block).unwrap_or(u32::MAX).saturating_mul(self.stride);
         let groups = self.groups.saturating_sub(skipped).min(self.stride);

@@ -1,5 +1,5 @@
-//! The search for one region in the runs of an index: a machine that names the groups that it wants
-//! and is fed them.
+//! The search for one region in the runs of an index: a machine that says which span of groups it
+//! wants next, and is fed the bytes of this span.
 //!
 //! Fences lead to a block, and the entries of that block decide the answer. This search does not
 //! look into the delta groups, which precede the runs: the caller searches them. Specification:
@@ -110,8 +110,8 @@ impl<'b> Search<'b> {
     }
 
     /// Returns a part of the [wanted](Self::want) span. If the region exists and ids are spread
-    /// evenly, this part almost certainly has its entry. Returns `None` if the part would be the
-    /// whole block, or if the fences do not show the position.
+    /// evenly, this part almost certainly has the region's entry. Returns `None` if the part would
+    /// be the whole block, or if the fences do not show the position.
     ///
     /// If the caller feeds this part first, the look-up of an existing region reads fewer bytes,
     /// but the look-up of an absent region takes one more read. A reader that shares a cache with
@@ -152,8 +152,8 @@ impl<'b> Search<'b> {
     /// Takes the wanted bytes, and ignores bytes past them. A shorter slice means that the file
     /// ends there. Returns the outcome if the search has ended.
     ///
-    /// If the block has the id, this reads a few entries. If not, it reads the whole block: the id
-    /// is absent only if the block begins with its fence, ascends, and ends before the next fence.
+    /// If the block has the id, this reads a few entries. If not, it reads the whole block and
+    /// checks it as [`Lookup::check_block`] does: only a valid block proves that the id is absent.
     ///
     /// # Errors
     /// `Contradiction` if groups and fences do not agree, and other faults of the index. The search

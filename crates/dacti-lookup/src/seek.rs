@@ -6,8 +6,8 @@ use dacti_index::Entry;
 
 /// After the first guess, the search computes this many further positions by interpolation.
 const GUESSES: u32 = 2;
-/// Then each step is twice as long as the step before it. After a step of more than this many
-/// entries, the search halves the rest instead.
+/// After these positions, each step is twice as long as the step before it. After a step of more
+/// than this many entries, the search becomes a binary search.
 const STEP_MAX: usize = 8;
 
 /// Returns the position of `target` among sorted `entries`, or the position at which it would be.

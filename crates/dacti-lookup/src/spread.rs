@@ -16,7 +16,8 @@ pub(crate) struct LikelyGroups {
     pub(crate) groups: u32,
     /// The fence that the first group would have, if ids were spread evenly.
     pub(crate) fence: u64,
-    /// The fence that the group after the last would have, if ids were spread evenly.
+    /// The fence that the group after the last of these groups would have, if ids were spread
+    /// evenly.
     pub(crate) next_fence: u64,
 }
 
@@ -45,7 +46,7 @@ impl LikelyGroups {
     }
 }
 
-/// Returns the average difference between the fences of neighbouring entries; at least 1.
+/// Returns the average difference between the prefixes of neighbouring ids; at least 1.
 pub(crate) fn gap(fence: u64, next_fence: u64, entries: u64) -> u64 {
     next_fence.saturating_sub(fence).checked_div(entries).unwrap_or(0).max(1)
 }

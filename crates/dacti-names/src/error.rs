@@ -73,7 +73,7 @@ impl fmt::Display for PathFault {
     }
 }
 
-/// The reason for which a path or a names list is refused.
+/// The reason why a path or a names list is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -99,7 +99,7 @@ pub enum Error {
         /// End of the segment.
         end: u64,
     },
-    /// A number contradicts the rest of the segment.
+    /// A number contradicts other bytes of the segment.
     #[error("{what} at {at:#x}: expected {expected:#x}, found {found:#x}")]
     Mismatch {
         /// The structure with the number.

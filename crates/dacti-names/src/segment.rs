@@ -53,7 +53,8 @@ impl<'b> Name<'b> {
     }
 }
 
-/// Names are equal if they have equal ids, whether a record stores the id or not.
+/// Names are equal if their paths, ids, lengths and attributes are equal. A stored id can be equal
+/// to a hashed id.
 impl PartialEq for Name<'_> {
     fn eq(&self, other: &Self) -> bool {
         let has_same_id = self.explicit_id == other.explicit_id || self.id() == other.id();

@@ -20,7 +20,7 @@ pub const LISTED_LEN: usize = 16;
 /// The prefix of the bytes that are hashed for the list's own digest.
 pub const DIGEST_LIST_DOMAIN: &[u8; 19] = b"dacti-digestlist v0";
 
-/// The reason for which a digest list is not used.
+/// The reason why a digest list is not used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum DigestListFault {
@@ -55,7 +55,7 @@ pub enum DigestListFault {
 /// | 80 | 16 × count | the first bytes of each digest, ascending by id |
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DigestList {
-    /// Start of the index region whose packed groups list the regions. After a fold has written
+    /// Start of the index region in which the packer listed the regions. After a fold has written
     /// another index, readers do not use the digest list.
     pub index_at: u64,
     /// The hash of the regions' ids, by [`hash_ids`](Self::hash_ids).

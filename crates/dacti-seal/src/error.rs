@@ -47,7 +47,7 @@ pub enum Structure {
     Seal,
     /// The signature in a seal.
     Signature,
-    /// A structure of the container: the seal component's place in the file.
+    /// A structure of the container that gives the place of the seal component in the file.
     Container(daicon_core::Structure),
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Structure {
     }
 }
 
-/// The reason for which a text is not a key.
+/// The reason why a text is not a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum KeyFault {
@@ -151,7 +151,7 @@ pub enum Misuse {
     KeyText(KeyFault),
 }
 
-/// The reason for which a region is refused, or cannot be sealed.
+/// The reason why a region is refused, or cannot be sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -288,7 +288,8 @@ pub enum Error {
         /// The package that the file claims.
         found: Uuid,
     },
-    /// The container's rules refuse the place of the seal component, for example outside the file.
+    /// The container's rules refuse the place of the seal component: for example, it lies outside
+    /// of the file.
     #[error(transparent)]
     Container(#[from] daicon_core::Error),
     /// A mistake of the caller.

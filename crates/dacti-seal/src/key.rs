@@ -369,8 +369,8 @@ mod tests {
         }
     }
 
-    /// Checks that accept one key, 32 bytes with the value 1. Its only valid signature is 64 such
-    /// bytes.
+    /// A `SignatureCheck` that accepts only one key: 32 bytes with the value 1. The key's only
+    /// valid signature is 64 bytes with the value 1.
     #[derive(Debug)]
     struct Ones;
 

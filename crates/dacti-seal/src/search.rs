@@ -41,7 +41,8 @@ pub struct KeySearch {
     /// Number of further bytes in which the search counts digits. It starts at 512 after each
     /// marker.
     window: u32,
-    /// Number of digits since the last marker, or since a letter that is not a digit.
+    /// Number of hexadecimal digits since the last marker, or since the last letter that is not a
+    /// hexadecimal digit.
     digits: u32,
     found: bool,
 }
@@ -79,8 +80,9 @@ impl KeySearch {
         }
     }
 
-    /// Takes the bytes from `at` on, until they neither continue a marker nor are in the window
-    /// after one. Returns the position of the first byte that was not taken.
+    /// Takes bytes from `at` on. Stops after a private key, or before a byte that neither continues
+    /// a marker nor lies in the window after a marker. Returns the position of the first byte that
+    /// was not taken.
     fn follow(&mut self, piece: &[u8], at: usize) -> usize {
         let mut rest = piece.get(at..).unwrap_or_default();
         while let [byte, behind @ ..] = rest
@@ -125,8 +127,9 @@ impl KeySearch {
     }
 }
 
-/// Returns the position, at or after `from`, of a `5` that another one or a zero byte follows. It
-/// looks at eight bytes at once, because the release build of the program vectorises no loop.
+/// Finds the first `5` at or after `from` that is followed by another `5` or by a zero byte, and
+/// returns its position. The function looks at eight bytes at once, because the release build of
+/// the program vectorises no loop.
 fn first_fives(bytes: &[u8], from: usize) -> Option<usize> {
     let bytes = bytes.get(from..)?;
     let behind = bytes.get(1..)?;
@@ -145,8 +148,8 @@ fn first_fives(bytes: &[u8], from: usize) -> Option<usize> {
     candidates.map(|(_, at)| at).chain([whole]).find_map(in_word)
 }
 
-/// Returns the high bit of each zero byte of a word. Bits of bytes above a zero byte may be set,
-/// too.
+/// Returns a word in which the high bit of each zero byte of `word` is set. The high bits of bytes
+/// above a zero byte may be set, too.
 const fn zeros(word: u64) -> u64 {
     word.wrapping_sub(u64::from_ne_bytes([1; 8])) & !word & u64::from_ne_bytes([0x80; 8])
 }

@@ -100,7 +100,7 @@ impl<'p> Verifier<'p> {
     /// [`seals_span`](Self::seals_span).
     ///
     /// # Errors
-    /// The reason for which the policy refuses the region; `NoDictionary`; `Misuse` if the number
+    /// The reason why the policy refuses the region; `NoDictionary`; `Misuse` if the number
     /// of stored bytes is wrong.
     pub fn finish(&self, seals: &[u8]) -> Result<Verdict, Error> {
         let Some((required, digester)) = &self.required else { return Ok(Verdict::Unchecked) };
@@ -116,7 +116,7 @@ impl<'p> Verifier<'p> {
     /// the caller has computed.
     ///
     /// # Errors
-    /// The reason for which the policy refuses the region; `NoDictionary`.
+    /// The reason why the policy refuses the region; `NoDictionary`.
     pub fn finish_with(&self, hashes: impl Into<Hashes>, seals: &[u8]) -> Result<Verdict, Error> {
         let Some((required, _)) = &self.required else { return Ok(Verdict::Unchecked) };
         let Hashes { stored, dictionary } = hashes.into();
@@ -242,7 +242,7 @@ pub fn seals_span(
 /// regions.
 ///
 /// # Errors
-/// The reason for which the policy refuses the region; `NoDictionary` for the encoding `brod`: see
+/// The reason why the policy refuses the region; `NoDictionary` for the encoding `brod`: see
 /// [`verify_hash`].
 pub fn verify(
     located: Located,
@@ -266,7 +266,7 @@ pub fn verify(
 /// [`seals_span`]. A region with the encoding `brod` also needs the hash of the dictionary.
 ///
 /// # Errors
-/// The reason for which the policy refuses the region; `NoDictionary`.
+/// The reason why the policy refuses the region; `NoDictionary`.
 pub fn verify_hash(
     located: &Located,
     hashes: impl Into<Hashes>,
@@ -508,7 +508,7 @@ mod tests {
         assert_eq!(error, Error::OutOfBounds { at: u64::MAX - 4 });
     }
 
-    /// Returns the seals of the hello bytes under these ids, by `signer` if the package is signed.
+    /// Returns the seals of the hello bytes under these ids, signed by `signer` if there is one.
     fn seals_of(ids: &[Uuid], seals: &Seals, signer: Option<&SecretKey>) -> Vec<u8> {
         let seal_len = seals.kind.seal_len() as usize;
         let seal = |id: &Uuid| {

@@ -1,7 +1,7 @@
 //! A component: a named, versioned piece of a file, as a reader finds it and a writer writes it.
 //!
-//! The first draft of the format calls it *interface*. Specification: `docs/spec/daicon.md`,
-//! "Component tables".
+//! The founding document calls a component *interface*. Specification: `docs/spec/daicon.md`,
+//! "Tables".
 
 use crate::{ComponentEntry, Error, Region, Span, Structure, Version, to_u64};
 use uuid::Uuid;

@@ -193,7 +193,7 @@ pub enum Misuse {
     FedAfterEnd,
 }
 
-/// The reason for which a container cannot be read or written.
+/// The reason why a container cannot be read or written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

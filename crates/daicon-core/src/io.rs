@@ -7,7 +7,7 @@ use crate::{
 use alloc::vec::Vec;
 use std::io::{self, Read, Seek, SeekFrom};
 
-/// The reason for which a container cannot be read from a file.
+/// The reason why a container cannot be read from a file.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -128,7 +128,8 @@ impl<S: Read + Seek> Container<S> {
 /// Errors of the source.
 pub fn read_at(source: &mut (impl Read + Seek), span: Span) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    // Operating systems treat a seek past the end differently, so this function never makes one.
+    // A seek past the end has different effects on different operating systems, so this function
+    // never makes such a seek.
     if !span.is_empty() && span.start < source.seek(SeekFrom::End(0))? {
         source.seek(SeekFrom::Start(span.start))?;
         source.take(span.len()).read_to_end(&mut bytes)?;

@@ -7,8 +7,8 @@ use crate::Span;
 /// How spans are joined into reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Joining {
-    /// The maximum gap between two spans of one read. The bytes of a gap are read but not used,
-    /// because this costs less than another read.
+    /// The maximum gap between two spans of one read. The bytes of a gap are read but not used:
+    /// to read them costs less than another read.
     pub gap_len_max: u64,
     /// The maximum length of a read that joins several spans. A longer span gets a read of its own.
     pub len_max: u64,

@@ -6,8 +6,8 @@ pub const TABLES_MAX: usize = 64;
 
 /// The default for the maximum number of components in all tables of one file, duplicates included.
 ///
-/// Files of the founding formats have fewer than ten components. The walker stores components
-/// inline, so this limit also sets the walker's size.
+/// Files of the formats in the founding document have fewer than ten components. The walker stores
+/// components inline, so this limit also sets the walker's size.
 pub const COMPONENTS_MAX: usize = 256;
 
 /// The maximum number of diagnostics that a walk stores. Further diagnostics are only counted.

@@ -22,8 +22,9 @@ impl Version {
 
     /// Returns whether a reader that requires this version can use version `found`.
     ///
-    /// The major versions must be equal, and the minor version found at least as high. Below 1.0,
-    /// every minor version may break readers, so the minor versions must be equal too.
+    /// The major versions must be equal, and the found minor version must not be lower than the
+    /// required one. Below 1.0, every minor version may break readers, so the minor versions must
+    /// be equal too.
     #[must_use]
     pub const fn accepts(self, found: Self) -> bool {
         self.major == found.major

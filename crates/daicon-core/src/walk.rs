@@ -2,7 +2,7 @@
 //!
 //! The walker owns no bytes and does no IO. It stores all components and the spans of all tables,
 //! so it detects duplicates and loops in the whole chain. A caller may stop as soon as it has found
-//! what it needs: later tables never change earlier components.
+//! the components that it needs: later tables never change earlier components.
 //! Specification: `docs/spec/daicon.md`, "Tables", "Duplicates", "Extension tables".
 
 use crate::table::entries_len;
@@ -79,11 +79,11 @@ enum State {
     Ended,
 }
 
-/// The walk over a container's tables: a machine that names the bytes that it wants and is fed
-/// them.
+/// The walk over a container's tables: a machine that says which span it wants next, and is fed
+/// the bytes of this span.
 ///
-/// `TABLES` and `COMPONENTS` limit how many tables and components it can store, and so they set its
-/// size. It takes at most `2 * tables + 1` feeds.
+/// `TABLES` and `COMPONENTS` limit how many tables and components the walker can store, and so they
+/// set its size. A walk over `n` tables takes at most `2 * n + 1` feeds.
 #[derive(Debug, Clone)]
 pub struct TableWalker<const TABLES: usize = TABLES_MAX, const COMPONENTS: usize = COMPONENTS_MAX> {
     state: State,

@@ -3,9 +3,9 @@
 //!
 //! Prints a table in Markdown to standard output, and the progress to standard error. With
 //! `--quick`, it omits the largest work and repeats less often. With `--test`, it runs everything
-//! once with small works, to check that it runs. With `--regions N`, it does only the work with N
-//! regions. With `--only STORES`, it measures only the floor, and the stores whose names contain
-//! one of the words in STORES. Commas separate the words.
+//! once with small works, to check that everything works. With `--regions N`, it does only the work
+//! with N regions. With `--only STORES`, it measures only the floor (the simplest possible store),
+//! and the stores whose names contain one of the words in STORES. Commas separate the words.
 
 mod bars;
 mod brotli;

@@ -17,9 +17,9 @@ pub struct Effort {
     pub rounds: usize,
     /// The time for opening one store in a round.
     pub opening: Duration,
-    /// The time in which a round measures one kind of look-ups in one store. A warm-up precedes it,
-    /// which takes four to sixteen times as long: the more regions a store has, the more look-ups
-    /// it needs for the warm-up.
+    /// The time in which a round measures one kind of look-ups in one store. A warm-up comes before
+    /// the measurement, and takes four to sixteen times as long: the more regions a store has, the
+    /// more look-ups it needs for the warm-up.
     pub looking: Duration,
 }
 
@@ -135,7 +135,7 @@ fn check(work: &Work, store: &dyn Store, path: &Path) {
 }
 
 /// Opens the file for each of several look-ups, and counts the reads and bytes of each. Returns the
-/// counts of one of them: the median by bytes.
+/// counts of the look-up whose number of bytes is the median.
 fn cold(work: &Work, store: &dyn Store, path: &Path) -> Option<Reads> {
     let mut all = Vec::new();
     for key in work.hits.iter().take(11) {

@@ -197,7 +197,8 @@ fn varint(file: &mut impl Read) -> Option<(u64, u64)> {
     }
 }
 
-/// A writer with the asynchronous trait. It blocks, so it is always ready.
+/// A writer with the trait `AsyncWrite` of tokio. Each write blocks until it is done, so the writer
+/// is always ready.
 struct Blocking<W>(W);
 
 impl<W: std::io::Write + Unpin> tokio::io::AsyncWrite for Blocking<W> {

@@ -66,7 +66,7 @@ fn list_sharded(
     let mut walk = ShardWalk::new(cid, top)?;
     let mut entries = walk.take_entries();
     loop {
-        // Each block that waits to be read holds at least one entry, so it counts as one.
+        // Each block that waits to be read holds at least one entry, so it counts as one entry.
         if entries.len().saturating_add(walk.waiting()) > entries_max {
             return Ok(None);
         }

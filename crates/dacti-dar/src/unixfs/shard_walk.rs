@@ -13,7 +13,7 @@ const DEPTH_MAX: usize = 64;
 /// Walks the blocks of a sharded folder in depth-first order, but not the blocks of its entries.
 ///
 /// Each name must be at the position that its hash states, so no block is valid at two positions.
-/// Only blocks next to the path to the current block wait.
+/// The only blocks that wait are siblings of the current block and of the blocks above it.
 #[derive(Debug)]
 pub struct ShardWalk {
     fanout: u64,
