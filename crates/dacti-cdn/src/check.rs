@@ -194,8 +194,9 @@ impl<'p> Run<'p> {
 
     /// Returns whether an append has the zeros that [`Snapshot::room_len`] describes. These zeros
     /// must be an inline piece, because barriers prove inline pieces, but not
-    /// `PieceContent::Zeros`. Usually only padding follows these zeros. In a package in parts, a
-    /// new index may follow them, so they lie directly after the edits.
+    /// `PieceContent::Zeros`. Usually only padding follows these zeros, so the last piece before
+    /// the padding is checked. In a package in parts, a new index may follow these zeros. Then the
+    /// first piece after the last edit is checked.
     fn has_room(&self, append: &Append) -> bool {
         // spec: R-CDN-19
         let len = self.snapshot.room_len;

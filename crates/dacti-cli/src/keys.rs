@@ -21,7 +21,7 @@ pub(crate) struct Trust {
     /// May be given several times: a signature by one of the keys is enough.
     #[arg(long = "key", value_name = "PUB")]
     keys: Vec<PathBuf>,
-    /// The publisher's package to accept, instead of the package in the file of the key.
+    /// The UUID of the publisher's package to accept. By default, the key file gives it.
     #[arg(long, value_name = "UUID", requires = "keys", value_parser = package_id)]
     package_id: Option<Uuid>,
 }

@@ -47,8 +47,8 @@ pub(crate) struct Remote {
     /// How many requests may be in progress at once.
     #[arg(long, value_name = "N", default_value_t = 16, value_parser = at_once())]
     concurrency: u16,
-    /// Read the package's head from this URL, which has a copy of it. A cache of whole objects can
-    /// keep the copy for a shorter time than the package.
+    /// Read the package's head from this URL, which has a copy of it. This helps with a cache that
+    /// stores only whole objects: it can keep the small copy for a shorter time than the package.
     #[arg(long, value_name = "URL")]
     head: Option<String>,
     /// Read the archived version N of a package that is published in parts. `dacti log` lists the

@@ -37,7 +37,7 @@ pub(crate) struct Options {
     /// --unsigned.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, instead of the package in the file of the key.
+    /// The UUID of the publisher's package to sign for. By default, the key file gives it.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Leave new regions of a signed package unsigned. Readers who require signatures refuse them.

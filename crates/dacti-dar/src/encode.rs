@@ -156,9 +156,10 @@ impl Encoder {
         self.order.table.prefix(bucket)?.with(digest)
     }
 
-    /// Skips the link that [`Self::expected`] returns. The archive does not record the skip. The
-    /// block of the skipped link can still be added, but only until a block is added for a link
-    /// below it in the stack.
+    /// Skips the link that [`Self::expected`] returns. The archive does not record the skip.
+    ///
+    /// Waiting links form a stack. The block of the skipped link can still be added until the block
+    /// of a link deeper in the stack is added.
     pub fn skip(&mut self) {
         self.skipped.insert(&self.order, self.cursor);
         self.cursor = self.order.link_below(self.cursor).map_or(0, |(_, start)| start);

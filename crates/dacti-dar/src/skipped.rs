@@ -17,7 +17,8 @@ use crate::order::Order;
 pub(crate) struct SkippedLinks {
     /// For each link, the height of the stack of waiting links at its end.
     heights: HashTable<usize>,
-    /// The hash functions and digest lengths of the links. At most a few hundred of them are known.
+    /// The pairs of hash function and digest length that the links use. This crate supports at most
+    /// a few hundred pairs, so the set stays small.
     kinds: BTreeSet<(u64, u16)>,
     hasher: DefaultHashBuilder,
 }

@@ -49,7 +49,7 @@ pub(crate) struct Args {
     /// file. Without --recompress, nothing else is signed.
     #[arg(long, value_name = "KEY", conflicts_with = "unsigned_names")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, instead of the package in the file of the key.
+    /// The UUID of the publisher's package to sign for. By default, the key file gives it.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// If a signed package needs a new names list, leave that list unsigned. If the package is

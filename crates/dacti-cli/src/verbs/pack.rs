@@ -67,7 +67,7 @@ pub(crate) struct Args {
     /// the cdn layout, with seals.
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, instead of the package in the file of the key.
+    /// The UUID of the publisher's package to sign for. By default, the key file gives it.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Put files whose path matches this pattern into the head, so that the request that opens the

@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// The file of the private key, made with `dacti key new`.
     #[arg(long, value_name = "KEY")]
     key: PathBuf,
-    /// The publisher's package to sign for, instead of the package in the file of the key.
+    /// The UUID of the publisher's package to sign for. By default, the key file gives it.
     #[arg(long, value_name = "UUID", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Store the bytes of each region, even if other regions have the same bytes. See

@@ -52,7 +52,7 @@ pub(crate) struct Args {
     /// nothing that this key has not signed.
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, instead of the package in the file of the key.
+    /// The UUID of the publisher's package to sign for. By default, the key file gives it.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Fetch all files after the first visit, so that the whole site is readable offline. With

@@ -28,7 +28,7 @@ pub(crate) struct Args {
     /// Sign the copy with the private key in this file, if it needs a signature of its own.
     #[arg(long, value_name = "KEY")]
     sign: Option<PathBuf>,
-    /// The publisher's package to sign for, instead of the package in the file of the key.
+    /// The UUID of the publisher's package to sign for. By default, the key file gives it.
     #[arg(long, value_name = "UUID", requires = "sign", value_parser = keys::package_id)]
     package_id: Option<Uuid>,
     /// Let an unsigned head replace a signed one, or copy a signed head without its signature.

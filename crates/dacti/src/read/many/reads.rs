@@ -115,8 +115,8 @@ impl Reads {
         self.dictionary.into_iter().chain(regions).collect()
     }
 
-    /// Tells the source which regions share no read, because each of them may be read piece by
-    /// piece.
+    /// Tells the source about each region that has a read of its own. Such a region may be read
+    /// piece by piece.
     pub(super) fn note(&self, package: &Package) {
         for read in &self.joined {
             if let [alone] = self.together(read) {

@@ -71,7 +71,7 @@ impl Chain {
         Ok(chain)
     }
 
-    /// Returns the name of `path` from the newest segment that has it.
+    /// Returns the [`Name`] of `path` from the newest segment that lists this path.
     pub(super) fn find(&self, path: &str) -> Option<Name<'_>> {
         self.segments().find_map(|segment| segment.find(path))
     }
