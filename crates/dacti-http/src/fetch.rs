@@ -436,8 +436,8 @@ impl Fetch {
     }
 
     /// Compares the head that this finished fetch has read with the session's latest head. If both
-    /// are heads of the same file, the state of the file in this fetch's answer counts as known from
-    /// then on.
+    /// are heads of the same file, the state of the file in this fetch's answer counts as known
+    /// from then on.
     ///
     /// # Errors
     /// `Replaced` for a head of another file, which ends the session. If the session had ended
