@@ -9,7 +9,6 @@ use dacti::{ListedRef, Listing, Located, Package, RegionName};
 use globset::{GlobBuilder, GlobMatcher};
 use std::borrow::Cow;
 use std::path::Path;
-use std::rc::Rc;
 use uuid::Uuid;
 
 /// A path or pattern of the command line.
@@ -72,7 +71,7 @@ pub(crate) fn matching<'l>(
     listing: &'l Listing<'_>,
 ) -> Result<impl Iterator<Item = ListedRef<'l>> + Clone, Failure> {
     let names = || listing.iter().map(|region| region.name());
-    let pattern = text.map(|text| Pattern::new(text, names())).transpose()?.map(Rc::new);
+    let pattern = text.map(|text| Pattern::new(text, names())).transpose()?;
     Ok(listing.iter().filter(move |region| {
         pattern.as_ref().is_none_or(|pattern| pattern.matches(&region.name()))
     }))

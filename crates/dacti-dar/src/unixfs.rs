@@ -1,5 +1,5 @@
-//! UnixFS: files and folders as DAGs. Reads UnixFS nodes, resolves names in folders and sharded
-//! folders, reads files, and builds the same blocks as IPFS nodes do.
+//! UnixFS: files and folders as DAGs. Reads UnixFS nodes, finds names in folders and sharded
+//! folders, and reads files. Builds DAGs whose blocks equal the blocks that IPFS nodes make.
 //!
 //! Blocks are read from a [`BlockStore`](crate::BlockStore), which proves them. This module does
 //! not prove them again.

@@ -90,11 +90,8 @@ impl Served {
             return Ok(Found::Needs(Load::Names));
         }
         let names = self.package.names().map_err(Fault::new)?;
-        match names.find(path) {
-            Some(name) if explicit || name.id() != hashed => self.find_id(name.id()),
-            None if explicit => self.find_id(hashed),
-            _ => Ok(Found::Absent),
-        }
+        let listed = names.find(path).and_then(|name| name.explicit_id).unwrap_or(hashed);
+        if explicit || listed != hashed { self.find_id(listed) } else { Ok(Found::Absent) }
     }
 
     fn find_id(&self, id: Uuid) -> Result<Found, Fault> {

@@ -53,10 +53,8 @@ impl Args {
             let meant: Vec<_> =
                 listed.iter().filter(|region| pattern.matches(&region.name())).collect();
             if meant.is_empty() {
-                return Err({
-                    let listed = listed.iter().map(Listed::borrowed);
-                    select::nothing_matches(&self.package, text, listed)
-                });
+                let listed = listed.iter().map(Listed::borrowed);
+                return Err(select::nothing_matches(&self.package, text, listed));
             }
             let new = meant.into_iter().filter(|region| chosen.insert(region.located.id));
             let removed = new.map(|region| {

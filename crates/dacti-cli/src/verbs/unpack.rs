@@ -157,8 +157,8 @@ impl Args {
             found.tell(talk);
         }
         let findings: Vec<Found> = overlapping.iter().map(Found::of_overlap).collect();
-        let wanted = select::matching(self.pattern.as_deref(), &listing)?;
-        if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.clone().next().is_none()) {
+        let wanted: Vec<_> = select::matching(self.pattern.as_deref(), &listing)?.collect();
+        if let Some(pattern) = self.pattern.as_ref().filter(|_| wanted.is_empty()) {
             output::errors(faults.iter(), "");
             // If names are lost, the name of the wanted region may be one of them.
             if !faults.is_empty() {
@@ -172,7 +172,7 @@ impl Args {
             return Err(select::nothing_matches(&self.package, pattern, listing.iter()));
         }
         let shown = output::shown(&self.directory);
-        let mut jobs = self.jobs(wanted, package.view().len())?;
+        let mut jobs = self.jobs(&wanted, package.view().len())?;
         if self.dry_run.dry_run {
             if let Ok(place) = Place::existing(&self.directory, self.overwrite) {
                 refuse(&mut jobs, &place);
@@ -213,18 +213,13 @@ impl Args {
     /// Returns the regions to write, in the order of their stored bytes, so that the package is
     /// read from front to back. Names are checked in the order of the listing, which has paths
     /// before ids.
-    fn jobs<'l>(
-        &self,
-        listed: impl Iterator<Item = ListedRef<'l>> + Clone,
-        package_len: u64,
-    ) -> Result<Vec<Job>, Failure> {
-        let count = listed.clone().count();
-        self.check_count(u64::try_from(count).unwrap_or(u64::MAX), package_len)?;
+    fn jobs(&self, listed: &[ListedRef<'_>], package_len: u64) -> Result<Vec<Job>, Failure> {
+        self.check_count(u64::try_from(listed.len()).unwrap_or(u64::MAX), package_len)?;
         let portability = Portability {
             reserved: self.portable || cfg!(windows),
             case: self.portable || cfg!(any(windows, target_os = "macos")),
         };
-        let names: Vec<String> = listed.clone().map(|listed| listed.name().into_owned()).collect();
+        let names: Vec<String> = listed.iter().map(|listed| listed.name().into_owned()).collect();
         let refusals = names::refusals(&names, portability, self.folder_limits(names.len()));
         let refusals = refusals.map_err(|TooManyFolders(count)| {
             Failure::Failed(format!(
@@ -235,7 +230,7 @@ impl Args {
             ))
         })?;
         let own = self.own_name();
-        let jobs = listed.zip(names).zip(refusals);
+        let jobs = listed.iter().zip(names).zip(refusals);
         let mut jobs: Vec<Job> = jobs
             .map(|((listed, name), refusal)| {
                 let is_own = own.as_ref().is_some_and(|own| *own == name);

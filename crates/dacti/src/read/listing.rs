@@ -2,13 +2,9 @@
 
 use crate::Names;
 use crate::read::names::SortedNames;
-#[cfg(not(target_family = "wasm"))]
-use crate::threads;
 use dacti_index::{Encoding, Located};
 use dacti_names::{Attributes, NAMES_ID, Name};
 use std::borrow::Cow;
-#[cfg(not(target_family = "wasm"))]
-use std::sync::{Mutex, PoisonError};
 use uuid::Uuid;
 
 /// A region in a listing.
@@ -45,9 +41,8 @@ impl Listed {
 pub struct ListedRef<'l> {
     /// Its path, if the names list has one.
     pub path: Option<&'l str>,
-    /// Where it is stored. This is a reference, so that code which uses only the paths does not
-    /// load this value. The values are not in the order of the paths, so each load may be a cache
-    /// miss of the processor.
+    /// Its stored bytes. The listing copies only this reference, because many callers use the paths
+    /// alone.
     pub located: &'l Located,
     /// The length of its content, if the names list has it.
     hint: Option<u64>,
@@ -90,8 +85,9 @@ impl<'l> ListedRef<'l> {
     }
 }
 
-/// The regions of a package with their paths. It borrows the names list, so it takes only 30 bytes
-/// for each name in addition to the regions.
+/// The regions of a package with their paths. It borrows the paths from the names list. Memory: the
+/// regions, 4 bytes for each name, and 32 more while the listing is made. If the names list has
+/// several segments, the listing also has a merged copy of their records.
 #[derive(Debug, Clone)]
 pub struct Listing<'p> {
     /// Ascending by id.
@@ -155,7 +151,7 @@ fn index(i: u32) -> usize {
 /// Returns [`Listing::places`]. The names are sorted by id and then merged with the regions. A
 /// binary search for each name would be slower, because each of its steps would wait for memory.
 fn places(regions: &[Located], names: &SortedNames<'_>) -> Vec<u32> {
-    let ids = ids(names);
+    let ids: Vec<Uuid> = names.iter().map(|name| name.id()).collect();
     let id = |n: u32| ids.get(index(n)).copied();
     // The first halves of two ids nearly always differ. Sorting these halves takes less memory than
     // sorting whole ids.
@@ -174,36 +170,4 @@ fn places(regions: &[Located], names: &SortedNames<'_>) -> Vec<u32> {
         }
     }
     places
-}
-
-/// Returns the ids of all names. WebAssembly has no threads.
-#[cfg(target_family = "wasm")]
-fn ids(names: &SortedNames<'_>) -> Vec<Uuid> {
-    names.iter().map(|name| name.id()).collect()
-}
-
-/// The number of names that a thread takes at once.
-#[cfg(not(target_family = "wasm"))]
-const CHUNK: usize = 4096;
-
-/// Returns the ids of all names. Several threads hash the paths of a long list.
-#[cfg(not(target_family = "wasm"))]
-fn ids(names: &SortedNames<'_>) -> Vec<Uuid> {
-    let mut ids = vec![Uuid::nil(); names.len()];
-    let chunks = Mutex::new(ids.chunks_mut(CHUNK).zip((0..).step_by(CHUNK)));
-    let next = || chunks.lock().unwrap_or_else(PoisonError::into_inner).next();
-    let work = || {
-        while let Some((ids, first)) = next() {
-            for (id, i) in ids.iter_mut().zip(first..) {
-                *id = names.get(i).map(|name| name.id()).unwrap_or_default();
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        let others = threads::count(None).get().min(names.len().div_ceil(CHUNK)).saturating_sub(1);
-        // If the system starts no thread, this thread hashes all paths.
-        let _ = threads::start(scope, others, || &work);
-        work();
-    });
-    ids
 }

@@ -1,6 +1,7 @@
 //! Announced reads of a published package. A planner announces the index blocks and the digests
 //! that it needs, and reads them one by one. At the first such read, several announced reads are
-//! made at the same time, because each read takes a request.
+//! made at the same time, because each read takes a request. A store blocks, so each of these reads
+//! has a thread, in place of a task as in `remote/ahead.rs`.
 
 use crate::threads::start;
 use core::sync::atomic::{AtomicUsize, Ordering};
