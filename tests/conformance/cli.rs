@@ -1457,12 +1457,12 @@ fn what_a_file_costs_is_told_before_and_bounded() {
     let got = scratch.run("get", &["big", "--max-requests", "4", "-o", to]);
     let failure = got.failure();
     assert!(failure.contains("budget of 4 requests is spent"), "{got:?}");
-    assert!(failure.contains("with --max-requests"), "{got:?}");
+    assert!(failure.contains("(option: --max-requests N)"), "{got:?}");
     assert!(!out.exists(), "nothing of it appears");
     let got = scratch.run("verify", &["--max-bytes", "200000"]);
     assert_eq!(got.code, Some(3), "{got:?}");
     assert!(got.err.contains("of the budget of 200000 are left"), "{got:?}");
-    assert!(got.err.contains("with --max-bytes"), "{got:?}");
+    assert!(got.err.contains("(option: --max-bytes BYTES)"), "{got:?}");
     let wrong = scratch.run("get", &["big", "--json"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
 }

@@ -94,7 +94,7 @@ fn hidden_files_are_taken_on_request_only() {
     let place = Place::new(&[".env", ".git/config", "a", "sub/.hidden", "sub/b"]);
     let (listed, told) = place.packed(&[]);
     assert_eq!(listed, ["a", "sub/b"]);
-    let note = "3 hidden files or folders were left out: with --hidden they are taken";
+    let note = "3 hidden files or folders were left out: --hidden takes them";
     assert!(told.contains(note), "{told}");
     let all = [".env", ".git/config", "a", "sub/.hidden", "sub/b"];
     assert_eq!(place.packed(&["--hidden"]).0, all);

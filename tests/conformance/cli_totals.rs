@@ -22,7 +22,7 @@ fn refused(ended: &Ended, mentions: &str) {
     let lines: Vec<_> = ended.err.lines().filter(|line| line.contains("error:")).collect();
     let told = matches!(&*lines, [line] if line.contains(mentions)
         && line.ends_with("far more than usual for a package of this size: if you trust the \
-            package, raise the limit, with --max-total BYTES"));
+            package, raise the limit (option: --max-total BYTES)"));
     assert!(told, "{ended:?}");
 }
 

@@ -130,7 +130,10 @@ fn relative(from: &Path, to: &str) -> Result<PathBuf> {
             Component::CurDir => {}
             Component::ParentDir if path.pop() => {}
             Component::Normal(name) => path.push(name),
-            _ => return Err(format!("{}: imports {to} from outside", from.display()).into()),
+            _ => {
+                let from = from.display();
+                return Err(format!("{from}: imports {to}, which is outside the bundle").into());
+            }
         }
     }
     Ok(path)

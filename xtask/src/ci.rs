@@ -53,7 +53,7 @@ pub fn ci(context: &Context, args: &[String]) -> Result<Outcome> {
     // In CI, no verb may change the tree. Elsewhere, a person may edit files during the run, so
     // this is not checked.
     if under_ci() && state(context)? != before {
-        return Err(format!("it changed the tree:\n{}", state(context)?).into());
+        return Err(format!("a verb changed the tree:\n{}", state(context)?).into());
     }
     eprintln!("ci: passed ({})", times.join(", "));
     Ok(Outcome::Done)

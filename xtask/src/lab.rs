@@ -78,7 +78,7 @@ pub fn lab(context: &Context, args: &[String]) -> Result<Outcome> {
     let rest: Vec<String> = rest.collect();
     let is_chosen = rest.iter().any(|arg| [PARTS, STORES, HOSTS, DEPLOYS].contains(&arg.as_str()));
     if write && !full {
-        return Err("--write is for the tables of --full".into());
+        return Err("--write needs --full, which measures the tables".into());
     }
     if let skipped @ Outcome::Skipped(_) = need(SERVERS)? {
         return Ok(skipped);

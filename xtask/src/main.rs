@@ -53,35 +53,35 @@ struct Task {
 
 /// All verbs.
 const TASKS: &[Task] = &[
-    Task { name: "ci", args: "", about: "every verb below that judges the tree", run: ci::ci },
+    Task { name: "ci", args: "", about: "run each verb below that checks the tree", run: ci::ci },
     Task {
         name: "check",
         args: "[--peers]",
-        about: "rustfmt, clippy and rustdoc, warnings denied; --peers: the benches beside others",
+        about: "rustfmt, clippy and rustdoc, with warnings denied; --peers: benches/peers instead",
         run: check::check,
     },
     Task {
         name: "test",
         args: "[ARGS OF CARGO TEST]",
-        about: "all tests of the workspace, doc tests included; examples are built",
+        about: "run all tests of the workspace, with doc tests, and build the examples",
         run: test::test,
     },
     Task {
         name: "fixtures",
         args: "[--check]",
-        about: "write the fixture files; --check: fail where the committed ones differ",
+        about: "write the fixture files; --check: fail if a committed fixture differs",
         run: fixtures::fixtures,
     },
     Task {
         name: "snapshots",
         args: "[--check]",
-        about: "accept the snapshots that the tests make now; --check: fail on stale ones",
+        about: "accept the snapshots that the tests make now; --check: fail if a snapshot is stale",
         run: snapshots::snapshots,
     },
     Task {
         name: "features",
         args: "",
-        about: "check each crate with no feature, with each one alone, with all",
+        about: "check each crate without features, with each single feature, and with all features",
         run: features::features,
     },
     Task {
@@ -93,34 +93,34 @@ const TASKS: &[Task] = &[
     Task {
         name: "msrv",
         args: "",
-        about: "build what is published with the compiler that rust-version promises",
+        about: "build the published crates with the compiler of their rust-version",
         run: msrv::msrv,
     },
     Task {
         name: "semver",
         args: "",
-        about: "whose types the public interfaces name; what breaks callers of the last release",
+        about: "check which foreign types are public, and what breaks callers of the last release",
         run: semver::semver,
     },
     Task {
         name: "release",
         args: "[--dry-run] [--no-verify]",
-        about: "package what would be published, with licences and examples, build from it; the \
-                length of the program",
+        about: "package the published crates with licences and examples, build them, and check \
+                the length of the program",
         run: release::release,
     },
     Task {
         name: "lab",
         args: "[--full] [--write] [--parts|--stores|--hosts|--deploys]",
-        about: "readers and updates through real origins and caches; --full: for long; --write: \
-                into the page; the others: only these tests",
+        about: "test readers and updates through real origins and caches; --full: the long tests; \
+                --write: write the tables into the pages; the other flags choose tests",
         run: lab::lab,
     },
     Task {
         name: "browser",
         args: "[--full] [TESTS]",
-        about: "sites and the inspector in Chromium and Firefox; --full: 1,000 navigations, and \
-                the toolchain's documentation",
+        about: "test sites and the inspector in Chromium and Firefox; --full: 1,000 navigations, \
+                and the toolchain's documentation",
         run: browser::browser,
     },
     Task {
@@ -134,33 +134,36 @@ const TASKS: &[Task] = &[
     Task {
         name: "layers",
         args: "",
-        about: "which crate may depend on which; no IO below the facade; no `unsafe`",
+        about: "check imports between crates and modules, counts of crates, and that no crate \
+                has `unsafe`",
         run: layers::layers,
     },
     Task {
         name: "tidy",
         args: "",
-        about: "file docs, line and function length, dead files, fixture pairs, paths",
+        about: "check file docs, lengths of lines and functions, unused files, fixture pairs \
+                and paths",
         run: tidy::tidy,
     },
     Task {
         name: "spec",
         args: "",
-        about: "each rule of docs/spec has an id, and each id a test that cites it",
+        about: "check that each rule of docs/spec has an id, and that a test cites each id",
         run: spec::spec,
     },
     Task {
         name: "fuzz",
         args: "[TARGET] [--seconds N]",
-        about: "the fuzz tests with more rounds; TARGET: one entry point, guided by coverage; \
-                --seconds: for so long",
+        about: "run the fuzz tests with more rounds; TARGET: one entry point, guided by coverage; \
+                --seconds: run for N seconds",
         run: fuzz::fuzz,
     },
     Task {
         name: "bench",
         args: "[peers|update|cars|archives|ten-million] [--test] [ARGS]",
-        about: "the benches; --test: each once; peers [--quick], update and cars: beside other \
-                crates; archives: beside archivers; --write: into the page",
+        about: "run the benches; --test: each once; peers [--quick], update and cars: beside \
+                other crates; archives: beside archivers; --write: write the tables into the \
+                page",
         run: bench::bench,
     },
 ];

@@ -102,10 +102,10 @@ fn check_sizes(npm: &Path) -> Result {
     let mut findings = Vec::new();
     for (what, len, max) in [("first", first, FIRST_LEN_MAX), ("all", all, READER_LEN_MAX)] {
         if len > max {
-            findings.push(format!("{what} files: {len} bytes after Brotli, at most {max}"));
+            findings.push(format!("{what} files: {len} bytes after Brotli, the limit is {max}"));
         }
     }
-    judge("bounds on sizes are passed", &findings)
+    judge("sizes exceed their limits", &findings)
 }
 
 /// Returns the length of a file after Brotli at the highest quality, which hosts use for stored

@@ -21,13 +21,14 @@ use alloc::vec::Vec;
 use daicon_core::{Span, to_u64};
 use published::Published;
 
-/// Proves that `plan`, carried out on the file of `snapshot`, keeps the laws W1 to W5 and W8, and
-/// that the claims of the plan are true.
+/// Carries out `plan` on the head of `snapshot`. Proves that the plan keeps the laws W1 to W5 and
+/// W8, and that its claims are true.
 ///
-/// If the snapshot has the entries of the index, this also proves the content of a new index. For a
-/// run of changes, the entries before the base groups suffice. If these entries were not read, this
-/// proves only that a barrier covers the whole new index before the switch. The snapshot's entries,
-/// or its [look-ups](Snapshot::set_found), prove the lengths that edits replace.
+/// If the snapshot has the entries of the index, the check also proves the content of a new index.
+/// For a run of changes, the entries before the base groups suffice. Without these entries, the
+/// check proves only that a barrier covers the whole new index before the switch. To prove the
+/// `replaced_len` of each edit, the check needs the snapshot's entries or its
+/// [look-ups](Snapshot::set_found).
 ///
 /// # Errors
 /// The first broken law, with its step.
@@ -107,7 +108,7 @@ struct Run<'p> {
     digest: Digest,
     len: u64,
     pieces: Vec<&'p Piece>,
-    /// Whether a barrier has proven each piece.
+    /// For each piece, whether a barrier has proven it.
     proven: Vec<bool>,
     /// Whether a barrier has proven the current head.
     head_proven: bool,
@@ -360,7 +361,7 @@ fn check_derived(plan: &Plan, snapshot: &Snapshot, head: &[u8]) -> Result<(), Br
     emitted.map_err(|_| Breach::Derived)
 }
 
-/// Why the comparison stopped.
+/// The error that stops the comparison, for any reason.
 enum Emitted {
     Other,
 }
@@ -416,7 +417,8 @@ mod tests {
         }
     }
 
-    /// Returns the snapshot of a package for which a plan of [`edits`] takes this strategy.
+    /// Returns the snapshot of a package for which the planner publishes [`edits`] by this
+    /// strategy.
     fn snapshot(strategy: Strategy) -> Snapshot {
         match strategy {
             Strategy::Changes => crate::world::in_parts(2600, 8).with_changes(),
@@ -555,7 +557,7 @@ mod tests {
             table(plan).after[48..52].copy_from_slice(&size.to_le_bytes());
         });
         breaks(Changes, Breach::Unwritten, |plan| table(plan).after[44] += 8);
-        // If zeros follow the run, the kept groups do not follow it directly.
+        // If zeros follow the run, the base groups do not follow it directly.
         breaks(Changes, Breach::Unwritten, |plan| {
             let append = append(plan);
             let span = Span::new(append.span().end, 8).unwrap();
@@ -690,8 +692,8 @@ mod tests {
             let at = pieces.iter().position(|piece| piece.content == zeros).unwrap();
             let room = &pieces[at];
             assert_eq!(room.span.len(), 480);
-            // Only the padding follows the zeros. In a run of changes, the run follows them, and
-            // the second start of the kept groups follows the run.
+            // Only the padding follows the zeros. If the plan writes a run of changes, the run
+            // follows the zeros, and the second start of the base groups follows the run.
             let [last] = &pieces[at + 1..] else { panic!("{pieces:?}") };
             assert_eq!(last.span.start, room.span.end);
             if strategy == Strategy::Changes {
@@ -842,8 +844,8 @@ mod tests {
         for strategy in [Delta, FirstTable, SecondTable, Fold] {
             breaks(strategy, Breach::Cost, |plan| plan.cost.bytes_dying += 1);
         }
-        // Look-ups prove the lengths as well as the whole index does. Without look-ups, only the
-        // sum of the lengths is checked.
+        // Look-ups prove the same lengths as the whole index. Without look-ups, only the sum of the
+        // lengths is checked.
         let (mut plan, _) = planned(Delta);
         let mut snapshot = world().snapshot().unwrap();
         snapshot.set_found([(id(1), Some(10)), (id(9), None)]);

@@ -33,7 +33,7 @@ const FENCES_LEN_MAX: u64 = 65_536;
 /// Alignment of fences and index.
 pub(crate) const DERIVED_ALIGN: u64 = 8;
 
-/// The places of a new index and its fences, and its regions.
+/// A new index: its regions, its place, and the place of its fences.
 #[derive(Debug)]
 pub(crate) struct NewIndex<'a> {
     pub(crate) merged: Merged<'a>,
@@ -50,7 +50,7 @@ pub(crate) struct NewIndex<'a> {
     pub(crate) groups: u32,
     /// The index region, base groups included.
     pub(crate) index: Span,
-    /// The part of the index region that the block holds.
+    /// The bytes of the index region that the block holds.
     pub(crate) written: Span,
 }
 
@@ -136,7 +136,7 @@ impl<'a> NewIndex<'a> {
         self.runs.specs()
     }
 
-    /// Returns whether the block must end with its part of the index. This is so if base groups
+    /// Returns whether the block must end with the groups that it holds. It must if base groups
     /// follow the block.
     pub(crate) fn ends_block(&self) -> bool {
         self.written != self.index

@@ -16,7 +16,7 @@ pub enum Structure {
     FirstTable,
     /// One of the two places of the second table.
     SecondTable,
-    /// A further table.
+    /// A table after the second table.
     Table,
     /// The delta groups of the index.
     DeltaGroups,
@@ -60,8 +60,8 @@ pub enum LayoutFault {
     /// The slice length is not a power of two from 4 KiB to 1 GiB.
     #[error("slice length: expected a power of two from 4096 to 1073741824, found {0}")]
     SliceLen(u64),
-    /// The end of the new package is not a multiple of the slice length, or passes the end of the
-    /// file.
+    /// The end of the package when it was packed is not a multiple of the slice length, or passes
+    /// the end of the file.
     #[error(
         "end of the package as packed: expected a multiple of the slice length that is not past \
          the end of the file, found {0:#x}"
@@ -107,7 +107,7 @@ pub enum Misuse {
     /// A slice length that the format does not allow.
     #[error("slice length {0}: expected a power of two from 4096 to 1073741824")]
     SliceLen(u64),
-    /// A slice length below the package's own.
+    /// A slice length shorter than the slice length of the package.
     #[error(
         "slice length: expected at least {expected}, the slice length of the package, found \
          {found}: new bytes would share cached slices with old bytes"
@@ -321,7 +321,7 @@ pub enum Error {
     /// No strategy publishes the update by one switch.
     #[error("one switch cannot publish these edits: {reason}: {}", help(.reason))]
     NoStrategy {
-        /// The reason against the last strategy that the planner tried.
+        /// The reason why the last strategy that the planner tried cannot publish the edits.
         reason: Reason,
     },
     /// The update would pass the last position of a file, 2^64 - 1.
@@ -399,8 +399,8 @@ impl Error {
         }
     }
 
-    /// Returns the structure at fault, if it belongs to the layout. Returns `None` for the error of
-    /// a lower crate, which names its own structure.
+    /// Returns the structure at fault. Returns `None` if no structure is at fault, and for the
+    /// error of a lower crate, which names its own structure.
     #[must_use]
     pub const fn what(&self) -> Option<Structure> {
         match self {

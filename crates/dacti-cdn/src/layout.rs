@@ -63,7 +63,7 @@ pub struct Layout {
     pub delta_groups: u32,
     /// Slots of the first table, used ones included.
     pub t1_slots: u32,
-    /// Position of the two places of the second table, absolute.
+    /// Positions of the two places of the second table, absolute.
     pub t2_places: [u32; 2],
     /// Slots of each place of the second table.
     pub t2_slots: u32,
@@ -95,7 +95,7 @@ impl Layout {
     /// Reads a layout region that starts at `at` in a file of `len` bytes.
     ///
     /// # Errors
-    /// `Layout`.
+    /// `Layout` if the region is too short, or if one of its fields is invalid.
     pub fn parse(region: &[u8], at: u64, len: u64) -> Result<Self, Error> {
         let fault = |fault| Error::Layout { at, fault };
         let found = to_u64(region.len());
@@ -132,9 +132,8 @@ impl Layout {
     /// Returns the bytes of the component's region.
     ///
     /// # Errors
-    /// `Misuse` for a slice length that the format does not allow; `Layout` if the end of the new
-    /// package is not a multiple of the slice length, or if the room for fences ends at 4 GiB or
-    /// later.
+    /// `Misuse` for a slice length that the format does not allow; `Layout` if `fresh_end` is not a
+    /// multiple of the slice length, or if the room for fences ends at 4 GiB or later.
     pub fn emit(&self) -> Result<[u8; size_of::<LayoutRegion>()], Error> {
         check_slice_len(self.slice_len)?;
         let fault = |fault| Error::Layout { at: LAYOUT_AT, fault };
@@ -278,8 +277,8 @@ impl IndexPlace {
 
     /// Returns the place of an index in the `compact` layout. The index starts at `at`, where the
     /// table ends, and has no room for updates. Without regions, the index is empty. If the index
-    /// would end after the head, its fences lie before it, provided that they fit into the head.
-    /// The component of the fences makes the table longer.
+    /// would end after the head, and its fences fit into the head, the fences lie before the index.
+    /// Their component makes the table one entry longer, so the fences start one entry after `at`.
     #[must_use]
     pub fn compact(runs: &[RunSpec], at: u64) -> Self {
         let groups = runs.iter().fold(0_u32, |sum, run| sum.saturating_add(run.groups));
@@ -319,7 +318,7 @@ pub(crate) fn fences_room(groups_in_head: u32) -> Span {
     Span { start: FENCES_AT, end: head_index_start(groups_in_head) }
 }
 
-/// Returns the stride with which the fences of one run of `filled` groups fit into a room.
+/// Returns the stride with which the fences of one run of `filled` groups fit into `room`.
 pub(crate) fn stride_in(room: Span, filled: u32) -> Option<u32> {
     // The number of the first group does not change the length.
     stride_for(&[RunSpec { first_group: 0, groups: filled }], room.len())

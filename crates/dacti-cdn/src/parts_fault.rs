@@ -105,7 +105,7 @@ pub enum PartsFault {
         len: u64,
     },
     /// An entry passes the end field, although it is not a second start of a part.
-    #[error("the entry ends at {last:#x}, after the end that the end field states, {end:#x}")]
+    #[error("the entry ends at {last:#x}, but the end field allows at most {end:#x}")]
     End {
         /// Absolute end of the entry.
         last: u64,

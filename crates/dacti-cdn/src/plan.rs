@@ -67,19 +67,20 @@ impl Plan {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 pub enum Strategy {
-    /// New entries in a delta group. The length of the group is the switch.
+    /// New entries in a delta group. The switch writes the length of the group.
     Delta,
-    /// New components in free slots of the first table. The count of the first table is the switch.
+    /// New components in free slots of the first table. The switch writes the count of the first
+    /// table.
     FirstTable,
-    /// A new second table in the other place, with the same index. The first table's extension
-    /// offset is the switch.
+    /// A new second table in the other place, with the same index. The switch writes the first
+    /// table's extension offset.
     SecondTable,
     /// A run of all changes, and a new second table. The run lies in appended bytes, in front of
-    /// the last groups of the old index. Only packages in parts have this strategy. The first
-    /// table's extension offset is the switch.
+    /// the last groups of the old index. Only packages in parts have this strategy. The switch
+    /// writes the first table's extension offset.
     Changes,
-    /// A new index in appended bytes, and a new second table that names it. The first table's
-    /// extension offset is the switch.
+    /// A new index in appended bytes, and a new second table that names it. The switch writes the
+    /// first table's extension offset.
     Fold,
 }
 
@@ -137,7 +138,7 @@ pub struct Cost {
     /// Zeros for alignment and padding.
     pub bytes_padding: u64,
     /// Bytes that the new view no longer reaches: replaced and removed regions, if their lengths
-    /// are known, and the parts of the old index and its fences that the plan replaces.
+    /// are known, and the bytes of the old index and its fences that the plan replaces.
     pub bytes_dying: u64,
 }
 

@@ -10,28 +10,28 @@ pub enum Reason {
     #[error("a cheaper strategy publishes the edits")]
     Dearer,
     /// The strategy cannot add or replace regions.
-    #[error("it cannot add regions")]
+    #[error("this strategy cannot add regions")]
     AddsNoRegion,
     /// The strategy cannot remove regions.
-    #[error("it cannot remove regions")]
+    #[error("this strategy cannot remove regions")]
     RemovesNoRegion,
     /// The update adds and removes regions, but a delta group lists either regions or removals.
-    #[error("it cannot add and remove regions at once")]
+    #[error("this strategy cannot add and remove regions in one update")]
     PutsAndRemoves,
     /// The edits change a table that the strategy cannot change.
-    #[error("it cannot change a table that the edits change")]
+    #[error("this strategy cannot change the tables that the edits change")]
     ChangesNoTable,
     /// The current index has no delta groups: it was made by a fold, or the packer left none.
     #[error("the current index has no delta groups")]
     NoDeltaGroups,
     /// The update has more regions than a group has entries.
-    #[error("{entries} entries do not fit into one group, which has room for 255")]
+    #[error("the update has {entries} entries, but a group has room for 255")]
     TooManyEntries {
         /// Entries that the update needs.
         entries: u64,
     },
     /// The newest delta group has too little room, and no free group is left.
-    #[error("{entries} entries do not fit into the newest delta group, which has room for {free}")]
+    #[error("the update has {entries} entries, but the newest delta group has room for {free}")]
     DeltasFull {
         /// Entries that the update needs.
         entries: u64,
@@ -44,10 +44,17 @@ pub enum Reason {
     /// The newest delta group has another encoding than the update.
     #[error("the newest delta group has another encoding than the update")]
     OtherEncoding,
-    /// No delta group reaches the block. The new regions lie 4 GiB or more after the base of the
-    /// newest group, or the new regions together have 4 GiB or more.
-    #[error("no delta group reaches the block: the block ends 4 GiB or more after the group base")]
+    /// The new regions end 4 GiB or more after the base of the newest delta group, or they have
+    /// 4 GiB or more in all. An entry stores a distance of less than 4 GiB.
+    #[error("the block ends 4 GiB or more after the base of each delta group")]
     OutOfReach,
+    /// The extension tables have moved the new index 4 GiB or more after the region base of its
+    /// table.
+    #[error(
+        "the new index would lie 4 GiB or more after the region base of its table: change fewer \
+         components in one update"
+    )]
+    IndexOutOfReach,
     /// The first table has too few free slots.
     #[error("the first table has {free} free slots, but {needed} are needed")]
     FirstTableFull {
@@ -57,10 +64,7 @@ pub enum Reason {
         free: u32,
     },
     /// The component's region would lie 4 GiB or more after the first table's region base.
-    #[error(
-        "the first table does not reach the block: the block lies 4 GiB or more after the table's \
-         region base"
-    )]
+    #[error("the block lies 4 GiB or more after the region base of the first table")]
     FirstTableOutOfReach,
     /// The second table lies in neither of the two places that the layout names.
     #[error("the second table is in neither of the two places that the layout names")]
@@ -70,7 +74,10 @@ pub enum Reason {
     NamesElsewhere,
     /// The package is in parts, and its current index ends after the start of the block. The block
     /// takes positions of that index, so the strategy cannot keep the index.
-    #[error("the index ends at positions that the block needs, so a new index must be written")]
+    #[error(
+        "the current index ends after the start of the block, and both cannot have the same \
+         positions: a new index must be written"
+    )]
     IndexPassesEnd,
     /// No part holds exactly the last groups of the index, or the fences of these groups do not lie
     /// in the head.

@@ -119,7 +119,7 @@ impl LeftOut {
         note(*symlinks, "symbolic link was", "symbolic links were", "skipped");
         note(*empty_folders, "folder without files is", "folders without files are", "not kept");
         let (one, many) = ("hidden file or folder was", "hidden files or folders were");
-        note(*hidden, one, many, "left out: with --hidden they are taken");
+        note(*hidden, one, many, "left out: --hidden takes them");
         let one = "temporary file of a killed run (.dacti-*.tmp) was";
         note(*leftovers, one, "temporary files of killed runs (.dacti-*.tmp) were", "left out");
         if *own_output {

@@ -8,7 +8,7 @@ use std::io;
 
 /// Returns the text of an error. If an option helps, the text names it.
 pub(crate) fn told(error: &(dyn Error + 'static)) -> String {
-    option(error).map_or_else(|| error.to_string(), |option| format!("{error}, with {option}"))
+    option(error).map_or_else(|| error.to_string(), |option| format!("{error} (option: {option})"))
 }
 
 /// Returns the text of a finding. If an option helps, the text names it.
@@ -56,7 +56,7 @@ mod tests {
     fn the_option_is_found_in_the_causes() {
         let spent = FetchError::RequestsSpent { max: 3 };
         let wrapped = io::Error::other(io::Error::new(io::ErrorKind::QuotaExceeded, spent));
-        assert!(told(&wrapped).ends_with("or ask for less, with --max-requests N"));
+        assert!(told(&wrapped).ends_with("or ask for less (option: --max-requests N)"));
         assert!(told(&spent).contains("--max-requests"));
         assert_eq!(told(&io::Error::other("else")), "else");
     }

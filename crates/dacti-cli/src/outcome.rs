@@ -129,7 +129,7 @@ pub(crate) fn region_fault(error: &dacti::Error) -> String {
 
 fn with_option(error: &dyn core::fmt::Display, cause: Option<&dacti_index::Error>) -> String {
     match cause {
-        Some(dacti_index::Error::TooLong { .. }) => format!("{error}, with --max-len BYTES"),
+        Some(dacti_index::Error::TooLong { .. }) => format!("{error} (option: --max-len BYTES)"),
         _ => error.to_string(),
     }
 }

@@ -304,7 +304,7 @@ pub enum CidError {
     #[error("not a CID")]
     Invalid,
     /// The digest is too long.
-    #[error("a CID with a digest of {found} bytes, which is longer than this program reads")]
+    #[error("the digest of a CID has {found} bytes, more than this program supports")]
     TooLong {
         /// The length of the digest.
         found: u64,

@@ -149,12 +149,12 @@ impl core::fmt::Display for Wrong {
             Self::DuplicateRoot => "this root is listed twice",
             Self::Unsorted => "not in ascending order",
             Self::Empty => "length is zero",
-            Self::Unexpected => "no unresolved link names this block, and no root mark precedes it",
+            Self::Unexpected => "no waiting link names this block, and no root mark precedes it",
             Self::ForwardReference => "points to itself or to a later offset",
             Self::NotAFrame => "no block begins at the offset that it names",
             Self::Loop => "points to a block that contains it",
-            Self::UnexpectedReference => "no unresolved link names that block",
-            Self::Differs => "contradicts the blocks before it",
+            Self::UnexpectedReference => "no waiting link names that block",
+            Self::Differs => "differs from the value that the blocks require",
         })
     }
 }
@@ -189,17 +189,15 @@ pub enum Misuse {
 impl core::fmt::Display for Misuse {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.write_str(match self {
-            Self::OutOfOrder => {
-                "no unresolved link names this block: it is out of depth-first order"
-            }
+            Self::OutOfOrder => "no waiting link names this block: it is out of depth-first order",
             Self::WrongCid => "the block does not hash to its CID",
             Self::DuplicateRoot => "this root was written before",
             Self::AmbiguousSkip => {
-                "a link that was skipped names the same bytes by another CID: write the block as a \
+                "a skipped link names the bytes of this block by another CID: write the block as a \
                  root"
             }
             Self::Loop => "the block would contain itself",
-            Self::NeverWritten => "a repeat of a block that was never written",
+            Self::NeverWritten => "this block was never written, so it cannot be repeated",
             Self::Identity => "an identity CID has no frame",
             Self::Finished => "the reader or writer has already failed or finished",
             Self::NoIndex => "the archive has no index: add one with `dacti dar index`",

@@ -429,7 +429,8 @@ fn decode_all(
         if written == out.len() {
             // The buffer grows only as bytes are decoded, so a decompression bomb cannot pass the
             // limit.
-            let grown = to_u64(out.len()).saturating_mul(2).max(to_u64(STEP));
+            let len = to_u64(out.len());
+            let grown = len.saturating_add(len / 4).max(to_u64(STEP));
             grow(&mut out, grown.min(decoded_len_max.saturating_add(1)), &decoder)?;
         } else if progress.read == 0 && progress.written == 0 {
             decoder.finish()?;

@@ -88,7 +88,7 @@ impl fmt::Display for Contradiction {
             Self::Unsorted => "the id of an entry is not above the id before it",
             Self::EmptyGroup => "a group of a run has no entries",
             Self::FencesUnsorted => "a fence is smaller than the one before it",
-            Self::Moved => "two reads of the index contradict each other",
+            Self::Moved => "an earlier read of the index places the id in another block",
         })
     }
 }

@@ -25,7 +25,7 @@ pub const DIGEST_LIST_DOMAIN: &[u8; 19] = b"dacti-digestlist v0";
 #[non_exhaustive]
 pub enum DigestListFault {
     /// The region is shorter than its list.
-    #[error("digest list: needs {needed} bytes, but its region has {len}")]
+    #[error("digest list: needs {needed} bytes, but its region has {len} bytes")]
     Short {
         /// Number of bytes that the list needs.
         needed: u64,

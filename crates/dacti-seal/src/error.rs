@@ -95,7 +95,10 @@ impl fmt::Display for KeyFault {
             Self::TooLong => "is too long for a key",
             Self::Missing => "has no key",
             Self::Several => "has more than one key: put each key into a file of its own",
-            Self::Words => "is not `dacti-ed25519-… 1 HEX UUID`",
+            Self::Words => {
+                "is neither `dacti-ed25519-public 1 HEX UUID` nor `dacti-ed25519-private 1 HEX \
+                 UUID`"
+            }
             Self::NotPublic => "is not a public key: it does not begin with `dacti-ed25519-public`",
             Self::NotPrivate => {
                 "is not a private key: it does not begin with `dacti-ed25519-private`"
@@ -219,8 +222,8 @@ pub enum Error {
     },
     /// Bytes that differ from the sealed bytes.
     #[error(
-        "{what} at {at:#x}: altered: its bytes are not the sealed ones: fetch it again, or get the \
-         package anew"
+        "{what} at {at:#x}: altered: its bytes differ from the sealed bytes: fetch it again, or \
+         get the package anew"
     )]
     Altered {
         /// The altered structure: the stored bytes, the signature or the component.

@@ -253,7 +253,7 @@ mod tests {
     #[test]
     fn a_file_without_text_is_no_note() {
         let expected = "component 37cb72a4-caab-440c-8b7c-869019ed348e 0.1: \
-            the format requires it, but no table from 0x1c on has it";
+            the format requires it, but no table of the chain that starts at 0x1c lists it";
         check(&start(0, &[]), Err((ErrorKind::Unsupported, expected)));
         check(&start(0, &[OTHER]), Err((ErrorKind::Unsupported, expected)));
     }

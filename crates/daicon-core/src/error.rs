@@ -116,8 +116,8 @@ pub enum Misuse {
     },
     /// The first table is not at 28, or there is no table.
     #[error(
-        "the first table must stand at 0x1c, right after the preamble: found {at:#x} (0x0: no \
-         table)"
+        "the first table must begin at 0x1c, right after the preamble: found {at:#x}, where 0x0 \
+         means that there is no table"
     )]
     FirstTable {
         /// Start of the first table, absolute; 0 if there is no table.
@@ -290,7 +290,10 @@ pub enum Error {
         found: Version,
     },
     /// A required component is missing.
-    #[error("component {id} {required}: the format requires it, but no table from 0x1c on has it")]
+    #[error(
+        "component {id} {required}: the format requires it, but no table of the chain that starts \
+         at 0x1c lists it"
+    )]
     MissingComponent {
         /// The component.
         id: Uuid,

@@ -65,7 +65,7 @@ pub enum Breach {
     /// A step writes after the switch.
     #[error("a step writes after the switch")]
     AfterSwitch,
-    /// A barrier probes or purges bytes past the end of the file at that step.
+    /// A barrier probes or purges bytes past the end that the file has at that step.
     #[error("a barrier asks for bytes past the end of the file at that step")]
     ProbePastEnd,
     /// The switch has more than eight bytes, or is not naturally aligned.
@@ -109,7 +109,7 @@ pub enum Breach {
     /// The plan belongs to another package.
     #[error("the file id in the plan differs from the file id of the package")]
     OtherPackage,
-    /// A state or the old bytes in the plan differ from the file.
+    /// A state in the plan, or the old bytes that a write states, differ from the file.
     #[error("a length, a digest or the old bytes in the plan do not match the file")]
     State,
     /// The digest of a probe does not match its bytes.
@@ -177,7 +177,7 @@ impl Breach {
 /// A broken law, with its step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fault {
-    /// Number of the step, from 0; `None` for the plan as a whole.
+    /// Number of the step, from 0; `None` if no single step is at fault.
     pub step: Option<u32>,
     /// The way in which the law is broken.
     pub breach: Breach,

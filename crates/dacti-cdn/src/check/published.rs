@@ -125,7 +125,7 @@ impl<'p> Published<'p> {
         (0_u32..).zip(&self.plan.edits).filter_map(new).collect()
     }
 
-    /// Checks that the bytes of an edit start at `span`.
+    /// Checks that the block has the bytes of edit `number` at `span`.
     fn stands(&self, number: u32, span: Span) -> Result<(), Breach> {
         let of_edit = |piece: &&&Piece| match piece.content {
             PieceContent::Edit { edit, .. } => edit == number,
@@ -245,7 +245,8 @@ impl Published<'_> {
         Err(Breach::Lost)
     }
 
-    /// Returns a table that the plan appends, or an old table that follows the second table.
+    /// Returns the table at `at`. It must be a table that the plan appends, or an old table that
+    /// follows the second table.
     fn table_at(&self, at: u64) -> Result<Table<'_>, Breach> {
         let mut inline = self.pieces.iter().filter(|piece| piece.span.start == at);
         let inline = inline.find_map(|piece| match &piece.content {
@@ -284,9 +285,9 @@ impl Published<'_> {
         if same { Ok(()) } else { Err(Breach::Lost) }
     }
 
-    /// Checks that the index consists of the derived pieces. In a run of changes, the kept groups
-    /// must follow these pieces. The fences must be derived pieces, lie in the head's room for
-    /// fences, or be the old fences.
+    /// Checks that the index consists of the derived pieces. If the plan writes a run of changes,
+    /// the base groups must follow these pieces. The fences must be derived pieces, lie in the
+    /// head's room for fences, or be the old fences.
     fn check_new_index(&self, components: &[Component]) -> Result<(), Breach> {
         let span_of = |id| {
             let found = components.iter().find(|found: &&Component| found.id == id);
@@ -294,7 +295,8 @@ impl Published<'_> {
         };
         let index = span_of(INDEX_ID)?.ok_or(Breach::Lost)?;
         let appended = self.appended(DerivedRegion::Index).ok_or(Breach::Unwritten)?;
-        // In a run of changes, the kept groups follow the block as a second start of their part.
+        // If the plan writes a run of changes, the base groups follow the block as a second start
+        // of their part.
         let kept = match (self.plan.strategy, self.snapshot.base_groups()) {
             (Strategy::Changes, Some(base)) => base.span.len(),
             (Strategy::Changes, None) => return Err(Breach::Strategy),

@@ -13,8 +13,8 @@ use daicon_core::{Span, to_u64};
 /// The maximum number of groups in one piece.
 const PIECE_GROUPS: usize = 64;
 
-/// The bytes that a fold or a run of changes computes from a snapshot and edits, in the pieces of
-/// the plan's append.
+/// The bytes of a new index or a run of changes, computed from a snapshot and the edits of a plan.
+/// They are divided into the pieces of the plan's append.
 ///
 /// One pass over the entries finds the runs and their groups, and another pass emits them. This
 /// needs memory for one piece, about 400 kB, and 48 bytes for each group. If there is more than one
@@ -32,7 +32,7 @@ impl<'a> Derived<'a> {
     ///
     /// # Errors
     /// `Misuse` if plan and snapshot do not belong together, or if the entries of the snapshot were
-    /// not read. Also faults that prevent a new index.
+    /// not read. Otherwise the fault that prevents a new index.
     pub fn of(plan: &Plan, snapshot: &'a Snapshot) -> Result<Option<Self>, Error> {
         let Some(append) = plan.append() else { return Ok(None) };
         let expected: Vec<_> = append
@@ -173,7 +173,7 @@ impl NewIndex<'_> {
     }
 }
 
-/// The first ids of groups, in ascending order.
+/// The first ids of the groups, for callers that ask by ascending group number.
 struct Firsts<'r> {
     left: alloc::boxed::Box<dyn Iterator<Item = uuid::Uuid> + 'r>,
     next: u32,

@@ -199,8 +199,8 @@ mod tests {
     use crate::{Error, IndexEntries};
     use dacti_index::Encoding;
 
-    /// Returns how many steps over the regions a new index takes. It has `n` regions of `encodings`
-    /// encodings.
+    /// Makes an index of `n` regions with `encodings` encodings. Returns how many steps over the
+    /// regions this takes.
     fn steps(n: u32, encodings: u32) -> u64 {
         let tag = |n: u32| Encoding::from_tag((n % encodings + 0x2020_2020).to_le_bytes());
         let entries = IndexEntries::of((0..n).map(|n| (id(n), u64::from(n) * 10, 10, tag(n))));

@@ -19,7 +19,7 @@ const DIGEST_OFFSET: u64 = 1952;
 /// Length of digest and signature.
 const DIGEST_AND_SIGNATURE_LEN: u64 = 96;
 
-/// Returns whether a head states that the package is in parts. The preamble alone is enough.
+/// Returns whether a head states that the package is in parts. Reads only the preamble.
 #[must_use]
 pub fn is_in_parts(head: &[u8]) -> bool {
     let header = head.strip_prefix(&SIGNATURE).and_then(struct_at::<FormatHeader>);
@@ -31,7 +31,8 @@ pub fn is_in_parts(head: &[u8]) -> bool {
 /// Returns the digest of a head whose parts region starts at `region_at`.
 ///
 /// # Errors
-/// `HeadLen` if the head is not 65,536 bytes long; `TooShort` if the region passes its end.
+/// `HeadLen` if the head is not 65,536 bytes long; `TooShort` if the region passes the end of the
+/// head.
 pub fn head_digest(head: &[u8], region_at: u64) -> Result<Digest, PartsError> {
     let mut copy = checked(head, region_at)?;
     let start = region_at.saturating_add(DIGEST_OFFSET);
@@ -40,8 +41,8 @@ pub fn head_digest(head: &[u8], region_at: u64) -> Result<Digest, PartsError> {
     Ok(Digest::of(&copy))
 }
 
-/// Returns the head of the same package in the form of one file. It has format version 0.1, and
-/// zeros in place of the parts region.
+/// Converts the head of a package in parts to the head of the same package as one file. The result
+/// has format version 0.1, and zeros in place of the parts region.
 ///
 /// # Errors
 /// The errors of [`head_digest`].
@@ -52,9 +53,9 @@ pub fn one_file_head(head: &[u8], region_at: u64) -> Result<Vec<u8>, PartsError>
     Ok(copy)
 }
 
-/// Returns the head of the same package in parts. It has format version 0.2, and `region` with the
-/// digest of this head. `sign` computes the signature of this digest. If it returns `None`, the
-/// head is unsigned, which is stored as zeros.
+/// Converts a head of a package to the head of the same package in parts. The result has format
+/// version 0.2, and `region` with the digest of the result. `sign` computes the signature of this
+/// digest. If `sign` returns `None`, the head is unsigned, and has zeros in place of the signature.
 ///
 /// # Errors
 /// The errors of [`head_digest`].

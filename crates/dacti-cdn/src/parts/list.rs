@@ -66,8 +66,8 @@ impl PartList {
         self.0.get(i).filter(|entry| entry.span.start <= position)
     }
 
-    /// Returns the first entry that names the same part as `entry`. If this is a different entry,
-    /// `entry` is a second start of that part.
+    /// Returns the first entry that names the same part as `entry`. If the returned entry is not
+    /// `entry` itself, `entry` is a second start of that part.
     #[must_use]
     pub fn first_start<'l>(&'l self, entry: &'l PartEntry) -> &'l PartEntry {
         self.0.iter().find(|first| first.is_same_part(entry)).unwrap_or(entry)

@@ -70,7 +70,8 @@ impl PartList {
         if block.is_empty() {
             return Ok(self.entries().iter().map(|entry| NextEntry::There(*entry)).collect());
         }
-        // The block takes the place of second starts.
+        // The block takes the positions of second starts, so only the entries before the block
+        // stay.
         let stays = |entry: &&PartEntry| entry.span.end <= block.start;
         let stays = self.entries().iter().filter(stays);
         let mut entries: Vec<_> = stays.map(|entry| NextEntry::There(*entry)).collect();

@@ -12,7 +12,7 @@ use daicon_core::{
 const PARTS: Requirement<'static> = Requirement::new(PARTS_ID, PARTS_VERSION);
 const LAYOUT: Requirement<'static> = Requirement::new(LAYOUT_ID, LAYOUT_VERSION);
 
-/// The fields of a head that both published forms of a package need. The package has the cdn
+/// The fields of a package's head, in either of the two published forms. The package has the cdn
 /// layout.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartsHead {
@@ -24,7 +24,8 @@ pub struct PartsHead {
     pub layout: Layout,
     /// Start of the region of the layout component, absolute.
     pub layout_at: u64,
-    /// Length of the package in bytes: the larger of the layout's end and the last part's end.
+    /// Length of the package in bytes: the larger of the layout's `fresh_end` and the end of the
+    /// last entry.
     pub len: u64,
 }
 
@@ -32,8 +33,8 @@ impl PartsHead {
     /// Reads the head of a package in parts, and compares it with its digest.
     ///
     /// # Errors
-    /// The head has a wrong length or digest, or has no parts component; its tables, layout or
-    /// region are at fault.
+    /// The head has a wrong length or digest, or has no parts component. Or its tables, its layout
+    /// or the parts region is at fault.
     pub fn parse(head: &[u8]) -> Result<Self, Error> {
         let parsed = Self::of_either_form(head)?;
         if head_digest(head, parsed.region_at)? != parsed.region.digest {

@@ -1,9 +1,9 @@
 //! The strategy that keeps the last groups of the index. It puts a run of all changes into the
 //! block, before these groups, and writes a new second table.
 //!
-//! Only packages in parts have this strategy, because their list of parts can give the kept groups
-//! a second start right after the block.
-//! Specification: `docs/spec/dacti-parts.md`, "The run of changes".
+//! Only packages in parts have this strategy, because their list of parts can give these groups a
+//! second start right after the block. Specification: `docs/spec/dacti-parts.md`, "The run of
+//! changes".
 
 use super::block::Block;
 use super::fold::{changes, derived_steps};
@@ -54,9 +54,9 @@ pub(crate) fn steps<'p>(
         let new = NewIndex::before_base(snapshot, snapshot.changes()?, listed.clone(), at)?;
         new.map_err(|reason| Error::NoStrategy { reason })
     };
-    // The block ends with the run, so that the kept groups follow the run. Extension tables lie
-    // before the run. How many extension tables there are depends on the place of the index, so
-    // their length is computed first.
+    // The block ends with the run, so that the base groups follow the run. Extension tables lie
+    // before the run, so their length moves the index. A first layout without them gives their
+    // length, and the second layout places the index after them.
     let tables = tables::rest_len(snapshot, wanted, &block, &lay_out(block.end)?)?;
     let new = lay_out(block.end.saturating_add(tables))?;
     let mut steps = derived_steps(snapshot, wanted, block, &new, policy)?;

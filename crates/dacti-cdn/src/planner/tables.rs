@@ -89,7 +89,7 @@ pub(crate) fn steps_of_index<'p>(
         // The extension tables lie before the index. They have moved the index to a position that a
         // region base does not reach. So the number of extension tables differs from the number
         // that was computed before. A block of a different length does not have this problem.
-        return Err(Error::NoStrategy { reason: Reason::OutOfReach });
+        return Err(Error::NoStrategy { reason: Reason::IndexOutOfReach });
     }
     second.steps(snapshot, wanted, block, new.in_head()?, policy)
 }

@@ -193,7 +193,8 @@ fn plan(out: &mut impl Write, plan: &Plan, before: usize) -> io::Result<()> {
         "  bytes padding  {:>12}   zeros, which take no space in a sparse file",
         cost.bytes_padding
     )?;
-    writeln!(out, "  bytes dying    {:>12}   that only old views use", cost.bytes_dying)?;
+    let unused = cost.bytes_dying;
+    writeln!(out, "  bytes unused   {unused:>12}   that only older views use after the update")?;
     writeln!(out, "  file length    {:>12}   now {}", plan.after().len, plan.before.len)?;
     writeln!(out, "\nsteps:")?;
     for (step, i) in plan.steps.iter().zip(1_usize..) {

@@ -3,7 +3,7 @@
 
 use super::brotli;
 use super::dictionary::NewDictionary;
-use super::input::Input;
+use super::input::{Input, TOUCHED, touch};
 use super::pipeline::{Lane, Stopped, Weigh};
 use super::shared::Sharing;
 use crate::Error;
@@ -158,7 +158,10 @@ impl<'k> Encoder<'k> {
         }
         let mut buf = Vec::new();
         let mut compressor = brotli::Compressor::default();
-        for input in inputs {
+        for (input, i) in inputs.iter().zip(0_usize..) {
+            if i.is_multiple_of(TOUCHED) {
+                touch(inputs.iter().skip(i).take(TOUCHED).copied());
+            }
             let start = piece.bytes.len();
             if self.is_copied(input) {
                 input.read_into(&mut piece.bytes)?;

@@ -7,7 +7,7 @@
 //! to a limit, so that the build does not open them again.
 
 use super::Progress;
-use super::input::Input;
+use super::input::{Input, TOUCHED, touch};
 use super::pipeline::{Weigh, run};
 use crate::Error;
 use core::hash::BuildHasher;
@@ -188,7 +188,10 @@ impl<T> Batch<T> {
         // One allocation for the whole batch costs less than one for each file.
         self.held.reserve(usize::try_from(held_len).unwrap_or_default());
         let mut buf = Vec::new();
-        for (i, input) in batch {
+        for ((i, input), n) in batch.clone().zip(0_usize..) {
+            if n.is_multiple_of(TOUCHED) {
+                touch(batch.clone().skip(n).take(TOUCHED).map(|(_, input)| input));
+            }
             let at = self.held.len();
             if !is_held(&(i, input)) {
                 self.keys

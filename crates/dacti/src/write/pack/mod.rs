@@ -280,8 +280,7 @@ impl PackageBuilder {
     }
 
     fn take(&mut self, input: Input) -> Result<(), Error> {
-        self.taken.take_path(&input, &self.inputs)?;
-        self.taken.take_id(&input, &self.inputs)?;
+        self.taken.take(&input, &self.inputs)?;
         self.inputs.push(input);
         Ok(())
     }

@@ -275,7 +275,7 @@ fn resolve_ids(
     let has_explicit = !explicit.is_empty();
     for (input, found) in explicit.iter().zip(package.find_many(paths)) {
         if let Some(old) = found?.filter(|old| old.id != input.id) {
-            removed.insert(old.id, (input.path.clone().unwrap_or_default(), old));
+            removed.insert(old.id, (input.path.as_deref().unwrap_or_default().into(), old));
         }
     }
     for input in inputs {
@@ -369,7 +369,7 @@ fn change_of(((input, found), unchanged): (&Replacing, &bool)) -> Change {
         (Some(_), false) => ChangeKind::Replaced,
         (None, false) => ChangeKind::Added,
     };
-    let name = input.path.clone().unwrap_or_else(|| input.id.to_string());
+    let name = input.path.as_deref().map_or_else(|| input.id.to_string(), Into::into);
     Change { kind, name, id: input.id, len: input.len }
 }
 

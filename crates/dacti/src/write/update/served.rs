@@ -128,12 +128,16 @@ fn stale(span: Span, digest: Digest, answer: &PlainAnswer) -> Option<String> {
     // spec: R-CDN-18
     let asked = format!("bytes {}-{}", span.start, span.end.saturating_sub(1));
     if answer.field("content-encoding").is_some_and(|coding| coding != "identity") {
-        return Some(format!("it compresses {asked}"));
+        return Some(format!("the server compresses {asked}"));
     }
     if !answer.is_range(span) {
-        return Some(format!("it answers with {} instead of {asked}", answer.status));
+        return Some(format!(
+            "the server answers with status {} instead of {asked}",
+            answer.status
+        ));
     }
-    (Digest::of(&answer.body) != digest).then(|| format!("it answers {asked} with other bytes"))
+    (Digest::of(&answer.body) != digest)
+        .then(|| format!("the server answers {asked} with other bytes"))
 }
 
 impl UpdateFile for ServedFile {
