@@ -522,7 +522,7 @@ fn a_signed_head_stays_signed_or_is_refused() {
     };
     assert!(read().unwrap());
     open(&PublishOptions { expiry: 1, ..signed }).unwrap();
-    assert!(read().unwrap_err().to_string().starts_with("head at 0x0: expired at the Unix time"));
+    assert!(read().unwrap_err().to_string().starts_with("head at 0x0: it expired at the Unix time"));
     open(&PublishOptions { unsigned: true, ..PublishOptions::default() }).unwrap();
     assert!(!is_signed(&store));
     assert!(read().unwrap_err().to_string().starts_with("head at 0x0: is not signed"));

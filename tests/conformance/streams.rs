@@ -228,9 +228,8 @@ fn a_region_that_is_too_long_to_keep_is_refused_with_the_way_out() {
     let before = source.stats();
     let error = package.reader("a").expect_err("it is too long");
     let expected = format!(
-        "stored region at {:#x}: 300000 bytes must be kept in memory until they are verified, but \
-         the limit is 299999: raise the limit, or write the region to a file, which gets its name \
-         only after the bytes are verified",
+        "stored region at {:#x}: 300000 bytes must be kept until they are verified, but the limit \
+         is 299999: raise the limit, or write the region to a file",
         found.span.start
     );
     assert_eq!((error.to_string(), error.kind()), (expected, ErrorKind::Limit));

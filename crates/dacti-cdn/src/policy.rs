@@ -1,10 +1,10 @@
-//! The update policy: how a plan is made.
+//! The update policy: the choices of a caller for a plan.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "The plan".
 
 use crate::{Error, Misuse, Snapshot, check_slice_len};
 
-/// How a plan is made.
+/// The choices of a caller for a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UpdatePolicy {
     /// The slice length: appends begin and end at its multiples. It must be a power of two, and at

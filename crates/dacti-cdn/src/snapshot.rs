@@ -162,7 +162,7 @@ impl Snapshot {
         State { len: self.len, head: Digest::of(&self.head) }
     }
 
-    /// Returns the room for updates without a fold.
+    /// Returns the room for updates that need no fold.
     #[must_use]
     pub fn room(&self) -> Room {
         Room::of(self)
@@ -176,8 +176,8 @@ impl Snapshot {
         IndexEntriesReader::new(self.index, self.bound, None)
     }
 
-    /// Returns a machine that reads the entries of the groups before the base groups. A run of
-    /// changes lists these entries and the edits.
+    /// Returns a machine that reads the entries of the groups before the base groups. The next run
+    /// of changes lists these entries together with the edits.
     ///
     /// # Errors
     /// `Index` if the index region is too short; `Misuse` if the package has no base groups.
@@ -186,7 +186,7 @@ impl Snapshot {
         IndexEntriesReader::new(self.index, self.bound, Some(base.first_group))
     }
 
-    /// Takes the entries that a reader of [`changes_reader`](Self::changes_reader) has read.
+    /// Stores the entries that a reader of [`changes_reader`](Self::changes_reader) has read.
     pub fn set_changes(&mut self, changes: IndexEntries) {
         self.changes = Some(changes);
     }
@@ -196,18 +196,18 @@ impl Snapshot {
         self.changes.as_ref().ok_or(crate::Misuse::ChangesNeeded)
     }
 
-    /// Takes the entries that an [`IndexEntriesReader`] has read.
+    /// Stores the entries that a reader of [`entries_reader`](Self::entries_reader) has read.
     pub fn set_entries(&mut self, entries: IndexEntries) {
         self.entries = Some(entries);
     }
 
-    /// Returns the entries that are valid for their ids, if the index was read.
+    /// Returns the valid entry of each id, if the index was read.
     #[must_use]
     pub const fn entries(&self) -> Option<&IndexEntries> {
         self.entries.as_ref()
     }
 
-    /// Takes the results of look-ups in the package. The result for an id is the number of stored
+    /// Stores the results of look-ups in the package. The result for an id is the number of stored
     /// bytes without the seal, or `None` if the package does not have the region.
     ///
     /// [`plan`](crate::plan) writes the results into the edits, as the length of the region that

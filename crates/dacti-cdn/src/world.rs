@@ -102,8 +102,8 @@ fn part(span: Span) -> PartEntry {
 }
 
 impl World {
-    /// Writes tables, layout and seals again. Adds these components to the first and to the second
-    /// table.
+    /// Writes tables, layout and seals again. Adds `first` to the first table, and `second` to the
+    /// second table.
     pub(crate) fn write_tables(&mut self, first: &[ComponentSpec], second: &[ComponentSpec]) {
         self.bytes[1000..1080].copy_from_slice(&self.layout.emit().unwrap());
         self.bytes[1080..1144].copy_from_slice(&Seals::DIGESTS.emit().unwrap());
@@ -126,7 +126,7 @@ impl World {
         self.list.as_ref().map_or(0, PartList::end).max(self.len)
     }
 
-    /// Reads through the list of parts, if there is one.
+    /// Reads the bytes of `span`, through the list of parts if there is one.
     pub(crate) fn read(&self, span: Span) -> Vec<u8> {
         let Some(list) = &self.list else { return self.read_settled(span) };
         let span = Span { start: span.start, end: span.end.min(self.bound()).max(span.start) };

@@ -307,7 +307,7 @@ impl<S: ReadAt> Archive<S> {
         Ok(found)
     }
 
-    /// Returns the place of a block by the index. If the index lists several places, the blocks
+    /// Finds the place of a block through the index. If the index lists several places, the blocks
     /// there are read to find the right one. A single place is returned without proof. Returns
     /// `None` if the archive lacks the block.
     ///
@@ -383,8 +383,8 @@ impl<S: ReadAt> Archive<S> {
         Ok(None)
     }
 
-    /// Reads the block at a place. Returns `None` if the block there does not have this CID, but
-    /// only a digest that begins with the same bytes.
+    /// Reads the block at a place. Returns `None` if another block lies there, whose digest only
+    /// begins with the same bytes.
     ///
     /// # Errors
     /// A fault of the block, or an error of the source.

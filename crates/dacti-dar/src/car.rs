@@ -2,7 +2,7 @@
 //! The index of a CAR v2 is ignored.
 //!
 //! The reader is a machine like [`StreamReader`](crate::StreamReader). It takes at most three feeds
-//! per section, and no want exceeds the limits.
+//! per section, and never wants more bytes than the limits allow.
 
 use alloc::vec::Vec;
 use std::io::{self, Read, Write};
@@ -146,7 +146,7 @@ impl CarReader {
     /// ends there.
     ///
     /// # Errors
-    /// The first fault of the CAR. The machine has then failed.
+    /// The first fault of the CAR. After an error, the machine has failed.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<CarEvent<'b>>, Error> {
         Ok(self.step(bytes)?.map(|step| match step {
             CarStep::Header => CarEvent::Header,
@@ -498,7 +498,7 @@ impl<W: Write> CarWriter<W> {
         Ok(())
     }
 
-    /// Flushes the sink. Returns it, and the number of bytes written.
+    /// Flushes the sink. Returns the sink, and the number of bytes written.
     ///
     /// # Errors
     /// An error of the sink.

@@ -10,14 +10,14 @@ use std::sync::{Mutex, PoisonError};
 type Check = dyn FnMut(&Cid, &[u8]) -> io::Result<()> + Send;
 
 /// A function that sees each block before it is written to an archive or a CAR, in the order of the
-/// archive. An identity CID is seen with the bytes that it contains.
+/// archive. For an identity CID, the function gets the bytes that the CID contains.
 ///
-/// If the function returns an error, the block is not written, and the call returns the error.
+/// If the function returns an error, the block is not written, and the writer returns the error.
 #[derive(Clone)]
 pub struct BlockCheck(Arc<Mutex<Check>>);
 
 impl BlockCheck {
-    /// Makes a check of a function.
+    /// Makes a check that calls this function.
     pub fn new(check: impl FnMut(&Cid, &[u8]) -> io::Result<()> + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(check)))
     }

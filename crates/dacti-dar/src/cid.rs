@@ -255,8 +255,7 @@ impl Cid {
     }
 }
 
-/// Reads the parts of a CID before its digest. Returns them, and the length of the whole prefix in
-/// bytes.
+/// Reads the prefix of a CID. Returns the prefix, and its length in bytes.
 fn read_prefix(bytes: &[u8]) -> Result<(Prefix, usize), CidFault> {
     let mut at = 0_usize;
     let mut next = || -> Result<u64, CidFault> {

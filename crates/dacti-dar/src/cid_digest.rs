@@ -44,7 +44,7 @@ impl CidDigest {
 
     fn hand_on(&mut self) {
         if self.may_help {
-            // If no thread can be started, this thread hashes the CIDs.
+            // If no thread can be started, the current thread hashes the CIDs.
             self.may_help = false;
             self.helper = start(self.hasher.clone());
         }

@@ -49,7 +49,7 @@ impl CidList {
         CidListIter { bytes: &self.bytes }
     }
 
-    /// Returns the list with only the first of equal CIDs.
+    /// Returns a list without repeated CIDs. Of equal CIDs, only the first one is kept.
     #[must_use]
     pub fn distinct(&self) -> Self {
         let mut places: Vec<(&[u8], usize)> = Vec::with_capacity(self.len);

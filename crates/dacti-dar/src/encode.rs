@@ -1,5 +1,5 @@
 //! The core of the writer: makes the next bytes of an archive and keeps the depth-first order.
-//! Stores no blocks and does no IO: [`Writer`](crate::Writer) is a loop around it.
+//! Stores no blocks and does no IO: [`Writer`](crate::Writer) is a loop around this core.
 
 use alloc::vec::Vec;
 
@@ -39,8 +39,8 @@ pub struct WriteOptions {
     pub missing_max: u32,
     /// Lets threads help: one computes the digest of all CIDs, and [`Writer`](crate::Writer) uses
     /// another to check blocks against their CIDs. The writer then reports a block that does not
-    /// match its CID only on a later call, with which the writer has failed. Neither the block nor
-    /// any later byte reaches the sink. Archives below about 256 KiB start no thread.
+    /// match its CID only on a later call. After this report, the writer has failed. Neither the
+    /// block nor any later byte reaches the sink. Archives below about 256 KiB start no thread.
     pub threads: bool,
     /// Sees each block before [`Writer`](crate::Writer) writes it, and may refuse it.
     pub check: Option<BlockCheck>,
@@ -115,7 +115,7 @@ impl Encoder {
         Self::with_header(options, Header::new(options.car_roots.as_ref(), options.link_order))
     }
 
-    /// Makes an encoder of an archive with the header of another one.
+    /// Makes an encoder of an archive with `header`, the header of another archive.
     pub(crate) fn with_header(options: &WriteOptions, mut header: Header) -> Self {
         let missing_max = usize::try_from(options.missing_max).unwrap_or(usize::MAX);
         // The list may have millions of roots, so its bytes are moved, not copied.
@@ -468,7 +468,7 @@ impl Encoder {
     }
 }
 
-/// Returns why no waiting link takes a block.
+/// Returns the reason why a block matches no waiting link.
 fn why_not(cid: &Cid, hashed: &mut Hashed<'_>) -> Misuse {
     let prefix = Prefix::of(cid);
     match hashed.fits(prefix.hash, cid.digest()) {

@@ -123,7 +123,7 @@ pub enum Wrong {
     Unsorted,
     /// A length of zero that is not allowed.
     Empty,
-    /// A block that no waiting link takes, without a root mark before it.
+    /// A block that no waiting link names, without a root mark before it.
     Unexpected,
     /// A back-reference to itself or to a later offset.
     ForwardReference,
@@ -133,7 +133,7 @@ pub enum Wrong {
     Loop,
     /// A back-reference to a block that no waiting link names.
     UnexpectedReference,
-    /// Bytes that differ from what the blocks require.
+    /// A value that differs from the value that the blocks require.
     Differs,
 }
 
@@ -176,7 +176,8 @@ pub enum Misuse {
     Loop,
     /// A repeat of a block that was never written.
     NeverWritten,
-    /// An identity CID holds its bytes itself, and has no frame.
+    /// An identity CID where a CID with a frame is needed. An identity CID contains its block, so
+    /// the block has no frame.
     Identity,
     /// The reader or writer has failed or finished before.
     Finished,

@@ -24,7 +24,7 @@ pub(crate) const FOOTER_LEN: u64 = DIGEST_LEN + 16;
 /// The lowest offset of a frame: the length of the magic and an empty list.
 pub(crate) const FRAMES_AT_MIN: u64 = 5;
 
-/// The index offset of an archive without one.
+/// The index offset of an archive without an index.
 pub(crate) const NO_INDEX: i64 = -1;
 
 /// Appends the end of the trailer, which has a fixed length.

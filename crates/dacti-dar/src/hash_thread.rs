@@ -105,7 +105,7 @@ impl HashThread {
         Ok(())
     }
 
-    /// Waits for the oldest batch that was sent.
+    /// Waits until the thread has hashed the oldest batch that was sent. Returns this batch.
     pub(crate) fn receive(&mut self) -> io::Result<Batch> {
         let batch = self.receiver.recv().map_err(|_| ended())?;
         self.out = self.out.saturating_sub(1);

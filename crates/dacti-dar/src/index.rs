@@ -72,7 +72,7 @@ enum Stage {
 }
 
 impl IndexImage {
-    /// Makes the index over a table whose blocks are all closed.
+    /// Makes the index of a table in which the end of every subtree is set.
     pub(crate) fn new(table: &BlockTable) -> Self {
         let buckets = table.sorted();
         let mut tail = Vec::new();
@@ -278,7 +278,7 @@ impl Search {
         Step::Read { record, count: most }
     }
 
-    /// Takes the records that [`Self::step`] asked for.
+    /// Evaluates the records that [`Self::step`] asked for.
     pub(crate) fn feed(&mut self, record: u64, bytes: &[u8], found_max: u32) -> Result<(), Error> {
         let what = Structure::IndexRecord;
         self.tries = self.tries.saturating_add(1);

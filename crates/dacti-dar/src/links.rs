@@ -1,5 +1,6 @@
 //! The links inside a block, in their order. Each codec has its own file. The links inside an
-//! identity CID count as links of the block that has this CID; other links are not followed.
+//! identity CID count as links of the block that contains this CID. The blocks of other links are
+//! not read.
 //!
 //! Each codec is parsed by its structure alone, without recursion, so nesting of any depth is read.
 //! `R-DARLNK-05` says which blocks are valid.

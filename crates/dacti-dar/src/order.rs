@@ -298,7 +298,8 @@ impl Order {
         }
     }
 
-    /// Removes the links above a height from the stack, and closes the levels that pushed them.
+    /// Removes the links above `height` from the stack, and closes the levels that pushed them. The
+    /// links above `keep_top` count as skipped.
     fn pop_to(&mut self, height: usize, keep_top: usize, frame_at: u64) {
         let mut top = self.stack.len();
         while top > keep_top {

@@ -49,7 +49,7 @@ impl<R: Read> Reader<R> {
     /// Reads the next event; `None` after [`StreamEvent::End`].
     ///
     /// # Errors
-    /// A fault of the archive, or an error of the source. The reader has then failed.
+    /// A fault of the archive, or an error of the source. After an error, the reader has failed.
     pub fn next_event(&mut self) -> Result<Option<StreamEvent<'_>>, ReadError> {
         let Some(step) = self.step()? else { return Ok(None) };
         Ok(Some(step.event(self.bytes())))

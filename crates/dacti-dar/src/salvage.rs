@@ -1,8 +1,8 @@
 //! Salvage: finds the blocks of a cut or damaged archive that can still be proved, and writes them
 //! as a new archive.
 //!
-//! Two passes find the blocks. The first pass reads the frames in order, from the header on. If no
-//! waiting link takes the block of a frame, the frame is lost, and the pass tries the next frames.
+//! Two passes find the blocks. The first pass reads the frames in order, from the header on. If the
+//! block of a frame matches no waiting link, the frame is lost, and the pass tries the next frames.
 //! The second pass uses the index, if the index is readable. Each record states a place and the
 //! first bytes of a digest; the block at that place must match these bytes.
 
@@ -50,7 +50,7 @@ const COMPARED_MAX: u64 = 1 << 28;
 
 /// Writes a new archive of all blocks that can still be proved in a damaged archive.
 ///
-/// Memory: 66 to 133 bytes for each distinct block, twice.
+/// Memory: twice 66 to 133 bytes for each distinct block.
 ///
 /// # Errors
 /// A fault of the magic or the header, a limit, an error of the source or the sink.

@@ -33,8 +33,8 @@ impl ReadError {
 
 /// A source of blocks: for [`write_dag`](crate::write_dag), and for paths and files within a DAG.
 pub trait BlockStore {
-    /// Writes the block of a CID into `into`, which is empty before. Returns false if the store
-    /// lacks the block.
+    /// Writes the block of a CID into `into`, which the caller has emptied. Returns false if the
+    /// store lacks the block.
     ///
     /// # Errors
     /// An error of the store.

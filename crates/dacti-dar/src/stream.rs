@@ -278,7 +278,7 @@ impl StreamReader {
     /// ends there.
     ///
     /// # Errors
-    /// The first fault of the archive. The machine has then failed.
+    /// The first fault of the archive. After an error, the machine has failed.
     pub fn feed<'b>(&mut self, bytes: &'b [u8]) -> Result<Option<StreamEvent<'b>>, Error> {
         Ok(self.step(bytes)?.map(|step| step.event(bytes)))
     }
@@ -493,7 +493,7 @@ impl StreamReader {
             self.order.take_block(&taken, None, data, frame_at, frame_at, frame_end)?;
             return Ok(cid);
         }
-        // Without marks, a block that no waiting link takes is the next root.
+        // In an archive without marks, a block that matches no waiting link must be the next root.
         let Some(cid) = self.next_unmarked_root() else {
             return Err(fit.err().unwrap_or(unexpected));
         };

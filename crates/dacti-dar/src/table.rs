@@ -25,9 +25,9 @@ pub(crate) type Id = u32;
 #[derive(Debug)]
 struct Bucket {
     prefix: Prefix,
-    /// The number that hashes and comparisons use in place of this bucket's own. The buckets of
-    /// both versions of a prefix use the number of the bucket that was added first. So both
-    /// versions of a CID find the same block.
+    /// The bucket number that hashes and comparisons use for the digests of this bucket. The
+    /// buckets of both versions of a prefix use the number of the bucket that was added first. So
+    /// both versions of a CID find the same block.
     home: u16,
     bytes: Vec<u8>,
     digests: Vec<u8>,

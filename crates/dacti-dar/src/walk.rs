@@ -3,8 +3,8 @@
 //! recursion.
 //!
 //! The index states the end of each subtree. Without an index, one pass over the whole archive
-//! finds these ends. The walk checks that a waiting link takes each frame inside a subtree, and
-//! that no waiting link takes the frame after the subtree.
+//! finds these ends. The walk checks that each frame inside a subtree matches a waiting link, and
+//! that the frame after the subtree matches none.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -96,7 +96,7 @@ pub struct Walk<'a, S> {
     start: Option<(Cid, Option<BlockPlace>)>,
     /// Whether `order` has the order of links that the header states.
     knows_link_order: bool,
-    /// The frames that the walk has checked as the frame after a subtree, by their offsets.
+    /// The frames that the walk has checked because they follow a subtree, by their offsets.
     after: HashMap<u64, After>,
     regions: Vec<Region>,
     by_offset: HashMap<u64, Id>,
@@ -175,7 +175,8 @@ impl<'a, S: ReadAt> Walk<'a, S> {
     /// Reads the next block in depth-first order; `None` after the last.
     ///
     /// # Errors
-    /// A fault of the blocks or the index, or an error of the source. The walk has then ended.
+    /// A fault of the blocks or the index, or an error of the source. After an error, the walk has
+    /// ended.
     pub fn next_block(&mut self) -> Result<Option<Walked<'_>>, ReadError> {
         let found = loop {
             if self.done {
@@ -456,8 +457,9 @@ impl<'a, S: ReadAt> Walk<'a, S> {
         Ok(())
     }
 
-    /// Checks that no waiting link takes the frame after a subtree. If a link takes it, the subtree
-    /// is longer than the index states. No frame is read or hashed twice for this check.
+    /// Checks that the frame after a subtree matches no waiting link of the subtree. If the frame
+    /// matches one, the subtree is longer than the index states. No frame is read or hashed twice
+    /// for this check.
     fn check_after(&mut self, region: &Region) -> Result<(), ReadError> {
         let (at, to) = (region.end, self.archive.frames_end());
         if at >= to {

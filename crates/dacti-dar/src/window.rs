@@ -78,8 +78,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    /// Removes the first `len` unused bytes. Returns a buffer, and the position of the bytes in it.
-    /// Bytes that are read later go to another buffer.
+    /// Removes the first `len` unused bytes. Returns the buffer that holds these bytes, and their
+    /// position in the buffer. Later reads go into `other`.
     pub(crate) fn take(&mut self, len: usize, mut other: Vec<u8>) -> (Vec<u8>, Range<usize>) {
         let end = self.from.saturating_add(len).min(self.to);
         let taken = self.from..end;

@@ -31,7 +31,7 @@ pub struct Writer<W: Write> {
     batch: Batch,
     may_start: bool,
     thread: Option<HashThread>,
-    /// Whether a block was refused after it was placed.
+    /// Whether the thread has found a block that does not match its CID.
     failed: bool,
 }
 
@@ -57,7 +57,7 @@ impl<W: Write> Writer<W> {
         Self::with_encoder(sink, Encoder::new(options), options)
     }
 
-    /// Makes a writer of an archive with the header of another one.
+    /// Makes a writer of an archive with `header`, the header of another archive.
     pub(crate) fn with_header(
         sink: W,
         options: &WriteOptions,

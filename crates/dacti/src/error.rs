@@ -1,4 +1,4 @@
-//! The errors of packages, from the bytes up to the file system.
+//! The errors of this crate, from faults in a package's bytes to failures of the file system.
 
 mod publish;
 mod update;
@@ -176,7 +176,7 @@ pub enum Error {
     Path {
         /// The path.
         path: String,
-        /// The rule that it breaks.
+        /// The rule that the path breaks.
         fault: PathFault,
     },
     /// The layout component, or another structure that updates rely on, is at fault.
@@ -237,15 +237,14 @@ pub enum Error {
     RegionTooLong {
         /// The region.
         name: String,
-        /// Its length in bytes.
+        /// The region's length in bytes.
         len: u64,
     },
     /// A sealed region whose stored bytes are too long to be kept until they are verified: see
     /// [`Limits::spool_len_max`](crate::Limits::spool_len_max).
     #[error(
-        "stored region at {at:#x}: {len} bytes must be kept in memory until they are verified, but \
-         the limit is {limit}: raise the limit, or write the region to a file, which gets its name \
-         only after the bytes are verified"
+        "stored region at {at:#x}: {len} bytes must be kept until they are verified, but the limit \
+         is {limit}: raise the limit, or write the region to a file"
     )]
     TooLongToVerify {
         /// Where the stored bytes start, absolute.
@@ -265,7 +264,7 @@ pub enum Error {
         /// The number of bytes that are allowed.
         limit: u64,
     },
-    /// Two regions that share some of their stored bytes, but not all.
+    /// Two regions that share some, but not all, of their stored bytes.
     #[error(
         "the stored bytes of {second} at {second_at} overlap the stored bytes of {first} at \
          {first_at}, and no packer writes such regions: nothing was written; unpack the good \
@@ -274,11 +273,11 @@ pub enum Error {
     Overlap {
         /// The region that starts first, by path or id.
         first: String,
-        /// The span of its stored bytes.
+        /// The span of the first region's stored bytes.
         first_at: Span,
         /// The region that overlaps the first one, by path or id.
         second: String,
-        /// The span of its stored bytes.
+        /// The span of the second region's stored bytes.
         second_at: Span,
     },
     /// The caller asked to seek in a region that is encoded. Such a region can only be decoded from
@@ -290,7 +289,7 @@ pub enum Error {
     NotSeekable {
         /// Where the stored bytes start, absolute.
         at: u64,
-        /// How they are encoded.
+        /// The encoding of these bytes.
         encoding: Encoding,
     },
     /// An input that changed after it was added.
@@ -303,9 +302,9 @@ pub enum Error {
     Changed {
         /// The file.
         path: PathBuf,
-        /// Its length when it was added, in bytes.
+        /// The file's length when it was added, in bytes.
         expected: u64,
-        /// Its length when it was read, in bytes.
+        /// The file's length when it was read, in bytes.
         found: u64,
     },
     /// An input that contains a private key. If it were packed, every reader could sign with the
@@ -366,9 +365,9 @@ pub enum Error {
          {bytes_max}: mark fewer or smaller ones"
     )]
     HotTooLong {
-        /// Their length in bytes, with seals.
+        /// The length of the hot regions in bytes, with seals.
         bytes: u64,
-        /// The room for them in the head, in bytes.
+        /// The room for hot regions in the head, in bytes.
         bytes_max: u64,
     },
     /// The value of an option is out of its range.
@@ -393,7 +392,7 @@ pub enum CompactionFault {
          new file: leave the component out with --drop-component {id}"
     )]
     ForeignComponent {
-        /// Its id.
+        /// The component's id.
         id: Uuid,
     },
     /// The package has seals, but the chosen layout has none.
@@ -475,7 +474,7 @@ impl From<CompactionFault> for Error {
 }
 
 impl Error {
-    /// Returns the kind, to branch on.
+    /// Returns the kind of the error, for callers that branch on it.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         match self {

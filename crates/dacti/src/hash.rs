@@ -10,7 +10,7 @@ use {
     std::sync::OnceLock,
 };
 
-/// The minimum number of bytes that several threads hash together.
+/// The minimum number of bytes for which several threads share the hashing.
 ///
 /// The gain was measured on two cores. A second thread slows down the hashing of 128 and 256 KiB,
 /// because it takes about 10 µs to hand over the work. With two threads, 512 KiB are hashed 1.6

@@ -60,12 +60,12 @@ pub use dacti_index::{Encoding, Located};
 pub use dacti_names::{Attributes, Time, region_id};
 pub use daicon_core::{Span, Uuid};
 
-/// The container under a package: components and versions.
+/// The container format of packages: components and versions.
 pub mod container {
     pub use daicon_core::{Component, Diagnostic, Version};
 }
 
-/// Faults of updates and compactions, which are parts of an [`Error`].
+/// The faults of updates and compactions that an [`Error`] can contain.
 pub mod fault {
     pub use crate::error::{CompactionFault, StateFault, UpdateFault};
 }

@@ -82,7 +82,8 @@ mod tests {
     use daicon_core::Span;
     use std::vec::Vec;
 
-    /// Plans with the entries that the planner asks for, checks the plan and applies it.
+    /// Plans the edits. If the planner asks for entries, reads them and plans again. Then checks
+    /// the plan and applies it.
     fn update(world: &mut World, edits: &[Edit]) -> Plan {
         let mut snapshot = world.snapshot().unwrap();
         let policy = UpdatePolicy::default();

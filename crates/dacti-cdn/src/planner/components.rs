@@ -5,8 +5,8 @@ use daicon_core::{
     COMPONENT_ENTRY_LEN, COMPONENTS_MAX, ComponentSpec, Region, Span, TABLES_MAX, to_u64,
 };
 
-/// Returns a new component for a table with region base `base`; `None` if the base does not reach
-/// the component's region.
+/// Returns a new component for a table with region base `base`; `None` if the component's region
+/// does not lie within 4 GiB after the base.
 pub(crate) fn spec(new: &NewComponent, span: Span, base: u64) -> Option<ComponentSpec> {
     let (id, version) = (new.id, new.version);
     Some(match new.content {

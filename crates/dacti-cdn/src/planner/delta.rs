@@ -23,8 +23,9 @@ pub(crate) struct Slot {
 }
 
 /// Returns the delta group for an update. This is the newest group in use that has the encoding of
-/// the update, has room for the whole update, and reaches the update's bytes. No newer group may
-/// list an id of the update. If there is no such group, the update gets the next unused group.
+/// the update, has room for the whole update, and has its base less than 4 GiB before the update's
+/// bytes. No newer group may list an id of the update. If there is no such group, the update gets
+/// the next unused group.
 pub(crate) fn slot(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -65,12 +66,12 @@ pub(crate) fn slot(
     unused.map(|unused| fresh(*unused)).ok_or(against.unwrap_or(Reason::NoDeltaGroups))
 }
 
-/// The part of an update that a delta group would list.
+/// The entries that a delta group would list for an update.
 struct Listing<'b> {
     /// The ids, ascending.
     ids: Vec<Uuid>,
     encoding: Encoding,
-    /// The spans that the group base must reach.
+    /// The spans that must start less than 4 GiB after the group base.
     places: &'b [Span],
 }
 
@@ -97,7 +98,8 @@ impl<'b> Listing<'b> {
             return Err(Reason::AddsNoRegion);
         }
         ids.sort_unstable();
-        // A removal without a seal has no bytes, so the group base need not reach it.
+        // A removal without a seal has no bytes, so its distance from the group base does not
+        // matter.
         let has_places = encoding != Encoding::GONE || places.iter().any(|seal| !seal.is_empty());
         Ok(Self { ids, encoding, places: if has_places { places } else { &[] } })
     }
@@ -118,7 +120,8 @@ impl Snapshot {
 }
 
 /// Appends the stored bytes of regions or the seals of removals, writes the entries, and switches
-/// the length of the group. Before the switch, an empty group also gets its base and its encoding.
+/// to the new length of the group. If the group was empty, also writes its base and its encoding
+/// before the switch.
 pub(crate) fn steps<'p>(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -129,8 +132,8 @@ pub(crate) fn steps<'p>(
     let Slot { group, base, encoding } = slot;
     let mut entries: Vec<Entry> = Vec::new();
     for ((_, put), span) in wanted.puts.iter().zip(&block.puts) {
-        // This cannot fail, because the chosen group reaches these regions, and because the sizes
-        // were checked.
+        // This cannot fail, because the base of the chosen group is near enough to these regions,
+        // and because the sizes were checked.
         let fits = offset(span, *base).zip(u32::try_from(put.size).ok());
         let (offset, size) = fits.ok_or(Error::PastLastPosition)?;
         entries.push(Entry::new(put.id, offset, size));
@@ -158,7 +161,8 @@ pub(crate) fn steps<'p>(
     Ok(steps)
 }
 
-/// Returns the offset of stored bytes from the group base; `None` if the base does not reach them.
+/// Returns the offset of stored bytes from the group base; `None` if the offset is negative or does
+/// not fit into 32 bits.
 fn offset(place: &Span, base: u64) -> Option<u32> {
     u32::try_from(place.start.checked_sub(base)?).ok()
 }
@@ -229,7 +233,8 @@ mod tests {
         assert_eq!(plan.cost, expected);
     }
 
-    /// Checks which delta group an update switches, and the group base that it writes, if any.
+    /// Checks that an update switches the length of delta group `group`. Also checks that the
+    /// update writes the group base `base`, or none.
     #[track_caller]
     fn switched(world: &World, edits: &[Edit], group: u32, base: Option<u64>) {
         let snapshot = world.snapshot().unwrap();
@@ -264,8 +269,8 @@ mod tests {
         // regions of another encoding.
         switched(&used(251, 65_536, *b"none"), &some, 7, Some(at));
         switched(&used(9, 65_536, *b"brot"), &some, 7, Some(at));
-        // From the group base 65,536, a block at 4 GiB is in reach. A block that starts one slice
-        // later is out of reach.
+        // A block at 4 GiB is near enough to the group base 65,536. A block that starts one slice
+        // later is too far from this base.
         let mut world = used(9, 65_536, *b"none");
         world.len = 1 << 32;
         switched(&world, &some, 8, None);

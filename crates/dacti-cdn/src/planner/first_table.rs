@@ -1,4 +1,5 @@
-//! The strategy for new components: free slots of the first table. Its count is the switch.
+//! The strategy for new components: it uses free slots of the first table. The switch writes the
+//! count of that table.
 //!
 //! Specification: `docs/spec/dacti-cdn.md`, "First table".
 

@@ -33,8 +33,8 @@ pub(crate) fn fits(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reaso
     fits_second(snapshot, wanted)
 }
 
-/// Checks that there is a second table in a place of the layout. If the plan must change the flags
-/// of the names component, also checks that this table has the component.
+/// Checks that the second table lies in one of the two places that the layout names. If the plan
+/// must change the flags of the names component, also checks that this table has the component.
 pub(crate) fn fits_second(snapshot: &Snapshot, wanted: &Wanted<'_>) -> Result<(), Reason> {
     let second = snapshot.second_table().ok_or(Reason::NoSecondTable)?;
     if wanted.explicit_ids && second.components().all(|found| found.id != NAMES_ID) {
@@ -86,15 +86,16 @@ pub(crate) fn steps_of_index<'p>(
         block.push(len, content)?;
     }
     if new.ends_block() && block.end != new.written.end {
-        // The extension tables lie before the index. They have moved the index to a position that a
-        // region base does not reach. So the number of extension tables differs from the number
-        // that was computed before. A block of a different length does not have this problem.
+        // The extension tables lie before the index. They have moved the index too far from the
+        // region base, so another base was chosen. With this base, the number of extension tables
+        // differs from the number that was computed before. A block of a different length does not
+        // have this problem.
         return Err(Error::NoStrategy { reason: Reason::IndexOutOfReach });
     }
     second.steps(snapshot, wanted, block, new.in_head()?, policy)
 }
 
-/// Returns the length of the extension tables of a plan with a new index, with their alignment.
+/// Returns the length of the extension tables of a plan with a new index, padding included.
 pub(crate) fn rest_len(
     snapshot: &Snapshot,
     wanted: &Wanted<'_>,
@@ -196,8 +197,8 @@ impl Second {
         Ok(self)
     }
 
-    /// Returns the steps that append the block, write the fences in the head and the table, and
-    /// switch to the table.
+    /// Returns the steps that append the block, write the fences into the head, write the second
+    /// table, and switch to it.
     fn steps<'p>(
         self,
         snapshot: &Snapshot,
@@ -236,9 +237,9 @@ impl Second {
 }
 
 impl NewIndex<'_> {
-    /// Returns the old region base, if it reaches the new index and those fences that lie in the
-    /// block. Otherwise returns the start of these fences, or that of the index if no fences lie in
-    /// the block.
+    /// Returns the old region base, if the new index and the fences in the block lie within 4 GiB
+    /// after it. Otherwise returns the start of these fences, or the start of the index if no
+    /// fences lie in the block.
     fn base(&self, old: u64) -> u64 {
         let is_first = !self.fences_in_head && !self.fences.is_empty();
         let first = if is_first { self.fences } else { self.index };
@@ -342,7 +343,7 @@ mod tests {
             ComponentSpec::with_data(Uuid::from_u128(u128::from(n)), Version::new(1, 0), [n; 8])
         };
         world.write_tables(&[], &[index, foreign(1), foreign(2)]);
-        // The new index lies past 4 GiB, so region base 0 does not reach it.
+        // The new index lies past 4 GiB, too far from the region base 0.
         world.len = 5 << 32;
         assert_eq!(update(&mut world, &[remove(0), put(9, 10)]), Ok(Strategy::Fold));
         let first = component(&world, 1).unwrap();

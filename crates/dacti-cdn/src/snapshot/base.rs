@@ -35,8 +35,8 @@ impl Snapshot {
         self.base_runs_of(self.base.as_ref()?)
     }
 
-    /// Returns the runs of these groups. The fences must lie in the head, and a run must begin with
-    /// the first of these groups.
+    /// Returns the runs of the groups `base`. Returns `None` if the fences do not lie in the head,
+    /// or if no run begins with the first of these groups.
     fn base_runs_of(&self, base: &BaseGroups) -> Option<Vec<Run<'_>>> {
         let found = self.components.iter().find(|found| found.id == LOOKUP_ID)?;
         let span = found.span().ok().filter(|span| span.end <= HEAD_LEN)?;

@@ -83,7 +83,7 @@ impl SnapshotReader {
     /// ends there.
     ///
     /// # Errors
-    /// Any fault of the package. The reading has ended then.
+    /// Any fault of the package. After an error, the reading has ended.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), Error> {
         let fed = self.feed_one(bytes).and_then(|()| self.feed_from_head());
         fed.inspect_err(|_| self.stage = Stage::Failed)
@@ -202,7 +202,8 @@ impl SnapshotReader {
     /// Checks the snapshot, and returns it.
     ///
     /// # Errors
-    /// `Misuse` if the reader still wants bytes; contradictions in the room for updates.
+    /// `Misuse` if the reader still wants bytes. Otherwise a fault of the room for updates, if it
+    /// passes the end of the head or overlaps bytes in use.
     pub fn finish(self) -> Result<Snapshot, Error> {
         let (Stage::Ended, Some(layout)) = (self.stage, self.found.layout) else {
             return Err(Misuse::NotFed.into());

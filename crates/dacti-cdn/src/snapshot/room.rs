@@ -1,4 +1,4 @@
-//! The room that a published package has for updates without a fold.
+//! The room that a published package has for updates that need no fold.
 
 use super::{DeltaGroup, Snapshot};
 use dacti_index::{Encoding, GROUP_ENTRIES, GROUP_LEN, INDEX_HEADER_LEN};

@@ -148,7 +148,7 @@ impl IndexEntries {
         entries
     }
 
-    /// Takes the entries of a group, newest first.
+    /// Adds the entries of a group, newest first.
     fn take(&mut self, group: &dacti_index::Group<'_>, file_len: u64) -> Result<(), Error> {
         let encoding = self.number_of(group.encoding())?;
         for located in group.regions().rev() {

@@ -65,8 +65,8 @@ impl<'t> Scanner<'t> {
         }
     }
 
-    /// Enters an object and stops before its first value. A link, bytes or an empty object is read
-    /// whole.
+    /// Enters an object and stops before its first value. A link, an object that stands for bytes,
+    /// or an empty object is read whole.
     #[expect(
         clippy::option_option,
         reason = "`None` is a fault, and `Some(None)` a value that was read whole"

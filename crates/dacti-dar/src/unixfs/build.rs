@@ -199,8 +199,8 @@ impl<F: FnMut(&Cid, Vec<u8>)> Builder<F> {
         self.shard(placed, metadata)
     }
 
-    /// Builds one block of a sharded folder, and the blocks below. Eight levels use all bits of the
-    /// hash.
+    /// Builds one block of a sharded folder, and the blocks below it. Eight levels use all bits of
+    /// the hash.
     fn shard(&mut self, entries: Vec<(Places, String, Item)>, metadata: &Metadata) -> Option<Item> {
         let mut by_place: BTreeMap<u64, Vec<(Places, String, Item)>> = BTreeMap::new();
         for (mut places, name, item) in entries {

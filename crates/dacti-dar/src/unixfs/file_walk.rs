@@ -17,9 +17,9 @@ const PARTS_MAX: usize = 1 << 18;
 /// Walks the DAG of a file in depth-first order.
 ///
 /// The walk checks the lengths that the nodes state, as far as it reads their blocks. Below the
-/// top, a node may be empty only if the file has no other part. So the number of bytes that are
-/// read limits the work. If a range is given, the walk does not read blocks without bytes in the
-/// range.
+/// top, a node may be empty only if the file has no other part. So each other block brings bytes of
+/// the file, and the work is in proportion to the bytes that are read. If a range is given, the
+/// walk does not read blocks without bytes in the range.
 #[derive(Debug)]
 pub struct FileWalk {
     range: Option<Range<u64>>,
@@ -68,8 +68,8 @@ impl FileWalk {
     /// CID.
     ///
     /// # Errors
-    /// A block that is not part of a file, or that contradicts the lengths stated before. The walk
-    /// has then ended.
+    /// A block that is not part of a file, or that contradicts the lengths stated before. After an
+    /// error, the walk has ended.
     pub fn feed(&mut self, block: &[u8]) -> Result<(), UnixFsError> {
         self.data.clear();
         let Some(Part::Open { cid, len, depth }) = self.to_come.pop() else { return Ok(()) };

@@ -52,7 +52,7 @@ impl ShardWalk {
     /// CID.
     ///
     /// # Errors
-    /// A block that is not part of the folder. The walk has then ended.
+    /// A block that is not part of the folder. After an error, the walk has ended.
     pub fn feed(&mut self, block: &[u8]) -> Result<(), UnixFsError> {
         let Some(shard) = self.to_read.pop() else { return Ok(()) };
         let entered = Node::read(&shard.cid, block).and_then(|node| self.enter(&shard, node));

@@ -1,6 +1,6 @@
-//! Archives for async programs. Single blocks and DAGs are read by the reader of `dacti-dar`, over
-//! the bytes that were fetched so far. Whole archives and files are read by machines of
-//! `dacti-dar`, which are fed as the bytes arrive.
+//! Archives for async programs. The reader of `dacti-dar` reads single blocks and DAGs from the
+//! bytes that were fetched so far. Machines of `dacti-dar` read whole archives and files, and are
+//! fed as the bytes arrive.
 
 use super::DarSource;
 #[cfg(any(feature = "http", feature = "store"))]
@@ -107,7 +107,8 @@ impl AsyncArchive {
         self.run(Archive::roots).await
     }
 
-    /// Reads a block by the index; `None` if the archive lacks it: see [`Archive::get`].
+    /// Finds a block by the archive's index, and reads it; `None` if the archive lacks the block:
+    /// see [`Archive::get`].
     ///
     /// # Errors
     /// The errors of [`Archive::get`].
@@ -131,7 +132,7 @@ impl AsyncArchive {
         .await
     }
 
-    /// Finds the places of the blocks in the DAG under a block.
+    /// Finds where the blocks of the DAG under a block lie in the archive.
     ///
     /// # Errors
     /// The errors of [`dag`](Self::dag).
@@ -194,8 +195,8 @@ impl AsyncArchive {
         self.file_range(cid, None).await
     }
 
-    /// Does the same as [`file`](Self::file), for a range of its bytes. Blocks without bytes in the
-    /// range are not fetched.
+    /// Does the same as [`file`](Self::file), for a range of the file's bytes. Blocks without bytes
+    /// in the range are not fetched.
     ///
     /// # Errors
     /// The errors of [`file`](Self::file).
@@ -269,8 +270,8 @@ impl AsyncArchive {
     }
 }
 
-/// Runs `work` over the bytes that were fetched. If `work` lacks bytes, they are fetched, and
-/// `work` runs again.
+/// Runs `work` with the bytes that were fetched so far. If `work` lacks bytes, they are fetched,
+/// and `work` runs again.
 async fn run_over<T>(
     gathered: &Gathered,
     operation: &Arc<Operation>,
@@ -292,7 +293,7 @@ pub struct AsyncFile<'a> {
 }
 
 impl AsyncFile<'_> {
-    /// Returns the next bytes; no bytes at the file's end.
+    /// Returns the next bytes; an empty slice at the file's end.
     ///
     /// # Errors
     /// A missing block; a wrong file; an error of the transport.

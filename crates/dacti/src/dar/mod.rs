@@ -95,8 +95,8 @@ impl DarSource {
 
 impl dacti_dar::ReadAt for DarSource {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        // A fetch past the end would look like a truncated file, so the read is cut at the end
-        // first.
+        // A fetch past the end would look like a truncated file, so the read is shortened to end at
+        // the file's end.
         let rest = self.0.len().saturating_sub(offset);
         let most = usize::try_from(rest).map_or(buffer.len(), |rest| rest.min(buffer.len()));
         let buffer = buffer.get_mut(..most).unwrap_or_default();

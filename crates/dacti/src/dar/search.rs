@@ -5,7 +5,8 @@ use dacti_dar::unixfs::Node;
 use dacti_dar::{BlockCheck, Cid};
 use std::io;
 
-/// A search for private keys in the blocks of an archive, given in the archive's order.
+/// A search for private keys in the blocks of an archive. The blocks must be passed in the
+/// archive's order.
 ///
 /// The leaves of a UnixFS file follow each other in an archive. Their contents are searched as one
 /// stream. So a key is found even if it crosses from one leaf into the next.
@@ -33,7 +34,7 @@ impl BlockSearch {
 /// The codec of UnixFS nodes.
 const DAG_PB: u64 = 0x70;
 
-/// A block that has a private key: anybody who reads the archive could sign with that key.
+/// A block that contains a private key. Anybody who reads the archive could sign with this key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "block {0} contains a private key, and the new archive or CAR would publish this key: leave \

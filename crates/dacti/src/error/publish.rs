@@ -11,8 +11,8 @@ use super::ErrorKind;
 pub enum PublishFault {
     /// The head was replaced between the read and the write of this publisher.
     #[error(
-        "{place}: another publisher replaced the head in the meantime; nothing of theirs was \
-         changed: run the command again"
+        "{place}: another publisher replaced the head in the meantime, so your changes were not \
+         published: run the command again"
     )]
     Conflict {
         /// The head's place, without credentials.
@@ -42,7 +42,7 @@ pub enum PublishFault {
         place: String,
         /// File id of the package that was to be published, in hexadecimal digits.
         expected: String,
-        /// File id of the package that is there, in hexadecimal digits.
+        /// File id of the package at the destination, in hexadecimal digits.
         found: String,
     },
     /// A package in the compact layout, which has no room for a list of parts.
@@ -143,17 +143,16 @@ pub enum PublishFault {
     },
     /// A signature is required, and none of the trusted keys has signed the head.
     #[error(
-        "head at 0x0: is not signed with a trusted key, so anybody could have written its list of \
-         parts"
+        "head at 0x0: no trusted key has signed it, so anybody could have written its list of parts"
     )]
     UnsignedHead,
     /// The head has expired.
     #[error(
-        "head at 0x0: expired at the Unix time {expiry}: fetch it again past caches; if it is \
-         still expired, its publisher must publish a new head"
+        "head at 0x0: it expired at the Unix time {expiry}: fetch it again, bypassing caches; if it \
+         is still expired, its publisher must publish a new head"
     )]
     ExpiredHead {
-        /// When it expired, in seconds since 1970.
+        /// The time at which the head expired, in seconds since 1970.
         expiry: u64,
     },
     /// The history has no version with this sequence.

@@ -1,4 +1,4 @@
-//! The faults that only updates have.
+//! The faults that occur only in updates.
 
 use super::{ErrorKind, shown};
 use core::fmt;
@@ -63,7 +63,7 @@ pub enum UpdateFault {
     /// The caller asked for a step that the plan does not have.
     #[error("the plan has {steps} steps, so there is no step {step}")]
     NoStep {
-        /// The number asked for, from 1.
+        /// The number of the requested step, from 1.
         step: usize,
         /// The number of steps that the plan has.
         steps: usize,
@@ -71,7 +71,7 @@ pub enum UpdateFault {
     /// The caller asked for a step other than the next one.
     #[error("step {step} is out of order: the next step is {next}")]
     NotNext {
-        /// The number asked for, from 1.
+        /// The number of the requested step, from 1.
         step: usize,
         /// The number of the next step, from 1.
         next: usize,
@@ -118,7 +118,7 @@ pub enum UpdateFault {
     },
     /// A data file whose length differs from the total length of its plan's blocks.
     #[error(
-        "{}: has {found} bytes, but the plan appends {expected}: take plan and data file from the \
+        "{} has {found} bytes, but the plan appends {expected}: take plan and data file from the \
          same place, or plan the update anew",
         shown(.path)
     )]
@@ -141,7 +141,7 @@ pub enum UpdateFault {
 }
 
 impl UpdateFault {
-    /// Returns the kind, to branch on.
+    /// Returns the kind of the fault, for callers that branch on it.
     #[must_use]
     pub const fn kind(&self) -> ErrorKind {
         match self {

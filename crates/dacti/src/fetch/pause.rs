@@ -55,8 +55,8 @@ impl fmt::Debug for OnPause {
 /// The time after which a server's silence counts as a pause.
 pub(crate) const PAUSE: Duration = Duration::from_secs(2);
 
-/// Waits for `work`, and reports a pause if `timer` ends before `work`. `timer` must take the time
-/// [`PAUSE`].
+/// Waits for `work`, and reports a pause if `timer` ends before `work`. `timer` must end after the
+/// time [`PAUSE`].
 pub(crate) async fn telling<T>(
     on_pause: &OnPause,
     place: &Location,

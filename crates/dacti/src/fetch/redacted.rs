@@ -8,7 +8,7 @@ const BEFORE: &[char] = &['"', '\'', '`', '<', '(', '[', '\u{feff}'];
 /// Schemes that are recognised even without their colon or their slashes.
 const SCHEMES: [&str; 12] =
     ["https", "http", "ftps", "ftp", "s3a", "s3", "gs", "azure", "az", "abfss", "abfs", "file"];
-/// Parts of the names of parameters whose values are secret.
+/// The value of a parameter is secret if the parameter's name contains one of these texts.
 const SECRET_NAMES: [&str; 10] =
     ["sig", "token", "key", "secret", "pass", "pwd", "auth", "cred", "session", "jwt"];
 
@@ -35,8 +35,8 @@ pub(super) fn redacted(text: &str) -> String {
     format!("{before}{path}{dots}")
 }
 
-/// Returns where the host of a URL begins, or the credentials before it. Returns `None` if the text
-/// does not look like a URL.
+/// Returns the offset of a URL's host, or of the credentials before the host. Returns `None` if the
+/// text does not look like a URL.
 fn host_of_url(text: &str) -> Option<usize> {
     let start = text.trim_start_matches(|c: char| c.is_whitespace() || BEFORE.contains(&c));
     let known = SCHEMES.iter().find_map(|scheme| {
@@ -58,8 +58,8 @@ fn is_separator(c: char) -> bool {
     matches!(c, ':' | ';' | '/' | '\\') || c.is_whitespace()
 }
 
-/// Returns whether a scheme ends at `end`. A single letter names a drive instead, unless `://`
-/// follows it.
+/// Returns whether a scheme ends at `end`. A single letter is the name of a drive instead, unless
+/// `://` follows it.
 fn ends_with_scheme(text: &str, end: usize) -> bool {
     let is_of_scheme = |c: char| c.is_ascii_alphanumeric() || "+-.".contains(c);
     let before = text.get(..end).unwrap_or_default();

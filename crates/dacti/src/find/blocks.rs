@@ -28,9 +28,9 @@ pub(crate) struct Blocks {
     count: usize,
     /// The maximum number of blocks that are kept.
     places: usize,
-    /// One bit for each block. It is set after a search in lent bytes of the block was a miss: the
-    /// id is absent. Such a search checks the whole block, and later searches do not check it
-    /// again.
+    /// One bit for each block. The bit is set after a search in the block's lent bytes was a miss,
+    /// which means that the id is absent. Such a search checks the whole block, so later searches
+    /// do not check it again.
     checked: OnceLock<Box<[AtomicU64]>>,
     /// Blocks that were read. A block's position in this cache is the block's number modulo the
     /// length of the cache.
@@ -41,15 +41,16 @@ pub(crate) struct Blocks {
     read: AtomicUsize,
 }
 
-/// One position of the cache, which holds at most one block. A thread that does not get its lock at
-/// once goes on without the cache.
+/// One position of the cache, which holds at most one block. A thread that does not get the lock of
+/// a position at once goes on without the cache.
 type Place = Mutex<Option<Arc<Kept>>>;
 
 #[derive(Debug)]
 struct Kept {
     block: usize,
     bytes: Vec<u8>,
-    /// Whether a search in these bytes was a miss, so that the whole block was checked.
+    /// Whether the whole block was checked. The first search that does not find its id in these
+    /// bytes checks them.
     checked: AtomicBool,
 }
 
@@ -120,9 +121,9 @@ impl Blocks {
         Ok(())
     }
 
-    /// Returns the part of the wanted block that most likely has the region. Returns `None` if a
-    /// part of the same block was read just before. In that case the caller most likely looks up
-    /// ids near each other, so it reads the whole block.
+    /// Returns the part of the wanted block that most likely contains the wanted entry. Returns
+    /// `None` if a part of the same block was read just before. In that case the caller most likely
+    /// looks up ids near each other, so it reads the whole block.
     pub(crate) fn likely_part(&self, search: &Search<'_>) -> Option<Span> {
         let (block, span) = (search.block()?, search.likely()?);
         let block = block.saturating_add(1);

@@ -46,7 +46,7 @@ pub(crate) struct Finder {
 /// The state of a look-up after all bytes in memory were used.
 #[derive(Debug)]
 pub(crate) enum Begun<'f> {
-    /// The result is known: the place of the region, or its absence.
+    /// The result is known: the place of the region, its absence, or an error.
     Known(Result<Option<Located>, Error>),
     /// A search waits for bytes that must be read.
     Search(Search<'f>),
@@ -98,7 +98,7 @@ impl Finder {
         }
     }
 
-    /// Returns the answer if the sorted groups of the head or the guide give it; otherwise `None`.
+    /// Returns the answer if the guide or the sorted groups in the head give it; otherwise `None`.
     #[expect(clippy::option_option, reason = "known to be there, known to be absent, or unknown")]
     #[inline]
     fn recall(&self, id: Uuid) -> Option<Option<Located>> {
@@ -133,8 +133,8 @@ impl Finder {
         self.told(found)
     }
 
-    /// Returns whether the fences contradicted the groups. Then each look-up by fences may scan the
-    /// whole index.
+    /// Returns whether the fences contradicted the groups. If so, each look-up by fences may scan
+    /// the whole index.
     pub(crate) fn must_scan(&self) -> bool {
         let index = self.view.index_region();
         index.has_fences() && index.fences_fault().is_some()

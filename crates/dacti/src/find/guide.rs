@@ -41,9 +41,9 @@ pub(crate) struct Guide {
     /// number of an id's slot.
     shared_bits: u32,
     shift: u32,
-    /// One number for each slot. Its low bits have the place of the slot's first entry, and its
-    /// high bits have a filter of the slot's ids. The entries of a slot end where those of the next
-    /// slot begin.
+    /// One number for each slot. The low bits of this number hold the place of the slot's first
+    /// entry, and the high bits hold a filter of the slot's ids. The entries of a slot end where
+    /// those of the next slot begin.
     slots: Box<[u32]>,
     place_bits: u32,
     /// The place where the entries of the last slot end.
@@ -62,7 +62,8 @@ impl Guide {
         places.checked_div(ENTRIES_PER_SEARCH)
     }
 
-    /// Builds a guide of at most `len_max` bytes for a file of `file_len` bytes.
+    /// Builds a guide of at most `len_max` bytes for a file of `file_len` bytes. Returns `None` if
+    /// no guide can be built for the run.
     pub(crate) fn build(
         lookup: &Lookup<'_>,
         lent: &Lent,
@@ -122,8 +123,8 @@ impl Guide {
     /// first slot that has no start after this call.
     fn take(&mut self, id: Uuid, place: u32, slot: usize) -> Option<usize> {
         let (own, bit) = (self.slot_of(id), self.filter_bit(id));
-        // If the previous entry is in the same slot, the slot has its start, and this range is
-        // empty.
+        // If the previous entry is in the same slot, the slot already has a start, and this range
+        // is empty.
         self.slots.get_mut(slot..=own)?.fill(place);
         *self.slots.get_mut(own)? |= bit;
         own.checked_add(1)
@@ -180,8 +181,7 @@ impl Guide {
         (end <= self.file_len).then_some(Located { id, span: Span { start, end }, encoding, at })
     }
 
-    /// Returns the base and the encoding of the group that has `place`, if the group uses that
-    /// place.
+    /// Returns the base and the encoding of the group that contains `place`, if that place is used.
     #[cold]
     fn group_of(&self, place: u32) -> Option<(u64, Encoding)> {
         let first = place.checked_sub(place % PLACES)?;

@@ -39,8 +39,8 @@ struct Sorted {
     ids: Vec<u128>,
     /// `None` for an entry whose span ends past 2^64.
     located: Vec<Option<Located>>,
-    /// The start of each bucket in `ids`, and the end of the last bucket. There is one bucket for
-    /// each id, so a bucket has few ids if the ids are spread evenly.
+    /// The start of each bucket in `ids`, and the end of the last bucket. There are as many buckets
+    /// as ids, so a bucket has few ids if the ids are spread evenly.
     starts: Vec<usize>,
 }
 
@@ -60,7 +60,8 @@ impl Sorted {
     }
 }
 
-/// Returns which of `count` buckets an id belongs to, by its first eight bytes.
+/// Returns the number of the bucket to which an id belongs. The id's first eight bytes select one
+/// of `count` buckets.
 fn bucket_of(id: u128, count: usize) -> usize {
     let count = u128::try_from(count).unwrap_or(0);
     // The product of two 64-bit numbers has at most 128 bits, so it does not wrap.

@@ -41,7 +41,8 @@ impl IndexScan {
         &self.faults
     }
 
-    /// Returns the stored bytes of the entries that newer entries have replaced or removed.
+    /// Returns the places of the stored bytes of entries that newer entries have replaced or
+    /// removed.
     #[must_use]
     pub fn replaced(&self) -> &[Located] {
         &self.replaced

@@ -1,8 +1,8 @@
 //! Finds regions in the index of an open package.
 //!
-//! [`finder`] has the whole look-up. The other files have its steps, and do not use each other. No
-//! file here reads the content of regions. Specification: `docs/spec/dacti-index.md` and
-//! `docs/spec/dacti-lookup.md`.
+//! [`finder`] makes the whole look-up. The other files contain the steps of a look-up, and do not
+//! use each other. No file here reads the content of regions. Specification:
+//! `docs/spec/dacti-index.md` and `docs/spec/dacti-lookup.md`.
 
 mod blocks;
 pub(crate) mod finder;

@@ -1,4 +1,5 @@
-//! Passes over the index, newest group first. The index is read ahead in pieces.
+//! Reads the groups of the index one after the other, newest first. The index is read ahead in
+//! pieces.
 //!
 //! Specification: `docs/spec/dacti-index.md`.
 
@@ -51,14 +52,15 @@ pub(crate) fn find_in_first(
 pub(crate) type Passed = Option<Result<Option<Located>, dacti_index::Error>>;
 
 /// Finds the regions of many ids in one pass, which ends when all ids are found. The ids must
-/// ascend. If the pass fails, the ids that it found before have their results.
+/// ascend. If the pass fails, the results that it found before are returned with the error.
 pub(crate) fn find_all(
     source: &dyn ReadAt,
     view: &View,
     ids: &[Uuid],
 ) -> (Vec<Passed>, Result<(), Error>) {
     let mut found: Vec<Passed> = ids.iter().map(|_| None).collect();
-    // An id may occur several times in `ids`, so the map has the range of its indices in `ids`.
+    // An id may occur several times in `ids`, so the map has the range of each id's indices in
+    // `ids`.
     let mut left: HashMap<Uuid, core::ops::Range<usize>> = HashMap::new();
     for (i, id) in ids.iter().enumerate() {
         left.entry(*id).or_insert(i..i).end = i.saturating_add(1);
@@ -91,7 +93,7 @@ pub(crate) fn groups(
     walk(source, view, windows, |group| visit(&group).map(ControlFlow::Continue))
 }
 
-/// Reads the whole index once. It also hands each group to `also`, newest first.
+/// Reads the whole index once, and hands each group to `also`, newest first.
 pub(crate) fn scan(
     source: &dyn ReadAt,
     view: &View,
@@ -106,8 +108,8 @@ pub(crate) fn scan(
     Ok(collected.into_scan())
 }
 
-/// Returns the reads of a pass over the whole index, in pieces, without the bytes in the head. The
-/// groups are assumed to be full.
+/// Returns the spans that a pass over the whole index reads. Bytes in the head are not read. The
+/// spans are computed as if every group were full.
 pub(crate) fn windows(source: &dyn ReadAt, view: &View) -> Vec<Span> {
     let (head, index) = (view.head(), view.index());
     let len_max = READ_AHEAD.max(u64::try_from(source.read_len()).unwrap_or(u64::MAX));
@@ -199,8 +201,8 @@ impl ReadAhead<'_> {
         Ok(Window::ending_file(span.start, bytes).answer(want).unwrap_or_default())
     }
 
-    /// Reports a fault to the source, in the piece that has `want`. Returns true if the source
-    /// reads the piece in another way next time.
+    /// Reports to the source that the piece with the bytes of `want` is at fault. Returns true if
+    /// the source reads the piece in another way next time.
     fn is_read_otherwise(&mut self, want: Span, fault: &Error) -> Result<bool, Error> {
         let (Some((span, _)), Some(why)) = (&self.piece, fault.doubt()) else { return Ok(false) };
         if self.head.answer(want).is_some() {

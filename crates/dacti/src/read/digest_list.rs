@@ -1,4 +1,4 @@
-//! The digest list of a package: read, and compared with the index and the seals.
+//! Reads the digest list of a package, and compares it with the index and the seals.
 //!
 //! Specification: `docs/spec/dacti-seal.md`, "The digest list".
 
@@ -146,9 +146,8 @@ impl Package {
         Ok(self.seal_at(located, listed)?.is_some())
     }
 
-    /// Returns the position of the seal, among the seals after a region's stored bytes, that begins
-    /// with these bytes of a digest. If several seals may follow the stored bytes, all of them are
-    /// read.
+    /// Finds the seal after a region's stored bytes that begins with these bytes of a digest, and
+    /// returns its position. If several seals may follow the stored bytes, all of them are read.
     pub(crate) fn seal_at(
         &self,
         located: &Located,

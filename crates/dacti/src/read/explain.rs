@@ -27,9 +27,9 @@ impl Explainer {
         Self { source, view, left: Arc::new(AtomicU64::new(limits.explained_entries_max)) }
     }
 
-    /// If another id of the index explains the digest of the region's stored bytes, returns the
-    /// error that these bytes were swapped. Otherwise returns `error`. `bytes` are the seals after
-    /// the stored bytes.
+    /// If the digest of the region's stored bytes matches under another id of the index, returns
+    /// the error that these bytes were swapped. Otherwise returns `error`. `bytes` are the seals
+    /// after the stored bytes.
     pub(crate) fn explain(
         &self,
         error: dacti_seal::Error,

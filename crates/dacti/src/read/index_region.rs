@@ -91,15 +91,15 @@ impl IndexRegion {
         self.kept.as_ref()
     }
 
-    /// Returns the bytes of the region, absolute. Empty for an empty index.
+    /// Returns the span of the region, absolute. The span is empty if the index is empty.
     pub(crate) const fn span(&self) -> Span {
         self.span
     }
 
-    /// Returns how many groups the header in `bytes` counts.
+    /// Returns the number of groups that the header in `bytes` states.
     ///
     /// # Errors
-    /// The rule that the header breaks.
+    /// The header breaks a rule.
     pub(crate) fn group_count(&self, bytes: &[u8]) -> Result<u32, Error> {
         match IndexReader::new(self.span)?.feed(bytes)? {
             event @ Some(Event::Header { groups }) => self.check(event.as_ref()).map(|()| groups),
@@ -192,7 +192,7 @@ impl IndexRegion {
         is_near.then_some(Span { start, end })
     }
 
-    /// Reads fences and index header by one read. Returns `None` if this read fails or the index
+    /// Reads fences and index header with one read. Returns `None` if this read fails or the index
     /// header is at fault.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The limits of reading a package, by name.
+//! The limits on reading a package.
 
 /// The limits on the memory and time that a package can cost its reader. Exceeding one is an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,17 +21,18 @@ pub struct Limits {
     /// - the stored bytes in a file that `Package::compact` or `sign` writes;
     /// - the stored bytes of one package that a [`Difference`](crate::report::Difference) compares.
     ///
-    /// `None`, the default, sets a limit that grows with the package: 64 MiB plus 1,000 decoded
-    /// bytes, or 100 written or compared bytes, for each stored byte. Stored bytes that regions
-    /// share count once in this limit, or once for each region if each has a seal after them.
+    /// With `None`, the default, the limit grows with the package. For decoded bytes, it is 64 MiB,
+    /// and 1,000 bytes more for each stored byte. For written or compared bytes, it is 64 MiB, and
+    /// 100 bytes more for each stored byte. Stored bytes that several regions share count once
+    /// here. If each of these regions has a seal after the bytes, they count once for each region.
     pub total_len_max: Option<u64>,
     /// The maximum number of bytes that all segments of the names list decode to together. 1 GiB by
     /// default, which is about 12 million paths.
     pub names_len_max: u64,
-    /// The maximum number of index entries that an open package tries in all to tell swapped bytes
-    /// from altered ones. It tries them after a digest did not match. 4,000,000 by default, which
-    /// is 96 MB of index and half a second. With 0, no entry is tried, and all wrong bytes are
-    /// reported as altered.
+    /// The maximum number of index entries that an open package tries in total to tell swapped
+    /// bytes from altered ones. It tries them after a digest did not match. 4,000,000 by default,
+    /// which is 96 MB of index and half a second. With 0, no entry is tried, and all wrong bytes
+    /// are reported as altered.
     pub explained_entries_max: u64,
     /// The maximum number of bytes of index blocks that look-ups keep in memory. 4 MiB by default;
     /// 0 keeps none. If all blocks of a remote package together are within this limit, look-ups
@@ -43,7 +44,7 @@ pub struct Limits {
     /// entries. It takes two to four bytes for each entry. 16 MiB by default; with 0 there is no
     /// guide.
     pub guide_len_max: u64,
-    /// If the gap between two regions is at most this many bytes, one read takes both regions and
+    /// If the gap between two regions is at most this many bytes, one read fetches both regions and
     /// the gap. 16 KiB by default; use a larger value if each read is a request.
     pub gap_len_max: u64,
     /// The maximum number of bytes of a read that joins regions. 1 MiB by default.

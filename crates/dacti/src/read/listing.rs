@@ -10,12 +10,12 @@ use uuid::Uuid;
 /// A region in a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// Its path, if the names list has one.
+    /// The region's path, if the names list has one.
     pub path: Option<String>,
-    /// Its stored bytes.
+    /// The place of the region's stored bytes.
     pub located: Located,
-    /// The length of its content in bytes. It is exact if the region is stored without encoding;
-    /// otherwise it is the hint of the names list.
+    /// The length of the region's content in bytes. It is exact if the region is stored without
+    /// encoding; otherwise it is the hint of the names list.
     pub decoded_len: Option<u64>,
     /// The attributes of the file in the names list.
     pub attributes: Attributes,
@@ -39,12 +39,12 @@ impl Listed {
 /// A region in a listing. It borrows its path from the names list, or from a [`Listed`].
 #[derive(Debug, Clone, Copy)]
 pub struct ListedRef<'l> {
-    /// Its path, if the names list has one.
+    /// The region's path, if the names list has one.
     pub path: Option<&'l str>,
-    /// Its stored bytes. The listing copies only this reference, because many callers use the paths
-    /// alone.
+    /// The place of the region's stored bytes. The listing copies only this reference, because many
+    /// callers use the paths alone.
     pub located: &'l Located,
-    /// The length of its content, if the names list has it.
+    /// The length of the region's content, if the names list states it.
     hint: Option<u64>,
     /// The attributes of the file in the names list.
     pub attributes: Attributes,
@@ -67,7 +67,7 @@ impl<'l> ListedRef<'l> {
         self.path.map_or_else(|| self.located.id.to_string().into(), Into::into)
     }
 
-    /// Returns the length of its content in bytes: see [`Listed::decoded_len`].
+    /// Returns the length of the region's content in bytes: see [`Listed::decoded_len`].
     #[must_use]
     pub fn decoded_len(&self) -> Option<u64> {
         if self.located.encoding == Encoding::NONE {
@@ -85,9 +85,9 @@ impl<'l> ListedRef<'l> {
     }
 }
 
-/// The regions of a package with their paths. It borrows the paths from the names list. Memory: the
-/// regions, 4 bytes for each name, and 32 more while the listing is made. If the names list has
-/// several segments, the listing also has a merged copy of their records.
+/// The regions of a package with their paths, which are borrowed from the names list. Memory: the
+/// regions, 4 bytes for each name, and 32 more bytes for each name while the listing is made. If
+/// the names list has several segments, the listing also has a merged copy of their records.
 #[derive(Debug, Clone)]
 pub struct Listing<'p> {
     /// Ascending by id.

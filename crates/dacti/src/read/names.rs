@@ -14,7 +14,7 @@ use std::collections::BinaryHeap;
 pub struct Names {
     /// Contents of the segments, newest first. Each was checked by `Segment::parse`.
     segments: Vec<Vec<u8>>,
-    /// The stored bytes of the segments, newest first.
+    /// The places of the segments' stored bytes, newest first.
     places: Vec<Located>,
 }
 
@@ -25,8 +25,8 @@ impl Names {
     /// Reads the segment at `located` and all older segments.
     pub(crate) fn read(package: &Package, located: Located) -> Result<Self, Error> {
         let (mut segments, mut places) = (Vec::new(), Vec::new());
-        // One limit holds for the whole chain: the bytes of each segment reduce it for the older
-        // ones.
+        // One limit holds for the whole chain: the bytes of each segment reduce the limit for the
+        // older segments.
         let mut left = package.limits().names_len_max;
         let mut next = Some((located, None));
         while let Some((located, linked_len)) = next {
@@ -67,7 +67,7 @@ impl Names {
         }
     }
 
-    /// Returns all names, numbered in the order of their paths.
+    /// Returns all names, ascending by path.
     pub(crate) fn sorted(&self) -> SortedNames<'_> {
         let mut segments = self.parsed();
         match (segments.next(), segments.next()) {
@@ -101,7 +101,7 @@ impl Names {
         })
     }
 
-    /// The number of segments.
+    /// Returns the number of segments.
     #[must_use]
     pub fn segments(&self) -> usize {
         self.segments.len()
@@ -116,7 +116,7 @@ impl Names {
         }
     }
 
-    /// The stored bytes of the segments, newest first.
+    /// Returns the places of the segments' stored bytes, newest first.
     #[must_use]
     pub fn places(&self) -> &[Located] {
         &self.places
@@ -135,7 +135,7 @@ pub(crate) enum SortedNames<'n> {
 }
 
 impl<'n> SortedNames<'n> {
-    /// The number of names.
+    /// Returns the number of names.
     pub(crate) const fn len(&self) -> usize {
         match self {
             Self::One(segment) => segment.len(),
@@ -156,7 +156,7 @@ impl<'n> SortedNames<'n> {
 }
 
 /// Reads a segment's content, of at most `cap` bytes. If a link leads to the segment, the content
-/// must have the link's length.
+/// must have the length that the link states.
 pub(crate) fn read_segment(
     package: &Package,
     located: Located,
@@ -166,8 +166,8 @@ pub(crate) fn read_segment(
     let content = |hint, cap| region(package, located, hint, cap).map(Region::into_vec);
     let Some(expected) = linked_len else { return content(None, cap) };
     match content(linked_len, cap.min(expected)) {
-        // The content is longer than its link says. The caller's cap would allow the linked length,
-        // so the link is wrong.
+        // The content is longer than the link states. The caller's cap would allow the linked
+        // length, so the link is wrong.
         Err(Error::Index(dacti_index::Error::TooLong { .. })) if expected <= cap => {
             Err(link_mismatch(expected, expected.saturating_add(1)))
         }

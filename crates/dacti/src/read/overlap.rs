@@ -1,4 +1,4 @@
-//! Regions that share some of their stored bytes, but not all.
+//! Regions that share some, but not all, of their stored bytes.
 //!
 //! Equal regions may share all of their bytes. Writers of packages never let regions overlap in
 //! part: a small file could list any number of such regions, and a copy would store each of them
@@ -9,13 +9,13 @@ use crate::Error;
 use crate::{Located, Package};
 use daicon_core::{Span, to_u64};
 
-/// The regions that share some of their stored bytes with another region, but not all.
+/// The regions that share some, but not all, of their stored bytes with another region.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PartOverlaps {
-    /// The number of these regions.
+    /// The number of regions that overlap an earlier region, or its seals, in part.
     pub count: u64,
-    /// The first overlap in the order of the file: a region, and the later region that shares its
-    /// bytes.
+    /// The first overlap in the order of the file: a region, and the later region that shares some
+    /// of its bytes.
     pub first: Option<[Located; 2]>,
 }
 
@@ -54,7 +54,7 @@ impl PartOverlaps {
 }
 
 impl Package {
-    /// Finds regions that share some of their stored bytes with another of `regions`, but not all.
+    /// Finds regions that share some, but not all, of their stored bytes with another of `regions`.
     /// Reading such a package is safe, but writers refuse it.
     #[must_use]
     pub fn part_overlaps(
@@ -65,7 +65,7 @@ impl Package {
         PartOverlaps::of(&regions.into_iter(), seal_len, seals_max)
     }
 
-    /// Returns the first overlap as an error.
+    /// Returns an error that describes the first overlap, if there is one.
     #[cfg(feature = "write")]
     pub(crate) fn refuse_part_overlaps(&self, regions: &[Located]) -> Result<(), Error> {
         let Some(pair) = self.part_overlaps(regions.iter().copied()).first else { return Ok(()) };

@@ -298,19 +298,19 @@ impl Package {
         self.source().confirm().map_err(read_failed)
     }
 
-    /// The head and the tables.
+    /// Returns the view: the head and the tables.
     #[must_use]
     pub fn view(&self) -> &View {
         self.finder.view()
     }
 
-    /// The source of the bytes.
+    /// Returns the source of the bytes.
     #[must_use]
     pub const fn source(&self) -> &Arc<dyn ReadAt> {
         self.finder.source()
     }
 
-    /// The limits of reading.
+    /// Returns the limits of reading.
     #[must_use]
     pub const fn limits(&self) -> &Limits {
         &self.limits
@@ -319,7 +319,7 @@ impl Package {
     /// Finds the stored bytes of a region; `None` if the package has no such region.
     ///
     /// A path is hashed to an id, so no table of paths is needed. The names list is read only if
-    /// the package gives explicit ids, or if it has no names component and no region of the hashed
+    /// the package has explicit ids, or if it has no names component and no region with the hashed
     /// id. Cost: no read if the head has the whole index; one read of an index block in a package
     /// with fences; otherwise a scan of the index up to the group with the id. In a local file, a
     /// part of the block is read first. Nearly every region is found in this part.
@@ -376,7 +376,8 @@ impl Package {
         self.find(name)?.ok_or_else(|| Error::NotFound { region: name.to_string() })
     }
 
-    /// Reads a region's content, whole and decoded, at most [`Limits::region_len_max`] bytes.
+    /// Reads a region's whole content, decoded. The content may have at most
+    /// [`Limits::region_len_max`] bytes.
     ///
     /// # Errors
     /// The errors of [`locate`](Self::locate); faults of the stored bytes.
@@ -397,9 +398,9 @@ impl Package {
         region(self, self.locate(name)?, None, len_max).map(Region::into_vec)
     }
 
-    /// Reads a region's content, whole, decoded and verified, at most [`Limits::region_len_max`]
-    /// bytes. It is borrowed if the region is stored without encoding and its bytes are in memory:
-    /// in a mapped file, in a package in memory, or in the head.
+    /// Reads a region's whole content, decoded and verified. The content may have at most
+    /// [`Limits::region_len_max`] bytes. It is borrowed if the region is stored without encoding
+    /// and its bytes are in memory: in a mapped file, in a package in memory, or in the head.
     ///
     /// # Errors
     /// The errors of [`get`](Self::get).
@@ -430,7 +431,7 @@ impl Package {
     /// Cost: the whole index is read; 56 bytes of memory for each entry.
     ///
     /// # Errors
-    /// Faults of the index. Stored bytes outside the file are no error here.
+    /// Faults of the index. Stored bytes outside the file are not an error here.
     pub fn regions(&self) -> Result<Vec<Located>, Error> {
         let scan = self.scan_index()?;
         match scan.faults.into_iter().next() {
@@ -442,7 +443,7 @@ impl Package {
     /// Reads the whole index once: groups, regions, and entries at fault.
     ///
     /// # Errors
-    /// An index that cannot be read at all. Faults of single entries are in the scan.
+    /// An index that cannot be read at all. Faults of single entries are part of the result.
     pub fn scan_index(&self) -> Result<IndexScan, Error> {
         self.check_head()?;
         let scan = scan::scan(&**self.source(), self.view(), |_| ())?;

@@ -19,9 +19,9 @@ pub(crate) const AT_ONCE: u64 = 1 << 20;
 /// A region's id or its path, as a caller gives it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RegionName<'a> {
-    /// By id.
+    /// A region id.
     Id(Uuid),
-    /// By path.
+    /// A path.
     Path(&'a str),
 }
 
@@ -66,7 +66,7 @@ pub struct Region<'p> {
 }
 
 impl<'p> Region<'p> {
-    /// Where the region is stored.
+    /// Returns where the region is stored.
     #[must_use]
     pub const fn located(&self) -> &Located {
         &self.located
@@ -223,8 +223,8 @@ pub(crate) fn region_of<'p>(
     Ok(Region { located, content, verdict })
 }
 
-/// Refuses a region without encoding that has more than `len_max` stored bytes, before these are
-/// read.
+/// Returns an error if a region without encoding has more than `len_max` stored bytes. This check
+/// reads nothing.
 fn check_len(located: &Located, len_max: u64) -> Result<(), Error> {
     if located.encoding == Encoding::NONE && located.span.len() > len_max {
         let (what, at) = (Structure::StoredRegion, located.span.start);

@@ -35,7 +35,8 @@ impl SealedSpans {
         Self { seal_len: trust.seal_len(), seals_max: trust.seals_max(), counts }
     }
 
-    /// Returns the number of counted regions that have the stored bytes of this one.
+    /// Returns the number of counted regions at the same span of stored bytes, including this
+    /// region.
     pub(crate) fn count(&self, located: &Located) -> usize {
         self.count_at(located.span)
     }

@@ -18,7 +18,7 @@ const DECODED_RATIO: u64 = 1000;
 /// regions may share stored bytes.
 const COPIED_RATIO: u64 = 100;
 
-/// Returns the bytes that the spans cover, each counted once.
+/// Returns the number of bytes that the spans cover. Each byte counts once.
 fn distinct_len(mut spans: Vec<Span>) -> u64 {
     spans.sort_unstable();
     let (mut len, mut end) = (0_u64, 0);
@@ -86,7 +86,7 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    /// Sets the limit for all `regions` together. No byte is counted yet.
+    /// Creates the total of `regions`, with their limit. No byte is counted yet.
     pub(crate) fn of(package: &Package, regions: &[Located]) -> Self {
         let limit = limit(package, regions, DECODED_RATIO);
         Self { left: limit.into(), limit }

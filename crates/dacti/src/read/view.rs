@@ -75,7 +75,8 @@ impl fmt::Debug for View {
 }
 
 impl View {
-    /// Reads head and tables from `source`, in one read, or more if tables lie outside the head.
+    /// Reads head and tables from `source`, in one read, or in several reads if tables lie outside
+    /// the head.
     pub(crate) fn read(source: &dyn ReadAt) -> Result<Self, Error> {
         // The head is read before the length. So if the file grows between these reads, all bytes
         // that the head names lie within the length.
@@ -97,7 +98,7 @@ impl View {
         .and_then(|view| Self { len: told_len, ..view }.with_head(source, head))
     }
 
-    /// Returns the view with its head and the head's list of parts.
+    /// Returns the view with this head, and with the head's list of parts.
     fn with_head(self, source: &dyn ReadAt, head: Vec<u8>) -> Result<Self, Error> {
         let is_in_parts = source.is_in_parts() && is_in_parts(&head);
         let parts = is_in_parts.then(|| PartsHead::parse(&head).map(Arc::new)).transpose()?;
@@ -164,7 +165,7 @@ impl View {
         })
     }
 
-    /// The format's UUID.
+    /// Returns the format's UUID.
     #[must_use]
     pub const fn format(&self) -> Uuid {
         self.header.id.get()
@@ -235,13 +236,15 @@ impl View {
         self.parts.as_deref()
     }
 
-    /// Returns the fault of a head that has expired at `now`, in seconds since 1970.
+    /// Returns a fault if the head has expired at `now`, in seconds since 1970; `None` if it has
+    /// not.
     pub(crate) fn expired_by(&self, now: u64) -> Option<PublishFault> {
         let expiry = self.parts()?.region.expiry;
         (expiry != 0 && expiry < now).then_some(PublishFault::ExpiredHead { expiry })
     }
 
-    /// Returns the index component's region, absolute. Empty for an empty index.
+    /// Returns the span of the index component's region, absolute. The span is empty if the index
+    /// is empty.
     #[must_use]
     pub const fn index(&self) -> Span {
         self.index.span()

@@ -15,8 +15,8 @@ use std::sync::{Arc, OnceLock};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle};
 
-/// Runs futures on the runtime of `tokio` on which they are polled. On any other executor, it runs
-/// them on a thread of its own, which it starts at the first use.
+/// Runs futures on the runtime of `tokio` that polls them. On any other executor, it runs them on a
+/// thread of its own, which it starts at the first use.
 #[derive(Debug, Default)]
 pub(crate) struct Driver(OnceLock<Runner>);
 

@@ -79,8 +79,7 @@ impl Operation {
         }
     }
 
-    /// Records this error for every read of `span`, if it is an `Error::Remote`. Otherwise returns
-    /// the error.
+    /// Records an `Error::Remote` for every read of `span`. Returns any other error.
     pub(super) fn fail(&self, span: Span, error: Error) -> Result<(), Error> {
         let Error::Remote { place, kind, source } = error else { return Err(error) };
         let failure = Failure { place, kind, source: source.into() };

@@ -1,4 +1,4 @@
-//! Identifies the file to which a head belongs, and its state.
+//! Identifies the file to which a head belongs, and the file's state.
 //!
 //! Specification: `docs/spec/dacti-http.md`, "Heads".
 
@@ -8,7 +8,7 @@ use dacti_cdn::parts::is_in_parts;
 use dacti_http::Identity;
 use std::io;
 
-/// Returns the identity of the file that a view belongs to, and its state.
+/// Returns the identity of the file that a view belongs to, and the file's state.
 pub(crate) fn identity(view: &View) -> Identity {
     let file_id = view.layout().map_or_else(
         || {

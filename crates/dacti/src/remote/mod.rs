@@ -1,7 +1,7 @@
 //! Packages whose bytes are fetched range by range over any network. Blocking and async reading
 //! share this code.
 //!
-//! This module uses neither HTTP nor object stores. The code of packages is not async. It runs over
+//! This module uses neither HTTP nor object stores. The code of packages is not async. It runs with
 //! the bytes that were fetched so far, and reports the bytes that it lacks. After these bytes were
 //! fetched, the code runs again.
 

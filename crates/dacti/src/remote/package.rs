@@ -1,4 +1,4 @@
-//! Packages for async programs: a [`Package`] over the bytes that were fetched so far.
+//! Packages for async programs: a [`Package`] that reads from the bytes that were fetched so far.
 
 use super::gathered::{Gathered, Operation};
 #[cfg(any(feature = "http-client", feature = "store"))]
@@ -33,7 +33,7 @@ use std::sync::Arc;
 /// of `tokio`.
 ///
 /// A thread that polls never waits for a network. But it computes digests and decodes, and does not
-/// yield before this is done for a region.
+/// yield before it has finished a region.
 ///
 /// Memory: the bytes that a call has fetched are kept until the call ends. For
 /// [`get_many`](Self::get_many) these are all the regions, and for [`list`](Self::list) the index.
@@ -48,7 +48,7 @@ impl AsyncPackage {
     /// Opens the package that a transport fetches: see [`Remote`].
     ///
     /// # Errors
-    /// An error of the transport; a wrong head or table of the package.
+    /// An error of the transport; a fault of the package's head or tables.
     pub async fn from_remote(remote: Arc<dyn Remote>, limits: Limits) -> Result<Self, Error> {
         Self::from_remote_decoded_by(remote, limits, dacti_index::open_brotli).await
     }
@@ -177,8 +177,8 @@ impl AsyncPackage {
         self.run(&Arc::default(), |package| package.locate(key)).await
     }
 
-    /// Reads a region's content, whole, decoded and verified, at most [`Limits::region_len_max`]
-    /// bytes: see [`Package::get`].
+    /// Reads a region's whole content, decoded and verified. The content may have at most
+    /// [`Limits::region_len_max`] bytes: see [`Package::get`].
     ///
     /// # Errors
     /// The errors of [`Package::get`].
@@ -350,8 +350,8 @@ impl AsyncPackage {
     }
 }
 
-/// Runs `work` over the bytes that were fetched. If `work` lacks bytes, fetches them, and runs it
-/// again.
+/// Runs `work` with the bytes that were fetched so far. If `work` lacks bytes, fetches them, and
+/// runs `work` again.
 ///
 /// The loop ends, because each round fetches missing bytes, or fetches wrong bytes again in another
 /// way, such as past a cache. There are only a few such ways.
@@ -404,8 +404,8 @@ pub(super) async fn fetch(
     }
 }
 
-/// Returns an error if a transport's answer is too short. Otherwise the missing bytes would be
-/// fetched again forever.
+/// Returns an error if a transport's answer is too short. Without this error, the missing bytes
+/// would be fetched again forever.
 fn all_of(span: Span, bytes: Vec<u8>) -> Result<Vec<u8>, Error> {
     let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if len >= span.len() {

@@ -33,8 +33,8 @@ pub(crate) trait PartTransport: Remote {
     /// has the kind `Stale`.
     fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>>;
 
-    /// Fetches the current head, past all caches. Returns `None` if the fetched head is an earlier
-    /// one, or cannot be read now.
+    /// Fetches the current head, past all caches. Returns `None` if the fetched head is older than
+    /// a head that was fetched before, or if it cannot be read.
     fn fresh_head(self: Arc<Self>) -> Fetching<Option<Vec<u8>>>;
 
     /// Waits for an upload. `n` is the number of the wait, counted from 0. Returns `false` if there
@@ -42,7 +42,8 @@ pub(crate) trait PartTransport: Remote {
     fn wait_for_upload(self: Arc<Self>, n: u32) -> Pin<Box<dyn Future<Output = bool> + Send>>;
 }
 
-/// Returns the transport of a package. Its head tells in which form the package is published.
+/// Returns a transport for the form in which the package is published. The head of the package
+/// tells the form.
 pub(crate) fn of_its_form<T: PartTransport + 'static>(transport: T) -> Arc<dyn Remote> {
     let transport = Arc::new(transport);
     if !is_in_parts(&transport.file().head) {
@@ -196,8 +197,8 @@ impl<T: PartTransport + 'static> Remote for PartsRemote<T> {
 
     fn doubt(&self, span: Span, _: Doubt) -> Result<bool, Error> {
         let mut doubted = self.doubted.lock().unwrap_or_else(PoisonError::into_inner);
-        // The next fetch leads past all caches. If its bytes are wrong, too, the object at the
-        // origin is damaged.
+        // The next fetch bypasses all caches. If its bytes are wrong, too, the object at the origin
+        // is damaged.
         Ok(doubted.insert(span))
     }
 

@@ -20,7 +20,7 @@ const CHUNK_LEN: usize = 64 * 1024;
 /// A region's content, verified before its first byte: a [`RegionReader`] for async programs.
 pub type AsyncRegionReader = AsyncReader<RegionReader>;
 
-/// A region's content whose seal is always checked: a [`VerifiedReader`] for async programs.
+/// A region's content with a seal that is always checked: a [`VerifiedReader`] for async programs.
 pub type AsyncVerifiedReader = AsyncReader<VerifiedReader>;
 
 /// A region's content, decoded while it is fetched.
@@ -47,7 +47,7 @@ impl<R: fmt::Debug> fmt::Debug for AsyncReader<R> {
 macro_rules! describe {
     ($($reader:ty),*) => {$(
         impl AsyncReader<$reader> {
-            /// Where the region is stored.
+            /// Returns where the region is stored.
             #[must_use]
             pub const fn located(&self) -> &Located {
                 self.reader.located()
@@ -132,8 +132,8 @@ impl<R: Read + Unpin> tokio::io::AsyncRead for AsyncReader<R> {
     }
 }
 
-/// Runs a reader over the bytes that were fetched. If the reader lacks bytes, they are fetched, one
-/// piece at a time.
+/// Runs a reader with the bytes that were fetched so far. If the reader lacks bytes, they are
+/// fetched, one piece at a time.
 pub(super) struct Drive {
     gathered: Arc<Gathered>,
     operation: Arc<Operation>,

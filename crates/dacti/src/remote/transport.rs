@@ -31,8 +31,8 @@ pub struct RemoteFile {
 }
 
 impl RemoteFile {
-    /// The length of a file whose length is unknown, because the server does not report it. No file
-    /// is as long as this.
+    /// The value of [`len`](Self::len) if the file's length is unknown, because the server does not
+    /// report it. No file is as long as this.
     pub const LEN_UNKNOWN: u64 = u64::MAX >> 1;
 
     /// Creates a file with this head and length. Its regions are streamed in fetches of 4 MiB, at
@@ -58,7 +58,7 @@ impl fmt::Debug for RemoteFile {
 /// [`AsyncPackage::from_remote`](crate::AsyncPackage::from_remote) opens the package that a
 /// transport fetches. Two methods are enough. The others are for transports that count requests, or
 /// that read through caches, which may be stale. A future is polled on the executor that polls the
-/// package's future; dropping it ends the fetch.
+/// package's future. Dropping a future ends its fetch.
 ///
 /// ```
 /// use dacti::fetch::{Fetching, Remote, RemoteFile};
@@ -144,9 +144,9 @@ pub trait Remote: fmt::Debug + Send + Sync {
         Ok(false)
     }
 
-    /// Returns the cause of `error` if a better one is known, otherwise `error` itself. `error`
-    /// says that bytes were stale. The cause may be that another file has replaced the file that
-    /// was opened.
+    /// Returns an error that gives the cause of `error`, if the cause is known; otherwise returns
+    /// `error` itself. `error` says that bytes were stale. The cause may be that another file has
+    /// replaced the file that was opened.
     fn explained(self: Arc<Self>, error: Error) -> Pin<Box<dyn Future<Output = Error> + Send>> {
         Box::pin(ready(error))
     }

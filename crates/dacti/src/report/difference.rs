@@ -32,7 +32,7 @@ const LISTED_READ: u64 = 32;
 /// One of two packages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
-    /// The old package, a copy of which a client keeps.
+    /// The old package, which the client has.
     Old,
     /// The package that the client wants.
     New,
@@ -82,16 +82,17 @@ impl fmt::Display for Relation {
 /// A region that differs between the packages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Differing {
-    /// Its id.
+    /// The region's id.
     pub id: Uuid,
     /// The path, if a names list has one. If both names lists have one, it is the path in the new
     /// package.
     pub path: Option<String>,
-    /// The length of its stored bytes in the old package; `None` if it is missing there.
+    /// The length of the region's stored bytes in the old package; `None` if the region is missing
+    /// there.
     pub old_len: Option<u64>,
-    /// The length of its stored bytes in the new package. `None` if it is missing there, or if the
-    /// packages were compared by the digest list of the new package, because that list has no
-    /// lengths.
+    /// The length of the region's stored bytes in the new package. `None` if the region is missing
+    /// there, or if the packages were compared by the digest list of the new package, because that
+    /// list has no lengths.
     pub new_len: Option<u64>,
 }
 
@@ -99,14 +100,14 @@ pub struct Differing {
 /// same stored bytes have another id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Renamed {
-    /// Its id in the new package.
+    /// The region's id in the new package.
     pub id: Uuid,
-    /// Its id in the old package. It differs from `id` if the file moved, because the id is a hash
-    /// of the path.
+    /// The region's id in the old package. It differs from `id` if the file moved, because the id
+    /// is a hash of the path.
     pub old_id: Uuid,
-    /// Its path in the old package; `None` if it has none.
+    /// The region's path in the old package; `None` if it has none.
     pub old: Option<String>,
-    /// Its path in the new package; `None` if it has none.
+    /// The region's path in the new package; `None` if it has none.
     pub new: Option<String>,
 }
 
@@ -132,22 +133,23 @@ pub struct Evidence {
 
 /// The number of bytes that a client with the old package must fetch to have the new package.
 ///
-/// If the new package is the old file after growth, these are the appended bytes, and the head if
+/// If the new package is an update of the old file, these are the appended bytes, and the head if
 /// it changed. If the new package is another file, these are its head, tables, index and names
 /// list, and the new and changed regions with their seals. Padding and dead bytes are not fetched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Fetch {
-    /// The bytes of the head, which is fetched whole.
+    /// The number of bytes of the head, which is fetched whole.
     pub head: u64,
-    /// The appended bytes.
+    /// The number of bytes that were appended to the old file.
     pub appended: u64,
     /// The number of slices in the appended bytes, by the layout's slice length.
     pub slices: u64,
-    /// The bytes of another file's index, tables and names list that lie after its head.
+    /// If the new package is another file: the number of bytes of its index, tables and names list
+    /// that lie after its head.
     pub index: u64,
-    /// The stored bytes and seals of another file's regions that lie after its head. A digest list
-    /// has no lengths. So if the packages were compared by a digest list, the lengths in the old
-    /// package are used.
+    /// If the new package is another file: the number of bytes of new and changed regions, with
+    /// their seals, that lie after its head. A digest list has no lengths. So if the packages were
+    /// compared by a digest list, the lengths in the old package are used.
     pub regions: u64,
 }
 
@@ -160,8 +162,8 @@ impl Fetch {
     }
 }
 
-/// The difference of two packages. Regions are compared by their stored bytes. So a region has
-/// changed if the same content has another encoding or was compressed in another way. All lists
+/// The difference of two packages. Regions are compared by their stored bytes. So a region counts
+/// as changed even if the same content was only encoded or compressed in another way. All lists
 /// ascend by id and do not include the names list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Difference {
@@ -380,8 +382,8 @@ impl<'p> Listing<'p> {
         self.sealed.span(located)
     }
 
-    /// Returns the bytes that a client must fetch from this package if it lacks only the regions
-    /// `missing`.
+    /// Returns the bytes that a client must fetch from this package, if `missing` has the spans of
+    /// all regions that the client lacks.
     fn fetch(&self, missing: &mut Vec<Span>) -> Result<Fetch, DiffError> {
         let failed = |error| DiffError { side: self.side, region: None, error };
         let head = HEAD_LEN.min(self.package.view().len());
@@ -453,7 +455,7 @@ struct Comparison<'c, 'p> {
     /// same.
     compared: HashMap<(Span, Span), bool>,
     found: Difference,
-    /// The spans of all regions that the new package has and the old one lacks.
+    /// The spans, with seals, of the new and changed regions in the new package.
     missing: Vec<Span>,
     /// The regions that only the old package has, followed by those that only the new package has.
     alone: [Vec<Located>; 2],
@@ -526,7 +528,7 @@ impl<'c> Comparison<'c, '_> {
             [Digests::read(self.old.package, old, 1), Digests::read(self.new.package, new, 1)];
     }
 
-    /// Returns the regions of both packages that are compared by this evidence, in order.
+    /// Returns the regions of both packages that are compared by this evidence, ascending by id.
     fn compared_by(&self, how: How) -> [Vec<&'c Located>; 2] {
         let (mut old, mut new) = (Vec::new(), Vec::new());
         let regions = &self.new.scan.found;

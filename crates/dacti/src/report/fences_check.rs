@@ -18,6 +18,8 @@ pub(crate) struct FencesCheck<'k> {
 }
 
 impl<'k> FencesCheck<'k> {
+    /// Creates the check of the fences in `lookup`.
+    ///
     /// # Errors
     /// `Lookup` if the fences themselves are out of order.
     pub(crate) fn new(lookup: &Lookup<'k>) -> Result<Self, Error> {

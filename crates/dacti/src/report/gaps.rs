@@ -1,7 +1,7 @@
 //! Classifies the bytes between the claims of a package (see [`Claim`]): as padding, as remains of
 //! updates, or as unclaimed bytes.
 //!
-//! This module knows the gaps between the claims, but not the claims. Specification:
+//! This module receives the gaps between the claims, but not the claims. Specification:
 //! `docs/spec/dacti-package.md`, "The cdn layout".
 
 use crate::fetch::source::read_span;
@@ -22,12 +22,13 @@ pub(crate) struct Gaps {
     next: usize,
     /// The number of bytes that may still be checked.
     look_max: u64,
-    /// The slice length. Appended blocks end at its multiples. `None` if it is unknown.
+    /// The slice length; `None` if it is unknown. Appended blocks end at multiples of the slice
+    /// length.
     slice_len: Option<u64>,
 }
 
 impl Gaps {
-    /// Creates the classifier for a package whose replaced entries name `replaced`.
+    /// Creates a classifier. `replaced` has the spans that the replaced entries of `package` name.
     pub(crate) fn new(package: &Package, mut replaced: Vec<Span>, look_max: u64) -> Self {
         // An empty span takes no bytes, so its offset has no meaning.
         replaced.retain(|span| !span.is_empty());
@@ -125,7 +126,8 @@ impl Gaps {
     }
 }
 
-/// Returns the end of the last byte that is not zero; the start if all bytes are zero.
+/// Returns the end of the last nonzero byte of `span`; the start of `span` if all its bytes are
+/// zero.
 fn last_not_zero(package: &Package, span: Span) -> Result<u64, Error> {
     let mut end = span.end;
     while end > span.start {

@@ -95,7 +95,7 @@ impl fmt::Display for Claimant {
 pub struct Claim {
     /// The bytes, absolute.
     pub span: Span,
-    /// Their use.
+    /// The use of these bytes.
     pub claimant: Claimant,
     /// The number of regions, entries or slots in these bytes.
     pub count: u64,
@@ -214,7 +214,7 @@ impl FileMap {
         self.dictionary_seal_len
     }
 
-    /// Returns the length of unclaimed bytes that are not zero.
+    /// Returns the total length of the claims with the use [`Unclaimed`](Claimant::Unclaimed).
     #[must_use]
     pub fn unclaimed_len(&self) -> u64 {
         let unclaimed = self.claims.iter().filter(|claim| claim.claimant == Claimant::Unclaimed);
@@ -239,8 +239,8 @@ impl FileMap {
         if last.span == claim.span && last.is_regions() && claim.is_regions() {
             self.shared = self.shared.saturating_add(1);
             if self.has_shared {
-                // If regions share stored bytes, the claim on these bytes has one seal for each of
-                // the regions.
+                // If regions share stored bytes, the claim on these bytes contains one seal for
+                // each of the regions.
                 self.count_seal(claim.claimant, self.seal_len);
             }
             if let Some(claim) = self.claims.last_mut() {
@@ -410,7 +410,7 @@ fn regions(package: &Package, scan: &IndexScan, claims: &mut Vec<Claim>, outside
         claims.push(region(removal, seal_len, Claimant::Removals));
     }
     // No entry names the earlier segments of the names list, so their places are taken from the
-    // list itself. If the list is at fault, other code reports that.
+    // list itself. If the list is at fault, other code reports the fault.
     let earlier = package.names().ok().and_then(|names| names.places().get(1..));
     for place in earlier.unwrap_or_default() {
         claims.push(region(place, seal_len, Claimant::Names));
@@ -422,7 +422,8 @@ fn region(located: &Located, seal_len: u64, claimant: Claimant) -> Claim {
     claim(span.start, span.len().saturating_add(seal_len), claimant, 1)
 }
 
-/// Returns the bytes that replaced entries name, within the file.
+/// Returns the spans that replaced entries name, with their seals. Spans outside the file are left
+/// out.
 fn replaced(package: &Package, scan: &IndexScan) -> Vec<Span> {
     let len = package.view().len();
     // If one of several regions that share stored bytes is replaced, the seals of all these regions

@@ -11,8 +11,8 @@ use core::ops::ControlFlow;
 use daicon_core::to_u64;
 use std::collections::{HashMap, HashSet};
 
-/// The number of bytes that are hashed at once. If each read of a source is a request, more bytes
-/// are read at once.
+/// The number of bytes that are hashed at once. A source that prefers longer reads counts as
+/// remote.
 const PIECE_LEN: usize = 1 << 16;
 
 /// The encoding and the length of a region. Two regions can be equal only if they agree in both.
@@ -48,7 +48,8 @@ impl<'a> Alone<'a> {
 }
 
 /// Pairs regions of the old package with regions of the new one that have the same encoding and
-/// stored bytes. Each region is in at most one pair, and pairs keep the order of both lists.
+/// stored bytes. Each region is in at most one pair. Equal regions are paired in the order of both
+/// lists.
 ///
 /// A region is read only if the other list has a region of the same encoding and length. It is read
 /// once. If a package is remote, no regions are read, and there are no pairs. A region that cannot

@@ -50,8 +50,8 @@ pub enum Finding {
     Part(Error),
     /// The dictionary cannot be read, so regions that refer to it cannot be decoded.
     Dictionary(Error),
-    /// The names list cannot be read. Regions are still found by id, and by paths whose ids are
-    /// hashed.
+    /// The names list cannot be read. Regions are still found by id, and by paths without an
+    /// explicit id.
     Names(Error),
     /// Two structures or regions claim some of the same bytes. The format allows this, but packers
     /// of this project never do it.
@@ -60,7 +60,7 @@ pub enum Finding {
     Entry(Error),
     /// A region that cannot be read.
     Region {
-        /// Its path or id.
+        /// The region's path or id.
         name: String,
         /// The reason. It is the same for all regions that share their bytes.
         error: Arc<Error>,
@@ -74,7 +74,7 @@ pub enum Finding {
     },
     /// A region whose length differs from the length that the names list gives as a hint.
     Length {
-        /// Its path or id.
+        /// The region's path or id.
         name: String,
         /// The length in the names list, in bytes.
         hint: u64,
@@ -190,7 +190,8 @@ impl Report {
 
 impl Package {
     /// Verifies the whole package: every structure, every bound, and every region. Regions are
-    /// decoded on all cores. In a package in parts, the digest of every part is verified, too.
+    /// decoded on `threads` threads; `None` means one thread for each core. In a package in parts,
+    /// the digest of every part is verified, too.
     ///
     /// The verification stops if `progress` returns `Break`. Cost: every byte is read, and regions
     /// near each other share a read. In a package in parts, every byte is read a second time to
@@ -247,7 +248,7 @@ impl Package {
         }
         let jobs: Vec<&[ListedRef<'_>]> = listed
             .chunk_by(|a, b| {
-                // A seal covers one id. So if two regions share bytes, the seal after these bytes
+                // A seal covers one id. So if two regions share bytes, each seal after these bytes
                 // matches at most one of the regions.
                 a.located.span == b.located.span
                     && a.located.encoding == b.located.encoding
@@ -260,7 +261,7 @@ impl Package {
         Ok(report)
     }
 
-    /// Reads the index once. Returns its scan, and the fault of the fences or the first
+    /// Reads the index once. Returns the scan, and the fault of the fences or the first
     /// contradiction between fences and index, if there is one.
     pub(crate) fn scan_with_fences(&self) -> Result<(IndexScan, Option<Error>), Error> {
         let view = self.view();
@@ -379,7 +380,7 @@ fn decode_all(
     Ok(())
 }
 
-/// Adds a job to the report, and returns the findings for all regions that share its bytes.
+/// Adds the numbers of a job to the report, and returns the findings for all regions of the job.
 fn judge(job: &[ListedRef<'_>], decoded: Result<u64, Error>, report: &mut Report) -> Vec<Finding> {
     let name = |listed: &ListedRef<'_>| match (listed.path, listed.located.id) {
         (None, NAMES_ID) => "names list".into(),
@@ -416,7 +417,7 @@ fn judge(job: &[ListedRef<'_>], decoded: Result<u64, Error>, report: &mut Report
 }
 
 impl Error {
-    /// Returns the error of a region's reader. The reader may have wrapped it in an IO error.
+    /// Returns the error that a region's reader reported, without the IO error that may wrap it.
     pub(crate) fn from_read(error: io::Error) -> Self {
         let error = match error.downcast::<Self>() {
             Ok(own) => return own,

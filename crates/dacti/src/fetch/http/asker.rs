@@ -80,7 +80,7 @@ impl HttpAsker {
     /// Returns an asker that sends the header fields of `options` only to the origins of `urls`.
     ///
     /// # Errors
-    /// `Remote` if one of `urls` is no http or https URL, or if a header field is invalid.
+    /// `Remote` if one of `urls` is not an http or https URL, or if a header field is invalid.
     pub fn new(urls: &[&str], options: &HttpOptions) -> Result<Self, Error> {
         tls::choose_provider();
         let mut header_origins = Vec::new();
@@ -110,8 +110,9 @@ impl HttpAsker {
         Ok(Self { http, headers, header_origins, runner: Runner::new()? })
     }
 
-    /// Requests `span` of the file at `url` as readers do. One byte more than `span` is accepted,
-    /// to detect a body that is too long.
+    /// Requests `span` of the file at `url`, with the header fields that readers send and those in
+    /// `more`. The answer keeps one byte more than `span`, so that a body that is too long is
+    /// detected.
     ///
     /// # Errors
     /// The errors of [`ask`](Self::ask).
@@ -146,7 +147,7 @@ impl HttpAsker {
         let mut map = HeaderMap::new();
         for (name, value) in fields {
             let value = HeaderValue::from_str(value);
-            let value = value.map_err(|_| misuse(place.clone(), "this is not a header field"))?;
+            let value = value.map_err(|_| misuse(place.clone(), "a header field has an invalid value"))?;
             map.insert(HeaderName::from_static(name), value);
         }
         let asking = Asking {
@@ -160,7 +161,7 @@ impl HttpAsker {
         self.runner.wait(async move {
             match timeout(ANSWER_TIME_MAX, asking.answer(parsed)).await {
                 Ok(answer) => answer,
-                Err(_) => Err(unavailable(place, "it did not answer in time")),
+                Err(_) => Err(unavailable(place, "the server did not answer in time")),
             }
         })
     }
@@ -198,9 +199,9 @@ impl Asking {
     fn failed(&self, error: reqwest::Error) -> Error {
         let HttpEnd { end, cause } = ended(error);
         let why = match end {
-            End::Unreachable => "it cannot be reached",
+            End::Unreachable => "the server cannot be reached",
             End::Tls => "the connection failed at TLS",
-            _ => "it broke off the connection",
+            _ => "the server broke off the connection",
         };
         let why = cause.map_or(why.into(), |cause| format!("{why} ({cause})"));
         unavailable(self.place.clone(), &why)

@@ -1,4 +1,4 @@
-//! Sends the requests of a fetch, and feeds it the answers. This is the only loop between
+//! Sends the requests of a fetch, and feeds the answers to the fetch. This is the only loop between
 //! `dacti-http` and the network.
 
 use super::HttpOptions;
@@ -29,8 +29,8 @@ impl fmt::Debug for Client {
 
 /// Receives the bytes of a fetch.
 pub(crate) trait Sink: Send {
-    /// Receives the bytes at offset `at` from the start of the fetch. They replace all bytes that
-    /// were received before for this offset and later ones.
+    /// Receives the bytes at offset `at`, counted from the start of the fetch. They replace all
+    /// bytes that were received earlier for this offset or for later offsets.
     fn put(&mut self, at: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
@@ -81,8 +81,7 @@ impl Client {
         self.fetch_at(&self.place, fetch, sink).await
     }
 
-    /// Does the same as [`fetch`](Self::fetch), for the object at `place`. It uses the same
-    /// session.
+    /// Does the same as [`fetch`](Self::fetch), for the object at `place`, in the same session.
     pub(super) async fn fetch_at(
         &self,
         place: &Place,

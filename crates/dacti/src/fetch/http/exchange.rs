@@ -1,4 +1,4 @@
-//! The HTTP client of a caller. It sends requests and returns answers. It judges neither of them.
+//! The HTTP client of a caller. It sends requests and returns answers, and judges neither.
 //!
 //! Examples are a library such as reqwest, and a browser's `fetch`.
 
@@ -60,7 +60,7 @@ pub trait HttpAnswer: fmt::Debug + Send {
     /// Returns the next bytes of the body; `None` at its end.
     ///
     /// # Errors
-    /// The way in which the answer ended too early.
+    /// The answer ended too early. The error tells how.
     fn next(&mut self) -> Exchange<'_, Result<Option<Bytes>, HttpEnd>>;
 
     /// Drops an answer that is not needed. If the unread body is short, a client may first read it,

@@ -18,8 +18,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// The maximum number of redirects that one request follows.
 const HOPS_MAX: usize = 10;
-/// The maximum length of a body that is read although it is not needed. Once it is read to its end,
-/// its connection can be used again.
+/// The maximum length of a body that is read although it is not needed. After such a body was read
+/// to its end, the connection can be used again.
 const DRAIN_LEN_MAX: usize = 16 * 1024;
 
 /// A client over reqwest.
@@ -130,11 +130,12 @@ impl HttpClient for Network {
     }
 
     fn sleep(&self, time: Duration) -> Exchange<'static, ()> {
-        // Creating the timer needs the runtime, so the future creates it when the runtime polls it.
+        // Creating the timer needs the runtime, so the future creates the timer when the runtime
+        // polls the future.
         Box::pin(async move { sleep(time).await })
     }
 
-    /// Returns the next number of splitmix64, seeded by a random number of the system.
+    /// Returns the next number of splitmix64, seeded with a random number of the system.
     fn random(&self) -> u64 {
         let state = self.random.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
         let mixed = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

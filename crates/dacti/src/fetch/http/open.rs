@@ -15,8 +15,8 @@ use {
     crate::remote::{RemoteSource, Runner},
 };
 
-/// Opens the transport of a file at a URL. `client` fetches its bytes. The file may be a package of
-/// one file, the head of a package in parts, or any other file.
+/// Opens the transport of a file at a URL. `client` fetches the file's bytes. The file may be a
+/// package of one file, the head of a package in parts, or any other file.
 ///
 /// # Errors
 /// `Remote`.
@@ -62,8 +62,8 @@ pub(crate) async fn remote(url: &str, options: &HttpOptions) -> Result<Arc<dyn R
 impl Package {
     /// Opens the package at an `http` or `https` URL.
     ///
-    /// The package has all functions of a [`Package`], and requests only the ranges that it needs.
-    /// If the caller wants many regions, several requests run at once.
+    /// All functions of [`Package`] work, and request only the ranges that they need. If the caller
+    /// wants many regions, several requests run at once.
     ///
     /// # Errors
     /// `Remote`, or a fault of the package's head and tables.
@@ -87,8 +87,8 @@ impl Package {
 }
 
 impl AsyncPackage {
-    /// Opens the package at a URL. `client` fetches its bytes, on the executor that polls the
-    /// package's futures.
+    /// Opens the package at a URL. `client` fetches the package's bytes, on the executor that polls
+    /// the package's futures.
     ///
     /// # Errors
     /// `Remote`, or a fault of the package's head and tables.

@@ -1,4 +1,5 @@
-//! A file at a URL: its head, and its bytes by the rules of `docs/spec/dacti-http.md`.
+//! A file at a URL. Its head and its other bytes are fetched by the rules of
+//! `docs/spec/dacti-http.md`.
 
 use super::HttpOptions;
 use super::client::{Client, Failed, Sink};
@@ -45,7 +46,7 @@ impl HttpRemote {
     }
 
     /// Does the same as [`open`](Self::open), for a file whose length must be known. If no answer
-    /// to a range states the length, the file is requested without a range.
+    /// to a range request states the length, the file is requested without a range.
     #[cfg(all(feature = "dar", feature = "http"))]
     pub(super) async fn open_sized(
         http: Arc<dyn HttpClient>,
@@ -113,8 +114,8 @@ impl HttpRemote {
         let fetch = self.head_client().fetch(fetch, &mut head).await?;
         let read = u64::try_from(head.len()).unwrap_or(u64::MAX);
         // If the head comes from a copy at another URL, the answer does not show the file's length.
-        // Otherwise, if the answer shows that it has the whole file, the number of its bytes is the
-        // length. In all other cases the length is only a hint.
+        // Otherwise, if the answer shows that it contains the whole file, the number of its bytes
+        // is the file's length. In all other cases the length is only a hint.
         let told = fetch.file_len().filter(|_| self.head_client.is_none());
         let ends_here = self.head_client.is_none()
             && (told == Some(read) || (told.is_none() && read < HEAD_LEN));
@@ -166,8 +167,8 @@ impl HttpRemote {
     }
 
     /// Fetches the head again if the bytes of `fetch` may belong to another state of the file.
-    /// Digests alone are not enough: another package may have regions with the same paths, and
-    /// these match their own digests.
+    /// Digests alone do not show this: another package may have regions with the same paths, and
+    /// these regions match their own digests.
     async fn look_after(&self, fetch: &Fetch) -> Result<(), Error> {
         if !fetch.wants_look(&self.client.session()) {
             return self.check_ended();
@@ -298,8 +299,8 @@ impl Remote for HttpRemote {
 
     fn reloaded(self: Arc<Self>, n: u32) -> Fetching<Option<Arc<dyn Remote>>> {
         Box::pin(async move {
-            // If the URL accepts tags, the first new request has a new tag. So it leads past the
-            // caches, and needs no wait.
+            // If the URL accepts tags, the first new request has a new tag. So it bypasses the
+            // caches, and no wait is needed.
             let tags = self.client.session().options().tags;
             if n > 0 || !tags {
                 let wait = self.upload_wait(if tags { n.saturating_sub(1) } else { n });
@@ -335,8 +336,8 @@ impl Remote for HttpRemote {
 impl PartTransport for HttpRemote {
     fn fetch_part(self: Arc<Self>, part: PartRange, past_caches: bool) -> Fetching<Vec<u8>> {
         Box::pin(async move {
-            // The last segment of the name has the part's digest, so the bytes under it never
-            // change.
+            // The last segment of the name contains the part's digest, so the bytes of this object
+            // never change.
             let (_, name) = part.name.rsplit_once('/').unwrap_or(("", &part.name));
             let cache = self.part_cache.as_ref();
             if let Some(cache) = cache.filter(|_| !past_caches)
@@ -387,7 +388,7 @@ impl Sink for Temporary {
     }
 }
 
-/// Returns the error of a fetch, if an error of this crate wraps one.
+/// Returns the error of `dacti-http` that `error` wraps; `None` if it wraps none.
 fn http_error(error: &Error) -> Option<&dacti_http::Error> {
     let Error::Remote { source, .. } = error else { return None };
     source.downcast_ref::<Failed>().map(|failed| &failed.error)

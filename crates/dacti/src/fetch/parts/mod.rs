@@ -1,4 +1,4 @@
-//! A package in parts as a source of bytes by position.
+//! A package in parts as a source that is read by position.
 //!
 //! The head is in memory. Every other read is split into ranges of immutable objects.
 //! Specification: `docs/spec/dacti-parts.md`, "Reading".

@@ -15,7 +15,7 @@ pub struct FileSource {
     file: File,
     /// The length at the time when the file was opened.
     opened_len: u64,
-    /// The length when [`len`](ReadAt::len) is called first. If the file grows while a package is
+    /// The length at the first call of [`len`](ReadAt::len). If the file grows while a package is
     /// opened, all bytes that the head names lie within this length, because the head is read
     /// before that call.
     len: OnceLock<u64>,
@@ -68,7 +68,7 @@ impl ReadAt for FileSource {
         true
     }
 
-    // The default function fills the buffer with zeros before it reads. This one does not.
+    // The default implementation fills the buffer with zeros before it reads. This one does not.
     #[cfg(unix)]
     fn read_up_to(&self, at: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut buf = Vec::new();

@@ -4,7 +4,7 @@
 //! entirely safe: see `docs/rationale.md`, "Why is a file mapped only on request?". For this
 //! reason, Rust marks the call that maps a file as unsafe. The crate `symbolic-common` makes this
 //! call. This module keeps the risk small. It never lends the head, because updates change the
-//! head. It never lends bytes after the length that the file had when it was opened.
+//! head. It never lends bytes past the length that the file had when it was opened.
 
 use super::{FileSource, Lent, ReadAt};
 use crate::Error;

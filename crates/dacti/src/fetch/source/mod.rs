@@ -26,7 +26,8 @@ use std::io;
 
 /// A source of bytes by absolute position, shared between threads.
 pub trait ReadAt: core::fmt::Debug + Send + Sync {
-    /// Returns the source's length in bytes at the time when the source was opened.
+    /// Returns the source's length in bytes. It is determined once: when the source is opened, or
+    /// at the first call.
     fn len(&self) -> u64;
 
     /// Returns whether the source has no bytes.
@@ -103,8 +104,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     }
 
     /// Returns whether each read is cheap, as in a local file. If so, a look-up reads a part of an
-    /// index block first, and reads the whole block only if that part lacks the region. Otherwise
-    /// all readers make equal reads, so that caches already have the bytes.
+    /// index block first, and reads the whole block only if that part lacks the entry. Otherwise
+    /// all readers read the same ranges, because caches may already have them.
     fn is_local(&self) -> bool {
         false
     }
@@ -123,7 +124,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     }
 
     /// Announces the spans that will be read next, so that the source can read ahead. The caller
-    /// reads each span by one read, in this order. The spans are queued after spans that were
+    /// reads each span with one read, in this order. The spans are queued after spans that were
     /// announced before. A caller that does not read all of them withdraws the unread spans with
     /// [`will_not_read`](Self::will_not_read).
     fn will_read(&self, spans: &[Span]) {
@@ -144,8 +145,8 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     /// Reports that the bytes of `span` were wrong. Returns true if the source reads them in
     /// another way next time, so that the caller should try again.
     ///
-    /// A source of local bytes has no other way. A source that reads through caches may have read
-    /// from a stale cache. Next time, it can read past this cache.
+    /// A local source has no other way to read its bytes. A source that reads through caches may
+    /// have read from a stale cache. Next time, it can read past this cache.
     ///
     /// # Errors
     /// The cause, if it is known and no other way is left.
@@ -168,7 +169,7 @@ pub trait ReadAt: core::fmt::Debug + Send + Sync {
     }
 
     /// Returns the span that [`confirm`](Self::confirm) would read; `None` if it would read
-    /// nothing. If `reads` is set, the result is for a call after further bytes were read.
+    /// nothing. If `reads` is set, this assumes that further bytes are read before that call.
     fn look(&self, reads: bool) -> Option<Span> {
         let _ = reads;
         None

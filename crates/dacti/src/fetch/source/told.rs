@@ -17,7 +17,8 @@ impl<'s> Told<'s> {
         Self { source, spans }
     }
 
-    /// Drops this value without withdrawing any span. Other code will read the remaining spans.
+    /// Drops this value without withdrawing any span, because other code will read the remaining
+    /// spans.
     pub(crate) fn keep(mut self) {
         self.spans.clear();
     }

@@ -1,4 +1,5 @@
-//! One object in a store. This module has its client, and translates the client's errors.
+//! The client of one object in a store. This module also translates the errors of the crate
+//! `object_store`.
 
 use super::StoreOptions;
 use super::hint::{ALLOW_HTTP, AZURE, GOOGLE, Hints, LOCAL, S3};

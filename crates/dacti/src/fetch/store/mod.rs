@@ -3,8 +3,8 @@
 //!
 //! A store has no stale caches, and it replaces an object as a whole. A package only grows, so a
 //! view of it stays valid after an update. For these reasons the rules of `docs/spec/dacti-http.md`
-//! on ranges, joining, heads and budgets apply here, but the rules on tags do not: see its section
-//! "Object stores".
+//! on ranges, joining, heads and budgets apply here, but the rules on tags do not: see the section
+//! "Object stores" there.
 //!
 //! ```no_run
 //! use dacti::Package;

@@ -35,8 +35,8 @@ pub struct StoreOptions {
     pub concurrency: usize,
     /// The length of one read of a region that is streamed: 4 MiB by default.
     pub read_len: usize,
-    /// Other limits of reading. Two defaults differ from those for a file: one read that joins
-    /// regions has up to 4 MiB, and the index is not read to explain a wrong digest.
+    /// Other limits of reading. Two defaults differ from those for a file: a read that joins
+    /// regions may be up to 4 MiB long, and the index is not read to explain a wrong digest.
     pub limits: Limits,
     /// A function that is called when a fetch waits for two seconds or longer.
     pub on_pause: OnPause,

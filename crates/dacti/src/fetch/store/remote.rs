@@ -62,7 +62,8 @@ impl StoreRemote {
             spending,
         };
         let (head, meta) = remote.fetch_head().await?;
-        // If the head is a copy, its object has another length and `ETag` than the package.
+        // If the head was read from a copy, the length and the `ETag` of the copy are not those of
+        // the package.
         let is_own = remote.head_client.is_none();
         let len = if is_own {
             meta.as_ref().map_or(0, |meta| meta.size)
@@ -107,13 +108,13 @@ impl StoreRemote {
     }
 
     fn replaced(&self) -> Error {
-        let told = "another package is at this place now: open the package again".into();
+        let told = "another package has replaced this one: open the package again".into();
         self.client.error(ErrorKind::Replaced, told)
     }
 
     /// If the object's content has changed, checks that it is a later state of this package.
-    /// Digests alone are not enough: another package may have regions with the same paths, and
-    /// these match their own digests.
+    /// Digests alone do not show this: another package may have regions with the same paths, and
+    /// these regions match their own digests.
     async fn check_tag(&self, tag: String) -> Result<(), Error> {
         let is_known = {
             let mut known = self.tag.lock().unwrap_or_else(PoisonError::into_inner);

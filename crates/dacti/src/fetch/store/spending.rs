@@ -3,7 +3,7 @@
 use dacti_http::{Error, Ledger, Stats};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A ledger that fetches share.
+/// A ledger that all fetches share.
 #[derive(Debug)]
 pub(super) struct Spending(Mutex<Ledger>);
 

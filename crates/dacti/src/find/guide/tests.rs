@@ -19,7 +19,7 @@ struct World {
 }
 
 impl World {
-    /// Each group is given by its base and ids.
+    /// Creates an index whose groups have these bases and ids.
     fn new(groups: &[(u64, Vec<Uuid>)]) -> Self {
         let count = u32::try_from(groups.len()).unwrap();
         let mut index = vec![0; usize::try_from(index_len(count)).unwrap()];
@@ -32,8 +32,8 @@ impl World {
             let length = u8::try_from(ids.len()).unwrap();
             let header = GroupHeader::new(0, Encoding::NONE, length);
             emit_group(&header, &entries, out).unwrap();
-            // `emit_group` refuses a base with which entries extend past the last position, so the
-            // test writes the base into the group afterwards.
+            // `emit_group` refuses a base so high that entries extend past the last position. So
+            // the test writes the base into the group afterwards.
             out[..8].copy_from_slice(&base.to_le_bytes());
             all.extend(ids.iter().zip(0_u64..).map(|(id, i)| (*id, base.wrapping_add(i * 10))));
         }
@@ -164,7 +164,7 @@ fn what_stands_behind_the_last_entry_is_no_entry() {
         let told = [ids[2999], behind].map(|id| guide.find(id));
         // In the first round, the guide gives both answers, because it knows where the entries of
         // the last group end. In the second round, the slot of both ids includes the free places
-        // before the next group. So the slot is too long, and the guide gives no answer.
+        // before the next group. So the slot has too many places, and the guide gives no answer.
         assert_eq!(told[0].is_some_and(|found| found.is_some()), !more, "{told:?}");
         assert_eq!(told[1], (!more).then_some(None));
     }

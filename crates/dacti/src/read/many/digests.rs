@@ -1,4 +1,4 @@
-//! The digests of many regions. Few reads fetch them, from the seals after the regions.
+//! The digests of many regions. They are read from the seals after the regions, with few reads.
 
 use super::reads::joining;
 use crate::Package;
@@ -71,7 +71,7 @@ impl Digests {
     }
 }
 
-/// Returns the places of the digests after regions, ascending.
+/// Returns the spans of the digests after the stored bytes of regions, ascending.
 fn spans<'l>(
     package: &Package,
     sealed: impl IntoIterator<Item = &'l Located>,

@@ -38,7 +38,7 @@ pub(super) struct Unknown<'p> {
     alone: Vec<Asked>,
 }
 
-/// Finds ids with the bytes in memory, and returns the others.
+/// Finds ids with the bytes in memory. Returns the ids whose look-up needs other bytes.
 pub(super) fn begin<'p>(
     package: &'p Package,
     mut ids: Vec<Asked>,
@@ -66,7 +66,7 @@ impl<'p> Unknown<'p> {
         }
     }
 
-    /// The number of ids.
+    /// Returns the number of ids.
     pub(super) fn len(&self) -> usize {
         let others = self.scanned.len().saturating_add(self.alone.len());
         self.searches.len().saturating_add(others)
@@ -90,7 +90,7 @@ impl<'p> Unknown<'p> {
         coalesce(&wants, joining(package)).collect()
     }
 
-    /// Reads until all ids are found.
+    /// Reads until the look-up of every id has a result.
     pub(super) fn find(mut self, package: &'p Package, tell: &mut Tell<'_>) {
         // The loop ends, because each search needs a limited number of reads.
         while !self.searches.is_empty() {

@@ -1,5 +1,5 @@
 //! Many regions at once. They are found in the order of their ids, and read in the order of the
-//! file by few reads.
+//! file, with few reads.
 
 mod digests;
 mod find;
@@ -25,8 +25,8 @@ impl Package {
     /// region. An error for one name does not affect the others.
     ///
     /// The results equal those of [`find`](Self::find) for each name. But the look-ups share the
-    /// reads of the index, and blocks near each other take one read. Memory: one such read, and 400
-    /// bytes for each name.
+    /// reads of the index, and one read fetches blocks near each other. Memory: one such read, and
+    /// 400 bytes for each name.
     pub fn find_many<'a, K: Into<RegionName<'a>>>(
         &self,
         names: impl IntoIterator<Item = K>,
@@ -152,8 +152,8 @@ impl Package {
         }
     }
 
-    /// Returns a region from bytes that were read together with others. If the bytes are wrong, the
-    /// region is read alone.
+    /// Returns a region whose bytes were read together with those of other regions. If the bytes
+    /// are wrong, the region is read alone.
     fn part<'p>(
         &'p self,
         located: Located,

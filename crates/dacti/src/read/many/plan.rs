@@ -65,8 +65,8 @@ impl GetPlan {
         self.unknown == 0
     }
 
-    /// Finds regions with the bytes in memory, and adds the reads that [`Package::find_many`] would
-    /// make for the others. Returns the regions in the order of their names.
+    /// Finds regions with the bytes in memory. Adds the reads that [`Package::find_many`] would
+    /// make to find the other regions. Returns the found regions in the order of their names.
     fn look_up(&mut self, package: &Package, names: &[RegionName<'_>]) -> Vec<Located> {
         let list = package.names_in_hand();
         let (mut asked, mut unnamed): (Vec<Asked>, u64) = (Vec::new(), 0);
@@ -190,10 +190,10 @@ impl Package {
     /// # let package = dacti::Package::open("maps.dacti-pack")?;
     /// let names = ["12/2200/1343", "12/2200/1344"];
     /// let plan = package.plan_get(names);
-    /// println!("{} requests for where they are", plan.index.len());
+    /// println!("{} requests to find the regions", plan.index.len());
     /// let found: Vec<_> = package.find_many(names).into_iter().flatten().flatten().collect();
     /// let plan = package.plan_get_at(found);
-    /// println!("{} requests, {} bytes, {} for nothing", plan.requests(), plan.bytes(),
+    /// println!("{} requests, {} bytes, {} of them unused", plan.requests(), plan.bytes(),
     ///     plan.over_fetch);
     /// # Ok::<(), dacti::Error>(())
     /// ```

@@ -24,9 +24,10 @@ pub(super) enum Manner {
 /// A region that was found, and whose bytes must be read.
 #[derive(Debug)]
 pub(super) struct Wanted {
-    /// Its stored bytes, and its seal if the policy needs it.
+    /// The span of the region's stored bytes, and of the seals after them if the policy needs a
+    /// seal.
     pub(super) span: Span,
-    /// The index of its name.
+    /// The index of the region's name.
     pub(super) i: usize,
     pub(super) located: Located,
 }

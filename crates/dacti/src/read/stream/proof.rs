@@ -77,7 +77,7 @@ impl PieceHasher {
         self.filled = 0;
     }
 
-    /// Returns the proof. The caller must have found that all these bytes together match their
+    /// Returns the proof. The caller must have verified that all these bytes together match their
     /// seal.
     pub(super) fn finish(mut self, verdict: Verdict) -> Proof {
         if self.filled > 0 {
@@ -114,7 +114,7 @@ impl Proven {
     }
 
     /// Returns the span of the whole pieces that contain the `len` bytes after `at`. If `len` is
-    /// longer than one read of the source, the span has only the first of these pieces.
+    /// longer than one read of the source, the span ends with the piece in which that read ends.
     fn pieces_of(&self, at: u64, len: usize) -> Span {
         let len = u64::try_from(len.min(self.bytes.read_len())).unwrap_or(u64::MAX);
         let last = at.saturating_add(len.saturating_sub(1)).min(self.stored.end.saturating_sub(1));

@@ -104,7 +104,7 @@ impl RegionReader {
         self.inner.share(total);
     }
 
-    /// Where the region is stored.
+    /// Returns where the region is stored.
     #[must_use]
     pub const fn located(&self) -> &Located {
         self.inner.located()
@@ -223,7 +223,8 @@ impl Package {
     ///
     /// # Errors
     /// Stored bytes outside the file; an unknown encoding; a region without encoding that is longer
-    /// than a stream may be; `TooLongToVerify` if the stored bytes must be kept and exceed
+    /// than [`Limits::stream_len_max`](crate::Limits::stream_len_max); `TooLongToVerify` if the
+    /// stored bytes must be kept and exceed
     /// [`Limits::spool_len_max`](crate::Limits::spool_len_max).
     pub fn reader_at(&self, located: Located) -> Result<RegionReader, Error> {
         let located = located.within(self.view().bound())?;

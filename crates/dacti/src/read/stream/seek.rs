@@ -34,13 +34,13 @@ impl RegionSeeker {
         package.stored_seeker_at(located)
     }
 
-    /// Where the region is stored.
+    /// Returns where the region is stored.
     #[must_use]
     pub const fn located(&self) -> &Located {
         self.reader.located()
     }
 
-    /// The content's length in bytes.
+    /// Returns the content's length in bytes.
     #[must_use]
     pub const fn len(&self) -> u64 {
         let Span { start, end } = self.reader.located().span;
@@ -176,7 +176,7 @@ impl RangeReader {
         Ok(())
     }
 
-    /// Reads the next bytes of the range; 0 at the content's end.
+    /// Reads the next bytes of the range, and returns their number; 0 at the content's end.
     fn next(&mut self, out: &mut [u8]) -> io::Result<usize> {
         let reader = match &mut self.content {
             Content::Seek(seeker) => return seeker.read(out),
@@ -232,9 +232,9 @@ impl Package {
     /// Cost: an encoded region is decoded from its start to the range's end, and the bytes before
     /// the range are dropped. A seal covers the whole region, so the first range of a sealed region
     /// reads all its stored bytes. The package keeps the proof. So later ranges of a region without
-    /// encoding read only the pieces that they overlap. A piece has 64 KiB, or 256 KiB in a region
-    /// of 16 MiB or more. If a region has neither encoding nor seal, only the range's own bytes are
-    /// read.
+    /// encoding read only the pieces that they overlap. A piece is 64 KiB long, or 256 KiB in a
+    /// region of 16 MiB or more. If a region has neither encoding nor seal, only the range's own
+    /// bytes are read.
     ///
     /// # Errors
     /// The errors of [`reader`](Self::reader); `Index` (`TooLong`) if the range is longer than the

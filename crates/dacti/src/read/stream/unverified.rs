@@ -51,8 +51,9 @@ pub(crate) fn pieces(
 
 /// Returns the reads of a stream that is verified before its first byte is handed out. Such a
 /// stream may read its bytes twice: first to verify them, then to hand them out. The first result
-/// tells whether it makes the reads of [`pieces`] to verify them. The second result has the reads
-/// that hand the bytes out; `None` if the first reads are enough.
+/// is whether the stream makes the reads of [`pieces`], which verify the bytes. It is false if the
+/// package keeps a proof of the region. The second result contains the later reads, which hand the
+/// bytes out; it is `None` if the first reads are enough.
 pub(crate) fn second_pieces(
     package: &Package,
     located: &Located,
@@ -207,7 +208,7 @@ impl UnverifiedReader {
         self.hash_pool = Arc::clone(pool);
     }
 
-    /// Where the region is stored.
+    /// Returns where the region is stored.
     #[must_use]
     pub const fn located(&self) -> &Located {
         &self.located
@@ -311,7 +312,7 @@ impl UnverifiedReader {
         Ok(())
     }
 
-    /// Reads the next piece of stored bytes; false at their end. If this piece has all stored
+    /// Reads the next piece of stored bytes; false at their end. If this piece contains all stored
     /// bytes, it is checked at once against its seal. If the piece is wrong and the source can read
     /// it in another way, it is read again.
     fn refill(&mut self) -> io::Result<bool> {
@@ -544,7 +545,7 @@ impl Package {
     ///
     /// # Errors
     /// Stored bytes outside the file; an unknown encoding; a region without encoding that is longer
-    /// than a stream may be.
+    /// than [`Limits::stream_len_max`](crate::Limits::stream_len_max).
     pub fn unverified_reader_at(&self, located: Located) -> Result<UnverifiedReader, Error> {
         let located = located.within(self.view().bound())?;
         UnverifiedReader::new(self, located, located.encoding, self.limits().stream_len_max)

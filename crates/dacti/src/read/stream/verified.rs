@@ -5,8 +5,8 @@ use dacti_index::Located;
 use dacti_seal::{Misuse, Verdict};
 use std::io::{self, Read};
 
-/// A region's content as a stream whose seal is always checked. A caller that has read to the end
-/// has verified content.
+/// A stream of a region's content. The region's seal is always checked. A caller that has read to
+/// the end has verified content.
 ///
 /// A [`RegionReader`] checks the seal only if the region has one and the policy needs it. Its
 /// verdict tells at run time whether the seal was checked. Use a `VerifiedReader` if a stream must
@@ -27,7 +27,7 @@ impl VerifiedReader {
         .into())
     }
 
-    /// Where the region is stored.
+    /// Returns where the region is stored.
     #[must_use]
     pub const fn located(&self) -> &Located {
         self.0.located()

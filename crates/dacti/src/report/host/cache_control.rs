@@ -52,8 +52,8 @@ impl Lifetime {
     }
 }
 
-/// Returns whether the answer came from a cache, by its header fields; `None` if they do not show
-/// this.
+/// Returns whether the answer came from a cache, according to its header fields; `None` if they do
+/// not show this.
 pub(super) fn is_hit(answer: &PlainAnswer) -> Option<bool> {
     let age = answer.field("age").and_then(|age| age.trim().parse::<u64>().ok());
     if age.is_some_and(|age| age > 0) {

@@ -61,7 +61,7 @@ impl Judged<'_> {
                 401 | 403 => "let readers read the file without credentials, or give --header",
                 404 | 410 => "publish the file, or correct the URL",
                 301..=308 => "make the redirect lead to an https URL",
-                _ => "look into the server's log",
+                _ => "check the server's log",
             };
             self.add(HostCheck::Answer, seen, (Bad, Bad), Some(set));
             return self.findings;
@@ -113,7 +113,7 @@ impl Judged<'_> {
         let version = &self.seen.head.version;
         let is_old = version == "HTTP/0.9" || version == "HTTP/1.0";
         let verdict = if is_old { Fair } else { Good };
-        let set = "speak HTTP/1.1 or HTTP/2: older versions open a connection for each request";
+        let set = "use HTTP/1.1 or HTTP/2: older versions open a connection for each request";
         self.add(HostCheck::Version, version.clone(), (verdict, verdict), Some(set));
     }
 
@@ -184,7 +184,7 @@ impl Judged<'_> {
             status => (status.to_string(), Fair),
         };
         let set =
-            "send `Cache-Control: no-store` with a 416: a growing file may get these bytes later";
+            "send `Cache-Control: no-store` with a 416: a file that grows may have these bytes later";
         self.add(HostCheck::PastTheEnd, text, (verdict, Good), Some(set));
     }
 
@@ -317,7 +317,7 @@ impl Judged<'_> {
         let same = first.head.body == self.seen.head.body;
         let of_one_form = first.form() == self.seen.form();
         let (text, verdict) = match (same, of_one_form) {
-            (true, _) => ("the same head as under the first URL", Good),
+            (true, _) => ("the same head as at the first URL", Good),
             (false, true) => ("another head, perhaps an older one", Fair),
             (false, false) => ("not the package of the first URL", Bad),
         };

@@ -1,5 +1,5 @@
-//! The requests of a check: the same requests as a reader sends, and some that show how the host
-//! controls caches.
+//! The requests that check a host: the requests that a reader sends, and some that show how the
+//! host controls caches.
 
 use super::PublishedForm;
 use crate::fetch::{HttpAsker, Location, PlainAnswer};
@@ -20,12 +20,12 @@ pub struct HostSeen {
     pub place: Location,
     /// The answer for the head's range.
     pub head: PlainAnswer,
-    /// The answer to a repetition of the same request, which a cache may give.
+    /// The answer to the same request, sent again. It may come from a cache.
     pub again: PlainAnswer,
-    /// The answer for the head's range under a query that was never used before.
+    /// The answer to a request for the head's range with a query that was never used before.
     pub nonce: PlainAnswer,
-    /// The answer for the head's range to a request like that of a browser that accepts compressed
-    /// answers.
+    /// The answer to a request for the head's range with the header fields of a browser, which
+    /// accepts compressed answers.
     pub coded: PlainAnswer,
     /// A range in the middle of the file, and the answer for it.
     pub middle: Option<(Span, PlainAnswer)>,
@@ -33,7 +33,7 @@ pub struct HostSeen {
     pub last: Option<(Span, PlainAnswer)>,
     /// The answer for a range after the end of the file.
     pub past: Option<PlainAnswer>,
-    /// The answers for the first part, if the package is in parts and has one.
+    /// The answers for the first part, if the package is in parts and has any part.
     pub part: Option<PartSeen>,
     /// The answer for a part that does not exist, if the package is in parts.
     pub missing: Option<PlainAnswer>,
@@ -77,7 +77,7 @@ impl HostSeen {
         self.len() == Some(0)
     }
 
-    /// Returns whether the answer to the range request has the whole file.
+    /// Returns whether the answer to the range request contains the whole file.
     #[must_use]
     pub const fn is_whole(&self) -> bool {
         self.head.status == 200

@@ -1,4 +1,4 @@
-//! Checks whether a host, and the caches between it and the readers, will serve a package, and
+//! Checks whether a host, and the caches between the host and the readers, can serve a package, and
 //! whether the package can be updated there.
 //!
 //! [`look`] sends the requests, [`judge`] judges the answers by the rules of readers, and
@@ -56,7 +56,7 @@ pub enum HostCheck {
     HeadLifetime,
     /// How long caches may keep other bytes.
     DataLifetime,
-    /// Whether a query is part of a cache's key.
+    /// Whether caches keep a separate answer for each query.
     Query,
     /// Whether pages of other origins may read the answers.
     Browsers,
@@ -69,7 +69,7 @@ pub enum HostCheck {
 }
 
 impl HostCheck {
-    /// Returns its name in tables and in JSON.
+    /// Returns the name that tables and JSON show.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -104,7 +104,7 @@ pub enum HostVerdict {
 }
 
 impl HostVerdict {
-    /// Returns its name in tables and in JSON.
+    /// Returns the name that tables and JSON show.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -115,7 +115,7 @@ impl HostVerdict {
     }
 }
 
-/// The form of a file under a URL, or the recommended form.
+/// The form in which a package is published, or should be published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PublishedForm {
     /// One file, which is updated in place.

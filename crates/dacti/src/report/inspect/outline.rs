@@ -1,7 +1,7 @@
 //! The structures that every daicon file has: format, tables and components.
 //!
-//! For an open package, they are copied from its view. For any other file, this module reads them.
-//! Specification: `docs/spec/daicon.md`.
+//! For an open package, this module copies these structures from the view. For any other file, it
+//! reads them. Specification: `docs/spec/daicon.md`.
 
 use super::names::name_of;
 use crate::fetch::ReadAt;
@@ -26,7 +26,7 @@ pub struct Outline {
     pub version: Version,
     /// Length of the file.
     pub len: u64,
-    /// Header and entries of each table, in the order in which readers follow them.
+    /// The spans of the tables, each with its header and its entries, in chain order.
     pub tables: Vec<Span>,
     /// The components in use, in the order of the tables.
     pub components: Vec<Component>,

@@ -13,7 +13,8 @@ use dacti_seal::SEALS_MAX;
 use daicon_core::{Span, to_u64};
 use std::collections::HashMap;
 
-/// The number of bytes at the start of regions that are compared before regions are read whole.
+/// The number of first bytes of each region that are compared. Only regions with equal first bytes
+/// are read whole.
 const PREFIX_LEN: u64 = 4096;
 /// The number of bytes that are read at once.
 const PIECE_LEN: u64 = 1 << 18;
@@ -34,8 +35,8 @@ pub struct Duplicates {
     /// at most 16 regions can share a place. If more regions have the same bytes, the further
     /// places that they need do not count.
     pub regions: u64,
-    /// The number of stored bytes at these places. [`Usage::live`](super::Usage::live) includes
-    /// them.
+    /// The number of stored bytes at the places that `regions` counts.
+    /// [`Usage::live`](super::Usage::live) includes these bytes.
     pub len: u64,
     /// The number of places that had to be read.
     pub candidates: u64,

@@ -32,7 +32,7 @@ const PAYS_FROM: u64 = 4;
 pub struct Usage {
     /// Stored bytes of the regions that the index lists, without the names list.
     pub live: u64,
-    /// The seals of these regions, of the dictionary, of the names list and of removals.
+    /// The seals of the live regions, of the dictionary, of the names list and of removals.
     pub seals: u64,
     /// Stored bytes of the dictionary.
     pub dictionary: u64,
@@ -139,8 +139,8 @@ impl Package {
     ///
     /// The count stops if `progress` returns `Break`. Cost: the index, the names list and up to 1
     /// GiB of unclaimed bytes are read; for duplicates see [`Duplicates`]. Memory: as much as
-    /// [`list`](Self::list) takes, 40 bytes for each entry of the map, and 72 for each region that
-    /// may be a duplicate.
+    /// [`list`](Self::list) takes, 40 bytes for each entry of the map, and 72 bytes for each region
+    /// that may be a duplicate.
     ///
     /// # Errors
     /// An index that cannot be read at all; an error of the source; `Stopped`.
