@@ -148,8 +148,8 @@ pub enum PublishFault {
     UnsignedHead,
     /// The head has expired.
     #[error(
-        "head at 0x0: it expired at the Unix time {expiry}: fetch it again, bypassing caches; if it \
-         is still expired, its publisher must publish a new head"
+        "head at 0x0: it expired at the Unix time {expiry}: fetch it again, bypassing caches; if \
+         it is still expired, its publisher must publish a new head"
     )]
     ExpiredHead {
         /// The time at which the head expired, in seconds since 1970.

@@ -147,7 +147,8 @@ impl HttpAsker {
         let mut map = HeaderMap::new();
         for (name, value) in fields {
             let value = HeaderValue::from_str(value);
-            let value = value.map_err(|_| misuse(place.clone(), "a header field has an invalid value"))?;
+            let invalid = "a header field has an invalid value";
+            let value = value.map_err(|_| misuse(place.clone(), invalid))?;
             map.insert(HeaderName::from_static(name), value);
         }
         let asking = Asking {

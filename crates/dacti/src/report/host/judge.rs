@@ -183,8 +183,7 @@ impl Judged<'_> {
             206 => ("206 with bytes that do not exist".into(), Bad),
             status => (status.to_string(), Fair),
         };
-        let set =
-            "send `Cache-Control: no-store` with a 416: a file that grows may have these bytes later";
+        let set = "send `Cache-Control: no-store` with a 416: a longer file may have these bytes";
         self.add(HostCheck::PastTheEnd, text, (verdict, Good), Some(set));
     }
 
